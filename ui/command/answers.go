@@ -1,0 +1,208 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rivo/uniseg"
+
+	"earshot/node"
+)
+
+// Help returns the list of commands, or what the one called name (with or without its slash) does.
+func Help(name string) ([]string, error) {
+	if name = strings.TrimPrefix(name, "/"); name != "" {
+		spec, ok := Lookup(name)
+		if !ok {
+			return nil, unknown(name)
+		}
+		lines := []string{spec.Usage() + ": " + spec.Help}
+		if len(spec.Aliases) > 0 {
+			lines = append(lines, "also /"+strings.Join(spec.Aliases, ", /"))
+		}
+		if !spec.Built {
+			lines = append(lines, "not in this version")
+		}
+		return lines, nil
+	}
+	rows := [][2]string{}
+	for _, s := range Table() {
+		if s.Built {
+			rows = append(rows, [2]string{s.Usage(), s.Help})
+		}
+	}
+	return columns(append(rows, [2]string{"//TEXT", "say TEXT with a slash before it"})), nil
+}
+
+// Who returns who is here.
+func Who(s node.Snapshot) []string {
+	rows := [][2]string{}
+	for _, p := range s.People {
+		rows = append(rows, [2]string{p.Nick, about(p)})
+	}
+	return append([]string{fmt.Sprintf("%d here in %s:", Here(s), s.Network)}, columns(rows)...)
+}
+
+// about says in a few words what is special about someone.
+func about(p node.Person) string {
+	var words []string
+	add := func(is bool, word string) {
+		if is {
+			words = append(words, word)
+		}
+	}
+	add(p.Me, "you")
+	add(p.Hub, "the hub")
+	add(p.Server, "a server")
+	add(p.Away, "away")
+	add(p.Latency > 0, Latency(p.Latency))
+	return strings.Join(words, ", ")
+}
+
+// Latency writes how long a message takes: "0.4 ms", "12 ms", "1.2 s".
+func Latency(d time.Duration) string {
+	switch ms := float64(d) / float64(time.Millisecond); {
+	case ms < 9.95:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 999.5:
+		return fmt.Sprintf("%.0f ms", ms)
+	default:
+		return fmt.Sprintf("%.1f s", ms/1000)
+	}
+}
+
+// Standing says in one sentence where this node stands.
+func Standing(s node.Snapshot) string {
+	switch hub := s.Hub.Hub; {
+	case s.Hub.State == node.Serving:
+		return "you are the hub"
+	case s.Hub.State == node.Linked && hub != "":
+		return hub + " is the hub"
+	case s.Hub.State == node.Lost && hub != "":
+		return "hub " + hub + " lost, choosing another"
+	case s.Hub.State == node.Lost:
+		return "hub lost, choosing another"
+	default:
+		return "looking for people"
+	}
+}
+
+// Hub returns which machine is the hub, since when, and which others could be.
+func Hub(s node.Snapshot) []string {
+	line := Standing(s)
+	if !s.Since.IsZero() {
+		line += ", since " + s.Since.Local().Format("15:04:05")
+	}
+	if s.Hub.Term > 0 {
+		line += fmt.Sprintf(" (term %d)", s.Hub.Term)
+	}
+	lines := []string{line}
+	rows := [][2]string{}
+	for _, c := range s.Candidates {
+		rows = append(rows, [2]string{c.Nick, candidate(c)})
+	}
+	if len(rows) > 0 {
+		lines = append(append(lines, "who could be:"), columns(rows)...)
+	}
+	return lines
+}
+
+func candidate(c node.Candidate) string {
+	words := []string{}
+	if c.Me {
+		words = append(words, "this machine")
+	}
+	switch {
+	case c.Hub:
+		words = append(words, fmt.Sprintf("is the hub in term %d", c.Term))
+	case c.Class == 0:
+		words = append(words, "never the hub")
+	}
+	if c.Class == 2 {
+		words = append(words, "a server: preferred")
+	}
+	if c.Address != "" {
+		words = append(words, c.Address)
+	}
+	return strings.Join(words, ", ")
+}
+
+// Rooms returns the rooms that are joined or known.
+func Rooms(s node.Snapshot) []string {
+	rows := [][2]string{}
+	for _, r := range s.Rooms {
+		about := "not joined"
+		if r.Joined {
+			about = "joined"
+		}
+		if !r.Last.IsZero() {
+			about += ", last message " + stamp(r.Last)
+		}
+		rows = append(rows, [2]string{r.Name, about})
+	}
+	return append(columns(rows), "/join #ROOM opens one, or makes it")
+}
+
+// Realms returns the gatherings whose history is kept here.
+func Realms(s node.Snapshot) []string {
+	if s.Closed {
+		return []string{s.Network + " is a closed network: it has one history, for those who hold its key"}
+	}
+	if len(s.Realms) == 0 {
+		return []string{"no gathering joined yet: what you say is sent when you meet someone"}
+	}
+	rows := [][2]string{}
+	for _, r := range s.Realms {
+		about := "now"
+		if !r.Current {
+			about = "last message " + stamp(r.Last)
+			if r.Last.IsZero() {
+				about = "nothing was said"
+			}
+		}
+		rows = append(rows, [2]string{r.ID, about})
+	}
+	return append([]string{"each gathering of the open network " + s.Network + " has a history of its own:"}, columns(rows)...)
+}
+
+// Welcome returns the first lines of a session: which network this is and who can read it, who is the hub, how many are here, and how to go on.
+func Welcome(s node.Snapshot) []string {
+	lines := []string{"this is the closed network " + s.Network + ": only holders of its key can join or read"}
+	if !s.Closed {
+		lines[0] = "this is the open network " + s.Network + ": anyone on this LAN can join and read it"
+	}
+	here := "nobody else is here yet"
+	if n := Here(s); n > 1 {
+		here = fmt.Sprintf("%d are here", n)
+	}
+	lines = append(lines, Standing(s)+"; "+here)
+	return append(lines, "you are "+s.Me.Nick+"; /nick NAME changes it")
+}
+
+// Here counts the people who are here, this one included, without boxes.
+func Here(s node.Snapshot) int {
+	n := 0
+	for _, p := range s.People {
+		if !p.Server {
+			n++
+		}
+	}
+	return n
+}
+
+func stamp(t time.Time) string { return t.Local().Format("2 Jan 2006 15:04") }
+
+// columns sets two columns, indented by two, the second aligned by terminal cells.
+func columns(rows [][2]string) []string {
+	width := 0
+	for _, r := range rows {
+		width = max(width, uniseg.StringWidth(r[0]))
+	}
+	lines := make([]string, len(rows))
+	for i, r := range rows {
+		pad := strings.Repeat(" ", width-uniseg.StringWidth(r[0]))
+		lines[i] = strings.TrimRight("  "+r[0]+pad+"  "+r[1], " ")
+	}
+	return lines
+}

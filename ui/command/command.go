@@ -1,0 +1,139 @@
+// Package command is what a user can type: it turns a line of input into what is to be done and said, the same for every front end.
+//
+// Table is the one list of commands; parsing, help and completion are read from it. Parse never sends anything and never waits: it returns
+// an Action, which the front end carries out. Answers (/who, /hub, /rooms, /realms) are rendered from a node.Snapshot as plain lines.
+//
+// Everything here is a pure function; nothing is kept between calls. What the lines hold of other people's text (nicks, room names) is as
+// clean as the Snapshot it came from.
+package command
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Spec says what a command is called and what it is for.
+type Spec struct {
+	Name    string   // without the slash
+	Aliases []string // other names
+	Args    string   // as shown in help: "[command]", "NAME", empty where it takes none
+	Help    string   // one line, without a full stop
+	Built   bool     // false: this version answers that it is not there yet
+}
+
+// Usage returns the command as it is typed: "/join #room".
+func (s Spec) Usage() string { return strings.TrimSpace("/" + s.Name + " " + s.Args) }
+
+// Table returns all commands in the order help shows them.
+func Table() []Spec {
+	return []Spec{
+		{"help", []string{"h", "?"}, "[command]", "show the commands, or what one of them does", true},
+		{"nick", nil, "NAME", "be called NAME, from now on and after a restart", true},
+		{"me", nil, "TEXT", "say what you do: /me waves", true},
+		{"who", []string{"names"}, "", "list who is here", true},
+		{"hub", nil, "", "say which machine is the hub, and which others could be", true},
+		{"rooms", []string{"list"}, "", "list the rooms", true},
+		{"join", []string{"j"}, "#ROOM", "open a public room, or make one", true},
+		{"leave", []string{"part"}, "[#ROOM]", "close a room", true},
+		{"away", nil, "", "tell the others that you are away", true},
+		{"back", nil, "", "tell the others that you are back", true},
+		{"realms", nil, "", "list the gatherings whose history is kept here", true},
+		{"clear", nil, "", "empty the screen; history stays", true},
+		{"version", nil, "", "say which version this is", true},
+		{"quit", []string{"exit"}, "", "leave the chat", true},
+
+		{Name: "msg", Aliases: []string{"m", "w"}, Args: "NICK TEXT", Help: "say something to one person"},
+		{Name: "query", Aliases: []string{"dm"}, Args: "NICK", Help: "open a conversation with one person"},
+		{Name: "reply", Aliases: []string{"r"}, Args: "TEXT", Help: "answer a message"},
+		{Name: "whois", Args: "NICK", Help: "show who someone is"},
+		{Name: "topic", Args: "[TEXT]", Help: "show or set what a room is about"},
+		{Name: "invite", Args: "NICK", Help: "invite someone to a private room"},
+		{Name: "search", Args: "TEXT", Help: "search the history"},
+		{Name: "history", Help: "go back in a room"},
+		{Name: "edit", Aliases: []string{"e"}, Args: "TEXT", Help: "correct your last message"},
+		{Name: "delete", Help: "delete your last message"},
+		{Name: "react", Args: "EMOJI", Help: "react to a message"},
+		{Name: "send", Args: "FILE", Help: "offer a file"},
+		{Name: "accept", Help: "take a file that is offered"},
+		{Name: "decline", Help: "refuse a file that is offered"},
+		{Name: "open", Help: "open a link"},
+		{Name: "copy", Help: "copy a message"},
+		{Name: "export", Args: "FILE", Help: "write a room's history to a file"},
+		{Name: "mute", Args: "#ROOM", Help: "stop a room from asking for attention"},
+		{Name: "ignore", Args: "NICK", Help: "hide what someone says"},
+		{Name: "unignore", Args: "NICK", Help: "show again what someone says"},
+		{Name: "notify", Help: "choose what asks for attention"},
+		{Name: "theme", Args: "NAME", Help: "choose the colours"},
+		{Name: "mouse", Help: "use the mouse, or not"},
+		{Name: "verify", Args: "NICK", Help: "make sure that someone is who they say"},
+		{Name: "fingerprint", Help: "show your fingerprint"},
+		{Name: "ping", Args: "NICK", Help: "measure the way to someone"},
+		{Name: "net", Help: "show what is known of the network"},
+	}
+}
+
+// Lookup returns the command called name or one of its aliases, in any letter case.
+func Lookup(name string) (Spec, bool) {
+	name = strings.ToLower(name)
+	for _, s := range Table() {
+		if s.Name == name || slices.Contains(s.Aliases, name) {
+			return s, true
+		}
+	}
+	return Spec{}, false
+}
+
+// Complete returns the names of the built commands that begin with prefix, in the order of Table.
+func Complete(prefix string) []string {
+	var names []string
+	for _, s := range Table() {
+		if s.Built && strings.HasPrefix(s.Name, strings.ToLower(prefix)) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// Nearest returns the built command that name was probably meant to be, or nothing: one that begins with it, or one a typing mistake away.
+func Nearest(name string) string {
+	name = strings.ToLower(name)
+	if starts := Complete(name); name != "" && len(starts) > 0 {
+		return starts[0]
+	}
+	best, found := 2, ""
+	if len(name) > 4 {
+		best = 3
+	}
+	for _, s := range Table() {
+		if d := distance(name, s.Name); s.Built && d < best {
+			best, found = d, s.Name
+		}
+	}
+	return found
+}
+
+// distance counts the letters to insert, delete, replace or swap with their neighbour. Names longer than any command's are far from all.
+func distance(a, b string) int {
+	const far = 16
+	if len(a) > far || len(b) > far {
+		return far
+	}
+	var d [far + 1][far + 1]int
+	for i := range len(a) + 1 {
+		for j := range len(b) + 1 {
+			if i == 0 || j == 0 {
+				d[i][j] = i + j
+				continue
+			}
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+			}
+		}
+	}
+	return d[len(a)][len(b)]
+}

@@ -1,0 +1,125 @@
+package command
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node"
+)
+
+func snapshot() node.Snapshot {
+	me := node.Person{Nick: "alice", Me: true}
+	return node.Snapshot{
+		Me: me, Network: "lobby",
+		Hub:        node.HubChanged{State: node.Linked, Hub: "bob", Term: 3},
+		People:     []node.Person{me, {Nick: "bob", Hub: true, Latency: 400 * time.Microsecond}, {Nick: "漢字", Away: true}, {Nick: "box", Server: true}},
+		Rooms:      []node.Room{{Name: "#lobby", Joined: true}, {Name: "#build"}},
+		Realms:     []node.RealmInfo{{ID: "1f3a", Current: true}},
+		Candidates: []node.Candidate{{Nick: "bob", Hub: true, Class: 1, Term: 3}, {Nick: "alice", Me: true}},
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want node.Command
+		show string
+		err  string
+		hint string
+	}{
+		{in: ""},
+		{in: " \n "},
+		{in: "hi", want: node.Say{Room: "#x", Text: "hi"}},
+		{in: "\n  indented\n  more \n", want: node.Say{Room: "#x", Text: "  indented\n  more"}},
+		{in: " /not a command", want: node.Say{Room: "#x", Text: " /not a command"}},
+		{in: "//etc", want: node.Say{Room: "#x", Text: "/etc"}},
+		{in: "/me waves", want: node.Say{Room: "#x", Text: "waves", Action: true}},
+		{in: "/ME waves", want: node.Say{Room: "#x", Text: "waves", Action: true}},
+		{in: "/me", err: "say what you do", hint: "usage: /me TEXT"},
+		{in: "/nick Bob", want: node.Rename{Nick: "Bob"}},
+		{in: "/nick hub", err: "*", hint: "a nick has up to 24 letters and no spaces"},
+		{in: "/join Build", want: node.Join{Room: "#build"}, show: "#build"},
+		{in: "/j #build", want: node.Join{Room: "#build"}, show: "#build"},
+		{in: "/join", err: "which room?", hint: "usage: /join #ROOM"},
+		{in: "/join a b", err: "*", hint: "a room is called like #build: small letters, digits, - _ ."},
+		{in: "/leave", want: node.Leave{Room: "#x"}, show: "#lobby"},
+		{in: "/part #other", want: node.Leave{Room: "#other"}},
+		{in: "/leave #lobby", err: "#lobby is the room everyone is in", hint: "/quit leaves the chat"},
+		{in: "/away", want: node.SetAway{Away: true}},
+		{in: "/back", want: node.SetAway{}},
+		{in: "/back now", err: "/back takes nothing after it", hint: "usage: /back"},
+		{in: "/msg bob hi", err: "/msg is not in this version", hint: "/help lists what there is"},
+		{in: "/jion #a", err: "there is no command /jion", hint: "did you mean /join?"},
+		{in: "/qui", err: "there is no command /qui", hint: "did you mean /quit?"},
+		{in: "/xyzzy", err: "there is no command /xyzzy", hint: "/help lists the commands"},
+		{in: "/etc/hosts", err: "there is no command /etc/hosts", hint: "text that begins with a slash is typed with two: //etc/hosts"},
+		{in: "/", err: "there is no command /", hint: "/help lists the commands"},
+		{in: strings.Repeat("x", 4097), err: "this has 4097 bytes and a message at most 4096", hint: "say it in several messages"},
+		{in: "a" + strings.Repeat("\na", 40), err: "this has 41 lines and a message at most 40", hint: "say it in several messages"},
+	} {
+		a, err := Parse(c.in, At{Room: "#x", Snapshot: snapshot()})
+		if c.err != "" {
+			var e *node.Error
+			if !errors.As(err, &e) || e.Text != c.err && c.err != "*" || e.Text == "" || e.Hint != c.hint || a.Do != nil {
+				t.Errorf("%.20q: %+v, %#v", c.in, a, err)
+			}
+			continue
+		}
+		if err != nil || a.Do != c.want || a.Show != c.show {
+			t.Errorf("%.20q: %+v, %v", c.in, a, err)
+		}
+	}
+}
+
+// Every built command does something or answers; every other one says that it is not there.
+func TestTable(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range Table() {
+		for _, n := range append([]string{s.Name}, s.Aliases...) {
+			if seen[n] {
+				t.Errorf("/%s stands twice", n)
+			}
+			seen[n] = true
+		}
+		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y"}[s.Args]
+		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot()})
+		if something := a.Do != nil || a.Lines != nil || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
+			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
+		}
+		if s.Help == "" {
+			t.Errorf("%s has no help", s.Usage())
+		}
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	want := map[string]string{
+		"/who":     "3 here in lobby:\n  alice  you\n  bob    the hub, 0.4 ms\n  漢字   away\n  box    a server",
+		"/hub":     "bob is the hub (term 3)\nwho could be:\n  bob    is the hub in term 3\n  alice  this machine, never the hub",
+		"/rooms":   "  #lobby  joined\n  #build  not joined\n/join #ROOM opens one, or makes it",
+		"/realms":  "each gathering of the open network lobby has a history of its own:\n  1f3a  now",
+		"/help me": "/me TEXT: say what you do: /me waves",
+		"/version": "earshot 1.2",
+		"/nick":    "you are alice; /nick NAME changes it",
+	}
+	for in, want := range want {
+		a, err := Parse(in, At{Room: "#lobby", Snapshot: snapshot(), Version: "1.2"})
+		if got := strings.Join(a.Lines, "\n"); err != nil || got != want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", in, err, got, want)
+		}
+	}
+	closed := snapshot()
+	closed.Closed = true
+	if got := Welcome(closed); got[0] != "this is the closed network lobby: only holders of its key can join or read" {
+		t.Error(got)
+	}
+	if got := Welcome(snapshot()); !slices.Equal(got, []string{"this is the open network lobby: anyone on this LAN can join and read it", "bob is the hub; 3 are here", "you are alice; /nick NAME changes it"}) {
+		t.Error(got)
+	}
+	if help, _ := Help(""); len(help) != 15 || !strings.HasPrefix(help[0], "  /help [command]") {
+		t.Error(help)
+	}
+}

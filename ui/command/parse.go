@@ -1,0 +1,184 @@
+package command
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// At is where a line was typed.
+type At struct {
+	Room     string // the current one, "#name"
+	Snapshot node.Snapshot
+	Version  string // of the program, for /version
+}
+
+// An Action is what a line comes to. The zero Action is an empty line: nothing to do.
+type Action struct {
+	// Do is for node.Do; nil: nothing. What follows holds only once it has succeeded.
+	Do node.Command
+	// Show is the room to go to; empty: stay.
+	Show string
+	// Lines is an answer for the user's own eyes.
+	Lines []string
+	// Help: /help without an argument. Lines hold the list of commands for front ends that have nothing better.
+	Help  bool
+	Clear bool // forget what the screen shows
+	Quit  bool
+}
+
+// Parse returns what a line of input asks for. A line that begins with "//" is text that begins with one slash; any other that begins with
+// a slash is a command, and never said. Errors are *node.Error. Text may have several lines; blank ones around it are dropped.
+func Parse(input string, at At) (Action, error) {
+	a, err := parse(input, at)
+	if err != nil {
+		return Action{}, err
+	}
+	return a, nil
+}
+
+func parse(input string, at At) (Action, error) {
+	text := strings.TrimRightFunc(strings.TrimLeft(input, "\r\n"), unicode.IsSpace)
+	if strings.TrimSpace(text) == "" {
+		return Action{}, nil
+	}
+	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") {
+		text = strings.TrimPrefix(text, "/")
+		return Action{Do: node.Say{Room: at.Room, Text: text}}, fits(text)
+	}
+	name, args := split(text[1:])
+	spec, ok := Lookup(name)
+	switch {
+	case !ok:
+		return Action{}, unknown(name)
+	case !spec.Built:
+		return Action{}, &node.Error{Text: "/" + spec.Name + " is not in this version", Hint: "/help lists what there is"}
+	case spec.Args == "" && args != "":
+		return Action{}, &node.Error{Text: "/" + spec.Name + " takes nothing after it", Hint: "usage: " + spec.Usage()}
+	}
+	return run(spec, args, at)
+}
+
+// run has one line for each built command of the table.
+func run(spec Spec, args string, at At) (Action, error) {
+	s := at.Snapshot
+	switch spec.Name {
+	case "help":
+		lines, err := Help(args)
+		return Action{Lines: lines, Help: args == ""}, err
+	case "nick":
+		return nick(spec, args, s)
+	case "me":
+		if args == "" {
+			return Action{}, usage(spec, "say what you do")
+		}
+		return Action{Do: node.Say{Room: at.Room, Text: args, Action: true}}, fits(args)
+	case "who":
+		return Action{Lines: Who(s)}, nil
+	case "hub":
+		return Action{Lines: Hub(s)}, nil
+	case "rooms":
+		return Action{Lines: Rooms(s)}, nil
+	case "realms":
+		return Action{Lines: Realms(s)}, nil
+	case "join":
+		return join(spec, args)
+	case "leave":
+		return leave(args, at)
+	case "away":
+		return Action{Do: node.SetAway{Away: true}, Lines: []string{"you are away; /back when you return"}}, nil
+	case "back":
+		return Action{Do: node.SetAway{Away: false}, Lines: []string{"welcome back"}}, nil
+	case "clear":
+		return Action{Clear: true}, nil
+	case "version":
+		return Action{Lines: []string{strings.TrimSpace("earshot " + at.Version)}}, nil
+	case "quit":
+		return Action{Quit: true}, nil
+	}
+	return Action{}, unknown(spec.Name)
+}
+
+func nick(spec Spec, args string, s node.Snapshot) (Action, error) {
+	if args == "" {
+		return Action{Lines: []string{"you are " + s.Me.Nick + "; /nick NAME changes it"}}, nil
+	}
+	name, err := message.CleanNick(args)
+	if err != nil {
+		return Action{}, &node.Error{Text: err.Error(), Hint: fmt.Sprintf("a nick has up to %d letters and no spaces", message.MaxNick)}
+	}
+	return Action{Do: node.Rename{Nick: name}}, nil
+}
+
+func join(spec Spec, args string) (Action, error) {
+	if args == "" {
+		return Action{}, usage(spec, "which room?")
+	}
+	room, err := roomName(args)
+	return Action{Do: node.Join{Room: room}, Show: room}, err
+}
+
+func leave(args string, at At) (Action, error) {
+	room := at.Room
+	if args != "" {
+		var err error
+		if room, err = roomName(args); err != nil {
+			return Action{}, err
+		}
+	}
+	if room == Lobby {
+		return Action{}, &node.Error{Text: Lobby + " is the room everyone is in", Hint: "/quit leaves the chat"}
+	}
+	a := Action{Do: node.Leave{Room: room}}
+	if room == at.Room {
+		a.Show = Lobby
+	}
+	return a, nil
+}
+
+// Lobby is the room everyone is in, as front ends name it.
+const Lobby = "#" + message.Lobby
+
+func roomName(s string) (string, error) {
+	name, err := message.CleanRoom(s)
+	if err != nil {
+		return "", &node.Error{Text: err.Error(), Hint: "a room is called like #build: small letters, digits, - _ ."}
+	}
+	return "#" + name, nil
+}
+
+// split parts a command's name from what follows it.
+func split(s string) (name, args string) {
+	if i := strings.IndexFunc(s, unicode.IsSpace); i >= 0 {
+		return s[:i], strings.TrimSpace(s[i:])
+	}
+	return s, ""
+}
+
+func fits(text string) error {
+	if n := len(text); n > message.MaxText {
+		return &node.Error{Text: fmt.Sprintf("this has %d bytes and a message at most %d", n, message.MaxText), Hint: "say it in several messages"}
+	}
+	if n := strings.Count(text, "\n") + 1; n > message.MaxLines {
+		return &node.Error{Text: fmt.Sprintf("this has %d lines and a message at most %d", n, message.MaxLines), Hint: "say it in several messages"}
+	}
+	return nil
+}
+
+func usage(spec Spec, text string) error {
+	return &node.Error{Text: text, Hint: "usage: " + spec.Usage()}
+}
+
+func unknown(name string) error {
+	e := &node.Error{Text: "there is no command /" + name, Hint: "/help lists the commands"}
+	switch near := Nearest(name); {
+	case strings.Contains(name, "/"):
+		e.Hint = "text that begins with a slash is typed with two: //" + name
+	case near != "":
+		e.Hint = "did you mean /" + near + "?"
+	}
+	return e
+}
