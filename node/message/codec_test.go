@@ -1,0 +1,242 @@
+package message
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The format is frozen: -update is for a new golden file, never for an old one.
+var update = flag.Bool("update", false, "write golden files")
+
+// golden returns runs of each shape, by the name of their golden file.
+func golden(t testing.TB) map[string]*Run {
+	t.Helper()
+	alice := author(t, 1)
+	first := say(alice, "good morning", "zweite Zeile: äöü", "")
+	hashes := first.Hashes()
+	next := first.Records[2].HLC + 1
+	second := &Run{Log: first.Log, First: 4, Prev: hashes[2], Records: []Record{
+		Body(next, Edit, append(slices.Clone(hashes[0][:16]), "good evening"...)),
+		Body(next+1<<16, Kind(200), []byte{0, 0xff}),
+	}}
+	second.Sign(alice)
+	redacted := *second
+	redacted.Records = slices.Clone(second.Records)
+	redacted.Records[0].Body, redacted.Records[0].Redacted = nil, true
+	return map[string]*Run{"opening": first, "continuing": second, "redacted": &redacted}
+}
+
+func TestGolden(t *testing.T) {
+	for name, r := range golden(t) {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join("testdata", name+".hex")
+			encoded := r.Append(nil)
+			if *update {
+				if err := os.WriteFile(file, wrapped(encoded), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := hex.DecodeString(strings.ReplaceAll(string(text), "\n", ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(encoded, want) {
+				t.Errorf("encoded\n%swant\n%s", wrapped(encoded), text)
+			}
+			parsed, err := ParseRun(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(parsed, r) {
+				t.Errorf("parsed\n%+v\nwant\n%+v", parsed, r)
+			}
+			if _, err := parsed.Verify(author(t, 1).ID()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// wrapped writes b as hexadecimal digits, 32 bytes a line.
+func wrapped(b []byte) []byte {
+	var text []byte
+	for part := range slices.Chunk(b, 32) {
+		text = append(hex.AppendEncode(text, part), '\n')
+	}
+	return text
+}
+
+func TestLimitsHold(t *testing.T) {
+	alice := author(t, 1)
+	full := say(alice, make([]string, MaxRecords)...)
+	full.Opening.Nick = strings.Repeat("𝒳", MaxNick)
+	full.Opening.Name = strings.Repeat("𝒳", MaxRoomName)
+	full.Opening.Room = Room(full.Opening.Name)
+	full.Log = full.Opening.Log()
+	long := say(alice, strings.Repeat("x", MaxBody))
+	last := &Run{Log: full.Log, First: maxSeq - 2, Records: []Record{Body(0, Text, nil), Body(maxHLC-1, Text, nil)}}
+	for name, r := range map[string]*Run{"most records and longest names": full, "longest body": long, "last numbers": last} {
+		r.Sign(alice)
+		parsed, err := ParseRun(r.Append(nil))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if _, err := parsed.Verify(alice.ID()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	alice := author(t, 1)
+	runs := golden(t)
+	const records = 25 + openingFixed + len("alice") + len(Lobby) // where the opening run's count of records is
+	openingRun := func(change func(b []byte)) []byte {
+		b := runs["opening"].Append(nil)
+		change(b)
+		return b
+	}
+	with := func(change func(r *Run)) []byte {
+		r := say(alice, "one", "two")
+		change(r)
+		if r.Opening != nil {
+			r.Log = r.Opening.Log()
+		}
+		return r.Append(nil)
+	}
+	for name, b := range map[string][]byte{
+		"nothing":          nil,
+		"unknown flag":     openingRun(func(b []byte) { b[24] |= 2 }),
+		"no records":       openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 0) }),
+		"too many records": openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], MaxRecords+1) }),
+		"more records":     openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 4) }),
+		"fewer records":    openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 2) }),
+		"a body of 2 GiB":  openingRun(func(b []byte) { binary.BigEndian.PutUint32(b[records+2+9:], 1<<31-1) }),
+		"a body too long":  openingRun(func(b []byte) { binary.BigEndian.PutUint32(b[records+2+9:], MaxBody+1) }),
+		"a redacted body too long": openingRun(func(b []byte) {
+			binary.BigEndian.PutUint32(b[records+2+9:], redactedBit|(MaxBody+1))
+		}),
+		"a byte more":              append(runs["opening"].Append(nil), 0),
+		"another log's opening":    openingRun(func(b []byte) { b[0]++ }),
+		"number 0":                 with(func(r *Run) { r.First, r.Opening = 0, nil }),
+		"number 0 with opening":    with(func(r *Run) { r.First = 0 }),
+		"number 1 without opening": with(func(r *Run) { r.Opening = nil }),
+		"number 2 with opening":    with(func(r *Run) { r.First = 2 }),
+		"first number too high":    with(func(r *Run) { r.First, r.Opening = 1<<48, nil }),
+		"last number too high":     with(func(r *Run) { r.First, r.Opening = 1<<48-1, nil }),
+		"numbers that wrap around": with(func(r *Run) { r.First, r.Opening = 1<<64-1, nil }),
+		"a stamp too high":         with(func(r *Run) { r.Records[1].HLC = 1 << 63 }),
+		"a first stamp too high":   with(func(r *Run) { r.Records = r.Records[:1]; r.Records[0].HLC = 1 << 63 }),
+		"stamps that stand still":  with(func(r *Run) { r.Records[1].HLC = r.Records[0].HLC }),
+		"stamps that fall":         with(func(r *Run) { r.Records[1].HLC = r.Records[0].HLC - 1 }),
+		"a nick that is no UTF-8":  with(func(r *Run) { r.Opening.Nick = "\xff" }),
+		"a name that is no UTF-8":  with(func(r *Run) { r.Opening.Name = "\xff"; r.Opening.Room = Room("\xff") }),
+		"a name for another room":  with(func(r *Run) { r.Opening.Name = "lounge" }),
+		"a public room unnamed":    with(func(r *Run) { r.Opening.Name = "" }),
+		"a private room named":     with(func(r *Run) { r.Opening.Group = GroupID{1} }),
+		"a nick too long": func() []byte {
+			b := runs["opening"].Append(nil)
+			b[25+100] = MaxNickBytes + 1
+			return slices.Insert(b, 25+101, bytes.Repeat([]byte("x"), MaxNickBytes+1-len("alice"))...)
+		}(),
+	} {
+		if r, err := ParseRun(b); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: parsed as %+v, error %v", name, r, err)
+		}
+	}
+	for name, r := range runs {
+		whole := r.Append(nil)
+		for n := range whole {
+			if _, err := ParseRun(whole[:n]); !errors.Is(err, ErrMalformed) {
+				t.Fatalf("%s cut to %d of %d bytes: %v", name, n, len(whole), err)
+			}
+		}
+	}
+}
+
+// What cannot be read back is not written.
+func TestAppendPanics(t *testing.T) {
+	alice := author(t, 1)
+	for name, change := range map[string]func(*Run){
+		"no records":       func(r *Run) { r.Records = nil },
+		"too many records": func(r *Run) { r.Records = make([]Record, MaxRecords+1) },
+		"a nick too long":  func(r *Run) { r.Opening.Nick = strings.Repeat("x", MaxNickBytes+1) },
+		"a name too long":  func(r *Run) { r.Opening.Name = strings.Repeat("x", MaxRoomNameBytes+1) },
+		"a body too long":  func(r *Run) { r.Records[0] = Body(1, Text, make([]byte, MaxBody+1)) },
+		"redacted, too long": func(r *Run) {
+			r.Records[0] = Record{HLC: 1, Kind: Text, Redacted: true, Len: MaxBody + 1}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := say(alice, "one")
+			change(r)
+			defer func() {
+				if recover() == nil {
+					t.Error("it was encoded")
+				}
+			}()
+			r.Append(nil)
+		})
+	}
+}
+
+// One allocation for the run and one for its records: this is the path of every message.
+func TestParseAllocates(t *testing.T) {
+	encoded := golden(t)["continuing"].Append(nil)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := ParseRun(encoded); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 2 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func FuzzParseRun(f *testing.F) {
+	for _, r := range golden(f) {
+		f.Add(r.Append(nil))
+	}
+	who := author(f, 1).ID()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := ParseRun(b)
+		if err != nil {
+			if r != nil || !errors.Is(err, ErrMalformed) {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			return
+		}
+		if again := r.Append(nil); !bytes.Equal(again, b) {
+			t.Fatalf("parsed from\n%x\nencoded as\n%x", b, again)
+		}
+		hashes := r.Hashes()
+		if len(hashes) != len(r.Records) {
+			t.Fatalf("%d hashes of %d records", len(hashes), len(r.Records))
+		}
+		if _, err := r.Verify(who); err != nil && !errors.Is(err, ErrSignature) {
+			t.Fatal(err)
+		}
+		if r.First < r.Last() {
+			rest, err := ParseRun(r.From(r.First+1, hashes[0]).Append(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(rest.Hashes(), hashes[1:]) {
+				t.Fatal("the rest of a run hashes to something else")
+			}
+		}
+	})
+}
