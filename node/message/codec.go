@@ -10,7 +10,6 @@ const (
 
 	redactedBit = 1 << 31 // of a body length: the body's hash follows instead of the body
 
-	maxSeq = 1 << 48 // numbers are below it
 	maxHLC = 1 << 63 // stamps are below it
 
 	recordFixed = 8 + 1 + 4
@@ -105,7 +104,7 @@ func (r *Run) parseRecords(b []byte) ([]byte, error) {
 	if n < 1 || n > MaxRecords || n*recordFixed > len(b) {
 		return nil, malformed("bad count of records")
 	}
-	if r.First < 1 || r.First >= maxSeq || r.First+uint64(n) > maxSeq {
+	if r.First < 1 || r.First >= MaxSeq || r.First+uint64(n) > MaxSeq {
 		return nil, malformed("numbers out of range")
 	}
 	r.Records = make([]Record, n)

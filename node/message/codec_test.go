@@ -38,24 +38,7 @@ func golden(t testing.TB) map[string]*Run {
 func TestGolden(t *testing.T) {
 	for name, r := range golden(t) {
 		t.Run(name, func(t *testing.T) {
-			file := filepath.Join("testdata", name+".hex")
-			encoded := r.Append(nil)
-			if *update {
-				if err := os.WriteFile(file, wrapped(encoded), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := hex.DecodeString(strings.ReplaceAll(string(text), "\n", ""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(encoded, want) {
-				t.Errorf("encoded\n%swant\n%s", wrapped(encoded), text)
-			}
+			want := goldenBytes(t, name, r.Append(nil))
 			parsed, err := ParseRun(want)
 			if err != nil {
 				t.Fatal(err)
@@ -68,6 +51,29 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// goldenBytes returns what testdata/name.hex holds, and fails the test where that is not what was encoded.
+func goldenBytes(t *testing.T, name string, encoded []byte) []byte {
+	t.Helper()
+	file := filepath.Join("testdata", name+".hex")
+	if *update {
+		if err := os.WriteFile(file, wrapped(encoded), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(encoded, want) {
+		t.Errorf("encoded\n%swant\n%s", wrapped(encoded), text)
+	}
+	return want
 }
 
 // wrapped writes b as hexadecimal digits, 32 bytes a line.
@@ -87,7 +93,7 @@ func TestLimitsHold(t *testing.T) {
 	full.Opening.Room = Room(full.Opening.Name)
 	full.Log = full.Opening.Log()
 	long := say(alice, strings.Repeat("x", MaxBody))
-	last := &Run{Log: full.Log, First: maxSeq - 2, Records: []Record{Body(0, Text, nil), Body(maxHLC-1, Text, nil)}}
+	last := &Run{Log: full.Log, First: MaxSeq - 2, Records: []Record{Body(0, Text, nil), Body(maxHLC-1, Text, nil)}}
 	for name, r := range map[string]*Run{"most records and longest names": full, "longest body": long, "last numbers": last} {
 		r.Sign(alice)
 		parsed, err := ParseRun(r.Append(nil))

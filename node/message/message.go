@@ -25,7 +25,10 @@ const (
 	MaxBody     = 48 << 10 // bytes of one body: it must fit a frame
 )
 
-// The same limits in bytes, for what is decoded.
+// MaxSeq is above every number of a message.
+const MaxSeq = 1 << 48
+
+// The limits of names in bytes, for what is decoded.
 const (
 	MaxNickBytes     = 4 * MaxNick
 	MaxRoomNameBytes = 4 * MaxRoomName
