@@ -1,0 +1,145 @@
+package wire
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"earshot/node/message"
+)
+
+// maxClock bounds a clock on the wire, in ms from 1970 either way: a stamp of a message has as many bits, and differences do not overflow.
+const maxClock = 1 << 47
+
+// check refuses a body that breaks a limit. It panics for what is no control body.
+func check(v any) error {
+	switch v := v.(type) {
+	case *Hello:
+		return v.check()
+	case *State:
+		return within("groups", len(v.Groups), MaxGroups)
+	case *AskDays, *AskHeads:
+		return nil
+	case *Days:
+		return v.check()
+	case *Heads:
+		return v.check()
+	case *Want:
+		return v.check()
+	case *Done:
+		return within("logs", len(v.Logs), MaxWants)
+	case *Beat:
+		return v.check()
+	case *Have:
+		return checkHeads(v.Heads)
+	case *Stable:
+		return v.check()
+	case *Presence:
+		return v.check()
+	case *Order:
+		return within("successors", len(v.Successors), MaxOrder)
+	case *Redirect:
+		return checkAddress(v.Address)
+	case *Bye:
+		return cmp.Or(checkAddress(v.Address), within("bytes of a reason", len(v.Reason), MaxTextBytes))
+	case *Note:
+		return checkNick(v.Nick)
+	default:
+		panic(fmt.Sprintf("wire: %T is no control body", v))
+	}
+}
+
+func within(what string, n, limit int) error {
+	if n > limit {
+		return fmt.Errorf("%d %s, %d are allowed", n, what, limit)
+	}
+	return nil
+}
+
+func checkNick(nick string) error { return within("bytes of a nick", len(nick), message.MaxNickBytes) }
+
+func checkNumber(seq uint64) error {
+	if seq >= message.MaxSeq {
+		return fmt.Errorf("number %d is out of range", seq)
+	}
+	return nil
+}
+
+func checkClock(ms int64) error {
+	if ms <= -maxClock || ms >= maxClock {
+		return fmt.Errorf("a clock at %d ms", ms)
+	}
+	return nil
+}
+
+func checkAddress(address []string) error {
+	err := within("addresses", len(address), MaxAddress)
+	for _, a := range address {
+		err = cmp.Or(err, within("bytes of an address", len(a), MaxAddressBytes))
+	}
+	return err
+}
+
+func checkHeads(heads []Head) error {
+	err := within("heads", len(heads), MaxHeads)
+	for i := range heads {
+		err = cmp.Or(err, checkNumber(heads[i].Seq), checkNumber(heads[i].Fork))
+	}
+	return err
+}
+
+func (h *Hello) check() error {
+	return cmp.Or(
+		within("bytes of software", len(h.Software), MaxTextBytes),
+		checkNick(h.Nick),
+		within("tags", len(h.Tags), MaxTags),
+		within("bytes of a profile", len(h.Profile), MaxProfile))
+}
+
+func (d *Days) check() error {
+	for i := range d.Days {
+		if d.Days[i].Day < d.From || i > 0 && d.Days[i].Day <= d.Days[i-1].Day {
+			return errors.New("days do not ascend")
+		}
+	}
+	return within("days", len(d.Days), MaxDays)
+}
+
+func (h *Heads) check() error {
+	for i := 1; i < len(h.Heads); i++ {
+		if string(h.Heads[i].Log[:]) <= string(h.Heads[i-1].Log[:]) {
+			return errors.New("heads do not ascend")
+		}
+	}
+	return checkHeads(h.Heads)
+}
+
+func (w *Want) check() error {
+	err := within("wants", len(w.Wants), MaxWants)
+	for i := range w.Wants {
+		err = cmp.Or(err, checkNumber(w.Wants[i].From))
+	}
+	return err
+}
+
+func (b *Beat) check() error {
+	return cmp.Or(checkClock(b.Clock), checkClock(b.Net), checkHeads(b.Waiting))
+}
+
+func (s *Stable) check() error {
+	err := within("logs", len(s.Logs), MaxHeads)
+	for i := range s.Logs {
+		err = cmp.Or(err, checkNumber(s.Logs[i].Seq))
+	}
+	return err
+}
+
+func (p *Presence) check() error {
+	err := cmp.Or(within("people here", len(p.Here), MaxPeople), within("people gone", len(p.Gone), MaxPeople))
+	for i := range p.Here {
+		who := &p.Here[i]
+		err = cmp.Or(err, checkNick(who.Nick), checkAddress(who.Address),
+			within("bytes of a profile", len(who.Profile), MaxProfile))
+	}
+	return err
+}
