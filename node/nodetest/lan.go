@@ -1,0 +1,172 @@
+// Package nodetest is a local network in memory, for tests of the real program in fake time.
+//
+// A LAN has hosts; a host runs processes; a Process is what a test hands to port.Config.Net. Everything a process does on the network
+// waits on condition variables and timers alone, so inside a testing/synctest bubble ten minutes of failures pass in milliseconds. The
+// package imports nothing of the program, so that the tests of every package under node can use it. Package instance, beside it, runs whole nodes.
+//
+// # What it does as a real network would
+//
+//   - A packet takes 200 to 1000 µs, drawn for each, so packets overtake one another. A full or missing receiver loses them, and so does Loss.
+//   - A stream keeps its order. It holds 256 KiB that the reader has not read; then the writer blocks. What has arrived can be read while the
+//     cable is out. Loss shows as 200 ms more for the share of writes that it hits.
+//   - Close is heard as EOF after all that was written, or as ECONNRESET where the closer had not read everything (RFC 2525 §2.17). A write
+//     to an end that has closed succeeds, and is answered by ECONNRESET.
+//   - Cut and Split lose packets without a word and stall streams; Heal and Join let streams go on. A dial waits for its context.
+//   - Crash is kill -9: what the process had written still arrives, then ECONNRESET; dials are refused from then on. Cut followed by Crash is a power
+//     failure: what was on its way is gone, and the others hear nothing until Heal.
+//
+// # Limits
+//
+// The seed fixes what is drawn, not which goroutine draws first, so a run does not repeat exactly. There are no routers and no IPv6, multicast and
+// broadcast go nowhere (Announce stands in for discovery), and a stream that stalls never gives up.
+//
+// Fake time passes only while every goroutine of the bubble waits for something that the bubble knows. A mutex is not: two goroutines that write to
+// one tls.Conn whose reader is stuck, or one that reads while another still shakes hands, stop the clock, and the test hangs until its -timeout.
+//
+// All methods may be called from any goroutine. One mutex guards a LAN and everything in it.
+package nodetest
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	minLatency = 200 * time.Microsecond
+	maxLatency = 1000 * time.Microsecond
+	// retransmit is what a lost segment costs a stream: the least retransmission timeout of Linux.
+	retransmit = 200 * time.Millisecond
+)
+
+// A LAN is a network of hosts on switches.
+type LAN struct {
+	mu       sync.Mutex
+	rng      *rand.Rand
+	loss     int // percent of packets
+	hosts    []*Host
+	stalled  []*pipe       // have something under way that could not arrive
+	topology chan struct{} // closed, and made anew, whenever who reaches whom changes
+	ads      []*announcement
+}
+
+// New returns a LAN without hosts.
+func New(seed uint64) *LAN {
+	return &LAN{rng: rand.New(rand.NewPCG(seed, seed)), topology: make(chan struct{})}
+}
+
+// A Host is a machine with one address.
+type Host struct {
+	lan  *LAN
+	name string
+	ip   netip.Addr
+
+	// Guarded by lan.mu.
+	cut       bool
+	network   int // the switch it is plugged into
+	processes []*Process
+}
+
+// Host returns the host of that name, and adds it on first use: 10.0.0.1, 10.0.0.2 and so on.
+func (l *LAN) Host(name string) *Host {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hostLocked(name)
+}
+
+func (l *LAN) hostLocked(name string) *Host {
+	for _, h := range l.hosts {
+		if h.name == name {
+			return h
+		}
+	}
+	i := len(l.hosts)
+	h := &Host{lan: l, name: name, ip: netip.AddrFrom4([4]byte{10, 0, byte(i / 250), byte(i%250 + 1)})}
+	l.hosts = append(l.hosts, h)
+	return h
+}
+
+// Name returns the name, IP the address.
+func (h *Host) Name() string   { return h.name }
+func (h *Host) IP() netip.Addr { return h.ip }
+
+// Cut pulls a host's cable; processes on it still reach each other. Heal puts it back.
+func (l *LAN) Cut(host string)  { l.change(func() { l.hostLocked(host).cut = true }) }
+func (l *LAN) Heal(host string) { l.change(func() { l.hostLocked(host).cut = false }) }
+
+// Split plugs each group of hosts into a switch of its own. Hosts in no group stay where they are.
+func (l *LAN) Split(groups ...[]string) {
+	l.change(func() {
+		for i, g := range groups {
+			for _, name := range g {
+				l.hostLocked(name).network = i
+			}
+		}
+	})
+}
+
+// Join plugs all hosts into one switch.
+func (l *LAN) Join() {
+	l.change(func() {
+		for _, h := range l.hosts {
+			h.network = 0
+		}
+	})
+}
+
+// Loss loses that share of the packets from now on; 0 ends it.
+func (l *LAN) Loss(percent int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loss = percent
+}
+
+// Crash kills everything that runs on a host, without a chance to say goodbye. What is started there later works again.
+func (l *LAN) Crash(host string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range slices.Clone(l.hostLocked(host).processes) {
+		p.crashLocked()
+	}
+}
+
+// change changes who reaches whom, and wakes all that waits for it.
+func (l *LAN) change(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+	close(l.topology)
+	l.topology = make(chan struct{})
+	stalled := l.stalled
+	l.stalled = nil
+	for _, p := range stalled {
+		p.resumeLocked()
+	}
+	l.announceLocked()
+}
+
+// reachLocked reports whether a packet from a arrives at b.
+func reachLocked(a, b *Host) bool {
+	return a == b || !a.cut && !b.cut && a.network == b.network
+}
+
+func (l *LAN) latencyLocked() time.Duration {
+	return minLatency + time.Duration(l.rng.Int64N(int64(maxLatency-minLatency)))
+}
+
+func (l *LAN) loseLocked() bool { return l.rng.IntN(100) < l.loss }
+
+// findLocked returns the host with an address; self is what loopback addresses mean.
+func (l *LAN) findLocked(ip netip.Addr, self *Host) *Host {
+	if ip = ip.Unmap(); ip.IsLoopback() {
+		return self
+	}
+	for _, h := range l.hosts {
+		if h.ip == ip {
+			return h
+		}
+	}
+	return nil
+}
