@@ -1,0 +1,113 @@
+// Package discovery finds who is on this LAN. It owns everything multicast: a responder, an announcer, a querier, and the watch over network interfaces. It
+// imports nothing of the program: main hands its findings to node.
+//
+// The service is described by DNS-SD (RFC 6763) over mDNS (RFC 6762) as Service: the instance is the session in hex, the host <session>.local., and TXT
+// holds v=1, i=session, n=tag, r=role. No nick, host name or network name goes on the air. The session is random, so names are not probed for conflicts.
+//
+// For each usable interface (see choose) there is a link:
+//
+//   - hashicorp/mdns answers questions by unicast. Its Zone is ours: names match in any case, the records are those of that interface, and the process gives
+//     at most 20 answers a second, because the library answers every repetition of a question within a packet.
+//   - One socket per family on port 5353 announces by multicast, at the start, on change, and when it hears a question: an answer by unicast does not get through
+//     a stateful firewall, one by multicast does. It also hears what others announce, and answers tools like dig, whose query ID the library does not return.
+//   - One socket per family on a port of its own asks. What arrives never makes it ask: only time, Kick, another set of interfaces, or being alone.
+//
+// Goroutines: Run, and one reader for each socket that it opened, which end before Run returns (the library's own end with their sockets, just after). All
+// callbacks come from the goroutine of Run, which does all the sending too. Readers hand over through a bounded queue; what does not fit is lost, as any
+// packet may be, and asked for again. Memory is bounded: 1,024 peers are remembered, for two minutes, only so as not to repeat them; under a flood any of
+// them may be forgotten, and a real one is then reported again.
+//
+// Loopback is never used: its multicast is no network, and two instances on a machine without any have other means to meet.
+package discovery
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+)
+
+// Service is the DNS-SD type.
+const Service = "_earshot._tcp"
+
+// A Peer is an instance as it was heard of. Nothing of it is trusted but the tag, and that only in closed networks.
+type Peer struct {
+	Session   [8]byte
+	Addresses []netip.AddrPort // where it may be reached, best first: the packet's source, its records, then what was heard in the last two minutes
+	Role      string           // a hint: up to 16 of a-z
+}
+
+// Config of a Discovery. Session, Port and Tag are required; a function that is nil is not called.
+type Config struct {
+	Session [8]byte
+	// Port is announced in SRV.
+	Port uint16
+	// Tag returns what proves that a session on a port belongs to the network; records that fail it are ignored.
+	Tag func(session [8]byte, port uint16) [16]byte
+	// Found is called for each answer of a peer, at most once a second per peer while nothing of it changes; Gone for its goodbye; Moved with this machine's usable
+	// addresses at the start and when they change, best first, nil when there is none. They are called from one goroutine, as Tag and Alone are, and must not block.
+	Found func(Peer)
+	Gone  func(session [8]byte)
+	Moved func([]netip.Addr)
+	// Alone reports whether nobody is known: then it asks every 5 s. Where nil, whether nobody was heard lately.
+	Alone func() bool
+	Log   *slog.Logger
+}
+
+// A Discovery is described in the package comment.
+type Discovery struct {
+	c       Config
+	kick    chan struct{} // room for one
+	changed chan struct{} // room for one: role is another
+
+	mu   sync.Mutex // protects role
+	role string
+}
+
+// New returns a Discovery that does nothing until Run.
+func New(c Config) *Discovery {
+	if c.Found == nil {
+		c.Found = func(Peer) {}
+	}
+	if c.Gone == nil {
+		c.Gone = func([8]byte) {}
+	}
+	if c.Moved == nil {
+		c.Moved = func([]netip.Addr) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Discovery{c: c, kick: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+}
+
+// Run announces and asks until ctx ends, then says goodbye and returns nil. Where no interface is usable it waits for one. It is called once.
+func (d *Discovery) Run(ctx context.Context) error {
+	r := newRun(d)
+	defer r.close()
+	return r.loop(ctx)
+}
+
+// SetRole changes the hint in TXT ("hub" or ""), and announces it, within a second. What is not up to 16 of a-z counts as "". Any goroutine may call it.
+func (d *Discovery) SetRole(role string) {
+	d.mu.Lock()
+	d.role = cleanRole(role)
+	d.mu.Unlock()
+	signal(d.changed)
+}
+
+func (d *Discovery) currentRole() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.role
+}
+
+// Kick starts the schedule of questions and announcements anew, unless it is in its first second anyway. Any goroutine may call it.
+func (d *Discovery) Kick() { signal(d.kick) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

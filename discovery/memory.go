@@ -1,0 +1,95 @@
+package discovery
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	maxPeers = 1024
+	lifetime = ttl * time.Second
+	repeat   = time.Second // how often a peer of which nothing changes is reported
+)
+
+// A memory holds who was heard lately, so as not to report the same over and over.
+type memory map[[8]byte]*acquaintance
+
+type acquaintance struct {
+	heard    time.Time
+	reported time.Time
+	role     string
+	gone     bool
+	places   []place // the latest packet's first
+}
+
+type place struct {
+	netip.AddrPort
+	heard time.Time
+}
+
+// note takes in what a packet said, and returns the peer as it is known now and whether that is to be reported. An answer in the second after a goodbye is
+// not: it was under way.
+func (m memory) note(i instance, now time.Time) (p Peer, news bool) {
+	k := m[i.session]
+	if k == nil {
+		k = m.add(i.session)
+	}
+	if i.gone {
+		news = !k.gone
+		*k = acquaintance{heard: now, gone: true}
+		return Peer{}, news
+	}
+	if k.gone && now.Sub(k.heard) < time.Second {
+		return Peer{}, false
+	}
+	changed := k.gone || k.role != i.role || now.Sub(k.heard) >= lifetime
+	k.heard, k.role, k.gone = now, i.role, false
+	changed = k.meet(i.addrs, now) || changed
+	if !changed && now.Sub(k.reported) < repeat {
+		return Peer{}, false
+	}
+	k.reported = now
+	p = Peer{Session: i.session, Role: i.role}
+	for _, a := range k.places {
+		p.Addresses = append(p.Addresses, a.AddrPort)
+	}
+	return p, true
+}
+
+// meet puts addrs before what was heard earlier: each family and each link brings others, and all may serve. It reports whether one is new.
+func (k *acquaintance) meet(addrs []netip.AddrPort, now time.Time) (fresh bool) {
+	old := k.places
+	k.places = nil
+	for _, a := range addrs {
+		k.places = append(k.places, place{a, now})
+		fresh = fresh || !slices.ContainsFunc(old, func(p place) bool { return p.AddrPort == a })
+	}
+	for _, p := range old {
+		if len(k.places) < maxAddresses && now.Sub(p.heard) < lifetime && !slices.Contains(addrs, p.AddrPort) {
+			k.places = append(k.places, p)
+		}
+	}
+	return fresh
+}
+
+// add makes room by forgetting any one, which Go's maps choose at random: to be forgotten costs no more than one report too many.
+func (m memory) add(session [8]byte) *acquaintance {
+	for s := range m {
+		if len(m) < maxPeers {
+			break
+		}
+		delete(m, s)
+	}
+	k := &acquaintance{}
+	m[session] = k
+	return k
+}
+
+func (m memory) expire(now time.Time) {
+	for s, k := range m {
+		if now.Sub(k.heard) >= lifetime {
+			delete(m, s)
+		}
+	}
+}

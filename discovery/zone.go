@@ -1,0 +1,140 @@
+package discovery
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+
+	"github.com/miekg/dns"
+	"golang.org/x/time/rate"
+)
+
+const (
+	serviceName = Service + ".local."
+	enumeration = "_services._dns-sd._udp.local." // RFC 6763 §9
+
+	ttl       = 120 // seconds; what RFC 6762 §10 recommends for records with a host name
+	legacyTTL = 10  // seconds; RFC 6762 §6.7
+	flush     = 1 << 15
+)
+
+// names are those our records have.
+type names struct{ instance, host string }
+
+func namesOf(session [8]byte) names {
+	s := hex.EncodeToString(session[:])
+	return names{s + "." + serviceName, s + ".local."}
+}
+
+// A record is what we say of ourselves on one interface. It does not change.
+type record struct {
+	names
+	session [8]byte
+	port    uint16
+	tag     [16]byte
+	role    string
+	addrs   []netip.Addr
+}
+
+// all returns the whole set, PTR first. unique is ORed to the class of what only we may say: flush in multicast answers, 0 in others (RFC 6762 §10.2, §6.7).
+func (r record) all(ttl uint32, unique uint16) []dns.RR {
+	return append([]dns.RR{r.pointer(serviceName, r.instance, ttl), r.srv(ttl, unique), r.txt(ttl, unique)}, r.addresses(dns.TypeANY, ttl, unique)...)
+}
+
+// answer returns the records that answer q, nil where it is not for us.
+func (r record) answer(q dns.Question, ttl uint32) []dns.RR {
+	if class := q.Qclass &^ flush; class != dns.ClassINET && class != dns.ClassANY {
+		return nil
+	}
+	is := func(types ...uint16) bool {
+		for _, t := range types {
+			if q.Qtype == t || q.Qtype == dns.TypeANY {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case strings.EqualFold(q.Name, serviceName) && is(dns.TypePTR):
+		return r.all(ttl, 0)
+	case strings.EqualFold(q.Name, r.instance) && is(dns.TypeSRV, dns.TypeTXT):
+		return r.all(ttl, 0)[1:]
+	case strings.EqualFold(q.Name, r.host) && is(dns.TypeA, dns.TypeAAAA):
+		return r.addresses(q.Qtype, ttl, 0)
+	case strings.EqualFold(q.Name, enumeration) && is(dns.TypePTR):
+		return []dns.RR{r.pointer(enumeration, serviceName, ttl)}
+	}
+	return nil
+}
+
+func (r record) pointer(name, to string, ttl uint32) dns.RR {
+	return &dns.PTR{Hdr: header(name, dns.TypePTR, dns.ClassINET, ttl), Ptr: to}
+}
+
+func (r record) srv(ttl uint32, unique uint16) dns.RR {
+	return &dns.SRV{Hdr: header(r.instance, dns.TypeSRV, dns.ClassINET|unique, ttl), Port: r.port, Target: r.host}
+}
+
+func (r record) txt(ttl uint32, unique uint16) dns.RR {
+	return &dns.TXT{Hdr: header(r.instance, dns.TypeTXT, dns.ClassINET|unique, ttl), Txt: []string{
+		"v=1", "i=" + hex.EncodeToString(r.session[:]), "n=" + hex.EncodeToString(r.tag[:]), "r=" + r.role,
+	}}
+}
+
+// addresses returns the A or AAAA records, or both for dns.TypeANY.
+func (r record) addresses(kind uint16, ttl uint32, unique uint16) (rrs []dns.RR) {
+	for _, a := range r.addrs {
+		switch {
+		case a.Is4() && kind != dns.TypeAAAA:
+			rrs = append(rrs, &dns.A{Hdr: header(r.host, dns.TypeA, dns.ClassINET|unique, ttl), A: a.AsSlice()})
+		case a.Is6() && kind != dns.TypeA:
+			rrs = append(rrs, &dns.AAAA{Hdr: header(r.host, dns.TypeAAAA, dns.ClassINET|unique, ttl), AAAA: a.AsSlice()})
+		}
+	}
+	return rrs
+}
+
+func header(name string, kind, class uint16, ttl uint32) dns.RR_Header {
+	return dns.RR_Header{Name: name, Rrtype: kind, Class: class, Ttl: ttl}
+}
+
+// announcement returns the packet that says who we are. The type enumeration is in it for browsers of everything.
+func (r record) announcement() ([]byte, error) {
+	return pack(append(r.all(ttl, flush), r.pointer(enumeration, serviceName, ttl)))
+}
+
+// goodbye returns the packet that takes it back (RFC 6762 §10.1); not the enumeration, which others of our type share.
+func (r record) goodbye() ([]byte, error) { return pack(r.all(0, flush)) }
+
+func pack(answers []dns.RR) ([]byte, error) {
+	return (&dns.Msg{MsgHdr: dns.MsgHdr{Response: true, Authoritative: true}, Compress: true, Answer: answers}).Pack()
+}
+
+// question returns the packet that asks for everybody.
+func question() []byte {
+	m := dns.Msg{Question: []dns.Question{{Name: serviceName, Qtype: dns.TypePTR, Qclass: dns.ClassINET}}}
+	b, err := m.Pack()
+	if err != nil {
+		panic("discovery: a constant question does not pack: " + err.Error())
+	}
+	return b
+}
+
+// A zone answers for one interface, with the record of now. The library does not tell it where a question came from, so on a machine with several interfaces
+// an asker may get an answer for each; the packet's source is right in all of them.
+type zone struct {
+	current atomic.Pointer[record]
+	budget  *rate.Limiter
+}
+
+func (z *zone) set(r record) { z.current.Store(&r) }
+
+// Records implements mdns.Zone. The cache-flush bit is not set, as the library answers by unicast, also those who do not know the bit.
+func (z *zone) Records(q dns.Question) []dns.RR {
+	rrs := z.current.Load().answer(q, ttl)
+	if len(rrs) == 0 || !z.budget.Allow() {
+		return nil
+	}
+	return rrs
+}
