@@ -1,0 +1,245 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"earshot/node/message"
+)
+
+// Append accepts a run that came from elsewhere: strictly new records of it are verified (one signature), added to their log, framed into the tail
+// and queued for the store. It returns how many were new: 0 and nil where all were held, or lie past a fork. bulk marks them as not to be relayed.
+// Errors are those above, message.ErrSignature, or a wrapped message.ErrMalformed; only ErrSignature, ErrForeign and ErrMalformed are the sender's fault.
+// run is as message.ParseRun returns it. Append keeps nothing of it.
+func (j *Journal) Append(run *message.Run, from Origin, bulk bool) (added int, err error) {
+	if err := j.waitQueue(context.Background()); err != nil {
+		return 0, err
+	}
+	for {
+		l, held, err := j.lookup(run.Log)
+		if err != nil {
+			return 0, err
+		}
+		fresh, hashes, err := j.judge(&l, held, run)
+		if err != nil || fresh == nil {
+			return 0, err
+		}
+		if added, _, ok, err := j.place(&l, held, fresh, hashes, from, bulk); ok || err != nil {
+			j.wake()
+			j.watchers.tell()
+			return added, err
+		}
+		// Another run of the same log came first: look again.
+	}
+}
+
+// judge returns the part of run that is new for l, with its hashes, verified; nil where there is nothing new in it.
+func (j *Journal) judge(l *state, held bool, run *message.Run) (fresh *message.Run, hashes []message.Hash, err error) {
+	author := l.Author
+	if !held {
+		if run.Opening == nil {
+			return nil, nil, ErrGap
+		}
+		author = run.Opening.Author
+		if run.Opening.Network != j.conf.Network {
+			return nil, nil, ErrForeign
+		}
+		if err := j.checkDay(run.Opening.Day); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch {
+	case l.Fork != 0 && run.First >= l.Fork:
+		return nil, nil, nil
+	case run.First > l.Seq+1:
+		return nil, nil, ErrGap
+	}
+	if common := min(run.Last(), l.Seq); common >= run.First {
+		have, err := j.hashAt(l, common)
+		if err != nil {
+			return nil, nil, err
+		}
+		agree := run.Hashes()[common-run.First] == have
+		if agree && (run.Last() == common || l.Fork != 0 && common == l.Fork-1) {
+			return nil, nil, nil
+		}
+		if hashes, err = run.Verify(author); err != nil {
+			return nil, nil, err
+		}
+		if !agree {
+			return nil, nil, j.conflict(l, run, hashes)
+		}
+		fresh, hashes = run.From(l.Seq+1, have), hashes[common-run.First+1:]
+	} else {
+		if hashes, err = run.Verify(author); err != nil {
+			return nil, nil, err
+		}
+		if held && run.Prev != l.Tip {
+			return nil, nil, ErrConflict
+		}
+		fresh = run
+	}
+	if fresh.Records[0].HLC <= l.hlc {
+		return nil, nil, fmt.Errorf("%w: stamps do not grow", message.ErrMalformed)
+	}
+	return fresh, hashes, nil
+}
+
+func (j *Journal) checkDay(day uint32) error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if day < j.horizon || j.clock.vouched && day > dayOf(j.clock.now().UnixMilli())+1 {
+		return ErrDay
+	}
+	return nil
+}
+
+// place adds fresh, which continues l as it was looked up. ok is false where l has changed since.
+func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []message.Hash, from Origin, bulk bool) (added int, arrival int64, ok bool, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	day := l.Day
+	if !held {
+		day = fresh.Opening.Day
+	}
+	c := j.logs.get(fresh.Log)
+	switch {
+	case j.closed:
+		return 0, 0, false, ErrClosed
+	case day < j.horizon:
+		return 0, 0, false, ErrDay
+	case held && (c == nil || c.Head != l.Head), !held && (c != nil || l.epoch != j.logs.epoch):
+		return 0, 0, false, nil
+	case !held:
+		j.lastLog++
+		c = newState(fresh.Opening, j.lastLog)
+		j.logs.put(c)
+	}
+	added = len(fresh.Records)
+	if c.Fork != 0 {
+		added = int(min(uint64(added), c.Fork-1-c.Seq))
+	}
+	j.changeLocked(c, func() {
+		c.Seq += uint64(added)
+		c.Tip = hashes[added-1]
+		for i := range fresh.Records[:added] {
+			c.see(&fresh.Records[i])
+		}
+	})
+	j.mergeLocked(c.hlc)
+	f := j.tail.frame(fresh)
+	arrival = j.last.Load() + 1
+	j.tail.add(item{Entry: Entry{Arrival: arrival, Frame: f, From: from, Bulk: bulk, Group: c.Group, Day: c.Day, Log: c.Log}, log: c.row, first: fresh.First})
+	c.pending = append(c.pending, arrival)
+	j.queued += len(f)
+	j.last.Store(arrival)
+	return added, arrival, true, nil
+}
+
+// changeLocked runs change, which changes l's head, and keeps the sums in step.
+func (j *Journal) changeLocked(l *state, change func()) {
+	d := j.sumLocked(l)
+	if l.Head == (Head{Log: l.Log, Day: l.Day}) {
+		d.logs++
+	} else {
+		d.sum.sub(l.lanes())
+	}
+	change()
+	d.sum.add(l.lanes())
+	d.version++
+	if l.version == 0 {
+		j.changed = append(j.changed, l)
+	}
+	l.version++
+}
+
+func newState(o *message.Opening, row int64) *state {
+	return &state{
+		Head:   Head{Log: o.Log(), Day: o.Day},
+		Group:  o.Group,
+		Room:   o.Room,
+		Author: o.Author,
+		Nonce:  o.Nonce,
+		Name:   o.Name,
+		opener: o.Nick,
+		nick:   o.Nick,
+		row:    row,
+	}
+}
+
+// see takes note of the log's newest message.
+func (l *state) see(r *message.Record) {
+	l.hlc = r.HLC
+	if r.Kind == message.NickName && !r.Redacted && len(r.Body) <= message.MaxNickBytes && utf8.Valid(r.Body) {
+		l.nick = string(r.Body)
+	}
+}
+
+// hashAt returns the hash of a header of l, at most l.Seq.
+func (j *Journal) hashAt(l *state, seq uint64) (message.Hash, error) {
+	if seq == l.Seq {
+		return l.Tip, nil
+	}
+	run, err := j.runAt(l, seq)
+	if err != nil {
+		return message.Hash{}, err
+	}
+	return run.Hashes()[seq-run.First], nil
+}
+
+// runAt returns the run, as it was accepted, that has message seq of l, at most l.Seq.
+func (j *Journal) runAt(l *state, seq uint64) (*message.Run, error) {
+	var data []byte
+	j.mu.RLock()
+	if c := j.logs.get(l.Log); c != nil {
+		for _, arrival := range slices.Backward(c.pending) {
+			if it := j.tail.at(arrival); it.first <= seq {
+				data = body(it.Frame)
+				break
+			}
+		}
+	}
+	j.mu.RUnlock()
+	if data == nil {
+		var err error
+		if data, err = j.store.runAt(l.row, seq); err != nil {
+			return nil, j.fault(err)
+		}
+	}
+	run, err := parseHeld(data)
+	if err == nil && (run.First > seq || run.Last() < seq) {
+		err = fmt.Errorf("%w: message %d of log %x is missing", ErrDamaged, seq, l.Log)
+	}
+	return run, j.fault(err)
+}
+
+// parseHeld decodes a run that was accepted once: if it does not parse, the store is damaged.
+func parseHeld(data []byte) (*message.Run, error) {
+	run, err := message.ParseRun(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return run, nil
+}
+
+// waitQueue waits while too much is not yet on disk.
+func (j *Journal) waitQueue(ctx context.Context) error {
+	for {
+		j.mu.RLock()
+		closed, full, news := j.closed, j.queued > maxQueued, j.news
+		j.mu.RUnlock()
+		switch {
+		case closed:
+			return ErrClosed
+		case !full:
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+)
+
+// An Author writes into a journal for one identity in one process. It mints a nonce at once and a new log for each room and day; nothing of
+// that is ever read back. It may be used concurrently.
+type Author struct {
+	j  *Journal
+	id *identity.Identity
+
+	mu    sync.Mutex // held while a message is stamped, signed and appended, so that stamps come in the order of arrival
+	nonce message.Nonce
+	nick  string
+	open  map[message.RoomID]openLog
+}
+
+// An openLog is the newest log in a room.
+type openLog struct {
+	group message.GroupID
+	name  string
+	day   uint32
+}
+
+// NewAuthor returns an author who appears as nick.
+func (j *Journal) NewAuthor(i *identity.Identity, nick string) *Author {
+	a := &Author{j: j, id: i, nick: cutNick(nick), open: map[message.RoomID]openLog{}}
+	a.mint()
+	return a
+}
+
+// cutNick makes nick fit an opening.
+func cutNick(nick string) string {
+	nick = strings.ToValidUTF8(nick, "?")
+	for n := message.MaxNickBytes; len(nick) > message.MaxNickBytes; n-- {
+		if utf8.RuneStart(nick[n]) {
+			nick = nick[:n]
+		}
+	}
+	return nick
+}
+
+// mint begins a new set of logs.
+func (a *Author) mint() {
+	rand.Read(a.nonce[:])
+	clear(a.open)
+	a.j.mu.Lock()
+	a.j.mine[a.nonce] = struct{}{}
+	a.j.mu.Unlock()
+}
+
+// Nonce tells this process's logs from all others. It changes where the clock was set back, or where a log was continued elsewhere.
+func (a *Author) Nonce() message.Nonce {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.nonce
+}
+
+// Rename changes the nick: a message in each log that is open, and the opening of those to come.
+func (a *Author) Rename(ctx context.Context, nick string) error {
+	if err := a.j.waitQueue(ctx); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if nick = cutNick(nick); nick == a.nick {
+		return nil
+	}
+	a.nick = nick
+	today := a.j.Today()
+	open := map[message.RoomID]openLog{}
+	for room, o := range a.open {
+		if o.day >= today {
+			open[room] = o
+		}
+	}
+	for room, o := range open {
+		if _, _, _, err := a.write(o.group, room, o.name, message.NickName, []byte(nick)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Write numbers, stamps, signs and appends one message as a run of its own; it is in the tail when Write returns, on disk when Durable
+// reaches arrival. name is the public room's, or empty.
+func (a *Author) Write(ctx context.Context, g message.GroupID, room message.RoomID, name string, k message.Kind, body []byte) (id message.ID, key Key, arrival int64, err error) {
+	switch {
+	case len(body) > message.MaxBody:
+		return id, key, 0, fmt.Errorf("a message of %d bytes is too long", len(body))
+	case (g == message.Public) != (name != ""), name != "" && room != message.Room(name), len(name) > message.MaxRoomNameBytes:
+		return id, key, 0, errors.New("the room and its name do not belong together")
+	}
+	if err := a.j.waitQueue(ctx); err != nil {
+		return id, key, 0, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.write(g, room, name, k, body)
+}
+
+// write is called with mu held.
+func (a *Author) write(g message.GroupID, room message.RoomID, name string, k message.Kind, body []byte) (id message.ID, key Key, arrival int64, err error) {
+	j := a.j
+	for {
+		hlc := a.stamp()
+		o := &message.Opening{Network: j.conf.Network, Group: g, Room: room, Author: a.id.ID(), Nonce: a.nonce, Day: dayOf(int64(hlc >> 16)), Nick: a.nick, Name: name}
+		l, held, err := j.lookup(o.Log())
+		if err != nil {
+			return id, key, 0, err
+		}
+		if held && (l.Fork != 0 || l.hlc >= hlc) {
+			a.mint()
+			continue
+		}
+		run := &message.Run{Log: o.Log(), First: l.Seq + 1, Prev: l.Tip, Records: []message.Record{message.Body(hlc, k, body)}}
+		if !held {
+			run.Opening = o
+		}
+		run.Sign(a.id)
+		hashes := run.Hashes()
+		_, arrival, ok, err := j.place(&l, held, run, hashes, 0, false)
+		if err != nil {
+			return id, key, 0, err
+		}
+		if !ok {
+			continue
+		}
+		a.open[room] = openLog{g, name, o.Day}
+		j.wake()
+		j.watchers.tell()
+		return hashes[0].ID(), Key{HLC: hlc, Log: run.Log, Seq: run.First}, arrival, nil
+	}
+}
+
+// stamp returns the next stamp. Where the newest known is too far ahead of the corrected clock, because it was set back, new logs begin with
+// the clock: the old ones could only go on ahead of everyone else's.
+func (a *Author) stamp() uint64 {
+	j := a.j
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.clock.ahead(j.clock.hlc) {
+		j.clock.hlc = 0
+		rand.Read(a.nonce[:])
+		clear(a.open)
+		j.mine[a.nonce] = struct{}{}
+	}
+	return j.clock.stamp()
+}
+
+// Reoffer appends to j every log in old by nonce that has a message stamped at or after since (hlc): the same logs with the same numbers.
+// Logs of days that j does not keep are left out.
+func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs int, err error) {
+	if err := old.settle(); err != nil {
+		return 0, err
+	}
+	ids, err := old.store.by(nonce, since)
+	if err != nil {
+		return 0, old.fault(err)
+	}
+	for _, id := range ids {
+		added := false
+		for data, err := range old.Serve(id, 1) {
+			if err != nil {
+				return logs, err
+			}
+			run, err := parseHeld(data)
+			if err != nil {
+				return logs, old.fault(err)
+			}
+			n, err := j.Append(run, 0, false)
+			if errors.Is(err, ErrDay) {
+				break
+			}
+			if err != nil {
+				return logs, err
+			}
+			added = added || n > 0
+		}
+		if added {
+			logs++
+		}
+	}
+	return logs, nil
+}

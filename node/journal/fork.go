@@ -1,0 +1,134 @@
+package journal
+
+import (
+	"fmt"
+	"sort"
+
+	"earshot/node/message"
+)
+
+// conflict takes note that run, whose signature verifies, differs from what is held of l at a number both have, and returns ErrConflict.
+func (j *Journal) conflict(l *state, run *message.Run, hashes []message.Hash) error {
+	// Where two chains differ they differ from there on: the first is found by halving.
+	var failed error
+	n := sort.Search(int(min(run.Last(), l.Seq)-run.First), func(i int) bool {
+		have, err := j.hashAt(l, run.First+uint64(i))
+		if err != nil {
+			failed = err
+		}
+		return have != hashes[i]
+	})
+	if failed != nil {
+		return failed
+	}
+	at := run.First + uint64(n)
+	held, err := j.runAt(l, at)
+	if err != nil {
+		return err
+	}
+	if err := j.cut(l, at, proof(at, held, run)); err != nil {
+		return err
+	}
+	return ErrConflict
+}
+
+// proof encodes that a and b, which both hold number at, differ there. What comes before it is left out.
+func proof(at uint64, a, b *message.Run) []byte {
+	return message.AppendProof(nil, since(at, a), since(at, b))
+}
+
+func since(at uint64, run *message.Run) *message.Run {
+	if at == run.First {
+		return run
+	}
+	return run.From(at, run.Hashes()[at-1-run.First])
+}
+
+// cut ends l before number at, if it does not end there already.
+func (j *Journal) cut(l *state, at uint64, proof []byte) error {
+	for l.Fork == 0 || at < l.Fork {
+		end, err := j.upTo(l, at-1)
+		if err != nil {
+			return err
+		}
+		j.mu.Lock()
+		if c := j.logs.get(l.Log); c != nil && c.Head == l.Head && c.Day >= j.horizon {
+			j.changeLocked(c, func() {
+				c.Seq, c.Tip, c.hlc, c.nick = end.Seq, end.Tip, end.hlc, end.nick
+				c.Fork, c.proof = at, proof
+			})
+			j.mu.Unlock()
+			j.log.Warn("a log was continued twice", "log", fmt.Sprintf("%x", l.Log), "seq", at)
+			j.wake()
+			j.watchers.tell()
+			return nil
+		}
+		j.mu.Unlock()
+		again, ok, err := j.lookup(l.Log)
+		if err != nil || !ok {
+			return err
+		}
+		*l = again
+	}
+	return nil
+}
+
+// upTo returns how l was when seq was its last message; l itself where it does not go that far.
+func (j *Journal) upTo(l *state, seq uint64) (*state, error) {
+	if seq >= l.Seq {
+		return l, nil
+	}
+	end := &state{Head: Head{Log: l.Log}, nick: l.opener}
+	for end.Seq < seq {
+		run, err := j.runAt(l, end.Seq+1)
+		if err != nil {
+			return nil, err
+		}
+		hashes := run.Hashes()
+		for i := range run.Records {
+			if end.Seq == seq {
+				break
+			}
+			end.Seq, end.Tip = run.First+uint64(i), hashes[i]
+			end.see(&run.Records[i])
+		}
+	}
+	return end, nil
+}
+
+// Proof returns the proof of a log's fork, the body of a PROOF frame, or nil.
+func (j *Journal) Proof(id message.LogID) []byte {
+	l, ok, err := j.lookup(id)
+	if err != nil || !ok || l.Fork == 0 {
+		return nil
+	}
+	if l.proof != nil {
+		return l.proof
+	}
+	b, err := j.store.proof(l.row)
+	if j.fault(err) != nil {
+		return nil
+	}
+	return b
+}
+
+// AppendProof accepts the proof of a fork of a log that is held, and ends the log there. Errors are ErrGap where the log is not held, those of
+// message.ParseProof and message.ErrSignature; a proof that says nothing new is accepted.
+func (j *Journal) AppendProof(b []byte) error {
+	one, two, err := message.ParseProof(b)
+	if err != nil {
+		return err
+	}
+	l, held, err := j.lookup(one.Log)
+	if err != nil {
+		return err
+	}
+	if !held {
+		return ErrGap
+	}
+	at, err := message.Fork(l.Author, one, two)
+	if err != nil {
+		return err
+	}
+	return j.cut(&l, at, proof(at, one, two))
+}

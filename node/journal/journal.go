@@ -1,0 +1,174 @@
+// Package journal is the replicated history of one realm of one network: a SQLite store, the tail of it in memory, and the rules by which
+// a run is accepted. It is the only queue in the program: everything that is said goes in at one end (Write, Append) and everyone who wants to know
+// follows with a Cursor of their own.
+//
+// Ownership: a Journal owns its folder (history.db and its WAL, store.id), opened by Open and closed when Run returns. The caller holds the profile's lock.
+//
+// Goroutines: Run is the committer, one more reader of the tail; it writes what has queued while the previous commit ran, with synchronous=FULL and
+// no timer. When it has nothing to commit it indexes rooms and times (the timeline) behind a watermark and drops what is too old. Everything else runs
+// on the caller's goroutine. All methods may be called concurrently. Run must be running: what waits for a commit (below) waits for it; once it
+// has returned everything fails with ErrClosed.
+//
+// Order: arrivals are numbered from 1, in the order in which runs were accepted; that is the order of cursors, of the committer
+// and of "since". Numbers have no gaps but where history was dropped, and where a crash lost what was not yet committed they are given again.
+// For people the order is (hlc, lid, seq), the same on every machine.
+//
+// Back-pressure: Append and Write wait while more than 32 MiB are not yet committed. Cursors never hold anything back: a reader further behind than the
+// tail (64 MiB) goes on from the store, at its own pace.
+//
+// Visibility: what was accepted is in heads, sums and cursors at once; Serve waits until what was accepted before the call is committed, Page, All and
+// Rooms until it is indexed as well. None of them waits while Err is set: then they tell what is on disk.
+//
+// Disk: one row a run, in the encoding of package message, which is also the wire's: nothing is encoded again to be served, and a run of 256
+// messages is one insert. What is held about logs and days stands beside, written in the same transaction. In memory are the sums of all days, the
+// logs used lately and those not yet committed; opening reads the days alone.
+//
+// Faults: a store that is missing beside its store id, or damaged (SQLite 11, 26), is set aside as *.corrupt-<time> and a new one started: Open reports it
+// in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside. A full disk, or any other failure to write, stops
+// commits and sets Err; they go on when there is room.
+//
+// Forks: a log that was continued twice ends, for everyone, before the lowest number at which two differ. The proof is kept; so are runs that reach past
+// that number, because their signature vouches for what is below, but nothing past it is shown, counted or told.
+//
+// Time: the author's hybrid logical clock is the local clock plus Offset. Stamps more than 60 s ahead of it are kept and shown but never merged.
+// Days are dropped, and days to come refused, only while the clock is vouched for.
+package journal
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+)
+
+// Config of a Journal.
+type Config struct {
+	// Dir holds the store; empty keeps everything in memory and nothing on disk.
+	Dir     string
+	Network identity.NetworkID
+	Realm   identity.Realm
+	// Keep is how long history is kept, in whole days; 0 means 365 days.
+	Keep time.Duration
+	// Tail is how many bytes of framed runs stay in memory; 0 means 64 MiB. What is not yet committed stays in any case.
+	Tail int
+	Log  *slog.Logger
+}
+
+var (
+	// ErrGap: the run does not continue what is held. It is dropped; the digests will find it.
+	ErrGap = errors.New("run leaves a gap")
+	// ErrConflict: the run continues its log in another way than what is held: ask for the log from 1 and compare.
+	ErrConflict = errors.New("run does not continue its log")
+	// ErrForeign: the run is of another network.
+	ErrForeign = errors.New("run of another network")
+	// ErrDay: the log's day is before the horizon or after tomorrow.
+	ErrDay = errors.New("log of a day that is not kept")
+	// ErrClosed: Run has returned.
+	ErrClosed = errors.New("the journal is closed")
+	// ErrDamaged is wrapped by Run's error where the store cannot be read as one: open it again.
+	ErrDamaged = errors.New("the history is damaged")
+)
+
+// maxQueued is how many bytes may wait for the disk before writers do.
+const maxQueued = 32 << 20
+
+// Origin says where a run came from: 0 is this process, others are numbers that NewOrigin gave.
+type Origin uint64
+
+// Stored is the origin of entries that come from the store, where it is not kept who sent them: it is never that of a link, so that every link
+// is sent them (whoever has them already drops them). What authors of this process wrote is 0 in the store too.
+const Stored = ^Origin(0)
+
+// A Journal is described in the package comment.
+type Journal struct {
+	conf      Config
+	log       *slog.Logger
+	keep      uint32 // days
+	store     *store
+	recovered string
+	origins   atomic.Uint64
+	watchers  watchers
+	work      chan struct{} // has room for one: Run should look
+	dropped   uint32        // Run's: nothing older is on disk
+
+	// The newest arrival, and the newest on disk. They change under mu.
+	last, durable atomic.Int64
+
+	mu        sync.RWMutex // guards what follows; no I/O under it
+	clock     clock
+	horizon   uint32
+	tail      tail
+	logs      cache
+	changed   []*state // logs that are not on disk as they are in memory; they stay in the cache
+	sums      map[message.GroupID]map[uint32]*daySum
+	touched   []*daySum // days that are not on disk as they are in memory
+	mine      map[message.Nonce]struct{}
+	lastLog   int64         // the newest log's row
+	queued    int           // bytes of frames not committed
+	watermark int64         // arrivals up to it are in the timeline
+	indexers  int           // callers who wait for the timeline
+	news      chan struct{} // closed, and replaced, when something was committed or indexed, or err, damage or closed changed
+	err       error         // why nothing can be committed at the moment
+	damage    error         // what will end Run
+	closed    bool
+}
+
+// Recovered returns the path a damaged store was set aside to, or "".
+func (j *Journal) Recovered() string { return j.recovered }
+
+// Err returns why nothing can be committed at the moment (a full disk), or nil.
+func (j *Journal) Err() error {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.err
+}
+
+// StoreID is random, minted with the store.
+func (j *Journal) StoreID() [16]byte     { return j.store.id }
+func (j *Journal) Realm() identity.Realm { return j.conf.Realm }
+
+// Persistent is false for a journal in memory only.
+func (j *Journal) Persistent() bool { return j.conf.Dir != "" }
+
+// NewOrigin returns a number for one link.
+func (j *Journal) NewOrigin() Origin { return Origin(j.origins.Add(1)) }
+
+// Last is the newest arrival.
+func (j *Journal) Last() int64 { return j.last.Load() }
+
+// Durable is the newest arrival that is on disk with everything before it.
+func (j *Journal) Durable() int64 { return j.durable.Load() }
+
+// Watch returns a channel that gets a value (it has room for one) after every append and every commit, and stop, which ends that.
+func (j *Journal) Watch() (changed <-chan struct{}, stop func()) { return j.watchers.add() }
+
+// wake makes Run look for work.
+func (j *Journal) wake() {
+	select {
+	case j.work <- struct{}{}:
+	default:
+	}
+}
+
+// tellLocked lets those who wait look again.
+func (j *Journal) tellLocked() {
+	close(j.news)
+	j.news = make(chan struct{})
+}
+
+// fault takes note of an error of the store that ends Run, and returns it.
+func (j *Journal) fault(err error) error {
+	if damaged(err) {
+		j.mu.Lock()
+		if j.damage == nil {
+			j.damage = err
+		}
+		j.mu.Unlock()
+		j.wake()
+	}
+	return err
+}

@@ -1,0 +1,284 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"database/sql"
+	"encoding/json"
+	"iter"
+	"math"
+	"slices"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+)
+
+// A Key is a place in the order for people.
+type Key struct {
+	HLC uint64
+	Log message.LogID
+	Seq uint64
+}
+
+// Compare sorts by stamp, then log, then number: the same on every machine.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.HLC, o.HLC), bytes.Compare(k.Log[:], o.Log[:]), cmp.Compare(k.Seq, o.Seq))
+}
+
+// A Line is one message as people see it. Body is as it was signed: whoever shows it cleans it.
+type Line struct {
+	Key
+	ID      message.ID
+	Room    message.RoomID
+	Name    string // of the room
+	Author  identity.PeerID
+	Nick    string // at the end of this log
+	Kind    message.Kind
+	Body    []byte // nil where redacted
+	Arrival int64
+	Nonce   message.Nonce // of the author's process
+}
+
+// lines returns those messages of run, a run of l, that are seen.
+func (l *state) lines(run *message.Run, arrival int64) []Line {
+	out := make([]Line, 0, len(run.Records))
+	for i, h := range run.Hashes() {
+		r := &run.Records[i]
+		seq := run.First + uint64(i)
+		if seq > l.Seq {
+			break
+		}
+		out = append(out, Line{
+			Key:     Key{HLC: r.HLC, Log: l.Log, Seq: seq},
+			ID:      h.ID(),
+			Room:    l.Room,
+			Name:    l.Name,
+			Author:  l.Author,
+			Nick:    l.nick,
+			Kind:    r.Kind,
+			Body:    r.Body,
+			Arrival: arrival,
+			Nonce:   l.Nonce,
+		})
+	}
+	return out
+}
+
+// Lines decodes an entry; none are returned of a log that was dropped meanwhile. Bodies alias the frame.
+func (j *Journal) Lines(e Entry) ([]Line, error) {
+	l, ok, err := j.lookup(e.Log)
+	if err != nil || !ok {
+		return nil, err
+	}
+	run, err := parseHeld(body(e.Frame))
+	if err != nil {
+		return nil, j.fault(err)
+	}
+	return l.lines(run, e.Arrival), nil
+}
+
+// Page returns the newest n lines of a room before k (the zero Key: from the end), oldest first.
+func (j *Journal) Page(room message.RoomID, k Key, n int) ([]Line, error) {
+	if err := j.settleIndex(); err != nil {
+		return nil, err
+	}
+	return j.page(room, k, n)
+}
+
+func (j *Journal) page(room message.RoomID, k Key, n int) ([]Line, error) {
+	if k == (Key{}) {
+		k.HLC = math.MaxInt64
+	}
+	var out []Line
+	for len(out) < n {
+		// A place may have no line any more, and then one more is looked at.
+		places, err := j.store.places(room, k, n-len(out), true)
+		if err != nil {
+			return nil, j.fault(err)
+		}
+		if len(places) == 0 {
+			break
+		}
+		k = places[len(places)-1].Key
+		lines, err := j.store.lines(places)
+		if err != nil {
+			return nil, j.fault(err)
+		}
+		out = append(out, lines...)
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// lines reads the lines at places, in their order, leaving out what is not seen any more.
+func (s *store) lines(places []place) ([]Line, error) {
+	var arrivals []int64
+	for _, p := range places {
+		arrivals = append(arrivals, p.arrival)
+	}
+	slices.Sort(arrivals)
+	list, err := json.Marshal(slices.Compact(arrivals))
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[Key]Line, len(places))
+	for _, p := range places {
+		found[p.Key] = Line{}
+	}
+	err = s.each("SELECT "+logColumns+", run.arrival, run.data FROM json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log",
+		[]any{string(list)}, func(rows *sql.Rows) error {
+			var l state
+			var arrival int64
+			var data []byte
+			if err := l.scan(rows, &arrival, &data); err != nil {
+				return err
+			}
+			run, err := parseHeld(data)
+			if err != nil {
+				return err
+			}
+			for _, line := range l.lines(run, arrival) {
+				if _, ok := found[line.Key]; ok {
+					found[line.Key] = line
+				}
+			}
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Line, 0, len(places))
+	for _, p := range places {
+		if line := found[p.Key]; line.Seq != 0 {
+			out = append(out, line)
+		}
+	}
+	return out, nil
+}
+
+// All yields every line of all rooms in order; with n > 0 only the newest n. Lines that come while it runs may be among them.
+func (j *Journal) All(n int) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		err := j.all(n, func(l Line) bool { return yield(l, nil) })
+		if err != nil {
+			yield(Line{}, err)
+		}
+	}
+}
+
+func (j *Journal) all(n int, yield func(Line) bool) error {
+	if err := j.settleIndex(); err != nil {
+		return err
+	}
+	ids, err := j.store.rooms()
+	if err != nil {
+		return j.fault(err)
+	}
+	var rooms []*room
+	for _, id := range ids {
+		r := &room{j: j, id: id}
+		if n > 0 {
+			page, err := j.page(id, Key{}, n)
+			if err != nil {
+				return err
+			}
+			r.lines, r.end = page, true
+		}
+		rooms = append(rooms, r)
+	}
+	if n > 0 {
+		skip := -n
+		for _, r := range rooms {
+			skip += len(r.lines)
+		}
+		for ; skip > 0; skip-- {
+			if _, _, err := next(rooms); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		line, ok, err := next(rooms)
+		if err != nil || !ok || !yield(line) {
+			return err
+		}
+	}
+}
+
+// A room is the lines of one room that All has not yet yielded.
+type room struct {
+	j     *Journal
+	id    message.RoomID
+	lines []Line
+	last  Key
+	end   bool
+}
+
+// next takes the first line of all rooms.
+func next(rooms []*room) (line Line, ok bool, err error) {
+	var first *room
+	for _, r := range rooms {
+		if err := r.fill(); err != nil {
+			return line, false, err
+		}
+		if len(r.lines) > 0 && (first == nil || r.lines[0].Compare(first.lines[0].Key) < 0) {
+			first = r
+		}
+	}
+	if first == nil {
+		return line, false, nil
+	}
+	line, first.lines = first.lines[0], first.lines[1:]
+	return line, true, nil
+}
+
+// fill reads on where nothing is left.
+func (r *room) fill() error {
+	for len(r.lines) == 0 && !r.end {
+		places, err := r.j.store.places(r.id, r.last, 256, false)
+		if err != nil {
+			return r.j.fault(err)
+		}
+		if len(places) == 0 {
+			r.end = true
+			return nil
+		}
+		r.last = places[len(places)-1].Key
+		if r.lines, err = r.j.store.lines(places); err != nil {
+			return r.j.fault(err)
+		}
+	}
+	return nil
+}
+
+// Room is a public room that something was said in.
+type Room struct {
+	ID   message.RoomID
+	Name string
+	Last uint64 // HLC of the newest message
+}
+
+// Rooms lists them by name.
+func (j *Journal) Rooms() ([]Room, error) {
+	if err := j.settleIndex(); err != nil {
+		return nil, err
+	}
+	ids, err := j.store.rooms()
+	if err != nil {
+		return nil, j.fault(err)
+	}
+	var out []Room
+	for _, id := range ids {
+		page, err := j.page(id, Key{}, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range page {
+			if line.Name != "" {
+				out = append(out, Room{ID: id, Name: line.Name, Last: line.HLC})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}

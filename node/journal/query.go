@@ -1,0 +1,144 @@
+package journal
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// logColumns are what scan reads.
+const logColumns = "log.id, log.lid, log.grp, log.room, log.author, log.nonce, log.day, log.name, log.opener, log.nick, log.seq, log.tip, log.hlc, log.fork"
+
+// scan reads a row of logColumns and, behind them, more.
+func (l *state) scan(row interface{ Scan(...any) error }, more ...any) error {
+	err := row.Scan(append([]any{&l.row, fixed(l.Log[:]), fixed(l.Group[:]), fixed(l.Room[:]), fixed(l.Author[:]), fixed(l.Nonce[:]), &l.Day, &l.Name, &l.opener, &l.nick,
+		&l.Seq, fixed(l.Tip[:]), &l.hlc, &l.Fork}, more...)...)
+	l.stored, l.saved = true, l.Head
+	return err
+}
+
+// log reads one log.
+func (s *store) log(id message.LogID) (l state, ok bool, err error) {
+	err = s.read(func(db *sql.DB) error {
+		err := l.scan(db.QueryRow("SELECT "+logColumns+" FROM log WHERE lid=?", id[:]))
+		if ok = err == nil; errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return l, ok, err
+}
+
+// heads reads at most n heads of one day, of logs with ids above after, ascending.
+func (s *store) heads(g message.GroupID, day uint32, after message.LogID, n int) (out []Head, err error) {
+	err = s.each("SELECT lid, seq, tip, fork FROM log WHERE grp=? AND day=? AND lid>? ORDER BY lid LIMIT ?", []any{g[:], day, after[:], n}, func(rows *sql.Rows) error {
+		h := Head{Day: day}
+		defer func() { out = append(out, h) }()
+		return rows.Scan(fixed(h.Log[:]), &h.Seq, fixed(h.Tip[:]), &h.Fork)
+	})
+	return out, err
+}
+
+// entries reads about max bytes of the entries between two arrivals, both left out, and the nonces of their authors. Their frames lie side by side.
+func (s *store) entries(after, before int64, max int) (out []Entry, nonces []message.Nonce, err error) {
+	var frames []byte
+	var ends []int
+	err = s.each("SELECT run.arrival, run.data, log.grp, log.day, log.lid, log.nonce FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<? ORDER BY run.arrival LIMIT 4096",
+		[]any{after, before}, func(rows *sql.Rows) error {
+			e := Entry{From: Stored}
+			var data sql.RawBytes
+			var nonce message.Nonce
+			if err := rows.Scan(&e.Arrival, &data, fixed(e.Group[:]), &e.Day, fixed(e.Log[:]), fixed(nonce[:])); err != nil {
+				return err
+			}
+			if len(data) >= wire.MaxFrame {
+				return fmt.Errorf("%w: a run is too long", ErrDamaged)
+			}
+			frames = frame(frames, func(b []byte) []byte { return append(b, data...) })
+			out, nonces, ends = append(out, e), append(nonces, nonce), append(ends, len(frames))
+			if len(frames) >= max {
+				return errEnough
+			}
+			return nil
+		})
+	if err != nil && err != errEnough {
+		return nil, nil, err
+	}
+	from := 0
+	for i := range out {
+		out[i].Frame, from = frames[from:ends[i]], ends[i]
+	}
+	return out, nonces, nil
+}
+
+// runAt reads the run that has message seq of a log, or the one before it.
+func (s *store) runAt(log int64, seq uint64) (data []byte, err error) {
+	err = s.read(func(db *sql.DB) error {
+		err := db.QueryRow("SELECT data FROM run WHERE log=? AND first<=? ORDER BY first DESC LIMIT 1", log, seq).Scan(&data)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("%w: message %d of log %d is missing", ErrDamaged, seq, log)
+		}
+		return err
+	})
+	return data, err
+}
+
+// runs reads about max bytes of a log's runs from the one that has message seq on.
+func (s *store) runs(log int64, seq uint64, max int) (out [][]byte, err error) {
+	err = s.each("SELECT data FROM run WHERE log=?1 AND first>=(SELECT max(first) FROM run WHERE log=?1 AND first<=?2) ORDER BY first", []any{log, seq}, func(rows *sql.Rows) error {
+		var data []byte
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		out = append(out, data)
+		if max -= len(data); max <= 0 {
+			return errEnough
+		}
+		return nil
+	})
+	if err == errEnough {
+		err = nil
+	}
+	return out, err
+}
+
+func (s *store) proof(log int64) (b []byte, err error) {
+	err = s.read(func(db *sql.DB) error { return db.QueryRow("SELECT proof FROM log WHERE id=?", log).Scan(&b) })
+	return b, err
+}
+
+// each runs f on each row of a query, until it fails.
+func (s *store) each(query string, args []any, f func(*sql.Rows) error) error {
+	return s.read(func(db *sql.DB) error { return each(db, query, args, f) })
+}
+
+func each(q interface {
+	Query(string, ...any) (*sql.Rows, error)
+}, query string, args []any, f func(*sql.Rows) error) error {
+	rows, err := q.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// by reads the logs of a process that have a message stamped at or after since.
+func (s *store) by(nonce message.Nonce, since uint64) (out []message.LogID, err error) {
+	// A log has its stamps in its day, give or take a clock: the index by group and day keeps this from reading all logs.
+	err = s.each("SELECT log.lid FROM day CROSS JOIN log ON log.grp=day.grp AND log.day=day.day WHERE day.day>=? AND log.nonce=? AND log.hlc>=? ORDER BY log.id",
+		[]any{max(dayOf(int64(since>>16)), 1) - 1, nonce[:], since}, func(rows *sql.Rows) error {
+			var id message.LogID
+			defer func() { out = append(out, id) }()
+			return rows.Scan(fixed(id[:]))
+		})
+	return out, err
+}

@@ -1,0 +1,186 @@
+package journal
+
+import (
+	"iter"
+	"slices"
+
+	"earshot/node/message"
+)
+
+// Head returns how far one log goes, and whether it is held at all.
+func (j *Journal) Head(id message.LogID) (Head, bool) {
+	l, ok, err := j.lookup(id)
+	return l.Head, ok && err == nil
+}
+
+// DurableHead returns how far one log goes on disk.
+func (j *Journal) DurableHead(id message.LogID) (Head, bool) {
+	l, ok, err := j.lookup(id)
+	if !ok || err != nil || !l.stored {
+		return Head{}, false
+	}
+	if l.Seq < l.saved.Seq { // cut off since
+		return l.Head, true
+	}
+	return l.saved, true
+}
+
+// Hash returns the hash of one header that is held.
+func (j *Journal) Hash(id message.LogID, seq uint64) (message.Hash, bool) {
+	l, ok, err := j.lookup(id)
+	if !ok || err != nil || seq < 1 || seq > l.Seq {
+		return message.Hash{}, false
+	}
+	h, err := j.hashAt(&l, seq)
+	return h, err == nil
+}
+
+// Opening returns the opening of a log that is held.
+func (j *Journal) Opening(id message.LogID) (*message.Opening, bool) {
+	l, ok, err := j.lookup(id)
+	if !ok || err != nil {
+		return nil, false
+	}
+	return &message.Opening{Network: j.conf.Network, Group: l.Group, Room: l.Room, Author: l.Author, Nonce: l.Nonce, Day: l.Day, Nick: l.opener, Name: l.Name}, true
+}
+
+// served is how many bytes Serve reads at once.
+const served = 256 << 10
+
+// Serve yields the encoded runs (without frame header) of a log from a number on, oldest first, joined up to the limits of a run, each ending with a signature.
+// Where the log ends at a fork, the last run may reach past it: its signature vouches for what is below. The caller may keep what is yielded.
+func (j *Journal) Serve(id message.LogID, from uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		if err := j.serve(id, from, func(run []byte) bool { return yield(run, nil) }); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (j *Journal) serve(id message.LogID, from uint64, yield func([]byte) bool) error {
+	if err := j.settle(); err != nil {
+		return err
+	}
+	l, _, err := j.lookup(id)
+	if err != nil {
+		return err
+	}
+	// No connection is held while the caller has the word: it may take as long as it likes, and write.
+	for from = max(from, 1); from <= min(l.Seq, l.saved.Seq); {
+		rows, err := j.store.runs(l.row, from, served)
+		if err != nil {
+			return j.fault(err)
+		}
+		runs, next, err := join(rows, from, l.Seq)
+		if err != nil {
+			return j.fault(err)
+		}
+		for _, run := range runs {
+			if !yield(run) {
+				return nil
+			}
+		}
+		if len(runs) == 0 { // dropped meanwhile
+			return nil
+		}
+		from = next
+	}
+	return nil
+}
+
+// join joins rows, the runs of a log, from a number to an end and returns the number after them.
+func join(rows [][]byte, from, end uint64) (out [][]byte, next uint64, err error) {
+	var sum *message.Run // what is being joined, and its encoding where it is still that of one row
+	var data []byte
+	size := 0
+	flush := func() {
+		if sum == nil {
+			return
+		}
+		if data == nil {
+			data = sum.Append(make([]byte, 0, size))
+		}
+		out = append(out, data)
+	}
+	for _, row := range rows {
+		run, err := parseHeld(row)
+		if err != nil {
+			return nil, 0, err
+		}
+		if run.Last() < from || run.First > end {
+			continue
+		}
+		if from > run.First {
+			run, row = run.From(from, run.Hashes()[from-1-run.First]), nil
+		}
+		from = run.Last() + 1
+		if sum != nil && len(sum.Records)+len(run.Records) <= message.MaxRecords && size+encodedRecords(run) <= message.MaxRunBytes {
+			sum.Records = append(sum.Records, run.Records...)
+			sum.Sig = run.Sig
+			size += encodedRecords(run)
+			data = nil
+			continue
+		}
+		flush()
+		sum, data, size = run, row, encodedSize(run)
+		sum.Records = slices.Clip(sum.Records)
+	}
+	flush()
+	return out, from, nil
+}
+
+// encodedRecords is how many bytes the records of run take.
+func encodedRecords(run *message.Run) (n int) {
+	for i := range run.Records {
+		n += 8 + 1 + 4 + len(run.Records[i].Body)
+		if run.Records[i].Redacted {
+			n += len(run.Records[i].Sum)
+		}
+	}
+	return n
+}
+
+// encodedSize is how many bytes run takes.
+func encodedSize(run *message.Run) int {
+	n := 16 + 8 + 1 + 32 + 2 + encodedRecords(run) + len(run.Sig)
+	if o := run.Opening; o != nil {
+		n += 16 + 16 + 16 + 32 + 16 + 4 + 1 + len(o.Nick) + 1 + len(o.Name) - 32
+	}
+	return n
+}
+
+// settle waits until what was accepted before the call is on disk, or cannot be written.
+func (j *Journal) settle() error {
+	return j.wait(func(last int64) bool { return j.durable.Load() >= last })
+}
+
+// settleIndex waits until it is in the timeline as well.
+func (j *Journal) settleIndex() error {
+	j.mu.Lock()
+	j.indexers++
+	j.mu.Unlock()
+	defer func() {
+		j.mu.Lock()
+		j.indexers--
+		j.mu.Unlock()
+	}()
+	return j.wait(func(last int64) bool { return j.watermark >= last })
+}
+
+// wait waits until done, which is called with mu held and the newest arrival at the beginning.
+func (j *Journal) wait(done func(last int64) bool) error {
+	last := j.last.Load()
+	j.wake()
+	for {
+		j.mu.RLock()
+		closed, ok, news := j.closed, j.err != nil || done(last), j.news
+		j.mu.RUnlock()
+		switch {
+		case closed:
+			return ErrClosed
+		case ok:
+			return nil
+		}
+		<-news
+	}
+}

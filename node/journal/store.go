@@ -1,0 +1,236 @@
+package journal
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"modernc.org/sqlite"
+
+	"earshot/node/identity"
+)
+
+// schemaVersion stands in meta; a store of a later one is refused, not set aside.
+const schemaVersion = 1
+
+// A run is one row, byte for byte as it travels: serving re-encodes nothing and a flood of long runs costs one insert for 256 messages.
+// log holds how far each log goes (seq, tip, hlc: its visible end, before fork where that is not 0), its opening, and the proof of a fork.
+// day holds the sum over the heads of a day, written in the transaction that changed them.
+// timeline has one row a message; it is filled behind the watermark in meta and may be dropped and filled again.
+const schema = `
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE log(id INTEGER PRIMARY KEY, lid BLOB NOT NULL UNIQUE, grp BLOB NOT NULL, room BLOB NOT NULL, author BLOB NOT NULL, nonce BLOB NOT NULL,
+	day INTEGER NOT NULL, name TEXT NOT NULL, opener TEXT NOT NULL, nick TEXT NOT NULL,
+	seq INTEGER NOT NULL, tip BLOB NOT NULL, hlc INTEGER NOT NULL, fork INTEGER NOT NULL, proof BLOB);
+CREATE INDEX log_day ON log(grp, day, lid);
+CREATE TABLE run(arrival INTEGER PRIMARY KEY, log INTEGER NOT NULL, first INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX run_log ON run(log, first);
+CREATE TABLE day(grp BLOB NOT NULL, day INTEGER NOT NULL, sum BLOB NOT NULL, logs INTEGER NOT NULL, PRIMARY KEY(grp, day)) WITHOUT ROWID;
+CREATE TABLE timeline(room BLOB NOT NULL, hlc INTEGER NOT NULL, lid BLOB NOT NULL, seq INTEGER NOT NULL, arrival INTEGER NOT NULL,
+	PRIMARY KEY(room, hlc, lid, seq)) WITHOUT ROWID;
+`
+
+// The keys of meta.
+const (
+	metaVersion   = "version"
+	metaStore     = "store"
+	metaNetwork   = "network"
+	metaRealm     = "realm"
+	metaWatermark = "watermark" // arrivals up to it are in the timeline
+	metaLast      = "last"      // the newest arrival at the time something was dropped: numbers are not used again
+)
+
+const (
+	dbFile = "history.db"
+	// idFile holds the store's id beside it: a database missing here was lost, not never made.
+	idFile = "store.id"
+	// damageFile is left by Run where it met damage, for the Open that follows.
+	damageFile = "damaged"
+)
+
+// A store is the database: all of the package's SQL is its methods.
+type store struct {
+	w, r *sql.DB // one writer; readers. The same single connection where the store is in memory.
+	id   [16]byte
+	// relaxed: the writer does not sync each transaction (see relax).
+	relaxed bool
+
+	insertLog, updateLog, insertRun, putDay *sql.Stmt
+
+	mu     sync.RWMutex // held for reading by whoever uses w or r, so that close waits for them
+	closed bool
+}
+
+// openStore opens the database in dir, or makes it. An error for which damaged is true means that it must be set aside.
+func openStore(dir string, network identity.NetworkID, realm identity.Realm) (*store, error) {
+	s := &store{}
+	var err error
+	if dir == "" {
+		if s.w, err = sql.Open("sqlite", "file::memory:"); err != nil {
+			return nil, err
+		}
+		s.r = s.w
+	} else {
+		dsn, err := dsn(filepath.Join(dir, dbFile))
+		if err != nil {
+			return nil, err
+		}
+		// 8 KiB pages measured best: runs of one message and of 256 both fit without chains of overflow pages.
+		if s.w, err = sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-8192)"); err != nil {
+			return nil, err
+		}
+		if s.r, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
+			return nil, errors.Join(err, s.w.Close())
+		}
+		s.r.SetMaxOpenConns(4)
+		s.r.SetMaxIdleConns(4)
+	}
+	s.w.SetMaxOpenConns(1)
+	if err := s.init(dir, network, realm); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func dsn(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	abs = filepath.ToSlash(abs)
+	if !strings.HasPrefix(abs, "/") {
+		abs = "/" + abs // C:/…
+	}
+	return (&url.URL{Scheme: "file", Path: abs}).String() + "?_busy_timeout=10000", nil
+}
+
+// init checks that this is the store that was asked for, or makes it so where there is nothing yet.
+func (s *store) init(dir string, network identity.NetworkID, realm identity.Realm) error {
+	var tables int
+	if err := s.w.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		if dir != "" && exists(filepath.Join(dir, idFile)) {
+			return fmt.Errorf("%w: nothing in it", ErrDamaged)
+		}
+		rand.Read(s.id[:])
+		if err := s.write(func(tx *sql.Tx) error {
+			if _, err := tx.Exec(schema); err != nil {
+				return err
+			}
+			_, err := tx.Exec("INSERT INTO meta VALUES (?,?), (?,?), (?,?), (?,?), (?,0), (?,0)", metaVersion, schemaVersion,
+				metaStore, s.id[:], metaNetwork, network[:], metaRealm, realm[:], metaWatermark, metaLast)
+			return err
+		}); err != nil {
+			return err
+		}
+		// The tables move from the WAL into the database, so that a lost WAL loses messages (peers have them) and never the store.
+		if _, err := s.w.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+			return err
+		}
+	}
+	var version int
+	var net identity.NetworkID
+	var r identity.Realm
+	for key, value := range map[string]any{metaVersion: &version, metaStore: fixed(s.id[:]), metaNetwork: fixed(net[:]), metaRealm: fixed(r[:])} {
+		if err := s.w.QueryRow("SELECT value FROM meta WHERE key=?", key).Scan(value); errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("%w: %s is missing", ErrDamaged, key)
+		} else if err != nil {
+			return err
+		}
+	}
+	switch {
+	case version != schemaVersion:
+		return fmt.Errorf("the history is of version %d, this program reads %d", version, schemaVersion)
+	case net != network || r != realm:
+		return errors.New("the history is of another network or realm")
+	}
+	for stmt, q := range map[**sql.Stmt]string{
+		&s.insertLog: "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		&s.updateLog: "UPDATE log SET nick=?, seq=?, tip=?, hlc=?, fork=?, proof=coalesce(?, proof) WHERE id=?",
+		&s.insertRun: "INSERT INTO run VALUES (?,?,?,?)",
+		&s.putDay:    "INSERT INTO day VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET sum=excluded.sum, logs=excluded.logs",
+	} {
+		var err error
+		if *stmt, err = s.w.Prepare(q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write runs f in a transaction of the one writer.
+func (s *store) write(f func(tx *sql.Tx) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	tx, err := s.w.Begin()
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		tx.Rollback() // the error that matters is the first
+		return err
+	}
+	return tx.Commit()
+}
+
+// read runs f on a reader. f must not wait for anything else: it may hold the only connection.
+func (s *store) read(f func(db *sql.DB) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return f(s.r)
+}
+
+// close waits for those who are using the store.
+func (s *store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.r == s.w {
+		return s.w.Close()
+	}
+	// The writer is the last, so that its closing empties the WAL.
+	return errors.Join(s.r.Close(), s.w.Close())
+}
+
+// damaged reports whether err says that the database cannot be read as one: SQLITE_CORRUPT, SQLITE_NOTADB, or contents this package did not write.
+func damaged(err error) bool {
+	var e *sqlite.Error
+	return errors.Is(err, ErrDamaged) || errors.As(err, &e) && (e.Code()&0xff == 11 || e.Code()&0xff == 26)
+}
+
+// errEnough ends a query early.
+var errEnough = errors.New("enough")
+
+// fixed scans a BLOB of exactly its length.
+type fixed []byte
+
+func (f fixed) Scan(v any) error {
+	b, ok := v.([]byte)
+	if !ok || len(b) != len(f) {
+		return fmt.Errorf("%w: a value has the wrong length", ErrDamaged)
+	}
+	copy(f, b)
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

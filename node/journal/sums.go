@@ -1,0 +1,167 @@
+package journal
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"earshot/node/message"
+)
+
+// A Head says how far a log goes.
+type Head struct {
+	Log  message.LogID
+	Seq  uint64
+	Tip  message.Hash
+	Fork uint64
+	Day  uint32
+}
+
+// DaySum is the sum, in four lanes of 64 bits, of H("earshot/v1 head\0" || lid || u64 seq || tip || u64 fork) over the logs of one group and day.
+type DaySum struct {
+	Day uint32
+	Sum message.Hash
+}
+
+// lanes is a hash as four numbers that are added each for itself: a log that grows costs one subtraction and one addition.
+type lanes [4]uint64
+
+func lanesOf(h message.Hash) (l lanes) {
+	for i := range l {
+		l[i] = binary.BigEndian.Uint64(h[8*i:])
+	}
+	return l
+}
+
+func (l lanes) hash() (h message.Hash) {
+	for i, n := range l {
+		binary.BigEndian.PutUint64(h[8*i:], n)
+	}
+	return h
+}
+
+func (l *lanes) add(o lanes) {
+	for i := range l {
+		l[i] += o[i]
+	}
+}
+
+func (l *lanes) sub(o lanes) {
+	for i := range l {
+		l[i] -= o[i]
+	}
+}
+
+func (h *Head) lanes() lanes {
+	b := make([]byte, 0, 96)
+	b = append(b, "earshot/v1 head\x00"...)
+	b = append(b, h.Log[:]...)
+	b = binary.BigEndian.AppendUint64(b, h.Seq)
+	b = append(b, h.Tip[:]...)
+	b = binary.BigEndian.AppendUint64(b, h.Fork)
+	return lanesOf(sha256.Sum256(b))
+}
+
+// A daySum is the sum of one group and day in memory.
+type daySum struct {
+	group   message.GroupID
+	day     uint32
+	sum     lanes
+	logs    int
+	version int // counts changes that are not on disk; with any, it is in Journal.touched
+}
+
+func (j *Journal) days(g message.GroupID) map[uint32]*daySum {
+	days := j.sums[g]
+	if days == nil {
+		days = map[uint32]*daySum{}
+		j.sums[g] = days
+	}
+	return days
+}
+
+// sumLocked returns the sum l is in, to be changed.
+func (j *Journal) sumLocked(l *state) *daySum {
+	days := j.days(l.Group)
+	d := days[l.Day]
+	if d == nil {
+		d = &daySum{group: l.Group, day: l.Day}
+		days[l.Day] = d
+	}
+	if d.version == 0 {
+		j.touched = append(j.touched, d)
+	}
+	return d
+}
+
+// Days returns the sums of the days from..to of group that have logs, ascending.
+func (j *Journal) Days(g message.GroupID, from, to uint32) ([]DaySum, error) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if j.closed {
+		return nil, ErrClosed
+	}
+	var out []DaySum
+	for _, day := range slices.Sorted(maps.Keys(j.sums[g])) {
+		if from <= day && day <= to {
+			out = append(out, DaySum{day, j.sums[g][day].sum.hash()})
+		}
+	}
+	return out, nil
+}
+
+// Root returns H("earshot/v1 root\0" || u32 day || sum of each of Days).
+func (j *Journal) Root(g message.GroupID, from, to uint32) (message.Hash, error) {
+	days, err := j.Days(g, from, to)
+	if err != nil {
+		return message.Hash{}, err
+	}
+	b := append(make([]byte, 0, 16+36*len(days)), "earshot/v1 root\x00"...)
+	for _, d := range days {
+		b = binary.BigEndian.AppendUint32(b, d.Day)
+		b = append(b, d.Sum[:]...)
+	}
+	return sha256.Sum256(b), nil
+}
+
+// Heads returns at most max heads of the logs of one day with ids above after, ascending, and whether there are more.
+func (j *Journal) Heads(g message.GroupID, day uint32, after message.LogID, max int) (h []Head, more bool, err error) {
+	// First what is in memory, then what is on disk: what is committed in between is seen twice, and nothing not at all.
+	j.mu.RLock()
+	if j.closed || day < j.horizon {
+		defer j.mu.RUnlock()
+		if j.closed {
+			err = ErrClosed
+		}
+		return nil, false, err
+	}
+	for _, l := range j.changed {
+		if l.Day == day && l.Group == g && slices.Compare(l.Log[:], after[:]) > 0 {
+			h = append(h, l.Head)
+		}
+	}
+	j.mu.RUnlock()
+	held, err := j.store.heads(g, day, after, max+1)
+	if err != nil {
+		return nil, false, j.fault(err)
+	}
+	h = append(h, held...)
+	slices.SortFunc(h, func(a, b Head) int {
+		return cmp.Or(slices.Compare(a.Log[:], b.Log[:]), a.age(b))
+	})
+	h = slices.CompactFunc(h, func(a, b Head) bool { return a.Log == b.Log })
+	if len(h) > max {
+		return h[:max], true, nil
+	}
+	return h, false, nil
+}
+
+// age sorts two heads of one log, the newer first: a log only grows, but where a fork cuts it off, and forks only fall.
+func (h Head) age(o Head) int {
+	if h.Fork != o.Fork {
+		return cmp.Compare(h.Fork-1, o.Fork-1) // none is the highest
+	}
+	return cmp.Compare(o.Seq, h.Seq)
+}

@@ -1,0 +1,95 @@
+package journal
+
+import (
+	"encoding/binary"
+
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// segSize is how much memory is taken at once for frames. A segment is never written again once full, and is garbage when the last reader is done
+// with it: a ring would overwrite what a blocked writer still sends.
+const segSize = 256 << 10
+
+// entryCost is what one entry of the tail costs beside its frame.
+const entryCost = 128
+
+// Entry is one accepted run in the tail.
+type Entry struct {
+	Arrival int64
+	Frame   []byte // the whole wire frame of type RUN; shared, read only
+	From    Origin
+	Bulk    bool
+	Group   message.GroupID
+	Day     uint32
+	Log     message.LogID
+}
+
+// Join returns a and b as one slice where b's bytes follow a's in memory, as those of neighbouring entries mostly do.
+func Join(a, b []byte) ([]byte, bool) {
+	n := len(a)
+	if n == 0 || len(b) == 0 || cap(a) < n+len(b) || &a[: n+1 : n+1][n] != &b[0] {
+		return nil, false
+	}
+	return a[: n+len(b) : cap(a)], true
+}
+
+// An item is an entry with what the committer needs.
+type item struct {
+	Entry
+	log   int64 // its log's row
+	first uint64
+}
+
+// tail is the newest entries.
+type tail struct {
+	items []item
+	first int64  // arrival of items[0], or of the next where there is none
+	seg   []byte // the segment that is being filled
+	bytes int
+	max   int
+}
+
+func newTail(next int64, max int) tail { return tail{first: next, max: max} }
+
+// frame writes run's frame into the segment, behind the one before. The frame's capacity reaches to the end of the segment (see Join).
+func (t *tail) frame(run *message.Run) []byte {
+	size := wire.HeaderLen + encodedSize(run)
+	if cap(t.seg)-len(t.seg) < size {
+		t.seg = make([]byte, 0, max(segSize, size))
+	}
+	from := len(t.seg)
+	t.seg = frame(t.seg, run.Append)
+	return t.seg[from:]
+}
+
+// frame appends the RUN frame whose body add appends.
+func frame(b []byte, add func([]byte) []byte) []byte {
+	from := len(b)
+	b = append(b, 0, 0, 0, 0, byte(wire.TypeRun))
+	b = add(b)
+	binary.BigEndian.PutUint32(b[from:], uint32(len(b)-from-4))
+	return b
+}
+
+// body returns a frame's run.
+func body(frame []byte) []byte { return frame[wire.HeaderLen:] }
+
+func (t *tail) add(it item) {
+	t.items = append(t.items, it)
+	t.bytes += len(it.Frame) + entryCost
+}
+
+// at returns the entry with that number; it must be held.
+func (t *tail) at(arrival int64) *item { return &t.items[arrival-t.first] }
+
+// trim drops the oldest, down to the limit, as far as they are committed.
+func (t *tail) trim(durable int64) {
+	n := 0
+	for ; t.bytes > t.max && t.first <= durable && n < len(t.items); n++ {
+		t.bytes -= len(t.items[n].Frame) + entryCost
+		t.items[n] = item{} // or the array would keep its segment
+		t.first++
+	}
+	t.items = t.items[n:]
+}

@@ -1,0 +1,136 @@
+package journal
+
+import (
+	"database/sql"
+	"strings"
+
+	"earshot/node/message"
+)
+
+// How much of the timeline is written at once: so much that the transaction is worth it, so little that a commit does not wait long for it. While
+// more arrivals than the backlog are not indexed, or someone waits for them, indexing goes on between commits and not only after them.
+const (
+	indexMessages = 4096
+	indexBacklog  = 4096
+	indexRows     = 64 // of one statement
+)
+
+// index puts the next messages into the timeline, unless it is better to commit first, and reports whether there are more.
+func (j *Journal) index() (more bool, err error) {
+	durable := j.durable.Load()
+	j.mu.RLock()
+	from := j.watermark
+	wanted := j.indexers > 0 || durable-from > indexBacklog
+	j.mu.RUnlock()
+	switch {
+	case from >= durable:
+		return false, nil
+	case !wanted && j.last.Load() > durable:
+		return true, nil
+	}
+	to, err := j.store.index(from, durable)
+	if err != nil {
+		return false, err
+	}
+	j.mu.Lock()
+	j.watermark = to
+	j.tellLocked()
+	j.mu.Unlock()
+	return true, nil
+}
+
+// index puts what arrived after from into the timeline, no further than to, and returns how far it came.
+func (s *store) index(from, to int64) (int64, error) {
+	err := s.relax(true)
+	if err != nil {
+		return 0, err
+	}
+	err = s.write(func(tx *sql.Tx) error {
+		var args []any
+		last := from
+		err := each(tx, "SELECT run.arrival, run.data, log.room, log.fork FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
+			[]any{from, to}, func(rows *sql.Rows) error {
+				var data sql.RawBytes
+				var room message.RoomID
+				var fork uint64
+				if err := rows.Scan(&last, &data, fixed(room[:]), &fork); err != nil {
+					return err
+				}
+				run, err := parseHeld(data)
+				if err != nil {
+					return err
+				}
+				for i := range run.Records {
+					if seq := run.First + uint64(i); fork == 0 || seq < fork {
+						args = append(args, room[:], run.Records[i].HLC, run.Log[:], seq, last)
+					}
+				}
+				if len(args) >= 5*indexMessages {
+					to = last
+					return errEnough
+				}
+				return nil
+			})
+		if err != nil && err != errEnough {
+			return err
+		}
+		for len(args) > 0 {
+			n := min(len(args)/5, indexRows)
+			if _, err := tx.Exec("INSERT OR REPLACE INTO timeline VALUES (?,?,?,?,?)"+strings.Repeat(",(?,?,?,?,?)", n-1), args[:5*n]...); err != nil {
+				return err
+			}
+			args = args[5*n:]
+		}
+		_, err = tx.Exec("UPDATE meta SET value=? WHERE key=?", to, metaWatermark)
+		return err
+	})
+	return to, err
+}
+
+// relax says whether transactions from here on may reach the disk later, with the next that may not. Those of the timeline may: it is made of
+// what is on disk already, and its watermark goes with it.
+func (s *store) relax(yes bool) error {
+	if s.relaxed == yes {
+		return nil
+	}
+	mode := "FULL"
+	if yes {
+		mode = "NORMAL"
+	}
+	if _, err := s.w.Exec("PRAGMA synchronous=" + mode); err != nil {
+		return err
+	}
+	s.relaxed = yes
+	return nil
+}
+
+// A place is a row of the timeline.
+type place struct {
+	Key
+	arrival int64
+}
+
+// places reads the n places of a room that follow k, or with back those that precede it, nearest first.
+func (s *store) places(room message.RoomID, k Key, n int, back bool) (out []place, err error) {
+	q := "SELECT hlc, lid, seq, arrival FROM timeline WHERE room=? AND (hlc, lid, seq)>(?,?,?) ORDER BY hlc, lid, seq LIMIT ?"
+	if back {
+		q = "SELECT hlc, lid, seq, arrival FROM timeline WHERE room=? AND (hlc, lid, seq)<(?,?,?) ORDER BY hlc DESC, lid DESC, seq DESC LIMIT ?"
+	}
+	err = s.each(q, []any{room[:], k.HLC, k.Log[:], k.Seq, n}, func(rows *sql.Rows) error {
+		var p place
+		defer func() { out = append(out, p) }()
+		return rows.Scan(&p.HLC, fixed(p.Log[:]), &p.Seq, &p.arrival)
+	})
+	return out, err
+}
+
+// rooms reads the rooms that have lines.
+func (s *store) rooms() (out []message.RoomID, err error) {
+	err = s.each(`WITH RECURSIVE r(room) AS (SELECT min(room) FROM timeline UNION ALL SELECT (SELECT min(room) FROM timeline WHERE room>r.room) FROM r WHERE r.room IS NOT NULL)
+		SELECT room FROM r WHERE room IS NOT NULL`, nil, func(rows *sql.Rows) error {
+		var room message.RoomID
+		defer func() { out = append(out, room) }()
+		return rows.Scan(fixed(room[:]))
+	})
+	return out, err
+}
