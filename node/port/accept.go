@@ -1,0 +1,72 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"earshot/node/identity"
+)
+
+// retry is how long to wait after an error of accept or receive that may pass (too many open files).
+const retry = 50 * time.Millisecond
+
+// accept takes connections in until the listener is closed.
+func (p *Port) accept(ctx context.Context) error {
+	for {
+		conn, err := p.listener.Accept()
+		switch {
+		case err == nil:
+			turn, drop := p.door.arrive(arrival{conn, addrPort(conn.RemoteAddr()).Addr(), time.Now()})
+			p.advance(ctx, turn, drop)
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return err
+		default:
+			p.log.Warn("cannot accept a connection", "err", err)
+			pause(ctx, retry)
+		}
+	}
+}
+
+// advance does what the door decided.
+func (p *Port) advance(ctx context.Context, turn, drop []arrival) {
+	for _, a := range drop {
+		p.log.Debug("connection closed before its turn", "ip", a.ip)
+		a.conn.Close()
+	}
+	for _, a := range turn {
+		p.work.Go(func() { p.admit(ctx, a) })
+	}
+}
+
+// admit is the goroutine of a connection, from its turn to the end of its handler.
+func (p *Port) admit(ctx context.Context, a arrival) {
+	inTime, cancel := context.WithDeadline(ctx, a.at.Add(identity.AdmissionTimeout)) // waiting counts: nobody stays longer by it
+	defer cancel()
+	c, err := p.gate.Accept(inTime, a.conn, slices.Collect(maps.Keys(p.serve))...)
+	turn, drop := p.door.leave(a.ip)
+	p.advance(ctx, turn, drop)
+	if err != nil {
+		p.log.Debug("connection not admitted", "ip", a.ip, "err", err)
+		return
+	}
+	if !p.door.enter(a.ip) {
+		p.log.Warn("connection closed: its address has too many", "ip", a.ip, "peer", c.Peer.Tag())
+		c.NetConn().Close()
+		return
+	}
+	defer p.door.exit(a.ip)
+	p.serve[c.Proto](ctx, c)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
