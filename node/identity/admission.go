@@ -113,9 +113,11 @@ func (g *Gate) Accept(ctx context.Context, raw net.Conn, protos ...string) (*Con
 // admit is what both sides have in common: the deadline over everything, TLS, the peer's key, and how it ends.
 func (g *Gate) admit(ctx context.Context, raw net.Conn, protos []string, role func(net.Conn, *tls.Config) *tls.Conn,
 	prove func(c *tls.Conn, peer PeerID, ekm []byte) error) (conn *Conn, err error) {
-	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	aborted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { raw.Close(); close(aborted) })
 	defer func() {
-		if !stop() { // ctx ended, and raw is closed or about to be
+		if !stop() {
+			<-aborted
 			err = ctx.Err()
 		}
 		if err == nil {
