@@ -1,0 +1,288 @@
+package exchange
+
+import (
+	"slices"
+	"sync"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// acks is what the hub knows of whose disk holds what. A message counts as stable when it is on the disks of the hub and its witnesses, counted by machine, the author's
+// left out: the author adds its own. Nothing here outlives the link it came over; authors ask again with every BEAT.
+type acks struct {
+	exchange *Exchange
+
+	// mu protects what follows, and peer.haves and peer.tells.
+	mu      sync.Mutex
+	awaited map[message.LogID]*awaited
+	haves   map[*peer]map[message.LogID]wire.Head // of witnesses, for awaited logs
+	tells   map[*peer][]wire.StableLog
+}
+
+// awaited is a log whose author waits.
+type awaited struct {
+	author *peer // nil: this node
+	host   identity.HostID
+	until  uint64 // the last number waited for
+	told   [3]uint64
+}
+
+// maxAwaited bounds the logs awaited at once; authors ask for what was not taken on.
+const maxAwaited = 4096
+
+// Await asks to be told (Config.Stable) when an own message is stable. The hub calls it for what it wrote itself.
+func (x *Exchange) Await(l message.LogID, seq uint64) {
+	x.acks.await(nil, l, seq, true)
+	x.acks.count(l)
+}
+
+// arrived: the author's own link brought a message.
+func (a *acks) arrived(p *peer, l message.LogID, seq uint64) {
+	if o, ok := p.journal.Opening(l); ok && o.Author == p.Peer {
+		a.await(p, l, seq, false)
+	}
+}
+
+// waiting: the author still waits for these.
+func (a *acks) waiting(p *peer, heads []wire.Head) {
+	for _, h := range heads {
+		o, ok := p.journal.Opening(h.Log)
+		if !ok || o.Author != p.Peer {
+			continue
+		}
+		if tip, ok := p.journal.Hash(h.Log, h.Seq); !ok || tip != h.Tip {
+			continue
+		}
+		a.await(p, h.Log, h.Seq, true)
+		a.count(h.Log)
+	}
+}
+
+// await takes on a log; again: the author asks, so what it was told already is told once more.
+func (a *acks) await(p *peer, l message.LogID, seq uint64, again bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := a.awaited[l]
+	if w == nil || w.author != p {
+		if len(a.awaited) >= maxAwaited {
+			return
+		}
+		w = &awaited{author: p, host: a.exchange.config.Host}
+		if p != nil {
+			w.host = p.Hello.Host
+		}
+		a.awaited[l] = w
+	}
+	w.until = max(w.until, seq)
+	if again {
+		w.told = [len(w.told)]uint64{}
+	}
+}
+
+// have: what is on a witness's disk.
+func (a *acks) have(p *peer, heads []wire.Head) {
+	if !p.Hub {
+		return
+	}
+	for _, h := range heads {
+		a.mu.Lock()
+		wanted := a.awaited[h.Log] != nil
+		if wanted {
+			if a.haves == nil {
+				a.haves = map[*peer]map[message.LogID]wire.Head{}
+			}
+			if a.haves[p] == nil {
+				a.haves[p] = map[message.LogID]wire.Head{}
+			}
+			a.haves[p][h.Log] = h
+		}
+		a.mu.Unlock()
+		if wanted {
+			a.count(h.Log)
+		}
+	}
+}
+
+// Committed counts anew what is awaited; the hub calls it when its own journal has committed.
+func (x *Exchange) Committed() {
+	x.acks.mu.Lock()
+	logs := make([]message.LogID, 0, len(x.acks.awaited))
+	for l := range x.acks.awaited {
+		logs = append(logs, l)
+	}
+	x.acks.mu.Unlock()
+	for _, l := range logs {
+		x.acks.count(l)
+	}
+}
+
+// copied is one machine's durable head.
+type copied struct {
+	host identity.HostID
+	seq  uint64
+}
+
+// count tells the author of l what has become stable.
+func (a *acks) count(l message.LogID) {
+	j := a.exchange.journal
+	var copies []copied
+	if h, ok := j.DurableHead(l); ok && j.Persistent() {
+		copies = append(copies, copied{a.exchange.config.Host, h.Seq})
+	}
+	others := a.exchange.hosts()
+	a.mu.Lock()
+	w := a.awaited[l]
+	if w == nil {
+		a.mu.Unlock()
+		return
+	}
+	for p, haves := range a.haves {
+		h, ok := haves[l]
+		if !ok || h.Seq == 0 {
+			continue
+		}
+		if tip, ok := j.Hash(l, h.Seq); ok && tip == h.Tip {
+			copies = append(copies, copied{p.Hello.Host, h.Seq})
+		}
+	}
+	copies = slices.DeleteFunc(copies, func(c copied) bool { return c.host == w.host })
+	slices.SortFunc(copies, func(a, b copied) int { return int(int64(b.seq) - int64(a.seq)) })
+	delete(others, w.host)
+	var tell []wire.StableLog
+	hosts := map[identity.HostID]bool{}
+	for _, c := range copies {
+		if hosts[c.host] || len(hosts) == len(w.told) {
+			continue
+		}
+		hosts[c.host] = true
+		n := len(hosts)
+		seq := min(c.seq, w.until)
+		if seq <= w.told[n-1] {
+			continue
+		}
+		tip, ok := j.Hash(l, seq)
+		if !ok {
+			continue
+		}
+		all := n >= len(others)
+		w.told[n-1] = seq
+		tell = append(tell, wire.StableLog{Log: l, Seq: seq, Tip: tip, Copies: uint8(n), All: all})
+		if seq == w.until && (n >= 2 || all) {
+			delete(a.awaited, l)
+			for _, haves := range a.haves {
+				delete(haves, l)
+			}
+		}
+	}
+	if w.author != nil && len(tell) > 0 {
+		if a.tells == nil {
+			a.tells = map[*peer][]wire.StableLog{}
+		}
+		a.tells[w.author] = append(a.tells[w.author], tell...)
+		w.author.poke()
+		tell = nil
+	}
+	a.mu.Unlock()
+	a.stable(tell)
+}
+
+// hosts are the machines that could hold a copy.
+func (x *Exchange) hosts() map[identity.HostID]bool {
+	hosts := map[identity.HostID]bool{}
+	if x.journal.Persistent() {
+		hosts[x.config.Host] = true
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for p := range x.links {
+		p.mu.Lock()
+		if p.state != nil && p.state.Durable {
+			hosts[p.Hello.Host] = true
+		}
+		p.mu.Unlock()
+	}
+	return hosts
+}
+
+// next appends STABLE for p.
+func (a *acks) next(p *peer, b []byte) []byte {
+	a.mu.Lock()
+	tell := a.tells[p]
+	delete(a.tells, p)
+	a.mu.Unlock()
+	for len(tell) > 0 {
+		n := min(len(tell), wire.MaxHeads)
+		b = wire.Append(b, wire.TypeStable, &wire.Stable{Logs: tell[:n]})
+		tell = tell[n:]
+	}
+	return b
+}
+
+// stable tells this node what has become stable of its own.
+func (a *acks) stable(logs []wire.StableLog) {
+	if a.exchange.config.Stable == nil {
+		return
+	}
+	for _, s := range logs {
+		if tip, ok := a.exchange.journal.Hash(s.Log, s.Seq); ok && tip == s.Tip {
+			a.exchange.config.Stable(s.Log, s.Seq, int(s.Copies), s.All)
+		}
+	}
+}
+
+// asks are the awaited logs whose durable heads a witness has not told.
+func (a *acks) asks(p *peer) []wire.Head {
+	p.mu.Lock()
+	witness := p.witness
+	p.mu.Unlock()
+	if !witness {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var ask []wire.Head
+	for l, w := range a.awaited {
+		if a.haves[p][l].Seq < w.until && len(ask) < wire.MaxHeads {
+			ask = append(ask, wire.Head{Log: l})
+		}
+	}
+	return ask
+}
+
+func (a *acks) forget(p *peer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.haves, p)
+	delete(a.tells, p)
+	for l, w := range a.awaited {
+		if w.author == p {
+			delete(a.awaited, l)
+		}
+	}
+}
+
+// Witnesses says which of the hub's links report what is on their disks.
+func (x *Exchange) Witnesses(sessions []identity.Session) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.witnesses = slices.Clone(sessions)
+	for p := range x.links {
+		p.mu.Lock()
+		p.witness = slices.Contains(sessions, p.Hello.Session)
+		p.mu.Unlock()
+	}
+}
+
+// Witness says whether this end is one, on a link to the hub.
+func (x *Exchange) Witness(yes bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for p := range x.links {
+		p.mu.Lock()
+		p.witness = yes
+		p.mu.Unlock()
+		p.poke()
+	}
+}

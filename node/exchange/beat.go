@@ -1,0 +1,114 @@
+package exchange
+
+import (
+	"slices"
+	"time"
+
+	"earshot/node/wire"
+)
+
+// minClocks is how many clocks must agree on a median before it corrects anyone (never the hub's own alone: one wrong hub would drag everyone).
+const minClocks = 3
+
+// appendBeat adds BEAT. The root goes with it only if this end is caught up: everything sent, nothing being brought by any link.
+func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
+	x := p.exchange
+	p.mu.Lock()
+	beat := wire.Beat{Clock: time.Now().UnixMilli(), Received: p.received}
+	quiet := !serving && !p.walking && len(p.answers) == 0 && len(p.serving) == 0
+	state := p.state
+	p.mu.Unlock()
+	if quiet && !x.busy() && p.cursor.Arrival() == p.journal.Last() {
+		beat.From = p.from(state)
+		root, err := p.root(state, beat.From)
+		if err != nil {
+			return nil, err
+		}
+		if p.cursor.Arrival() == p.journal.Last() { // nothing came in between
+			beat.Root = &root
+		}
+	}
+	if p.Hub {
+		beat.Waiting = x.acks.asks(p)
+		if net, ok := x.median(); ok {
+			beat.Net, beat.Vouched = net.UnixMilli(), true
+		}
+	} else if x.config.Waiting != nil {
+		beat.Waiting = x.config.Waiting()
+	}
+	return wire.Append(b, wire.TypeBeat, &beat), nil
+}
+
+// beat takes the other end's BEAT.
+func (p *peer) beat(body []byte) error {
+	var b wire.Beat
+	if err := wire.Decode(body, &b); err != nil {
+		return err
+	}
+	x := p.exchange
+	if p.Hub {
+		p.mu.Lock()
+		p.clock, p.clocked = time.UnixMilli(b.Clock).Sub(time.Now()), true
+		p.mu.Unlock()
+		x.acks.waiting(p, b.Waiting)
+		if net, ok := x.median(); ok {
+			p.journal.Offset(time.Until(net), true)
+		}
+	} else {
+		if b.Vouched {
+			p.journal.Offset(time.Until(time.UnixMilli(b.Net)), true)
+		}
+		if err := p.tellHave(b.Waiting); err != nil {
+			return err
+		}
+	}
+	if b.Root == nil || p.walk.on || x.busy() {
+		return nil
+	}
+	p.mu.Lock()
+	exact := b.Received == p.sent && p.state != nil && p.tailing && len(p.answers) == 0 && len(p.serving) == 0
+	state, at := p.state, p.at
+	p.mu.Unlock()
+	if !exact || at != p.journal.Last() || b.From < p.journal.Horizon() {
+		return nil
+	}
+	root, err := p.root(state, b.From)
+	if err != nil || root == *b.Root {
+		return err
+	}
+	x.log.Debug("journals differ", "peer", p.Hello.Session)
+	return p.offer(true)
+}
+
+// tellHave answers what the hub asks for.
+func (p *peer) tellHave(asked []wire.Head) error {
+	if len(asked) == 0 || !p.journal.Persistent() {
+		return nil
+	}
+	var have wire.Have
+	for _, a := range asked {
+		if h, ok := p.journal.DurableHead(a.Log); ok {
+			have.Heads = append(have.Heads, head(h))
+		}
+	}
+	return p.answer(wire.TypeHave, &have)
+}
+
+// median is the network's time by the clocks of the linked and this one, if there are enough of them.
+func (x *Exchange) median() (time.Time, bool) {
+	offsets := []time.Duration{0}
+	x.mu.Lock()
+	for p := range x.links {
+		p.mu.Lock()
+		if p.clocked {
+			offsets = append(offsets, p.clock)
+		}
+		p.mu.Unlock()
+	}
+	x.mu.Unlock()
+	if len(offsets) < minClocks {
+		return time.Time{}, false
+	}
+	slices.Sort(offsets)
+	return time.Now().Add(offsets[(len(offsets)-1)/2]), true
+}

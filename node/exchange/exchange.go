@@ -1,0 +1,193 @@
+// Package exchange keeps two journals equal over a connection. Both ends run the same function; the hub is the end that others have dialled, and differs
+// only in what it is asked to count: acknowledgements and clocks.
+//
+// How two ends become equal (DESIGN §6). Each says in STATE what it holds: a root over the closed days and the sum of today. Where they differ each end asks for
+// the other's sums, then for the heads of the days that differ, newest first, then for the logs it lacks (WANT). Everything is asked for by the end that
+// lacks it, one page at a time, so that neither end holds more than a page of the other's in memory; a log that another link is bringing already
+// is not asked for twice. From the moment STATE was made, what arrives in the journal is sent on in order of arrival (the tail), minus what came from this link, what is
+// older than the other keeps, and what a long catch-up brought. Once a second BEAT carries the root of an end that is caught up; the other compares when nothing is in
+// flight, and a difference starts again from STATE.
+//
+// Goroutines: Run reads on the caller's goroutine and has one writer. The writer owns the connection's write side: it sends, in this order, what the reader answered,
+// what Control has to say, the tail from its cursor, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
+// a peer that asks without reading the answers is cut off.
+//
+// Back-pressure: a slow peer only lags, its cursor behind the journal's end; one that does not take a write within WriteTimeout is cut off. A peer that says too much is
+// not read from (Config.Limit). Reads have a deadline too: a silent peer is ErrSilent.
+//
+// Acknowledgements (ack.go) live and die with the links: what is on whose disk is told anew or asked for again.
+package exchange
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// Limits and times.
+const (
+	WriteTimeout = 5 * time.Second
+	beatEvery    = time.Second
+	writeBytes   = 64 << 10 // the most that one round of the writer takes from the tail, and from what is wanted
+	maxAnswers   = 256 << 10
+	maxServing   = 2 * wire.MaxWants
+	maxWalk      = 4 << 10 // days that one walk visits
+	bulkFrom     = 60      // records; a catch-up longer than this is not relayed
+	proofRecord  = 128     // bytes of a proof that count as one record against the rate
+)
+
+var (
+	// ErrSilent: nothing was heard for as long as Link.Silence.
+	ErrSilent = errors.New("silent")
+	// ErrFlood: the other end asked for more than it took.
+	ErrFlood = errors.New("asked for more than it took")
+	// ErrRealm: the other end is in another realm than this journal.
+	ErrRealm = errors.New("in another realm")
+)
+
+// Config of an Exchange.
+type Config struct {
+	Journal *journal.Journal
+	Host    identity.HostID
+	// Limit, if set, gives the limiter of live records from a person; nil: none.
+	Limit func(identity.PeerID) *rate.Limiter
+	// Waiting, if set, gives the heads of this node's own logs that are not yet stable.
+	Waiting func() []wire.Head
+	// Stable, if set, is told that an own message, and those before it in its log, are on copies machines' disks, this one's left out.
+	Stable func(l message.LogID, seq uint64, copies int, all bool)
+	Log    *slog.Logger
+}
+
+// An Exchange is what the links of one journal share. All methods may be called concurrently.
+type Exchange struct {
+	journal *journal.Journal
+	config  Config
+	log     *slog.Logger
+	acks    acks
+
+	// mu protects what follows.
+	mu        sync.Mutex
+	links     map[*peer]struct{}
+	pulling   map[message.LogID]*peer
+	witnesses []identity.Session // of the hub
+}
+
+// New returns an exchange without links.
+func New(c Config) *Exchange {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	x := &Exchange{journal: c.Journal, config: c, log: c.Log, links: map[*peer]struct{}{}, pulling: map[message.LogID]*peer{}}
+	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}}
+	return x
+}
+
+// Journal returns the journal that is kept equal.
+func (x *Exchange) Journal() *journal.Journal { return x.journal }
+
+// Control is what a link carries besides: presence, succession, goodbyes.
+type Control interface {
+	// Receive is called by the reading goroutine for every frame that is not the exchange's own, in order. body is valid during the call.
+	Receive(t wire.Type, body []byte) error
+	// Next appends the frames to be sent now. It is called by the writing goroutine, after Changed had a value and at least every beat.
+	Next(b []byte) []byte
+	// Changed has room for one value.
+	Changed() <-chan struct{}
+}
+
+// Link is one connection and what is known of its other end.
+type Link struct {
+	Conn   net.Conn
+	Reader *wire.Reader
+	Peer   identity.PeerID
+	Hello  wire.Hello
+	// State is the other end's, where it was read already.
+	State *wire.State
+	// Hub: this end is the hub.
+	Hub bool
+	// Silence is how long nothing may be heard; Ping, how long nothing may be said; 0: no bound.
+	Silence, Ping time.Duration
+	Control       Control
+	// CaughtUp, if set, is called once, when what the other end had has come.
+	CaughtUp func()
+}
+
+// Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Its goroutine has ended then.
+func (x *Exchange) Run(ctx context.Context, l Link) error {
+	p := newPeer(x, l)
+	x.mu.Lock()
+	x.links[p] = struct{}{}
+	p.witness = l.Hub && slices.Contains(x.witnesses, l.Hello.Session)
+	x.mu.Unlock()
+	defer x.forget(p)
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(ctx, func() { abort(l.Conn) })
+	defer stop()
+	var writer sync.WaitGroup
+	writer.Go(func() { cancel(p.write(ctx)) })
+	cancel(p.read())
+	writer.Wait()
+	abort(l.Conn)
+	return context.Cause(ctx)
+}
+
+// abort closes without waiting for a blocked write, as tls.Conn.Close would.
+func abort(c net.Conn) {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = t.NetConn()
+	}
+	c.Close()
+}
+
+func (x *Exchange) forget(p *peer) {
+	x.mu.Lock()
+	delete(x.links, p)
+	for l, q := range x.pulling {
+		if q == p {
+			delete(x.pulling, l)
+		}
+	}
+	x.mu.Unlock()
+	x.acks.forget(p)
+}
+
+// pull reserves a log for p; false: another link brings it.
+func (x *Exchange) pull(l message.LogID, p *peer) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.pulling[l] != nil {
+		return false
+	}
+	x.pulling[l] = p
+	return true
+}
+
+// pulled reports whether p was bringing l, and ends that where done.
+func (x *Exchange) pulled(l message.LogID, p *peer, done bool) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	ours := x.pulling[l] == p
+	if ours && done {
+		delete(x.pulling, l)
+	}
+	return ours
+}
+
+// busy reports whether any link is bringing anything.
+func (x *Exchange) busy() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.pulling) > 0
+}

@@ -1,0 +1,128 @@
+package exchange
+
+import (
+	"sync"
+	"time"
+
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// groups are what this end replicates.
+var groups = []message.GroupID{message.Public}
+
+// A peer is one link. The reader owns walk and wants; the writer owns cursor, dirty, sent and serving.
+type peer struct {
+	Link
+	exchange *Exchange
+	journal  *journal.Journal
+	origin   journal.Origin
+	wake     chan struct{} // room for one: the writer has something to look at
+
+	walk  walk
+	wants map[message.LogID]bool // asked of this peer and not yet done
+
+	cursor *journal.Cursor
+	dirty  map[message.LogID]int64 // logs a witness reports when that arrival is durable
+
+	// mu protects what reader and writer share.
+	mu       sync.Mutex
+	answers  []byte // frames to send
+	serving  []wire.WantLog
+	served   int // records wanted since the last STATE: past bulkFrom they go as BULK
+	state    *wire.State
+	tailing  bool
+	witness  bool
+	at       int64 // where the cursor is
+	received uint64
+	sent     uint64
+	walking  bool
+	clock    time.Duration // the peer's clock minus ours
+	clocked  bool
+}
+
+func newPeer(x *Exchange, l Link) *peer {
+	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), wake: make(chan struct{}, 1),
+		wants: map[message.LogID]bool{}, dirty: map[message.LogID]int64{}}
+}
+
+// poke lets the writer look.
+func (p *peer) poke() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// answer leaves a frame for the writer.
+func (p *peer) answer(t wire.Type, v any) error {
+	p.mu.Lock()
+	full := len(p.answers) > maxAnswers
+	if !full {
+		p.answers = wire.Append(p.answers, t, v)
+	}
+	p.mu.Unlock()
+	if full {
+		return ErrFlood
+	}
+	p.poke()
+	return nil
+}
+
+// hold makes STATE of what the journal has now.
+func (p *peer) hold() (*wire.State, error) {
+	j := p.journal
+	s := &wire.State{Realm: j.Realm(), Store: j.StoreID(), Durable: j.Persistent()}
+	today, horizon := j.Today(), j.Horizon()
+	for _, g := range groups {
+		root, err := j.Root(g, horizon, today-1)
+		if err != nil {
+			return nil, err
+		}
+		sums, err := j.Days(g, today, today)
+		if err != nil {
+			return nil, err
+		}
+		gs := wire.GroupState{Group: g, Horizon: horizon, Today: today, Root: root}
+		if len(sums) > 0 {
+			gs.Sum = sums[0].Sum
+		}
+		s.Groups = append(s.Groups, gs)
+	}
+	return s, nil
+}
+
+// shared returns the peer's state of a group, or nil where it does not replicate that.
+func shared(s *wire.State, g message.GroupID) *wire.GroupState {
+	if s == nil {
+		return nil
+	}
+	for i := range s.Groups {
+		if s.Groups[i].Group == g {
+			return &s.Groups[i]
+		}
+	}
+	return nil
+}
+
+// root is over the groups both ends hold, from the later horizon.
+func (p *peer) root(s *wire.State, from uint32) (message.Hash, error) {
+	for _, g := range groups {
+		if shared(s, g) != nil {
+			return p.journal.Root(g, from, ^uint32(0))
+		}
+	}
+	return message.Hash{}, nil
+}
+
+// from is the later of both horizons.
+func (p *peer) from(s *wire.State) uint32 {
+	from := p.journal.Horizon()
+	for _, g := range groups {
+		if gs := shared(s, g); gs != nil {
+			from = max(from, gs.Horizon)
+		}
+	}
+	return from
+}

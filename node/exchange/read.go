@@ -1,0 +1,220 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// read takes frames until one fails.
+func (p *peer) read() error {
+	var limit *rate.Limiter
+	if p.exchange.config.Limit != nil {
+		limit = p.exchange.config.Limit(p.Peer)
+	}
+	if p.Hub {
+		if err := p.offer(true); err != nil {
+			return err
+		}
+	} else if p.State != nil {
+		if err := p.compare(p.State); err != nil {
+			return err
+		}
+	}
+	for {
+		if p.Silence > 0 && !p.Reader.Buffered() {
+			p.Conn.SetReadDeadline(time.Now().Add(p.Silence))
+		}
+		t, body, err := p.Reader.Next()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return ErrSilent
+		}
+		if err != nil {
+			return err
+		}
+		live, err := p.frame(t, body)
+		if err != nil {
+			return fmt.Errorf("frame %d: %w", t, err)
+		}
+		if live > 0 && limit != nil {
+			if err := limit.WaitN(context.Background(), min(live, limit.Burst())); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// frame handles one frame; live is how many records it brought that nobody asked for.
+func (p *peer) frame(t wire.Type, body []byte) (live int, err error) {
+	switch t {
+	case wire.TypeRun, wire.TypePulled, wire.TypeBulk:
+		return p.run(t, body)
+	case wire.TypeProof:
+		p.mu.Lock()
+		p.received++
+		p.mu.Unlock()
+		if err := p.journal.AppendProof(body); err != nil && !errors.Is(err, journal.ErrGap) && !errors.Is(err, journal.ErrDay) {
+			return 0, err
+		}
+		return len(body) / proofRecord, nil
+	case wire.TypeState:
+		s := new(wire.State)
+		if err := wire.Decode(body, s); err != nil {
+			return 0, err
+		}
+		return 0, p.compare(s)
+	case wire.TypeAskDays:
+		return 0, p.days(body)
+	case wire.TypeAskHeads:
+		return 0, p.heads(body)
+	case wire.TypeDays:
+		return 0, p.walkDays(body)
+	case wire.TypeHeads:
+		return 0, p.walkHeads(body)
+	case wire.TypeWant:
+		return 0, p.want(body)
+	case wire.TypeDone:
+		return 0, p.done(body)
+	case wire.TypeBeat:
+		return 0, p.beat(body)
+	case wire.TypeHave:
+		var h wire.Have
+		if err := wire.Decode(body, &h); err != nil {
+			return 0, err
+		}
+		p.exchange.acks.have(p, h.Heads)
+		return 0, nil
+	case wire.TypeStable:
+		var s wire.Stable
+		if err := wire.Decode(body, &s); err != nil {
+			return 0, err
+		}
+		p.exchange.acks.stable(s.Logs)
+		return 0, nil
+	case wire.TypePing:
+		return 0, nil
+	}
+	if p.Control != nil {
+		return 0, p.Control.Receive(t, body)
+	}
+	return 0, nil
+}
+
+// run accepts what the other end sent.
+func (p *peer) run(t wire.Type, body []byte) (live int, err error) {
+	r, err := message.ParseRun(body)
+	if err != nil {
+		return 0, err
+	}
+	asked := p.wants[r.Log]
+	added, err := p.journal.Append(r, p.origin, asked && t == wire.TypeBulk)
+	switch {
+	case err == nil:
+	case errors.Is(err, journal.ErrGap), errors.Is(err, journal.ErrDay):
+		p.exchange.log.Debug("run not taken", "peer", p.Hello.Session, "log", r.Log, "seq", r.First, "err", err)
+	case errors.Is(err, journal.ErrConflict):
+		if err := p.wantAll(r.Log); err != nil {
+			return 0, err
+		}
+	default:
+		return 0, err
+	}
+	if added > 0 && p.Hub {
+		p.exchange.acks.arrived(p, r.Log, r.Last())
+	}
+	p.mu.Lock()
+	p.received++
+	p.mu.Unlock()
+	if asked {
+		return 0, nil
+	}
+	return len(r.Records), nil
+}
+
+// offer sends STATE; reply asks for the other's. What arrives in the journal from here on is the tail's.
+func (p *peer) offer(reply bool) error {
+	p.mu.Lock()
+	if p.cursor == nil {
+		p.cursor = p.journal.Follow(p.journal.Last())
+	}
+	p.served = 0
+	p.mu.Unlock()
+	s, err := p.hold()
+	if err != nil {
+		return err
+	}
+	s.Reply = reply
+	return p.answer(wire.TypeState, s)
+}
+
+// days answers ASKDAYS.
+func (p *peer) days(body []byte) error {
+	var ask wire.AskDays
+	if err := wire.Decode(body, &ask); err != nil {
+		return err
+	}
+	sums, err := p.journal.Days(ask.Group, max(ask.From, p.journal.Horizon()), ^uint32(0))
+	if err != nil {
+		return err
+	}
+	a := wire.Days{Group: ask.Group, From: ask.From}
+	if len(sums) > wire.MaxDays {
+		sums, a.More = sums[:wire.MaxDays], true
+	}
+	for _, s := range sums {
+		a.Days = append(a.Days, wire.DaySum{Day: s.Day, Sum: s.Sum})
+	}
+	return p.answer(wire.TypeDays, &a)
+}
+
+// heads answers ASKHEADS.
+func (p *peer) heads(body []byte) error {
+	var ask wire.AskHeads
+	if err := wire.Decode(body, &ask); err != nil {
+		return err
+	}
+	hs, more, err := p.journal.Heads(ask.Group, ask.Day, ask.After, wire.MaxHeads)
+	if err != nil {
+		return err
+	}
+	a := wire.Heads{Group: ask.Group, Day: ask.Day, More: more}
+	for _, h := range hs {
+		a.Heads = append(a.Heads, head(h))
+	}
+	return p.answer(wire.TypeHeads, &a)
+}
+
+func head(h journal.Head) wire.Head {
+	return wire.Head{Log: h.Log, Seq: h.Seq, Tip: h.Tip, Fork: h.Fork}
+}
+
+// want takes on what the other end asks for; the writer serves it.
+func (p *peer) want(body []byte) error {
+	var w wire.Want
+	if err := wire.Decode(body, &w); err != nil {
+		return err
+	}
+	records := 0
+	for _, l := range w.Wants {
+		if h, ok := p.journal.Head(l.Log); ok && h.Seq >= l.From {
+			records += int(min(h.Seq-l.From+1, bulkFrom+1))
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.serving)+len(w.Wants) > maxServing {
+		return ErrFlood
+	}
+	p.served += records
+	p.serving = append(p.serving, w.Wants...)
+	p.poke()
+	return nil
+}

@@ -1,0 +1,203 @@
+package exchange
+
+import (
+	"fmt"
+
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// A walk is how this end learns what it lacks: the days that differ, newest first, a page of heads at a time. It belongs to the reader.
+type walk struct {
+	on       bool
+	days     []place // still to be visited; the last is the next
+	asking   int     // DAYS not yet answered
+	now      place   // whose heads were asked for
+	heads    bool    // they were, and have not come
+	after    message.LogID
+	more     bool // there is another page of now
+	caughtUp bool // once: Link.CaughtUp was called
+}
+
+type place struct {
+	group message.GroupID
+	day   uint32
+}
+
+// compare looks where the other end's state differs from this journal, and starts a walk.
+func (p *peer) compare(s *wire.State) error {
+	if s.Realm != p.journal.Realm() {
+		return ErrRealm
+	}
+	if s.Reply {
+		if err := p.offer(false); err != nil {
+			return err
+		}
+	}
+	mine, err := p.hold()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.state, p.tailing = s, true
+	p.mu.Unlock()
+	p.poke()
+	if p.walk.on {
+		return nil // what it finds is newer than what this says
+	}
+	p.walk = walk{on: true, caughtUp: p.walk.caughtUp}
+	for _, g := range groups {
+		a, b := shared(mine, g), shared(s, g)
+		switch {
+		case b == nil:
+		case a.Horizon != b.Horizon || a.Today != b.Today || a.Root != b.Root:
+			p.walk.asking++
+			if err := p.answer(wire.TypeAskDays, &wire.AskDays{Group: g, From: max(a.Horizon, b.Horizon)}); err != nil {
+				return err
+			}
+		case a.Sum != b.Sum:
+			p.walk.days = append(p.walk.days, place{g, b.Today})
+		}
+	}
+	return p.step()
+}
+
+// walkDays takes the days that differ.
+func (p *peer) walkDays(body []byte) error {
+	var d wire.Days
+	if err := wire.Decode(body, &d); err != nil {
+		return err
+	}
+	if p.walk.asking == 0 {
+		return fmt.Errorf("days that were not asked for: %w", wire.ErrFrame)
+	}
+	p.walk.asking--
+	if len(d.Days) > 0 {
+		last := d.Days[len(d.Days)-1].Day
+		sums, err := p.journal.Days(d.Group, d.From, last)
+		if err != nil {
+			return err
+		}
+		mine := make(map[uint32]message.Hash, len(sums))
+		for _, s := range sums {
+			mine[s.Day] = s.Sum
+		}
+		horizon := p.journal.Horizon()
+		for _, s := range d.Days {
+			if s.Day >= horizon && mine[s.Day] != s.Sum {
+				p.walk.days = append(p.walk.days, place{d.Group, s.Day})
+			}
+		}
+		if len(p.walk.days) > maxWalk {
+			return fmt.Errorf("more than %d days: %w", maxWalk, ErrFlood)
+		}
+		if d.More {
+			p.walk.asking++
+			return p.answer(wire.TypeAskDays, &wire.AskDays{Group: d.Group, From: last + 1})
+		}
+	}
+	return p.step()
+}
+
+// step asks for the next page, where nothing is asked for already.
+func (p *peer) step() error {
+	w := &p.walk
+	if !w.on || w.asking > 0 || w.heads || len(p.wants) > 0 {
+		return nil
+	}
+	if !w.more {
+		if len(w.days) == 0 {
+			w.on = false
+			if !w.caughtUp {
+				w.caughtUp = true
+				if p.CaughtUp != nil {
+					p.CaughtUp()
+				}
+			}
+			p.mu.Lock()
+			p.walking = false
+			p.mu.Unlock()
+			return nil
+		}
+		w.now, w.after = w.days[len(w.days)-1], message.LogID{}
+		w.days = w.days[:len(w.days)-1]
+	}
+	w.heads, w.more = true, false
+	p.mu.Lock()
+	p.walking = true
+	p.mu.Unlock()
+	return p.answer(wire.TypeAskHeads, &wire.AskHeads{Group: w.now.group, Day: w.now.day, After: w.after})
+}
+
+// walkHeads wants what is lacking of one page.
+func (p *peer) walkHeads(body []byte) error {
+	var h wire.Heads
+	if err := wire.Decode(body, &h); err != nil {
+		return err
+	}
+	w := &p.walk
+	if !w.heads || h.Group != w.now.group || h.Day != w.now.day {
+		return fmt.Errorf("heads that were not asked for: %w", wire.ErrFrame)
+	}
+	w.heads = false
+	if h.More && len(h.Heads) > 0 {
+		last := h.Heads[len(h.Heads)-1].Log
+		if string(last[:]) <= string(w.after[:]) {
+			return fmt.Errorf("heads that do not go on: %w", wire.ErrFrame)
+		}
+		w.more, w.after = true, last
+	}
+	var want wire.Want
+	for _, h := range h.Heads {
+		from, lacking := p.lacks(h)
+		if lacking && p.exchange.pull(h.Log, p) {
+			p.wants[h.Log] = true
+			want.Wants = append(want.Wants, wire.WantLog{Log: h.Log, From: from})
+		}
+	}
+	if len(want.Wants) > 0 {
+		return p.answer(wire.TypeWant, &want)
+	}
+	return p.step()
+}
+
+// lacks says from which number on h's log is to be asked for.
+func (p *peer) lacks(h wire.Head) (from uint64, lacking bool) {
+	mine, ok := p.journal.Head(h.Log)
+	switch {
+	case !ok:
+		return 1, h.Seq > 0
+	case h.Fork > 0 && (mine.Fork == 0 || h.Fork < mine.Fork):
+		return mine.Seq + 1, true // the proof comes with it
+	case h.Seq > mine.Seq:
+		return mine.Seq + 1, mine.Fork == 0
+	case h.Seq > 0:
+		tip, ok := p.journal.Hash(h.Log, h.Seq)
+		return 1, ok && tip != h.Tip
+	}
+	return 0, false
+}
+
+// wantAll asks for a log from 1, to compare.
+func (p *peer) wantAll(l message.LogID) error {
+	if p.wants[l] || !p.exchange.pull(l, p) {
+		return nil
+	}
+	p.wants[l] = true
+	return p.answer(wire.TypeWant, &wire.Want{Wants: []wire.WantLog{{Log: l, From: 1}}})
+}
+
+// done ends what was wanted.
+func (p *peer) done(body []byte) error {
+	var d wire.Done
+	if err := wire.Decode(body, &d); err != nil {
+		return err
+	}
+	for _, l := range d.Logs {
+		if p.wants[l] {
+			delete(p.wants, l)
+			p.exchange.pulled(l, p, true)
+		}
+	}
+	return p.step()
+}
