@@ -1,0 +1,240 @@
+// Package hub is the central broadcast server while this node holds the seat. It serves the links that others dialled: each is one run of package exchange on the hub's own
+// journal. What it adds is presence (who is linked), the succession, and the goodbye.
+//
+// Goroutines: each link runs on the goroutine that called Serve; the hub has none of its own. A change of presence wakes the links' writers a moment later, so that many joins at once
+// travel as one delta. A link that is further behind than the kept changes gets a full presence.
+//
+// Back-pressure is exchange's: the hub keeps nothing for a link but a position in the changes.
+package hub
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"earshot/node/exchange"
+	"earshot/node/identity"
+	"earshot/node/wire"
+)
+
+const (
+	// batch is how long a change of presence waits for others to go with it.
+	batch = 20 * time.Millisecond
+	// kept is how many changes of presence are kept; who is further behind gets all of it.
+	kept = 1024
+	// silence is how long a follower may say nothing: it sends a BEAT every second.
+	silence = 4 * time.Second
+	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone (DESIGN §5); stretched in proportion beyond manyLinks.
+	ping      = 250 * time.Millisecond
+	manyLinks = 200
+	// goodbye is how long Close waits for the links to end.
+	goodbye = 300 * time.Millisecond
+)
+
+// ErrParted: the follower said goodbye.
+var ErrParted = errors.New("said goodbye")
+
+// Config of a Hub.
+type Config struct {
+	Exchange *exchange.Exchange
+	// Self is this node's own entry in the presence.
+	Self wire.Person
+	// Changed, if set, is called when the people linked changed. It must not block.
+	Changed func()
+	Log     *slog.Logger
+}
+
+// A Hub serves from New until Close.
+type Hub struct {
+	config Config
+	log    *slog.Logger
+
+	// mu protects what follows.
+	mu      sync.Mutex
+	members map[identity.Session]*member
+	people  map[identity.Session]wire.Person
+	changes []change // the newest; the last has number rev
+	rev     uint64
+	waking  bool
+	order   wire.Order
+	bye     *wire.Bye
+	empty   chan struct{} // closed when the last member has left after Close began
+}
+
+// change is one entry of presence added, changed, or gone.
+type change struct {
+	session identity.Session
+	gone    bool
+}
+
+// New returns a hub.
+func New(c Config) *Hub {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
+	}
+	return &Hub{config: c, log: c.Log, members: map[identity.Session]*member{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self}, rev: 1,
+		changes: []change{{session: c.Self.Session}}}
+}
+
+// Serve runs one link whose HELLOs have been exchanged, until it ends.
+func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello wire.Hello) error {
+	m := &member{hub: h, conn: c, changed: make(chan struct{}, 1), person: wire.Person{
+		Session: hello.Session, ID: c.Peer, Nick: hello.Nick, Class: hello.Class, LinkOnly: hello.LinkOnly, Host: hello.Host, Profile: hello.Profile}}
+	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil && !hello.LinkOnly {
+		m.person.Address = []string{net.JoinHostPort(host, strconv.Itoa(int(hello.Port)))}
+	}
+	links := h.join(m)
+	if links == 0 {
+		c.NetConn().Close()
+		return net.ErrClosed
+	}
+	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
+	err := h.config.Exchange.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: hello, Hub: true,
+		Silence: silence, Ping: ping * time.Duration(max(1, links/manyLinks)), Control: m})
+	h.leave(m)
+	h.log.Info("link ended", "peer", hello.Session, "err", err)
+	return err
+}
+
+// join adds m and returns how many links there are; 0: the hub is closing.
+func (h *Hub) join(m *member) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.bye != nil {
+		return 0
+	}
+	if old := h.members[m.person.Session]; old != nil {
+		old.conn.NetConn().Close() // the same process dialled again: it knows better
+	}
+	h.members[m.person.Session] = m
+	h.setLocked(m.person)
+	return len(h.members)
+}
+
+func (h *Hub) leave(m *member) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.members[m.person.Session] != m {
+		return // replaced
+	}
+	delete(h.members, m.person.Session)
+	delete(h.people, m.person.Session)
+	h.changedLocked(change{session: m.person.Session, gone: true})
+	if h.empty != nil && len(h.members) == 0 {
+		close(h.empty)
+		h.empty = nil
+	}
+}
+
+func (h *Hub) setLocked(p wire.Person) {
+	h.people[p.Session] = p
+	h.changedLocked(change{session: p.Session})
+}
+
+// changedLocked notes a change and sees to it that the links hear of it.
+func (h *Hub) changedLocked(c change) {
+	h.rev++
+	h.changes = append(h.changes, c)
+	if len(h.changes) > 2*kept {
+		h.changes = slices.Clone(h.changes[len(h.changes)-kept:])
+	}
+	if !h.waking {
+		h.waking = true
+		time.AfterFunc(batch, h.wake)
+	}
+}
+
+func (h *Hub) wake() {
+	h.mu.Lock()
+	h.waking = false
+	h.pokeLocked()
+	h.mu.Unlock()
+	h.config.Changed()
+}
+
+func (h *Hub) pokeLocked() {
+	for _, m := range h.members {
+		select {
+		case m.changed <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// SetSelf changes this node's own entry.
+func (h *Hub) SetSelf(p wire.Person) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.setLocked(p)
+}
+
+// SetOrder announces the succession; the first two are the witnesses.
+func (h *Hub) SetOrder(o wire.Order) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if o.Term == h.order.Term && slices.Equal(o.Successors, h.order.Successors) {
+		return
+	}
+	if len(o.Successors) > wire.MaxOrder {
+		o.Successors = o.Successors[:wire.MaxOrder]
+	}
+	h.order = o
+	h.config.Exchange.Witnesses(o.Successors[:min(2, len(o.Successors))])
+	h.pokeLocked()
+}
+
+// People returns who is linked, this node included.
+func (h *Hub) People() []wire.Person {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	people := make([]wire.Person, 0, len(h.people))
+	for _, p := range h.people {
+		people = append(people, p)
+	}
+	return people
+}
+
+// Followers returns how many are linked.
+func (h *Hub) Followers() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.members)
+}
+
+// Close says goodbye to every link, waits a moment for them to end, and closes those that did not.
+func (h *Hub) Close(bye wire.Bye) {
+	h.mu.Lock()
+	if h.bye != nil {
+		h.mu.Unlock()
+		return
+	}
+	h.bye = &bye
+	empty := make(chan struct{})
+	if len(h.members) == 0 {
+		close(empty)
+	} else {
+		h.empty = empty
+	}
+	h.pokeLocked()
+	h.mu.Unlock()
+	t := time.NewTimer(goodbye)
+	defer t.Stop()
+	select {
+	case <-empty:
+		return
+	case <-t.C:
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, m := range h.members {
+		m.conn.NetConn().Close()
+	}
+}

@@ -1,0 +1,107 @@
+package hub
+
+import (
+	"slices"
+
+	"earshot/node/identity"
+	"earshot/node/wire"
+)
+
+// A member is one link: exchange.Control for it.
+type member struct {
+	hub     *Hub
+	conn    *identity.Conn
+	changed chan struct{}
+
+	person wire.Person // after join only under hub.mu
+
+	// What follows is the writer's.
+	told  uint64     // number of the last change of presence told
+	order wire.Order // as told
+	bye   bool
+}
+
+func (m *member) Changed() <-chan struct{} { return m.changed }
+
+// Receive takes what a follower says of itself.
+func (m *member) Receive(t wire.Type, body []byte) error {
+	switch t {
+	case wire.TypeNote:
+		var n wire.Note
+		if err := wire.Decode(body, &n); err != nil {
+			return err
+		}
+		m.hub.mu.Lock()
+		defer m.hub.mu.Unlock()
+		if n.Nick != "" {
+			m.person.Nick = n.Nick
+		}
+		if n.Away != nil {
+			m.person.Away = *n.Away
+		}
+		m.hub.setLocked(m.person)
+	case wire.TypeBye:
+		return ErrParted
+	}
+	return nil
+}
+
+// Next appends what changed since the last time.
+func (m *member) Next(b []byte) []byte {
+	h := m.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b = m.presenceLocked(b)
+	if h.order.Term != m.order.Term || !slices.Equal(h.order.Successors, m.order.Successors) {
+		m.order = h.order
+		b = wire.Append(b, wire.TypeOrder, &h.order)
+	}
+	if h.bye != nil && !m.bye {
+		m.bye = true
+		b = wire.Append(b, wire.TypeBye, h.bye)
+	}
+	return b
+}
+
+// presenceLocked appends the whole presence the first time or when too much was missed, and the changes otherwise, each session once.
+func (m *member) presenceLocked(b []byte) []byte {
+	h := m.hub
+	if m.told == h.rev || h.waking && m.told > 0 {
+		return b
+	}
+	missed := h.rev - m.told
+	full := m.told == 0 || missed > uint64(len(h.changes))
+	m.told = h.rev
+	var sessions []identity.Session
+	if full {
+		for s := range h.people {
+			sessions = append(sessions, s)
+		}
+	} else {
+		seen := map[identity.Session]bool{}
+		for _, c := range h.changes[uint64(len(h.changes))-missed:] {
+			if !seen[c.session] {
+				seen[c.session] = true
+				sessions = append(sessions, c.session)
+			}
+		}
+	}
+	for first := true; first || len(sessions) > 0; first = false {
+		p := wire.Presence{Full: full && first}
+		k := 0
+		for size := 0; k < min(len(sessions), wire.MaxPeople) && size < wire.MaxFrame/2; k++ {
+			s := sessions[k]
+			person, here := h.people[s]
+			if !here {
+				p.Gone = append(p.Gone, s)
+				continue
+			}
+			p.Here = append(p.Here, person)
+			size += 256 + len(person.Profile)
+		}
+		p.More = full && k < len(sessions)
+		sessions = sessions[k:]
+		b = wire.Append(b, wire.TypePresence, &p)
+	}
+	return b
+}

@@ -1,0 +1,236 @@
+// Package link is the way to the hub: it dials, runs package exchange, and dials again when the connection ends, until it is told to stop. What it learns about the hub's life it
+// reports; what to make of that is the election's.
+//
+// Goroutines: Run is one; while it dials, each address tried has one more, and while linked exchange has its writer. All have ended when Run returns.
+//
+// Order: reports come from Run's goroutine, in order. Presence and succession come from the reading goroutine, in the order in which the hub sent them.
+package link
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"earshot/node/exchange"
+	"earshot/node/identity"
+	"earshot/node/port"
+	"earshot/node/wire"
+)
+
+const (
+	// silence is after how long a hub that says nothing is not believed to be there: it pings every 250 ms.
+	silence = 700 * time.Millisecond
+	// patience is how long a redial may take before the hub counts as silent.
+	patience = 300 * time.Millisecond
+	// stagger is how long one address is tried before the next is tried beside it.
+	stagger = 150 * time.Millisecond
+	// greeting bounds dialling, admission and HELLO together.
+	greeting = 5 * time.Second
+	// steady is how long a link must have stood for the next dial to be made at once.
+	steady = time.Second
+	// restFirst and restMax bound the time between dials.
+	restFirst, restMax = 20 * time.Millisecond, time.Second
+)
+
+// State is how the link stands.
+type State uint8
+
+const (
+	Dialing State = iota
+	Linked
+	Refused  // nothing listens there: the process is gone
+	Silent   // nothing answers
+	Parted   // the hub said goodbye, or that it is not the hub; Report.Successor may say who is
+	Rejected // the versions differ, or admission failed; Err says it for people
+)
+
+// Report is one change of state.
+type Report struct {
+	State     State
+	Peer      identity.PeerID // from Linked and Parted on
+	Hello     wire.Hello      // likewise
+	Successor identity.Session
+	Term      uint64   // of the successor, where known
+	Address   []string // of the successor
+	Err       error
+}
+
+// Config of a link.
+type Config struct {
+	// Dial connects and is admitted.
+	Dial func(ctx context.Context, address string) (*identity.Conn, error)
+	// Addresses are those of the hub, host:port, best first; it is called before each round.
+	Addresses func() []string
+	// Hub is the session expected; zero: whoever answers.
+	Hub identity.Session
+	// Hello says who this node is.
+	Hello func() wire.Hello
+	// Enter takes this node into the hub's realm and returns the exchange of its journal.
+	Enter func(ctx context.Context, r identity.Realm) (*exchange.Exchange, error)
+	// Report, Presence and Order must not block.
+	Report   func(Report)
+	Presence func(wire.Presence)
+	Order    func(wire.Order)
+	CaughtUp func()
+	// Notes gives this node's own note where it changed since number since, and its number now.
+	Notes func(since uint64) (*wire.Note, uint64)
+	Log   *slog.Logger
+}
+
+// A Link is one way to one hub.
+type Link struct {
+	config Config
+	log    *slog.Logger
+	poke   chan struct{}
+
+	mu      sync.Mutex // protects leaving
+	leaving bool
+}
+
+// New returns a link that Run works.
+func New(c Config) *Link {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Link{config: c, log: c.Log, poke: make(chan struct{}, 1)}
+}
+
+// Poke says that Notes has something new.
+func (l *Link) Poke() {
+	select {
+	case l.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Leave says goodbye to the hub after everything said so far; the hub then ends the connection, and Run returns.
+func (l *Link) Leave() {
+	l.mu.Lock()
+	l.leaving = true
+	l.mu.Unlock()
+	l.Poke()
+}
+
+func (l *Link) left() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leaving
+}
+
+// Run links to the hub, again and again, until ctx ends, Leave was heard, or the hub parted.
+func (l *Link) Run(ctx context.Context) {
+	wait := time.Duration(0)
+	for ctx.Err() == nil && !l.left() {
+		l.config.Report(Report{State: Dialing})
+		began := time.Now()
+		c, err := l.dial(ctx)
+		if ctx.Err() != nil {
+			if c != nil {
+				c.NetConn().Close()
+			}
+			return
+		}
+		if err == nil {
+			var parted bool
+			if parted, err = l.serve(ctx, c); parted || ctx.Err() != nil || l.left() {
+				return
+			}
+			if errors.Is(err, errLinked) { // why it ended shows when it is dialled again: at once, if it stood for a while
+				if time.Since(began) > steady {
+					wait = 0
+				}
+				l.rest(ctx, &wait)
+				continue
+			}
+		}
+		l.log.Debug("not linked", "hub", l.config.Hub, "err", err)
+		switch {
+		case port.Refused(err):
+			l.config.Report(Report{State: Refused, Err: err})
+		case errors.Is(err, identity.ErrProof), errors.Is(err, wire.ErrVersion), errors.Is(err, identity.ErrCertificate):
+			l.config.Report(Report{State: Rejected, Err: err})
+		default:
+			l.config.Report(Report{State: Silent, Err: err})
+		}
+		if wait == 0 {
+			wait = restFirst
+		}
+		l.rest(ctx, &wait)
+	}
+}
+
+// rest waits, longer each time.
+func (l *Link) rest(ctx context.Context, wait *time.Duration) {
+	if *wait > 0 {
+		t := time.NewTimer(*wait/2 + rand.N(*wait))
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+	}
+	*wait = min(max(2**wait, restFirst), restMax)
+}
+
+// errLinked marks the end of a link that had been established.
+var errLinked = errors.New("link ended")
+
+// dial tries the addresses one beside the other and returns the first that admits. Nothing for patience is reported as Silent, while it goes on trying.
+func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
+	addresses := l.config.Addresses()
+	if len(addresses) == 0 {
+		return nil, errors.New("no address of the hub is known")
+	}
+	ctx, cancel := context.WithTimeout(ctx, greeting)
+	defer cancel()
+	type result struct {
+		c   *identity.Conn
+		err error
+	}
+	results := make(chan result)
+	var tries sync.WaitGroup
+	defer tries.Wait()
+	try := func(address string) {
+		tries.Go(func() {
+			c, err := l.config.Dial(ctx, address)
+			select {
+			case results <- result{c, err}:
+			case <-ctx.Done():
+				if c != nil {
+					c.NetConn().Close()
+				}
+			}
+		})
+	}
+	defer cancel() // before the wait above
+	late := time.AfterFunc(patience, func() { l.config.Report(Report{State: Silent, Err: context.DeadlineExceeded}) })
+	defer late.Stop()
+	try(addresses[0])
+	next, open := 1, 1
+	t := time.NewTicker(stagger)
+	defer t.Stop()
+	var failed error
+	for open > 0 {
+		select {
+		case r := <-results:
+			if r.err == nil {
+				return r.c, nil
+			}
+			open--
+			if failed == nil || port.Refused(r.err) {
+				failed = r.err
+			}
+		case <-t.C:
+		case <-ctx.Done():
+			return nil, errors.Join(failed, ctx.Err())
+		}
+		if next < len(addresses) {
+			try(addresses[next])
+			next, open = next+1, open+1
+		}
+	}
+	return nil, failed
+}
