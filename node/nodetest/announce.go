@@ -21,8 +21,8 @@ type announcement struct {
 	gone  func(session [8]byte)
 }
 
-// Announce stands in for discovery. It makes the instance known to all that are announced and in reach, and tells it of them: at once,
-// every 5 s, and whenever the network changes; each time a packet's latency later, unless lost. found and gone must not block; gone may be nil.
+// Announce stands in for discovery. It makes the instance known to all that are announced, in reach and not muted, and tells it of them:
+// at once, every 5 s, and whenever the network changes; each time a packet's latency later, unless lost. found and gone must not block; gone may be nil.
 // The func it returns says goodbye, and ends the announcement; so does a crash, silently.
 func (p *Process) Announce(session [8]byte, port int, found func(session [8]byte, addresses []netip.AddrPort), gone func(session [8]byte)) (goodbye func()) {
 	a := &announcement{process: p, session: session, port: uint16(port), found: found, gone: gone}
@@ -70,7 +70,10 @@ func (a *announcement) tellLocked(b *announcement) {
 // sendLocked calls hear, holding b.told, a packet's latency later if b still can hear a.
 func (a *announcement) sendLocked(b *announcement, hear func()) {
 	lan := a.process.lan
-	reach := func() bool { return reachLocked(a.process.host, b.process.host) }
+	reach := func() bool {
+		from, to := a.process.host, b.process.host
+		return reachLocked(from, to) && !from.mute && !to.mute
+	}
 	if a == b || !reach() || lan.loseLocked() {
 		return
 	}

@@ -65,6 +65,7 @@ type Host struct {
 
 	// Guarded by lan.mu.
 	cut       bool
+	mute      bool
 	network   int // the switch it is plugged into
 	processes []*Process
 }
@@ -95,6 +96,9 @@ func (h *Host) IP() netip.Addr { return h.ip }
 // Cut pulls a host's cable; processes on it still reach each other. Heal puts it back.
 func (l *LAN) Cut(host string)  { l.change(func() { l.hostLocked(host).cut = true }) }
 func (l *LAN) Heal(host string) { l.change(func() { l.hostLocked(host).cut = false }) }
+
+// Mute keeps Announce from a host and to it, as a firewall or a router does; all else passes.
+func (l *LAN) Mute(host string) { l.change(func() { l.hostLocked(host).mute = true }) }
 
 // Split plugs each group of hosts into a switch of its own. Hosts in no group stay where they are.
 func (l *LAN) Split(groups ...[]string) {

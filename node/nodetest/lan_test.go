@@ -254,6 +254,17 @@ func TestAnnounce(t *testing.T) {
 		if found, _ := c.take(); len(found) != 2 {
 			t.Errorf("healed, and told of %v", found)
 		}
+		lan.Mute("c")
+		time.Sleep(time.Second)
+		c.take()
+		a.take()
+		time.Sleep(10 * time.Second)
+		if found, _ := c.take(); len(found) != 0 {
+			t.Errorf("mute, and told of %v", found)
+		}
+		if found, _ := a.take(); len(found) != 1 || found[2] == nil {
+			t.Errorf("with a mute in the network, told of %v", found)
+		}
 		bye()
 		time.Sleep(10 * time.Millisecond)
 		if _, gone := a.take(); !slices.Equal(gone, []byte{2}) {
