@@ -1,0 +1,272 @@
+package transcript
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/ui/cell"
+)
+
+// piece is text in one style.
+type piece struct {
+	text  string
+	style tcell.Style
+}
+
+// row is one line on the screen. start is where its text begins in the entry's.
+type row struct {
+	pieces []piece
+	start  int
+	rule   bool // a separator: drawn from edge to edge around its only piece
+}
+
+// around is what an entry's looks depend on beside itself.
+type around struct {
+	width               int
+	day, unread, header bool
+	year                bool
+}
+
+// drawn is an entry cut into rows. decor counts the rows above its own text: separators and header.
+type drawn struct {
+	around around
+	rows   []row
+	decor  int
+}
+
+// together is how long one author's messages share a header.
+const together = 5 * time.Minute
+
+// narrow is the width below which the gutter is three cells instead of six.
+const narrow = 50
+
+func (l *List) gutter() int {
+	if l.width < narrow {
+		return 3
+	}
+	return 6
+}
+
+// rows returns an entry cut into rows for the present width.
+func (l *List) rows(i int) []row {
+	e := l.entries[i]
+	a := l.around(i)
+	if e.drawn.rows == nil || e.drawn.around != a {
+		e.drawn = l.cut(e, a)
+	}
+	return e.drawn.rows
+}
+
+func (l *List) around(i int) around {
+	e := l.entries[i]
+	a := around{width: l.width, unread: e == l.unread, day: true, header: true}
+	if i > 0 {
+		before := l.entries[i-1]
+		a.day = !sameDay(before.at, e.at)
+		a.header = a.day || a.unread || before.kind != said || before.author != e.author || before.nick != e.nick || e.at.Sub(before.at) >= together
+	}
+	a.year = a.day && l.entries[len(l.entries)-1].at.Local().Year() != e.at.Local().Year()
+	return a
+}
+
+func sameDay(a, b time.Time) bool {
+	a, b = a.Local(), b.Local()
+	return a.YearDay() == b.YearDay() && a.Year() == b.Year()
+}
+
+func (l *List) cut(e *entry, a around) drawn {
+	var rows []row
+	if a.day {
+		layout := "Monday 2 January"
+		if a.year {
+			layout += " 2006"
+		}
+		rows = append(rows, row{rule: true, pieces: []piece{{e.at.Local().Format(layout), l.look.Dim}}})
+	}
+	if a.unread {
+		rows = append(rows, row{rule: true, pieces: []piece{{"new messages", l.look.Unread}}})
+	}
+	clock := piece{e.at.Local().Format("15:04 "), l.look.Dim}
+	if e.kind == said && a.header {
+		rows = append(rows, row{pieces: []piece{clock, {e.nick, l.look.Author(e.author)}}})
+	}
+	d := drawn{around: a, decor: len(rows)}
+	switch e.kind {
+	case said:
+		d.rows = append(rows, l.body(e, e.text, l.mark(e), "", l.look.Text)...)
+	case action:
+		lead := l.lead(clock, "*", l.look.Author(e.author))
+		if e.pending || e.mine && e.live {
+			lead = l.lead(clock, l.delivery(e), l.look.Dim)
+		}
+		d.rows = append(rows, l.action(e, lead)...)
+	case event, presence, late:
+		d.rows = append(rows, l.body(e, e.text, l.lead(clock, l.look.Note, l.look.Dim), "  ", l.look.Dim)...)
+	case answer:
+		d.rows = append(rows, l.body(e, e.text, l.lead(clock, l.look.Note, l.look.Dim), "  ", l.look.Text)...)
+	case problem:
+		d.rows = append(rows, l.body(e, e.text, l.lead(clock, l.look.Problem, l.look.Bad), "  ", l.look.Text)...)
+		if e.hint != "" {
+			d.rows = append(d.rows, l.body(e, e.hint, nil, "  ", l.look.Dim)...)
+		}
+	}
+	return d
+}
+
+// mark is the gutter of a message: how far it got where it is the user's own, or that the user is named.
+func (l *List) mark(e *entry) []piece {
+	sign, style := "", l.look.Dim
+	switch {
+	case e.mine && (e.live || e.pending):
+		if sign = l.delivery(e); sign != l.look.Waiting {
+			style = l.look.Good
+		}
+	case len(e.me) > 0:
+		sign, style = l.look.Mentioned, l.look.Mention.Underline(false)
+	}
+	return []piece{{pad(sign, l.gutter()-1) + " ", style}}
+}
+
+// delivery is the sign for how many machines have an own message.
+func (l *List) delivery(e *entry) string {
+	switch {
+	case e.copies >= 3 || e.copies == 2 && e.all:
+		return l.look.Three
+	case e.copies == 2:
+		return l.look.Two
+	default:
+		return l.look.Waiting
+	}
+}
+
+func pad(s string, width int) string { return strings.Repeat(" ", max(width-cell.Width(s), 0)) + s }
+
+// lead is what stands before a line that is not a message: the time, where there is room, and a sign.
+func (l *List) lead(clock piece, sign string, style tcell.Style) []piece {
+	if l.gutter() == 3 {
+		return []piece{{pad(sign, 2) + " ", style}}
+	}
+	return []piece{clock, {sign + " ", style}}
+}
+
+// action draws "nick does something" with the nick in its style.
+func (l *List) action(e *entry, lead []piece) []row {
+	shown := *e
+	shown.text = e.nick + " " + e.text
+	shown.me = nil
+	for _, c := range e.me {
+		shown.me = append(shown.me, cut{c.start + len(e.nick) + 1, c.end + len(e.nick) + 1})
+	}
+	rows := l.body(&shown, shown.text, lead, "  ", l.look.Text)
+	if first := &rows[0]; len(first.pieces) > len(lead) && strings.HasPrefix(first.pieces[len(lead)].text, e.nick) {
+		at := len(lead)
+		rest := strings.TrimPrefix(first.pieces[at].text, e.nick)
+		first.pieces = append(first.pieces[:at:at], append([]piece{{e.nick, l.look.Author(e.author)}, {rest, l.look.Text}}, first.pieces[at+1:]...)...)
+	}
+	return rows
+}
+
+// body wraps text beside the gutter. lead stands in the gutter of the first row; all others, whatever made them, begin with blanks, so that
+// no text can look like the head of another message. more is a further indent.
+func (l *List) body(e *entry, text string, lead []piece, more string, style tcell.Style) []row {
+	indent := strings.Repeat(" ", l.gutter())
+	if l.gutter() > 3 {
+		indent += more
+	}
+	taken := len(indent)
+	if n := 0; lead != nil {
+		for _, p := range lead {
+			n += cell.Width(p.text)
+		}
+		taken = max(taken, n)
+	}
+	var rows []row
+	for i, r := range cell.Wrap(text, l.width-taken) {
+		pieces := []piece{{indent, style}}
+		if i == 0 && lead != nil {
+			pieces = append([]piece(nil), lead...)
+		}
+		rows = append(rows, row{pieces: append(pieces, l.styled(e, text, r, style)...), start: r.Start})
+	}
+	return rows
+}
+
+// styled cuts a line where the user is named.
+func (l *List) styled(e *entry, text string, r cell.Range, style tcell.Style) []piece {
+	var pieces []piece
+	at := r.Start
+	for _, c := range e.me {
+		start, end := max(c.start, at), min(c.end, r.End)
+		if start >= end {
+			continue
+		}
+		pieces = append(pieces, piece{text[at:start], style}, piece{text[start:end], l.look.Mention})
+		at = end
+	}
+	return append(pieces, piece{text[at:r.End], style})
+}
+
+// Draw draws the list.
+func (l *List) Draw(s tcell.Screen, x, y, width, height int) {
+	l.Resize(width, height)
+	if width < 8 || height < 1 {
+		return
+	}
+	if len(l.entries) > 0 {
+		i, from := l.top()
+		for line := 0; line < height && i < len(l.entries); i++ {
+			for _, r := range l.rows(i)[from:] {
+				if line < height {
+					l.drawRow(s, x, y+line, width, r)
+				}
+				line++
+			}
+			from = 0
+		}
+	}
+	if !l.follow {
+		l.drawBelow(s, x, y+height-1, width)
+	}
+}
+
+// Resize tells the list how much it is going to be given.
+func (l *List) Resize(width, height int) { l.width, l.height = width, height }
+
+func (l *List) drawRow(s tcell.Screen, x, y, width int, r row) {
+	if r.rule {
+		l.drawRule(s, x, y, width, r.pieces[0])
+		return
+	}
+	used := 0
+	for _, p := range r.pieces {
+		used += cell.Put(s, x+used, y, width-used, p.text, p.style)
+	}
+}
+
+func (l *List) drawRule(s tcell.Screen, x, y, width int, p piece) {
+	text := " " + p.text + " "
+	left := max((width-cell.Width(text))/2, 0)
+	style := l.look.Border
+	if p.style == l.look.Unread {
+		style = p.style
+	}
+	cell.Put(s, x, y, width, strings.Repeat(l.look.Rule, width), style)
+	cell.Put(s, x+left, y, width-left, text, p.style)
+}
+
+// drawBelow says in the corner that there is more below.
+func (l *List) drawBelow(s tcell.Screen, x, y, width int) {
+	text := fmt.Sprintf(" %s %d new (End) ", l.look.Down, l.below)
+	style := l.look.Badge
+	if l.below == 0 {
+		text, style = fmt.Sprintf(" %s End ", l.look.Down), l.look.Dim
+	}
+	if width < 24 {
+		text = fmt.Sprintf(" %s%d ", l.look.Down, l.below)
+	}
+	at := max(width-cell.Width(text)-1, 0)
+	cell.Put(s, x+at, y, width-at, text, style)
+}

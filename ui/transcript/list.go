@@ -1,0 +1,242 @@
+// Package transcript is the message list: what was said in one room, drawn on as much of the screen as it is given.
+//
+// Only what is visible is wrapped and drawn, so that a long history costs nothing; wrapped lines are kept with their entry until the width or the
+// neighbours change. Messages stand in the order of their keys, the same on every machine. What is the program's own (notes, answers, who came
+// and went) stands where it happened: behind the messages that were there, and before what is said next. History that comes later slips in before it.
+//
+// While the user has scrolled up the line at the top stays the same, whatever arrives and whatever width the screen takes. Memory is bounded:
+// beyond Limit entries the far end is let go, and comes back page by page (Older, Newest).
+//
+// A List is used from one goroutine. It never blocks and asks nobody; who owns it looks at Older and Newest and hands in what they ask for.
+package transcript
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/ui/cell"
+	"earshot/ui/look"
+)
+
+// Limit is how many entries a list keeps.
+const Limit = 20_000
+
+// A List is described in the package comment.
+type List struct {
+	look    *look.Look
+	limit   int
+	entries []*entry
+	byID    map[message.ID]*entry
+	pending int // how many entries at the end are pending
+
+	width, height int
+	// follow: the end is in view. Otherwise the row of anchor that holds byte offset anchorAt of its text, or its row number anchorRow
+	// counted from there, is at the top.
+	follow    bool
+	anchor    *entry
+	anchorAt  int
+	anchorRow int
+	below     int // messages that arrived while not following
+
+	unread *entry // "new messages" stands above it
+
+	wanted    bool // the user is looking for what is older than the oldest entry
+	exhausted bool // there is nothing older anywhere
+	cutOff    bool // the newest messages were let go
+}
+
+// New returns an empty list.
+func New(l *look.Look) *List {
+	return &List{look: l, limit: Limit, byID: map[message.ID]*entry{}, follow: true}
+}
+
+// Add puts a message in its place; one that is there already is only brought up to date. me is the user's nick; unseen says that the user is
+// not looking. It reports whether the message is new here.
+func (l *List) Add(said node.Said, me string, unseen bool) bool {
+	m := said.Message
+	if m.Mine && !said.History {
+		l.confirm(m)
+	}
+	if old := l.byID[m.ID]; old != nil || !Displayed(m.Kind) {
+		return false
+	}
+	if l.cutOff && !said.History {
+		l.below++
+		return true // it comes with Newest
+	}
+	e := fromMessage(m, me)
+	e.live = !said.History
+	at := l.insert(e, said.History)
+	if !l.follow && !m.Mine && at > l.index(l.anchor) {
+		l.below++
+	}
+	if l.unread == nil && unseen && !m.Mine {
+		l.unread = e
+	}
+	if at == 0 && said.History {
+		l.exhausted = false
+	}
+	l.trim()
+	return true
+}
+
+// place returns where a key belongs: behind everything that is not greater.
+func (l *List) place(k node.Key) int {
+	return sort.Search(len(l.entries)-l.pending, func(i int) bool { return less(k, l.entries[i].key) })
+}
+
+func (l *List) insert(e *entry, before bool) int {
+	at := l.place(e.key)
+	for before && at > 0 && l.entries[at-1].id == (message.ID{}) {
+		at--
+		l.entries[at].key = e.key
+	}
+	l.entries = slices.Insert(l.entries, at, e)
+	l.byID[e.id] = e
+	return at
+}
+
+func less(a, b node.Key) bool {
+	if a.HLC != b.HLC {
+		return a.HLC < b.HLC
+	}
+	if c := slices.Compare(a.Log[:], b.Log[:]); c != 0 {
+		return c < 0
+	}
+	return a.Seq < b.Seq
+}
+
+// Late counts a message that arrived too late to be seen, in a line at the end.
+func (l *List) Late(at time.Time) {
+	if e := l.last(); e != nil && e.kind == late {
+		e.count++
+		e.text = lateText(e.count)
+		e.drawn = drawn{}
+		return
+	}
+	l.own(&entry{kind: late, at: at, count: 1, text: lateText(1)})
+}
+
+// Last reports whether a message is the newest.
+func (l *List) Last(id message.ID) bool {
+	for _, e := range slices.Backward(l.entries) {
+		if e.id != (message.ID{}) {
+			return e.id == id
+		}
+	}
+	return false
+}
+
+// Event shows a line of the program's own.
+func (l *List) Event(at time.Time, text string) {
+	l.own(&entry{kind: event, at: at, text: cell.Clean(text)})
+}
+
+// Answer shows what the user asked for.
+func (l *List) Answer(at time.Time, text string) {
+	l.own(&entry{kind: answer, at: at, text: cell.Clean(text)})
+}
+
+// Problem shows what went wrong and what can be done about it, or nothing.
+func (l *List) Problem(at time.Time, text, hint string) {
+	l.own(&entry{kind: problem, at: at, text: cell.Clean(text), hint: cell.Clean(hint)})
+}
+
+// Presence shows who joined or left; a run of them is one line.
+func (l *List) Presence(at time.Time, p node.PeerChanged) {
+	e := l.last()
+	if e == nil || e.kind != presence || at.Sub(e.at) > 10*time.Minute {
+		e = &entry{kind: presence, at: at}
+		l.own(e)
+	}
+	e.add(p)
+	e.drawn = drawn{}
+}
+
+// own puts an entry that is not a message at the end, before what is pending.
+func (l *List) own(e *entry) {
+	end := len(l.entries) - l.pending
+	if end > 0 {
+		e.key = l.entries[end-1].key
+	}
+	l.entries = slices.Insert(l.entries, end, e)
+	l.trim()
+}
+
+// last returns the last entry that is not pending.
+func (l *List) last() *entry {
+	if end := len(l.entries) - l.pending; end > 0 {
+		return l.entries[end-1]
+	}
+	return nil
+}
+
+// Pend shows a line at once that the node has not told back yet; Forget takes it away again.
+func (l *List) Pend(at time.Time, me node.Person, say node.Say) {
+	e := &entry{at: at, nick: cell.Line(me.Nick), author: me.ID, text: cell.Clean(say.Text), mine: true, pending: true, live: true}
+	if say.Action {
+		e.kind = action
+	}
+	l.entries = append(l.entries, e)
+	l.pending++
+}
+
+// Forget takes the oldest pending line with that text away.
+func (l *List) Forget(say node.Say) { l.drop(cell.Clean(say.Text), say.Action) }
+
+func (l *List) confirm(m node.Message) { l.drop(cell.Clean(m.Text), m.Kind == message.Action) }
+
+func (l *List) drop(text string, isAction bool) {
+	for i := len(l.entries) - l.pending; i < len(l.entries); i++ {
+		if e := l.entries[i]; e.text == text && (e.kind == action) == isAction {
+			l.release(e, i)
+			l.entries = slices.Delete(l.entries, i, i+1)
+			l.pending--
+			return
+		}
+	}
+}
+
+// release keeps the anchor off an entry that goes.
+func (l *List) release(e *entry, i int) {
+	if l.anchor != e {
+		return
+	}
+	l.follow = true
+	if i > 0 {
+		l.follow, l.anchor, l.anchorAt, l.anchorRow = false, l.entries[i-1], 0, 0
+	}
+}
+
+// Deliver tells how many machines have an own message.
+func (l *List) Deliver(d node.Delivered) bool {
+	e := l.byID[d.ID]
+	if e == nil {
+		return false
+	}
+	e.copies, e.all, e.live = max(e.copies, d.Copies), d.All, true
+	e.drawn = drawn{}
+	return true
+}
+
+// Clear empties the list; what was there comes back by scrolling up.
+func (l *List) Clear() {
+	kept := l.entries[len(l.entries)-l.pending:]
+	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending}
+	l.entries = slices.Clone(kept)
+}
+
+// Read takes the line "new messages" away.
+func (l *List) Read() { l.unread = nil }
+
+// Unread reports whether there is such a line.
+func (l *List) Unread() bool { return l.unread != nil }
+
+// Below returns how many messages arrived since the user scrolled up.
+func (l *List) Below() int { return l.below }
+
+// Following reports whether the end is in view.
+func (l *List) Following() bool { return l.follow }
