@@ -128,6 +128,9 @@ func (g *Gate) admit(ctx context.Context, raw net.Conn, protos []string, role fu
 			conn, err = nil, fmt.Errorf("admission: %w", err)
 		}
 	}()
+	if err := ctx.Err(); err != nil {
+		return nil, err // before a byte is read: who comes too late costs nothing
+	}
 	if err := raw.SetDeadline(time.Now().Add(AdmissionTimeout)); err != nil {
 		return nil, err
 	}

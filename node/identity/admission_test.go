@@ -491,6 +491,18 @@ func TestProofGolden(t *testing.T) {
 	}
 }
 
+// BenchmarkAdmission is both sides of one, on one CPU or two.
+func BenchmarkAdmission(b *testing.B) {
+	n := network(b, "lobby", secret1)
+	alice, bob := gate(b, seeded(b, 1), n), gate(b, seeded(b, 2), n)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, l := meet(b, alice, bob, nil); d.err != nil || l.err != nil {
+			b.Fatal(d.err, l.err)
+		}
+	}
+}
+
 func FuzzReadProof(f *testing.F) {
 	want := [32]byte{1, 2, 3}
 	f.Add(proofFrame(want))

@@ -242,6 +242,9 @@ func TestReadKeyPipe(t *testing.T) {
 	if got, err := ReadKeyFile(dup); err != nil || got != key1 {
 		t.Error(err)
 	}
+	if err := exposed("fifo", fs.ModeNamedPipe|0o644); err != nil {
+		t.Error(err)
+	}
 }
 
 // What follows the key's line stays for the next reader.
