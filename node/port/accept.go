@@ -20,8 +20,7 @@ func (p *Port) accept(ctx context.Context) error {
 		conn, err := p.listener.Accept()
 		switch {
 		case err == nil:
-			turn, drop := p.door.arrive(arrival{conn, addrPort(conn.RemoteAddr()).Addr(), time.Now()})
-			p.advance(ctx, turn, drop)
+			p.arrive(ctx, arrival{conn, addrPort(conn.RemoteAddr()).Addr(), time.Now()})
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 			return err
 		default:
@@ -31,13 +30,13 @@ func (p *Port) accept(ctx context.Context) error {
 	}
 }
 
-// advance does what the door decided.
-func (p *Port) advance(ctx context.Context, turn, drop []arrival) {
-	for _, a := range drop {
-		p.log.Debug("connection closed before its turn", "ip", a.ip)
-		a.conn.Close()
+func (p *Port) arrive(ctx context.Context, a arrival) {
+	now, drop := p.door.arrive(a)
+	if drop != nil {
+		p.log.Debug("connection closed before its turn", "ip", addrPort(drop.RemoteAddr()).Addr())
+		drop.Close()
 	}
-	for _, a := range turn {
+	if now {
 		p.work.Go(func() { p.admit(ctx, a) })
 	}
 }
@@ -45,10 +44,11 @@ func (p *Port) advance(ctx context.Context, turn, drop []arrival) {
 // admit is the goroutine of a connection, from its turn to the end of its handler.
 func (p *Port) admit(ctx context.Context, a arrival) {
 	inTime, cancel := context.WithDeadline(ctx, a.at.Add(identity.AdmissionTimeout)) // waiting counts: nobody stays longer by it
-	defer cancel()
 	c, err := p.gate.Accept(inTime, a.conn, slices.Collect(maps.Keys(p.serve))...)
-	turn, drop := p.door.leave(a.ip)
-	p.advance(ctx, turn, drop)
+	cancel()
+	for _, next := range p.door.leave(a.ip) {
+		p.work.Go(func() { p.admit(ctx, next) })
+	}
 	if err != nil {
 		p.log.Debug("connection not admitted", "ip", a.ip, "err", err)
 		return

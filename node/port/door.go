@@ -3,14 +3,13 @@ package port
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
-
-	"earshot/node/identity"
 )
 
 const (
-	maxAdmitting      = 64 // a TLS handshake takes about 50 KB and 1 ms of CPU: this bounds both
+	maxAdmitting      = 64 // an admission allocates 64 KB and takes 0.4 ms of CPU (identity's BenchmarkAdmission)
 	maxAdmittingPerIP = 4
 	maxWaiting        = 1024 // each a file descriptor and what the kernel buffers of it
 )
@@ -38,27 +37,38 @@ func newDoor(perIP int) door {
 	return door{perIP: perIP, admitting: make(map[netip.Addr]int), admitted: make(map[netip.Addr]int)}
 }
 
-// arrive adds a connection. It returns those whose turn it is now, and those to close.
-func (d *door) arrive(a arrival) (turn, drop []arrival) {
+// arrive adds a connection. It reports whether its turn is now; if drop is not nil, that one has to be closed.
+func (d *door) arrive(a arrival) (now bool, drop net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.beginLocked(a.ip) { // nobody waits who could have gone before: only an end of another makes place
-		return []arrival{a}, nil
+		return true, nil
 	}
 	d.waiting = append(d.waiting, a)
 	if len(d.waiting) > maxWaiting {
-		drop = []arrival{d.evictLocked()}
+		drop = d.evictLocked()
 	}
-	return nil, drop
+	return false, drop
 }
 
-// leave says that an admission from ip ended, one way or the other. It returns the same.
-func (d *door) leave(ip netip.Addr) (turn, drop []arrival) {
+// leave says that an admission from ip ended, one way or the other. It returns those whose turn it is now: while somebody
+// waits somebody is in admission, so everybody's turn comes.
+func (d *door) leave(ip netip.Addr) (turn []arrival) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.total--
 	decrement(d.admitting, ip)
-	return d.nextLocked()
+	stay := d.waiting[:0]
+	for _, a := range d.waiting {
+		if d.beginLocked(a.ip) {
+			turn = append(turn, a)
+		} else {
+			stay = append(stay, a)
+		}
+	}
+	clear(d.waiting[len(stay):]) // or they would be kept from the garbage collector
+	d.waiting = stay
+	return turn
 }
 
 // beginLocked counts one more in admission, if ip may have it.
@@ -71,27 +81,8 @@ func (d *door) beginLocked(ip netip.Addr) bool {
 	return true
 }
 
-// nextLocked takes out of the queue whose turn it is, and who has waited for longer than a dialler stays.
-func (d *door) nextLocked() (turn, late []arrival) {
-	now := time.Now()
-	stay := d.waiting[:0]
-	for _, a := range d.waiting {
-		switch {
-		case now.Sub(a.at) >= identity.AdmissionTimeout:
-			late = append(late, a)
-		case d.beginLocked(a.ip):
-			turn = append(turn, a)
-		default:
-			stay = append(stay, a)
-		}
-	}
-	clear(d.waiting[len(stay):]) // or they would be kept from the garbage collector
-	d.waiting = stay
-	return turn, late
-}
-
 // evictLocked takes out the newest of the host that has the most waiting: a flood pushes out itself.
-func (d *door) evictLocked() arrival {
+func (d *door) evictLocked() net.Conn {
 	count := make(map[netip.Addr]int)
 	most := d.waiting[0].ip
 	for _, a := range d.waiting {
@@ -103,8 +94,8 @@ func (d *door) evictLocked() arrival {
 	for d.waiting[i].ip != most {
 		i--
 	}
-	out := d.waiting[i]
-	d.waiting = append(d.waiting[:i], d.waiting[i+1:]...)
+	out := d.waiting[i].conn
+	d.waiting = slices.Delete(d.waiting, i, i+1)
 	return out
 }
 
@@ -124,15 +115,6 @@ func (d *door) exit(ip netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	decrement(d.admitted, ip)
-}
-
-// shut empties the queue.
-func (d *door) shut() []arrival {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := d.waiting
-	d.waiting = nil
-	return out
 }
 
 // decrement forgets a host at zero: the maps are as large as there are hosts connected now.

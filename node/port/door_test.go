@@ -1,9 +1,11 @@
 package port
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,24 +123,19 @@ func TestPerIP(t *testing.T) {
 }
 
 // A flood is bounded and pushes out itself, not those who wait with it.
-func TestFloodEvictsItself(t *testing.T) { synctest.Test(t, testFlood) } // in a bubble nobody grows too old meanwhile
-
-func testFlood(t *testing.T) {
+func TestFloodEvictsItself(t *testing.T) {
 	d := newDoor(-1)
-	flooder, other := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
-	arrive := func(ip netip.Addr) (turn, drop []arrival) { return d.arrive(arrival{ip: ip, at: time.Now()}) }
+	flooder, other, newcomer := addr("10.0.0.1"), addr("10.0.0.2"), addr("10.0.0.3")
 	for range 10 {
-		arrive(other) // four have their turn, six wait
+		d.arrive(arriving(other)) // four have their turn, six wait
 	}
 	for i := range 3 * maxWaiting {
-		turn, drop := arrive(flooder)
-		if want := i < maxAdmittingPerIP; want != (len(turn) == 1) {
-			t.Fatalf("flood connection %d: %d have their turn", i, len(turn))
+		now, drop := d.arrive(arriving(flooder))
+		if now != (i < maxAdmittingPerIP) {
+			t.Fatalf("flood connection %d has its turn: %v", i, now)
 		}
-		for _, a := range drop {
-			if a.ip != flooder {
-				t.Fatal("somebody else was pushed out")
-			}
+		if drop != nil && drop.(stub).ip != flooder {
+			t.Fatal("somebody else was pushed out")
 		}
 		if len(d.waiting) > maxWaiting {
 			t.Fatalf("%d wait", len(d.waiting))
@@ -147,32 +144,62 @@ func testFlood(t *testing.T) {
 	if len(d.waiting) != maxWaiting {
 		t.Errorf("%d wait", len(d.waiting))
 	}
-	if turn, drop := arrive(netip.MustParseAddr("10.0.0.3")); len(turn) != 1 || turn[0].ip != netip.MustParseAddr("10.0.0.3") || len(drop) != 0 {
-		t.Error("a newcomer was kept out", turn, drop)
+	if now, drop := d.arrive(arriving(newcomer)); !now || drop != nil {
+		t.Error("a newcomer was kept out")
 	}
 	for range 4 {
-		if turn, _ := d.leave(other); len(turn) != 1 || turn[0].ip != other {
+		if turn := d.leave(other); len(turn) != 1 || turn[0].ip != other {
 			t.Error("a place that was free went to", turn)
 		}
 	}
 }
 
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func arriving(ip netip.Addr) arrival { return arrival{conn: stub{ip: ip}, ip: ip, at: time.Now()} }
+
+// stub is a connection that only has an address.
+type stub struct {
+	net.Conn
+	ip netip.Addr
+}
+
+// What is pushed out is closed.
+func TestFloodIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const extra = 30
+		lan := nodetest.New(1)
+		hub(t, lan, Config{})
+		conns := silent(t, lan, "attacker", maxAdmittingPerIP+maxWaiting+extra)
+		ended := 0
+		for _, c := range conns {
+			c.SetReadDeadline(time.Now().Add(time.Microsecond))
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				ended++
+			}
+		}
+		if ended != extra {
+			t.Errorf("%d were closed, want %d", ended, extra)
+		}
+	})
+}
+
 // Of one host the first to come is the first to go.
 func TestDoorOrder(t *testing.T) {
 	d := newDoor(-1)
-	ip := netip.MustParseAddr("10.0.0.1")
-	now := time.Now()
+	ip := addr("10.0.0.1")
+	start := time.Now()
 	for i := range 12 {
-		d.arrive(arrival{ip: ip, at: now.Add(time.Duration(i))})
+		d.arrive(arrival{ip: ip, at: start.Add(time.Duration(i))})
 	}
 	for i := range 8 {
-		turn, drop := d.leave(ip)
-		if len(turn) != 1 || len(drop) != 0 || turn[0].at != now.Add(time.Duration(i+maxAdmittingPerIP)) {
-			t.Fatalf("turn %d: %v, %v", i, turn, drop)
+		turn := d.leave(ip)
+		if len(turn) != 1 || turn[0].at != start.Add(time.Duration(i+maxAdmittingPerIP)) {
+			t.Fatalf("turn %d: %v", i, turn)
 		}
 	}
-	if left := d.shut(); len(left) != 0 {
-		t.Error(left)
+	if len(d.waiting) != 0 {
+		t.Error(d.waiting)
 	}
 }
 

@@ -133,10 +133,7 @@ func (p *Port) Run(ctx context.Context) error {
 	p.work.Go(func() { <-running.Done(); p.Close() })
 	err := p.accept(running)
 	cancel()
-	for _, a := range p.door.shut() {
-		a.conn.Close()
-	}
-	p.work.Wait()
+	p.work.Wait() // who waits at the door has its turn, and finds that ctx has ended
 	if ctx.Err() != nil {
 		return nil
 	}
