@@ -32,7 +32,7 @@ func TestCleanNick(t *testing.T) {
 		"hubert":                                  "hubert",
 		"\u2800bob":                               "bob",
 		"a\u0640b\u1100c":                         "abc", // PRECIS knows neither
-		strings.Repeat("\x01", 90) + "bob":       "bob",
+		strings.Repeat("\x01", 90) + "bob":        "bob",
 	} {
 		got, err := CleanNick(in)
 		if err != nil || got != want {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"reflect"
 
@@ -60,8 +59,8 @@ func Decode(body []byte, v any) error {
 			Version int    `cbor:"1,keyasint"`
 			Nick    string `cbor:"5,keyasint"`
 		}
-		if decoding.Unmarshal(body, &h) == nil && h.Version > 0 {
-			err = errors.Join(CheckVersion(&Hello{Version: h.Version, Nick: h.Nick}), err)
+		if decoding.Unmarshal(body, &h) == nil && h.Version > 0 && h.Version != Version {
+			return CheckVersion(&Hello{Version: h.Version, Nick: h.Nick})
 		}
 	}
 	return err

@@ -116,6 +116,9 @@ func (r *Reader) resize() {
 	case r.r == r.w && class > 0 && r.last <= sizes[class-1]/2:
 		class--
 	}
+	if class == r.class && r.r == 0 {
+		return // not moved for each of the small reads a large frame may come in
+	}
 	old := r.buf
 	if class != r.class {
 		r.buf = take(class)

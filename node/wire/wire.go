@@ -2,7 +2,7 @@
 //
 // A frame is u32 length || u8 type || body, where length counts type and body, is at least 1 and at most MaxFrame; it is checked before
 // memory is taken, and memory is taken only for what has arrived. Numbers of types are only ever added; a type not known is skipped.
-// Control bodies are CBOR in canonical form (RFC 8949 §4.2.1), decoded strictly: what is understood must be written in exactly one way, with
+// Control bodies are CBOR in canonical form (RFC 8949 §4.2.1), decoded strictly: what is understood is written in exactly one way, with
 // every field that is not optional, at most four levels deep, within the limits below; unknown keys are skipped so that fields can be added.
 // RUN, PULLED and BULK bodies are message runs, byte for byte as their author's node first sent them wherever that is possible; PING has no body.
 //

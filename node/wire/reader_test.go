@@ -1,0 +1,268 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"testing/iotest"
+)
+
+// A frame is what a test expects of Next.
+type frame struct {
+	Type Type
+	Body string
+}
+
+// readAll returns the frames read and the error that ended them.
+func readAll(r *Reader) (frames []frame, err error) {
+	for {
+		t, body, err := r.Next()
+		if err != nil {
+			return frames, err
+		}
+		frames = append(frames, frame{t, string(body)})
+	}
+}
+
+// stream returns frames of many sizes, encoded.
+func stream() (encoded []byte, frames []frame) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 300 {
+		size := random.IntN(200)
+		if i%50 == 0 {
+			size = MaxFrame - 1 - i
+		}
+		body := bytes.Repeat([]byte{byte(i)}, size)
+		encoded = AppendFrame(encoded, Type(i), body)
+		frames = append(frames, frame{Type(i), string(body)})
+	}
+	return encoded, frames
+}
+
+func TestReader(t *testing.T) {
+	encoded, want := stream()
+	for name, src := range map[string]io.Reader{
+		"at once":          bytes.NewReader(encoded),
+		"a byte at a time": iotest.OneByteReader(bytes.NewReader(encoded)),
+		"by halves":        iotest.HalfReader(bytes.NewReader(encoded)),
+		"data with EOF":    iotest.DataErrReader(bytes.NewReader(encoded)),
+		"as TLS does":      &records{b: encoded, size: 16 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := readAll(NewReader(src))
+			if err != io.EOF {
+				t.Errorf("ended with %v", err)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%d frames, want %d", len(got), len(want))
+			}
+		})
+	}
+}
+
+// records gives at most size bytes a read.
+type records struct {
+	b    []byte
+	size int
+}
+
+func (r *records) Read(p []byte) (int, error) {
+	if len(r.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.b[:min(r.size, len(r.b))])
+	r.b = r.b[n:]
+	return n, nil
+}
+
+func TestReaderEnds(t *testing.T) {
+	whole := AppendFrame(nil, TypePing, []byte("body"))
+	for n := range len(whole) + 1 {
+		want := io.ErrUnexpectedEOF
+		if n == 0 || n == len(whole) {
+			want = io.EOF
+		}
+		if _, err := readAll(NewReader(bytes.NewReader(whole[:n]))); err != want {
+			t.Errorf("after %d of %d bytes: %v, want %v", n, len(whole), err, want)
+		}
+		if _, err := readAll(NewReader(iotest.DataErrReader(bytes.NewReader(whole[:n])))); err != want {
+			t.Errorf("after %d of %d bytes and EOF at once: %v, want %v", n, len(whole), err, want)
+		}
+	}
+}
+
+// A length that is not allowed ends the stream before anything is allocated for it, and before more is read.
+func TestReaderRefusesLength(t *testing.T) {
+	good := AppendFrame(nil, TypePing, nil)
+	for name, head := range map[string][]byte{
+		"5 MB":    {0, 0x50, 0, 0},
+		"2³²-1":   {0xff, 0xff, 0xff, 0xff},
+		"0":       {0, 0, 0, 0},
+		"1 above": {0, 1, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			flood := &records{b: slices.Concat(good, head, make([]byte, 5<<20)), size: 100}
+			r := NewReader(flood)
+			frames, err := readAll(r)
+			if len(frames) != 1 || !errors.Is(err, ErrFrame) {
+				t.Fatalf("%d frames, %v", len(frames), err)
+			}
+			if !r.Buffered() {
+				t.Error("Next would wait to say so again")
+			}
+			if _, _, err := r.Next(); !errors.Is(err, ErrFrame) {
+				t.Errorf("and then: %v", err)
+			}
+			if left := len(flood.b); left < 5<<20-512 || cap(*r.buf) > 512 {
+				t.Errorf("%d bytes left, buffer of %d", left, cap(*r.buf))
+			}
+		})
+	}
+}
+
+// Who claims the largest frame and sends little of it takes little memory.
+func TestReaderGrowsByWhatArrives(t *testing.T) {
+	b := AppendFrame(nil, TypeRun, make([]byte, MaxFrame-1))
+	r := NewReader(bytes.NewReader(b[:300]))
+	if _, _, err := r.Next(); err != io.ErrUnexpectedEOF {
+		t.Fatal(err)
+	}
+	if cap(*r.buf) > 512 {
+		t.Errorf("buffer of %d bytes for 300", cap(*r.buf))
+	}
+}
+
+// Under load one read serves many frames; on a quiet link the memory is given back after a few frames.
+func TestReaderAdapts(t *testing.T) {
+	small := AppendFrame(nil, TypePing, nil)
+	one := AppendFrame(nil, TypeRun, make([]byte, 100))
+	load := bytes.Repeat(one, 10_000)
+	src := &counter{src: &records{b: load, size: 16 << 10}}
+	r := NewReader(src)
+	for range 10_000 {
+		if _, _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if perRead := 10_000 / src.reads; perRead < 100 {
+		t.Errorf("%d frames a read, %d reads", perRead, src.reads)
+	}
+	for i := range 10 {
+		src.src = bytes.NewReader(small)
+		if _, _, err := r.Next(); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if cap(*r.buf) > 512 {
+		t.Errorf("a quiet link keeps a buffer of %d bytes", cap(*r.buf))
+	}
+}
+
+type counter struct {
+	src   io.Reader
+	reads int
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	c.reads++
+	return c.src.Read(p)
+}
+
+func TestReaderBuffered(t *testing.T) {
+	two := bytes.Repeat(AppendFrame(nil, TypePing, []byte("body")), 2)
+	src := &records{b: two, size: len(two) - 1}
+	r := NewReader(src)
+	if r.Buffered() {
+		t.Error("before the first read")
+	}
+	for i, want := range []bool{false, false} {
+		if _, _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Buffered(); got != want {
+			t.Errorf("after frame %d: %v", i+1, got)
+		}
+	}
+	r = NewReader(bytes.NewReader(two))
+	if _, _, err := r.Next(); err != nil || !r.Buffered() {
+		t.Errorf("with a whole frame there: %v, %v", r.Buffered(), err)
+	}
+}
+
+// A timeout in the middle of a frame loses nothing.
+func TestReaderGoesOnAfterTimeout(t *testing.T) {
+	b := AppendFrame(nil, TypePing, []byte("body"))
+	r := NewReader(io.MultiReader(bytes.NewReader(b[:6]), iotest.ErrReader(os.ErrDeadlineExceeded)))
+	if _, _, err := r.Next(); err != os.ErrDeadlineExceeded {
+		t.Fatal(err)
+	}
+	r.src = bytes.NewReader(b[6:])
+	if typ, body, err := r.Next(); typ != TypePing || string(body) != "body" || err != nil {
+		t.Errorf("%d, %q, %v", typ, body, err)
+	}
+}
+
+func TestReaderNoProgress(t *testing.T) {
+	r := NewReader(readerFunc(func([]byte) (int, error) { return 0, nil }))
+	if _, _, err := r.Next(); err != io.ErrNoProgress {
+		t.Error(err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// Frames come out as they went in, however the stream is split; what is no frame ends it.
+func FuzzReader(f *testing.F) {
+	encoded, _ := stream()
+	f.Add(encoded[:2000], []byte{1, 2, 3, 200})
+	f.Add(slices.Concat(AppendFrame(nil, TypePing, nil), []byte{0, 0, 0, 0}), []byte{5})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 1}, []byte{0})
+	f.Fuzz(func(t *testing.T, b, splits []byte) {
+		want, wantErr := readAll(NewReader(bytes.NewReader(b)))
+		rest := b
+		got, err := readAll(NewReader(readerFunc(func(p []byte) (int, error) {
+			if len(rest) == 0 {
+				return 0, io.EOF
+			}
+			n := 1
+			if len(splits) > 0 {
+				n, splits = 1+int(splits[0])*4, splits[1:]
+			}
+			n = copy(p, rest[:min(n, len(rest))])
+			rest = rest[n:]
+			return n, nil
+		})))
+		if !slices.Equal(got, want) || (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+			t.Fatalf("%d frames and %v, at once %d and %v", len(got), err, len(want), wantErr)
+		}
+		var again []byte
+		for _, frame := range got {
+			again = AppendFrame(again, frame.Type, []byte(frame.Body))
+		}
+		if !bytes.HasPrefix(b, again) || err == io.EOF && len(again) != len(b) {
+			t.Fatalf("%d bytes became %d", len(b), len(again))
+		}
+	})
+}
+
+func BenchmarkReader(b *testing.B) {
+	encoded := bytes.Repeat(AppendFrame(nil, TypeRun, make([]byte, 250)), 1000)
+	src := &records{size: 16 << 10}
+	r := NewReader(src)
+	b.SetBytes(255)
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(src.b) == 0 {
+			src.b = encoded
+		}
+		if _, _, err := r.Next(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
