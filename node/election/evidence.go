@@ -1,0 +1,159 @@
+package election
+
+import (
+	"math"
+	"time"
+)
+
+// A mark holds a node dead: its claims up to term do not count until then. Before aside has passed it is not in line for the seat, but a claim it makes is valid.
+type mark struct {
+	term         uint64
+	until, aside time.Time
+	since        time.Time // of the newest evidence
+	// refused since: a redial was refused. It is believed once per seat.
+	refused time.Time
+}
+
+// mark adds m to what is held of id.
+func (e *Election) mark(id ID, m mark) {
+	if id == e.self || id == (ID{}) {
+		return
+	}
+	old := e.dead[id]
+	e.dead[id] = mark{max(m.term, old.term), later(m.until, old.until), later(m.aside, old.aside), later(m.since, old.since), later(m.refused, old.refused)}
+}
+
+func (e *Election) isDead(s Seat) bool {
+	m := e.dead[s.Hub]
+	return s.Term <= m.term && e.now.Before(m.until)
+}
+
+// latch stretches how long a hub is held dead: the roster takes longer to agree the larger it is. memberlist suspects for up to 3 s times the decimal logarithm.
+func latch(d time.Duration, in Input) time.Duration {
+	return time.Duration(float64(d) * max(1, math.Log10(float64(len(in.Members)+1))))
+}
+
+// evidence takes in what the link says about the hub it was to.
+func (e *Election) evidence(in Input) {
+	claims := in.claims(in.Seat)
+	switch in.Link {
+	case Linked:
+		if in.Since.After(e.dead[in.Seat.Hub].since) {
+			delete(e.dead, in.Seat.Hub)
+		}
+	case Refused:
+		old := e.dead[in.Seat.Hub]
+		if claims && old.term >= in.Seat.Term && !old.refused.IsZero() && !old.refused.Equal(in.Since) {
+			e.lose(in) // the roster still has it, after all this time: the trouble is between us
+			break
+		}
+		till := in.Since.Add(latch(deadLatch, in))
+		e.mark(in.Seat.Hub, mark{term: in.Seat.Term, until: till, aside: till, since: in.Since, refused: in.Since})
+	case Silent:
+		if claims {
+			e.lose(in)
+		} else if in.Seat.Hub != e.outside {
+			e.mark(in.Seat.Hub, mark{aside: in.Since.Add(deadLatch), since: in.Since})
+		}
+	case Parted:
+		if !in.Since.Equal(e.partedAt) { // once: a claim that comes after it is valid
+			e.partedAt = in.Since
+			e.parted(in, claims)
+		}
+	}
+	e.at(e.heirTill)
+	for id, m := range e.dead {
+		e.at(m.aside)
+		e.at(m.until)
+		if later(m.until, m.aside).After(e.now) || !m.refused.IsZero() && in.claims(Seat{id, m.term}) {
+			continue
+		}
+		delete(e.dead, id)
+	}
+}
+
+// lose says of the hub linked to that it cannot be reached.
+func (e *Election) lose(in Input) { e.lost, e.lostTill = in.Seat, e.now.Add(latch(lostLatch, in)) }
+
+// parted takes in that the hub said goodbye, or that it is not the hub. It is as good a candidate as any a little later.
+func (e *Election) parted(in Input, claims bool) {
+	m := mark{aside: in.Since.Add(partedLatch), since: in.Since}
+	if claims {
+		m.term, m.until = in.Seat.Term, m.aside
+	}
+	if s := in.Successor; s != (ID{}) && s != in.Seat.Hub {
+		e.heir, e.heirTill, e.started = s, in.Since.Add(partedLatch), true
+		if _, member := in.member(s); !member && s != e.self {
+			e.heirTill = in.Since.Add(outsideWait)
+		}
+		if claims {
+			m.until = in.Since.Add(latch(deadLatch, in)) // the roster is late
+		}
+	}
+	e.mark(in.Seat.Hub, m)
+}
+
+// vote keeps this node's own Lost while it is true, and holds a hub dead that most of the others have lost.
+func (e *Election) vote(in Input) {
+	if !in.claims(e.lost) || in.Link == Linked && in.Seat == e.lost || !e.now.Before(e.lostTill) {
+		e.lost = Seat{}
+	} else {
+		e.at(e.lostTill)
+	}
+	votes := map[Seat]int{}
+	for _, m := range in.Members {
+		if m.Lost.Hub != m.ID {
+			votes[m.Lost]++
+		}
+	}
+	if e.now.Before(e.quiet) {
+		return // what is known of the others may be from before this process was stopped
+	}
+	for _, m := range in.Members {
+		s := Seat{m.ID, m.Term}
+		if e.lost == s {
+			votes[s]++
+		}
+		// The others of a hub are all members but it, and this node.
+		if m.Hub && 2*votes[s] > len(in.Members) && !e.isDead(s) {
+			till := e.now.Add(latch(lostLatch, in))
+			e.mark(m.ID, mark{term: m.Term, until: till, aside: till, since: e.now})
+			e.at(till)
+		}
+	}
+}
+
+// deposed reports whether most of the others say that they lost this node as the hub.
+func (e *Election) deposed(in Input) bool {
+	votes := 0
+	for _, m := range in.Members {
+		if m.Lost == (Seat{e.self, e.claim.Term}) {
+			votes++
+		}
+	}
+	return 2*votes > len(in.Members)
+}
+
+// visible returns the best valid claim of another.
+func (e *Election) visible(in Input) (best Claim, found bool) {
+	consider := func(c Claim) {
+		if !e.isDead(c.seat()) && (!found || c.Better(best)) {
+			best, found = c, true
+		}
+	}
+	// A link that is up says as much as the roster: there is a hub at its end.
+	linked := in.Link == Linked && in.Seat.Hub != e.self && !e.isDead(in.Seat)
+	for _, m := range in.Members {
+		switch {
+		case linked && m.ID == in.Seat.Hub && m.Term < in.Seat.Term && !e.hub:
+			consider(Claim{m.ID, m.Class, 0, in.Seat.Term}) // its claim has not come round yet
+		case m.Hub:
+			consider(Claim{m.ID, m.Class, m.Weight, m.Term})
+		}
+	}
+	if _, member := in.member(in.Seat.Hub); linked && !member && (!e.hub || in.Followers == 0) {
+		// Out of the roster's reach, or wrongly declared dead in it. Whoever is linked there stays.
+		return Claim{in.Seat.Hub, Dedicated, math.MaxUint8, in.Seat.Term}, true
+	}
+	return best, found
+}
