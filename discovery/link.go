@@ -80,7 +80,7 @@ func (k *link) add(to []*socket, dev *net.Interface, f family, shared bool) []*s
 func (k *link) read(s *socket, out chan<- heard) {
 	b := make([]byte, maxPacket)
 	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(b)
+		n, index, addr, err := s.read(b)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -92,6 +92,11 @@ func (k *link) read(s *socket, out chan<- heard) {
 			}
 			continue
 		}
+		// Port 5353 hears all interfaces: on Linux a socket gets the multicast of those where any socket joined. Each link takes its own.
+		if s.shared && index != 0 && index != k.iface.index {
+			continue
+		}
+		from := addr.(*net.UDPAddr).AddrPort()
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		p, err := read(b[:n], from, k.iface.name, *k.zone.current.Load())
 		if err != nil || !p.asked && len(p.instances) == 0 || p.asked && (!s.shared || k.ours(from)) {
@@ -145,7 +150,7 @@ func (k *link) reply(h heard) {
 	m := &dns.Msg{MsgHdr: dns.MsgHdr{Id: h.legacy.Id, Response: true, Authoritative: true}, Compress: true}
 	r := k.zone.current.Load()
 	for _, q := range h.legacy.Question {
-		if m.Answer = r.answer(q, legacyTTL); m.Answer != nil {
+		if m.Answer = r.answer(q, legacyTTL); len(m.Answer) > 0 {
 			m.Question = []dns.Question{q}
 			break
 		}

@@ -66,7 +66,8 @@ func asks(m *dns.Msg, own record) bool {
 		return ok && strings.EqualFold(p.Ptr, own.instance) && p.Hdr.Ttl >= ttl/2
 	})
 	return slices.ContainsFunc(m.Question, func(q dns.Question) bool {
-		return !(knows && strings.EqualFold(q.Name, serviceName)) && own.answer(q, ttl) != nil
+		about := own.asked(q)
+		return about != nothing && !(knows && about == theService)
 	})
 }
 

@@ -3,6 +3,7 @@ package discovery
 import (
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -42,27 +43,47 @@ func (r record) all(ttl uint32, unique uint16) []dns.RR {
 	return append([]dns.RR{r.pointer(serviceName, r.instance, ttl), r.srv(ttl, unique), r.txt(ttl, unique)}, r.addresses(dns.TypeANY, ttl, unique)...)
 }
 
-// answer returns the records that answer q, nil where it is not for us.
-func (r record) answer(q dns.Question, ttl uint32) []dns.RR {
+// A subject is what of ours a question is about.
+type subject int
+
+const (
+	nothing subject = iota
+	theService
+	theInstance
+	theHost
+	theTypes
+)
+
+func (r record) asked(q dns.Question) subject {
 	if class := q.Qclass &^ flush; class != dns.ClassINET && class != dns.ClassANY {
-		return nil
+		return nothing
 	}
-	is := func(types ...uint16) bool {
-		for _, t := range types {
-			if q.Qtype == t || q.Qtype == dns.TypeANY {
-				return true
-			}
-		}
-		return false
+	is := func(name string, types ...uint16) bool {
+		return (q.Qtype == dns.TypeANY || slices.Contains(types, q.Qtype)) && strings.EqualFold(q.Name, name)
 	}
 	switch {
-	case strings.EqualFold(q.Name, serviceName) && is(dns.TypePTR):
+	case is(serviceName, dns.TypePTR):
+		return theService
+	case is(r.instance, dns.TypeSRV, dns.TypeTXT):
+		return theInstance
+	case is(r.host, dns.TypeA, dns.TypeAAAA):
+		return theHost
+	case is(enumeration, dns.TypePTR):
+		return theTypes
+	}
+	return nothing
+}
+
+// answer returns the records that answer q, none where it is not for us.
+func (r record) answer(q dns.Question, ttl uint32) []dns.RR {
+	switch r.asked(q) {
+	case theService:
 		return r.all(ttl, 0)
-	case strings.EqualFold(q.Name, r.instance) && is(dns.TypeSRV, dns.TypeTXT):
+	case theInstance:
 		return r.all(ttl, 0)[1:]
-	case strings.EqualFold(q.Name, r.host) && is(dns.TypeA, dns.TypeAAAA):
+	case theHost:
 		return r.addresses(q.Qtype, ttl, 0)
-	case strings.EqualFold(q.Name, enumeration) && is(dns.TypePTR):
+	case theTypes:
 		return []dns.RR{r.pointer(enumeration, serviceName, ttl)}
 	}
 	return nil
@@ -132,9 +153,9 @@ func (z *zone) set(r record) { z.current.Store(&r) }
 
 // Records implements mdns.Zone. The cache-flush bit is not set, as the library answers by unicast, also those who do not know the bit.
 func (z *zone) Records(q dns.Question) []dns.RR {
-	rrs := z.current.Load().answer(q, ttl)
-	if len(rrs) == 0 || !z.budget.Allow() {
+	r := z.current.Load()
+	if r.asked(q) == nothing || !z.budget.Allow() {
 		return nil
 	}
-	return rrs
+	return r.answer(q, ttl)
 }
