@@ -84,6 +84,9 @@ func (j *Journal) judge(l *state, held bool, run *message.Run) (fresh *message.R
 	if fresh.Records[0].HLC <= l.hlc {
 		return nil, nil, fmt.Errorf("%w: stamps do not grow", message.ErrMalformed)
 	}
+	if slices.ContainsFunc(fresh.Records, func(r message.Record) bool { return r.Redacted }) {
+		return nil, nil, ErrStripped
+	}
 	return fresh, hashes, nil
 }
 
@@ -147,6 +150,7 @@ func (j *Journal) changeLocked(l *state, change func()) {
 		d.sum.sub(l.lanes())
 	}
 	change()
+	j.edits++
 	d.sum.add(l.lanes())
 	d.version++
 	if l.version == 0 {

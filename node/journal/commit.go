@@ -136,6 +136,7 @@ func (j *Journal) setErr(err error) {
 
 // A batch is what one transaction writes: all of one moment, so that runs, heads and sums agree on disk.
 type batch struct {
+	edits int64
 	items []item
 	logs  []state
 	days  []daySum
@@ -150,6 +151,7 @@ func (j *Journal) commit() error {
 		return err
 	}
 	j.mu.Lock()
+	j.saved = b.edits
 	for i, l := range logs {
 		l.stored, l.saved = true, b.logs[i].Head
 		if l.version == b.logs[i].version {
@@ -192,6 +194,7 @@ func (j *Journal) commit() error {
 func (j *Journal) batch() (b batch, logs []*state, days []*daySum) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
+	b.edits = j.edits
 	logs, days = slices.Clone(j.changed), slices.Clone(j.touched)
 	b.logs, b.days = make([]state, len(logs)), make([]daySum, len(days))
 	for i, l := range logs {

@@ -36,6 +36,7 @@ package journal
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,8 @@ type Config struct {
 var (
 	// ErrGap: the run does not continue what is held. It is dropped; the digests will find it.
 	ErrGap = errors.New("run leaves a gap")
+	// ErrStripped is an ErrGap: the run lacks a body. Nothing deletes bodies yet, so this one was lost on the way: the digests will find one that has it.
+	ErrStripped = fmt.Errorf("%w: a body is missing", ErrGap)
 	// ErrConflict: the run continues its log in another way than what is held: ask for the log from 1 and compare.
 	ErrConflict = errors.New("run does not continue its log")
 	// ErrForeign: the run is of another network.
@@ -109,6 +112,8 @@ type Journal struct {
 	mine      map[message.Nonce]struct{}
 	lastLog   int64         // the newest log's row
 	queued    int           // bytes of frames not committed
+	edits     int64         // counts changes of logs: runs and forks
+	saved     int64         // edits up to it are on disk
 	watermark int64         // arrivals up to it are in the timeline
 	indexers  int           // callers who wait for the timeline
 	news      chan struct{} // closed, and replaced, when something was committed or indexed, or err, damage or closed changed

@@ -31,14 +31,15 @@ type state struct {
 // cacheSize is how many logs that are on disk are kept in memory, at least; up to twice as many are. A log takes about 500 bytes.
 const cacheSize = 8192
 
-// A cache keeps the logs used lately, in two generations: what was not used for as long as it took to use cacheSize others is forgotten.
+// A cache keeps the logs used lately, in two generations: what was not used for as long as it took to use size others is forgotten.
 type cache struct {
 	young, old map[message.LogID]*state
+	size       int
 	epoch      int // counts the times logs were forgotten
 }
 
 func newCache() cache {
-	return cache{young: map[message.LogID]*state{}, old: map[message.LogID]*state{}}
+	return cache{size: cacheSize, young: map[message.LogID]*state{}, old: map[message.LogID]*state{}}
 }
 
 // get does not change the cache.
@@ -53,7 +54,7 @@ func (c *cache) put(l *state) { c.young[l.Log] = l }
 
 // trim forgets the old generation if the young one is full. changed are those that may not be forgotten.
 func (c *cache) trim(changed []*state) {
-	if len(c.young) < cacheSize {
+	if len(c.young) < c.size {
 		return
 	}
 	c.old, c.young = c.young, map[message.LogID]*state{}
@@ -103,7 +104,7 @@ func (j *Journal) lookup(id message.LogID) (l state, ok bool, err error) {
 			}
 			c := l
 			j.logs.put(&c)
-			if len(j.logs.young) > 2*cacheSize {
+			if len(j.logs.young) > 2*j.logs.size {
 				j.logs.trim(j.changed)
 			}
 		}

@@ -150,9 +150,7 @@ func encodedSize(run *message.Run) int {
 }
 
 // settle waits until what was accepted before the call is on disk, or cannot be written.
-func (j *Journal) settle() error {
-	return j.wait(func(last int64) bool { return j.durable.Load() >= last })
-}
+func (j *Journal) settle() error { return j.wait(false) }
 
 // settleIndex waits until it is in the timeline as well.
 func (j *Journal) settleIndex() error {
@@ -164,21 +162,22 @@ func (j *Journal) settleIndex() error {
 		j.indexers--
 		j.mu.Unlock()
 	}()
-	return j.wait(func(last int64) bool { return j.watermark >= last })
+	return j.wait(true)
 }
 
-// wait waits until done, which is called with mu held and the newest arrival at the beginning.
-func (j *Journal) wait(done func(last int64) bool) error {
-	last := j.last.Load()
-	j.wake()
+func (j *Journal) wait(indexed bool) error {
+	j.mu.RLock()
+	edits, last := j.edits, j.last.Load()
+	j.mu.RUnlock()
 	for {
 		j.mu.RLock()
-		closed, ok, news := j.closed, j.err != nil || done(last), j.news
+		closed, news := j.closed, j.news
+		done := j.err != nil || j.saved >= edits && (!indexed || j.watermark >= last)
 		j.mu.RUnlock()
 		switch {
 		case closed:
 			return ErrClosed
-		case ok:
+		case done:
 			return nil
 		}
 		<-news

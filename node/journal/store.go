@@ -36,6 +36,8 @@ CREATE TABLE timeline(room BLOB NOT NULL, hlc INTEGER NOT NULL, lid BLOB NOT NUL
 	PRIMARY KEY(room, hlc, lid, seq)) WITHOUT ROWID;
 `
 
+const insertPlace = "INSERT OR REPLACE INTO timeline VALUES (?,?,?,?,?)"
+
 // The keys of meta.
 const (
 	metaVersion   = "version"
@@ -61,7 +63,7 @@ type store struct {
 	// relaxed: the writer does not sync each transaction (see relax).
 	relaxed bool
 
-	insertLog, updateLog, insertRun, putDay *sql.Stmt
+	insertLog, updateLog, insertRun, putDay, insertPlace, insertPlaces *sql.Stmt
 
 	mu     sync.RWMutex // held for reading by whoever uses w or r, so that close waits for them
 	closed bool
@@ -153,10 +155,12 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 		return errors.New("the history is of another network or realm")
 	}
 	for stmt, q := range map[**sql.Stmt]string{
-		&s.insertLog: "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-		&s.updateLog: "UPDATE log SET nick=?, seq=?, tip=?, hlc=?, fork=?, proof=coalesce(?, proof) WHERE id=?",
-		&s.insertRun: "INSERT INTO run VALUES (?,?,?,?)",
-		&s.putDay:    "INSERT INTO day VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET sum=excluded.sum, logs=excluded.logs",
+		&s.insertLog:    "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		&s.updateLog:    "UPDATE log SET nick=?, seq=?, tip=?, hlc=?, fork=?, proof=coalesce(?, proof) WHERE id=?",
+		&s.insertRun:    "INSERT INTO run VALUES (?,?,?,?)",
+		&s.insertPlace:  insertPlace,
+		&s.insertPlaces: insertPlace + strings.Repeat(",(?,?,?,?,?)", indexRows-1),
+		&s.putDay:       "INSERT INTO day VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET sum=excluded.sum, logs=excluded.logs",
 	} {
 		var err error
 		if *stmt, err = s.w.Prepare(q); err != nil {

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"database/sql"
-	"strings"
 
 	"earshot/node/message"
 )
@@ -74,12 +73,16 @@ func (s *store) index(from, to int64) (int64, error) {
 		if err != nil && err != errEnough {
 			return err
 		}
-		for len(args) > 0 {
-			n := min(len(args)/5, indexRows)
-			if _, err := tx.Exec("INSERT OR REPLACE INTO timeline VALUES (?,?,?,?,?)"+strings.Repeat(",(?,?,?,?,?)", n-1), args[:5*n]...); err != nil {
+		many, one := tx.Stmt(s.insertPlaces), tx.Stmt(s.insertPlace)
+		for n := 5 * indexRows; len(args) >= n; args = args[n:] {
+			if _, err := many.Exec(args[:n]...); err != nil {
 				return err
 			}
-			args = args[5*n:]
+		}
+		for ; len(args) > 0; args = args[5:] {
+			if _, err := one.Exec(args[:5]...); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec("UPDATE meta SET value=? WHERE key=?", to, metaWatermark)
 		return err

@@ -1,0 +1,203 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"earshot/node/message"
+)
+
+// written returns n messages of 100 bytes in runs of size, from ten logs.
+func written(t testing.TB, n, size int) (runs []*message.Run) {
+	t.Helper()
+	author := person(t, 1)
+	now := uint64(time.Now().UnixMilli()) << 16
+	body := make([]byte, 100)
+	for l := range 10 {
+		o := &message.Opening{Network: network, Room: lobby, Name: message.Lobby, Author: author.ID(), Nonce: message.Nonce{byte(l)}, Day: dayOf(int64(now >> 16)), Nick: "alice"}
+		var prev message.Hash
+		for first := 1; first <= n/10; first += size {
+			r := &message.Run{Log: o.Log(), First: uint64(first), Prev: prev}
+			if first == 1 {
+				r.Opening = o
+			}
+			for i := range size {
+				r.Records = append(r.Records, message.Body(now+uint64(10*(first+i)+l), message.Text, body))
+			}
+			r.Sign(author)
+			hashes := r.Hashes()
+			prev = hashes[len(hashes)-1]
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+func settle(t testing.TB, j *Journal) {
+	t.Helper()
+	if err := j.settle(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkAppend takes history in and commits it. "verify" is what of that checking signatures and hashing takes.
+func BenchmarkAppend(b *testing.B) {
+	for _, size := range []int{256, 1} {
+		for _, dir := range []bool{true, false} {
+			b.Run(fmt.Sprintf("records=%d/disk=%v", size, dir), func(b *testing.B) {
+				runs := written(b, 20480, size)
+				messages := 0
+				for b.Loop() {
+					c := Config{}
+					if dir {
+						c.Dir = b.TempDir()
+					}
+					j := open(b, c)
+					stop := run(b, j)
+					for _, r := range runs {
+						n, err := j.Append(r, 1, false)
+						if err != nil {
+							b.Fatal(err)
+						}
+						messages += n
+					}
+					settle(b, j)
+					b.StopTimer()
+					stop()
+					b.StartTimer()
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(messages), "µs/message")
+				t := time.Now()
+				for _, r := range runs {
+					if _, err := r.Verify(person(b, 1).ID()); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(time.Since(t).Microseconds())/float64(len(runs)*size), "µs-verify/message")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+// BenchmarkWrite writes a message and waits until it is on disk: a commit each.
+func BenchmarkWrite(b *testing.B) {
+	j := start(b, Config{Dir: b.TempDir()})
+	a := j.NewAuthor(person(b, 1), "alice")
+	for b.Loop() {
+		if _, _, _, err := a.Write(context.Background(), message.Public, lobby, message.Lobby, message.Text, []byte("hello")); err != nil {
+			b.Fatal(err)
+		}
+		settle(b, j)
+	}
+}
+
+func BenchmarkPage(b *testing.B) {
+	for _, size := range []int{256, 1} {
+		b.Run(fmt.Sprintf("records=%d", size), func(b *testing.B) {
+			j := start(b, Config{Dir: b.TempDir()})
+			for _, r := range written(b, 20480, size) {
+				if _, err := j.Append(r, 1, false); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := j.settleIndex(); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if lines, err := j.Page(lobby, Key{}, 50); err != nil || len(lines) != 50 {
+					b.Fatal(len(lines), err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAll(b *testing.B) {
+	j := start(b, Config{Dir: b.TempDir()})
+	for _, r := range written(b, 20480, 1) {
+		if _, err := j.Append(r, 1, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	n := 0
+	for b.Loop() {
+		for _, err := range j.All(0) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/line")
+}
+
+func BenchmarkServe(b *testing.B) {
+	j := start(b, Config{Dir: b.TempDir()})
+	runs := written(b, 20480, 1)
+	for _, r := range runs {
+		if _, err := j.Append(r, 1, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+	n := 0
+	for b.Loop() {
+		for data, err := range j.Serve(runs[0].Log, 1) {
+			r, _ := message.ParseRun(data)
+			if err != nil {
+				b.Fatal(err)
+			}
+			n += len(r.Records)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/message")
+}
+
+// BenchmarkOpenYear opens what 250 people leave who talk in 5 rooms every day of a year: 456,250 logs.
+func BenchmarkOpenYear(b *testing.B) {
+	dir := b.TempDir()
+	j := open(b, Config{Dir: dir})
+	today := j.Today()
+	runs := written(b, 10, 1)
+	var arrival int64
+	for day := range uint32(365) {
+		var batch batch
+		d := daySum{day: today - day, logs: 1250}
+		for range d.logs {
+			arrival++
+			l := newState(runs[0].Opening, arrival)
+			rand.Read(l.Log[:])
+			l.Day, l.Seq, l.hlc = d.day, 1, runs[0].Records[0].HLC
+			d.sum.add(l.lanes())
+			batch.logs = append(batch.logs, *l)
+			batch.items = append(batch.items, item{Entry: Entry{Arrival: arrival, Frame: frame(nil, runs[0].Append)}, log: l.row, first: 1})
+		}
+		batch.days = []daySum{d}
+		if err := j.store.commit(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := j.store.close(); err != nil {
+		b.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	for b.Loop() {
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b.StartTimer()
+		j := open(b, Config{Dir: dir})
+		if h, more, err := j.Heads(message.Public, today, message.LogID{}, 512); len(h) != 512 || !more || err != nil {
+			b.Fatal(len(h), more, err)
+		}
+		b.StopTimer()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+		j.store.close()
+		b.StartTimer()
+	}
+}

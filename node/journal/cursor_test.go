@@ -1,0 +1,223 @@
+package journal
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// TestCursor follows a small tail from its beginning, slower than it is written, and sees each arrival once, in order.
+func TestCursor(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		j := start(t, Config{Dir: dir, Tail: 8 << 10})
+		const n = 300
+		chains := make([]*chain, 3)
+		for i := range chains {
+			chains[i] = newChain(t, byte(i), today())
+			for k := range n {
+				chains[i].add(fmt.Sprint(i, " ", k))
+			}
+		}
+		mine := j.NewAuthor(person(t, 9), "me")
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for k := range n {
+				for i, c := range chains {
+					if _, err := j.Append(c.run(k+1, k+1), Origin(i+1), i == 2); err != nil {
+						t.Error(err)
+					}
+				}
+				say(t, mine, "mine")
+			}
+		})
+		follow := func(max int) {
+			changed, stop := j.Watch()
+			defer stop()
+			c := j.Follow(0)
+			seen := map[Origin]int{}
+			for arrival := int64(0); arrival < 4*n; {
+				es, err := c.Next(max)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if len(es) == 0 {
+					<-changed
+				}
+				for _, e := range es {
+					if arrival++; e.Arrival != arrival || c.Arrival() < arrival {
+						t.Errorf("arrival %d after %d", e.Arrival, arrival-1)
+						return
+					}
+					run, err := message.ParseRun(e.Frame[wire.HeaderLen:])
+					if err != nil || run.Log != e.Log || len(e.Frame) != 4+int(e.Frame[2])<<8+int(e.Frame[3]) || e.Frame[4] != byte(wire.TypeRun) {
+						t.Errorf("bad frame: %v", err)
+						return
+					}
+					if e.Group != message.Public || e.Day < today()-1 {
+						t.Error("wrong group or day")
+					}
+					seen[e.From]++
+					if e.From < 4 && e.Bulk != (e.From == 3) {
+						t.Error("wrong bulk")
+					}
+				}
+			}
+			if seen[0] != n || seen[1]+seen[2]+seen[3]+seen[Stored] != 3*n || seen[1] != seen[2] && seen[Stored] == 0 {
+				t.Errorf("origins: %v", seen)
+			}
+		}
+		for _, max := range []int{0, 1000, 1 << 20} {
+			wg.Go(func() { follow(max) })
+		}
+		wg.Wait()
+		settle(t, j)
+		if j.tail.first < 2*n {
+			t.Errorf("the tail still begins at %d", j.tail.first)
+		}
+		follow(5000) // all of it from the store first
+		if es, err := j.Follow(j.Last()).Next(1000); len(es) != 0 || err != nil {
+			t.Error("something after the last", es, err)
+		}
+	}
+}
+
+func TestFramesLieSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		j := open(t, Config{Dir: dir})
+		stop := run(t, j)
+		a := j.NewAuthor(person(t, 1), "a")
+		for range 2000 {
+			say(t, a, "some text of a usual length, more or less, give or take")
+		}
+		check := func(from Origin, segments int) {
+			t.Helper()
+			es, err := j.Follow(0).Next(1 << 30)
+			if err != nil || len(es) != 2000 {
+				t.Fatal(len(es), err)
+			}
+			cuts := 1
+			all := es[0].Frame
+			for _, e := range es[1:] {
+				if e.From != from {
+					t.Fatal("wrong origin", e.From)
+				}
+				joined, ok := Join(all, e.Frame)
+				if !ok {
+					cuts++
+					joined = e.Frame
+				}
+				all = joined
+			}
+			if cuts != segments {
+				t.Errorf("%d pieces, want %d", cuts, segments)
+			}
+		}
+		check(0, 2)
+		stop()
+		j = start(t, Config{Dir: dir})
+		check(Stored, 1) // written by another process
+		if _, ok := Join([]byte("ab")[:1], []byte("b")); ok {
+			t.Error("joined what is apart")
+		}
+	})
+}
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := start(t, Config{})
+		one, stopOne := j.Watch()
+		var stops []func()
+		for range 1000 { // who never look
+			_, stop := j.Watch()
+			stops = append(stops, stop)
+		}
+		two, stopTwo := j.Watch()
+		a := j.NewAuthor(person(t, 1), "a")
+		say(t, a, "x")
+		<-one
+		<-two
+		settle(t, j)
+		synctest.Wait()
+		<-one // the commit
+		for _, stop := range stops {
+			stop()
+		}
+		stopOne()
+		say(t, a, "y")
+		synctest.Wait()
+		<-two
+		select {
+		case <-one:
+			t.Error("told after stop")
+		default:
+		}
+		stopTwo()
+	})
+}
+
+func BenchmarkTell(b *testing.B) {
+	var w watchers
+	for range 1000 {
+		w.add()
+	}
+	for b.Loop() {
+		w.tell()
+	}
+}
+
+func TestBackPressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := open(t, Config{})
+		a := j.NewAuthor(person(t, 1), "a")
+		body := make([]byte, message.MaxBody)
+		written := 0
+		write := func() error {
+			_, _, _, err := a.Write(t.Context(), message.Public, lobby, message.Lobby, message.Text, body)
+			written++
+			return err
+		}
+		go func() {
+			for range 1000 {
+				if err := write(); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		time.Sleep(time.Second)
+		if size := written * len(body); size < maxQueued-4*len(body) || size > maxQueued+2*len(body) {
+			t.Errorf("%d bytes were taken without a commit", size)
+		}
+		full := make(chan error)
+		go func() {
+			_, err := j.Append(newChain(t, 2, today()).add("x").run(1, 1), 1, false)
+			full <- err
+		}()
+		synctest.Wait()
+		select {
+		case <-full:
+			t.Error("append did not wait")
+		default:
+		}
+		stop := run(t, j)
+		if err := <-full; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if written != 1000 || j.Durable() != 1001 {
+			t.Errorf("%d written, %d durable", written, j.Durable())
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if err := write(); err != ErrClosed {
+			t.Errorf("write after the end: %v", err)
+		}
+	})
+}

@@ -1,0 +1,35 @@
+package journal
+
+import (
+	"fmt"
+	"testing"
+
+	"earshot/node/message"
+)
+
+// TestSums pins the bytes that all replicas must agree on.
+func TestSums(t *testing.T) {
+	h := Head{Log: message.LogID{1}, Seq: 2, Tip: message.Hash{3}, Fork: 4, Day: 5}
+	l := h.lanes()
+	sum := l
+	sum.add(l)
+	if got, want := fmt.Sprintf("%x%x", l.hash(), sum.hash()), "824c2e8fac1ada47c9b7654a2cd07501b7102f18c051a9639a526cb150ca410804985d1f5835b48e936eca9459a0ea026e205e3180a352c634a4d962a1948210"; got != want {
+		t.Errorf("sums %s, want %s", got, want)
+	}
+	sum.sub(l)
+	if sum != l || lanesOf(l.hash()) != l {
+		t.Error("what was added is not taken away")
+	}
+	j := start(t, Config{})
+	j.mu.Lock()
+	j.days(message.Public)[5] = &daySum{day: 5, sum: l, logs: 1}
+	j.days(message.Public)[7] = &daySum{day: 7, sum: lanes{1}, logs: 1}
+	j.mu.Unlock()
+	root, err := j.Root(message.Public, 5, 7)
+	if got, want := fmt.Sprintf("%x", root), "936b3bdbcfc5d9e9b813daa3c1392a0bb0e2e5b7137b910f50a3b04efd50d726"; got != want || err != nil {
+		t.Errorf("root %s, want %s, %v", got, want, err)
+	}
+	if one, _ := j.Root(message.Public, 6, 7); one == root {
+		t.Error("the root does not depend on the days")
+	}
+}
