@@ -151,10 +151,11 @@ type Person struct {
 	Address  []string         `cbor:"9,keyasint,omitempty"` // host:port, for those who cannot find it themselves
 }
 
-// Order names the hub's successors; the first two are its witnesses, who report what is on their disks.
+// Order names the hub's successors, and its witnesses, who report what is on their disks: at most two, on machines of their own.
 type Order struct {
 	Term       uint64             `cbor:"1,keyasint"`
 	Successors []identity.Session `cbor:"2,keyasint"`
+	Witnesses  []identity.Session `cbor:"3,keyasint"`
 }
 
 // Redirect says who the hub is, and that the sender is not; nobody where it does not know.

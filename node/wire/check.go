@@ -37,7 +37,7 @@ func check(v any) error {
 	case *Presence:
 		return v.check()
 	case *Order:
-		return within("successors", len(v.Successors), MaxOrder)
+		return errors.Join(within("successors", len(v.Successors), MaxOrder), within("witnesses", len(v.Witnesses), MaxWitnesses))
 	case *Redirect:
 		return checkAddress(v.Address)
 	case *Bye:

@@ -190,7 +190,7 @@ func TestLimits(t *testing.T) {
 		"a person's nick":    {&Presence{Here: []Person{{Nick: long(message.MaxNickBytes)}}}, &Presence{Here: []Person{{Nick: long(message.MaxNickBytes + 1)}}}},
 		"addresses":          {&Presence{Here: []Person{{Address: many(MaxAddress)}}}, &Presence{Here: []Person{{Address: many(MaxAddress + 1)}}}},
 		"a person's profile": {&Presence{Here: []Person{{Profile: make([]byte, MaxProfile)}}}, &Presence{Here: []Person{{Profile: make([]byte, MaxProfile+1)}}}},
-		"order":              {&Order{1, make([]identity.Session, MaxOrder)}, &Order{1, make([]identity.Session, MaxOrder+1)}},
+		"order":              {&Order{1, make([]identity.Session, MaxOrder), nil}, &Order{1, make([]identity.Session, MaxOrder+1), nil}},
 		"an address":         {&Redirect{Address: []string{long(MaxAddressBytes)}}, &Redirect{Address: []string{long(MaxAddressBytes + 1)}}},
 		"a bye's addresses":  {&Bye{Address: many(MaxAddress)}, &Bye{Address: many(MaxAddress + 1)}},
 		"a reason":           {&Bye{Reason: long(MaxTextBytes)}, &Bye{Reason: long(MaxTextBytes + 1)}},

@@ -67,7 +67,7 @@ func samples(t testing.TB) map[string]sample {
 		"ping":           {TypePing, []byte{}},
 		"presence":       {TypePresence, &Presence{true, []Person{{session, fill[identity.PeerID](0xcc), "Zoë", 1, true, true, host, long, address}}, []identity.Session{other}, true}},
 		"presence-least": {TypePresence, &Presence{}},
-		"order":          {TypeOrder, &Order{7, []identity.Session{session, other}}},
+		"order":          {TypeOrder, &Order{7, []identity.Session{session, other}, []identity.Session{other}}},
 		"redirect":       {TypeRedirect, &Redirect{session, 7, address}},
 		"bye":            {TypeBye, &Bye{session, address, "stopping"}},
 		"bye-least":      {TypeBye, &Bye{}},

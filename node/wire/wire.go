@@ -19,14 +19,15 @@ const Version = 1
 
 // Limits. Counts are of entries in one frame.
 const (
-	MaxFrame   = 64 << 10
-	MaxGroups  = 64
-	MaxDays    = 1024
-	MaxHeads   = 512
-	MaxWants   = 512
-	MaxPeople  = 256 // entries of one PRESENCE frame
-	MaxOrder   = 256
-	MaxAddress = 8
+	MaxFrame     = 64 << 10
+	MaxGroups    = 64
+	MaxDays      = 1024
+	MaxHeads     = 512
+	MaxWants     = 512
+	MaxPeople    = 256 // entries of one PRESENCE frame
+	MaxOrder     = 256
+	MaxWitnesses = 2
+	MaxAddress   = 8
 
 	MaxTags         = 4
 	MaxProfile      = 2 << 10 // bytes
