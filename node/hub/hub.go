@@ -8,9 +8,11 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -176,19 +178,33 @@ func (h *Hub) SetSelf(p wire.Person) {
 	h.setLocked(p)
 }
 
-// SetOrder announces the succession; the first two are the witnesses.
-func (h *Hub) SetOrder(o wire.Order) {
+// SetOrder announces the succession, and who the witnesses are: the first two successors, or whoever else is linked, on machines of their own.
+func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if o.Term == h.order.Term && slices.Equal(o.Successors, h.order.Successors) {
+	o := wire.Order{Term: term, Successors: successors[:min(len(successors), wire.MaxOrder)]}
+	o.Witnesses = h.witnessesLocked(o.Successors)
+	if o.Term == h.order.Term && slices.Equal(o.Successors, h.order.Successors) && slices.Equal(o.Witnesses, h.order.Witnesses) {
 		return
 	}
-	if len(o.Successors) > wire.MaxOrder {
-		o.Successors = o.Successors[:wire.MaxOrder]
-	}
 	h.order = o
-	h.config.Exchange.Witnesses(o.Successors[:min(2, len(o.Successors))])
+	h.config.Exchange.Witnesses(o.Witnesses)
 	h.pokeLocked()
+}
+
+func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
+	all := slices.SortedFunc(maps.Keys(h.members), func(a, b identity.Session) int { return bytes.Compare(a[:], b[:]) })
+	hosts := []identity.HostID{h.config.Self.Host}
+	witnesses := []identity.Session{}
+	for _, s := range slices.Concat(first, all) {
+		m := h.members[s]
+		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == wire.MaxWitnesses {
+			continue
+		}
+		hosts = append(hosts, m.person.Host)
+		witnesses = append(witnesses, s)
+	}
+	return witnesses
 }
 
 // People returns who is linked, this node included.

@@ -52,7 +52,7 @@ func (m *member) Next(b []byte) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b = m.presenceLocked(b)
-	if h.order.Term != m.order.Term || !slices.Equal(h.order.Successors, m.order.Successors) {
+	if h.order.Term != m.order.Term || !slices.Equal(h.order.Successors, m.order.Successors) || !slices.Equal(h.order.Witnesses, m.order.Witnesses) {
 		m.order = h.order
 		b = wire.Append(b, wire.TypeOrder, &h.order)
 	}
@@ -97,7 +97,7 @@ func (m *member) presenceLocked(b []byte) []byte {
 				continue
 			}
 			p.Here = append(p.Here, person)
-			size += 256 + len(person.Profile)
+			size += 256 + len(person.Profile) + len(person.Address)*wire.MaxAddressBytes
 		}
 		p.More = full && k < len(sessions)
 		sessions = sessions[k:]
