@@ -1,0 +1,207 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+	"earshot/ui/cell"
+	"earshot/ui/command"
+)
+
+// From these sizes on there is room for more.
+const (
+	minWidth, minHeight = 24, 6
+	peersFrom           = 72  // columns: the peers have a column of their own, and the messages a frame
+	roomsFrom           = 100 // columns: so have the rooms
+	peersWidth          = 25
+	roomsWidth          = 18
+	hubFlash            = 3 * time.Second
+)
+
+// rect is a part of the screen.
+type rect struct{ x, y, w, h int }
+
+// layout says where what is drawn. Parts that are not shown are empty.
+type layout struct {
+	header, rooms, frame, list, peers, input, status rect
+}
+
+func (a *app) layout(w, h int) layout {
+	var l layout
+	rows := min(a.input.rows(max(w-4, 1)), maxInputRows, max(h-4, 1))
+	l.header = rect{0, 0, w, 1}
+	if w < peersFrom {
+		l.input = rect{0, h - rows, w, rows}
+		l.list = rect{0, 1, w, h - rows - 1}
+		return l
+	}
+	l.status = rect{0, h - 1, w, 1}
+	l.input = rect{1, h - 1 - rows, w - 2, rows}
+	body := rect{0, 1, w, h - 2 - rows}
+	if w >= roomsFrom && !a.noRooms {
+		l.rooms = rect{0, 1, roomsWidth, body.h}
+		body.x, body.w = roomsWidth, body.w-roomsWidth
+	}
+	if !a.noPeers {
+		body.w -= peersWidth
+		l.peers = rect{body.x + body.w, 1, peersWidth, body.h}
+	}
+	l.frame = body
+	l.list = rect{body.x + 2, body.y + 1, body.w - 4, body.h - 2}
+	return l
+}
+
+// draw draws everything.
+func (a *app) draw() {
+	w, h := a.screen.Size()
+	a.screen.Clear()
+	a.screen.HideCursor()
+	if w < minWidth || h < minHeight {
+		text := fmt.Sprintf("too small: need %dx%d", minWidth, minHeight)
+		cell.Put(a.screen, 0, h/2, w, text, a.look.Text)
+		a.screen.Show()
+		return
+	}
+	l := a.layout(w, h)
+	a.drawHeader(l.header, l.rooms.w > 0, l.status.w == 0)
+	a.drawFrame(l.frame)
+	a.here().list.Draw(a.screen, l.list.x, l.list.y, l.list.w, l.list.h)
+	if l.peers.w > 0 {
+		a.drawPeers(l.peers)
+	}
+	if l.rooms.w > 0 {
+		a.drawRooms(l.rooms)
+	}
+	a.drawStatus(l.status)
+	if a.overlay == noOverlay {
+		a.drawInput(l.input, l.status.w == 0)
+	} else {
+		a.drawOverlay(w, h)
+	}
+	a.screen.Show()
+}
+
+func (a *app) drawInput(r rect, hint bool) {
+	w := r.w
+	if hint && a.input.GetTextLength() == 0 {
+		w -= 3
+		cell.Put(a.screen, r.x+w, r.y, 3, " F1", a.look.Dim)
+	}
+	a.input.draw(a.screen, r.x, r.y, w, r.h, cell.Line(a.here().name))
+	a.drawChoices(r)
+}
+
+func (a *app) drawFrame(r rect) {
+	if r.w == 0 {
+		return
+	}
+	g, style := a.look.Glyphs, a.look.Border
+	rule := strings.Repeat(g.Rule, r.w-2)
+	cell.Put(a.screen, r.x, r.y, r.w, g.TopLeft+rule+g.TopRight, style)
+	cell.Put(a.screen, r.x, r.y+r.h-1, r.w, g.BottomLeft+rule+g.BottomRight, style)
+	for y := r.y + 1; y < r.y+r.h-1; y++ {
+		cell.Put(a.screen, r.x, y, 1, g.Bar, style)
+		cell.Put(a.screen, r.x+r.w-1, y, 1, g.Bar, style)
+	}
+}
+
+// piece is text in one style.
+type piece struct {
+	text  string
+	style tcell.Style
+}
+
+// put draws pieces one after the other, as far as there is room, and returns how many cells they took.
+func (a *app) put(x, y, max int, pieces ...piece) int {
+	used := 0
+	for _, p := range pieces {
+		used += cell.Put(a.screen, x+used, y, max-used, p.text, p.style)
+	}
+	return used
+}
+
+// drawHeader names the room, how many are here, and where else something was said. compact is for a narrow screen, which has no status line:
+// it says here how things stand.
+func (a *app) drawHeader(r rect, roomsShown, compact bool) {
+	name := cell.Fit(cell.Line(a.here().name), r.w/2, a.look.More)
+	here := fmt.Sprintf(" %s %d here", a.look.Dot, command.Here(a.snapshot))
+	news, where, named := a.others()
+	alert := piece{style: a.look.Warn}
+	if news > 0 && !roomsShown {
+		sign := a.look.Alert
+		if named {
+			sign = a.look.Mentioned
+		}
+		alert.text = fmt.Sprintf("%s %d unread in %s", sign, news, where)
+	}
+	if compact {
+		here = fmt.Sprintf(" %d", command.Here(a.snapshot))
+		if news > 0 {
+			here += fmt.Sprintf(" %s%d", a.look.Alert, news)
+		}
+		alert = a.standing(true)
+	}
+	x := r.x
+	if !compact {
+		x++
+	}
+	x += a.put(x, r.y, r.w, piece{name, a.look.Title}, piece{here, a.look.Dim})
+	alert.text = cell.Fit(alert.text, r.x+r.w-x-2, a.look.More)
+	cell.Put(a.screen, r.x+r.w-cell.Width(alert.text)-1, r.y, r.w, alert.text, alert.style)
+}
+
+// drawStatus says how things stand.
+func (a *app) drawStatus(r rect) {
+	if r.w == 0 {
+		return
+	}
+	const help = "F1 help "
+	s := a.snapshot
+	bar := piece{" " + a.look.Bar + " ", a.look.Border}
+	open := piece{"open", a.look.Dim}
+	if s.Closed {
+		open = piece{"closed", a.look.Good}
+	}
+	line := []piece{{" earshot " + a.look.Dot + " ", a.look.Dim}, {cell.Fit(cell.Line(s.Network), 24, a.look.More), a.look.Text}, bar}
+	if s.Hub.State == node.Linked && s.Hub.Hub != "" {
+		line = append(line, piece{a.look.Hub + " ", a.look.Crown}, piece{cell.Fit(cell.Line(s.Hub.Hub), 24, a.look.More), a.look.Text}, bar)
+	}
+	line = append(line, open, bar, a.standing(false))
+	room := r.w - cell.Width(help)
+	a.put(r.x, r.y, room-1, line...)
+	cell.Put(a.screen, r.x+room, r.y, len(help), help, a.look.Dim)
+}
+
+// standing says in a few words where this node stands, or what the user should see for a moment.
+func (a *app) standing(compact bool) piece {
+	s, now := a.snapshot, a.now()
+	switch {
+	case now.Before(a.quitUntil):
+		return piece{"press Ctrl-C again to quit", a.look.Warn}
+	case now.Before(a.flashUntil):
+		return piece{a.flash, a.look.Crown}
+	case s.Hub.State == node.Serving && compact:
+		return piece{a.look.Hub + "you", a.look.Crown}
+	case s.Hub.State == node.Serving:
+		return piece{a.look.Hub + " you are the hub", a.look.Crown}
+	case s.Hub.State == node.Linked && compact:
+		return piece{a.look.Connected + " " + a.look.Hub + cell.Line(s.Hub.Hub), a.look.Good}
+	case s.Hub.State == node.Linked:
+		return piece{a.look.Connected + " connected", a.look.Good}
+	case s.Hub.State == node.Lost && compact:
+		return piece{a.look.Alert + " hub lost", a.look.Warn}
+	case s.Hub.State == node.Lost:
+		return piece{a.look.Alert + " " + cell.Line(command.Standing(s)), a.look.Warn}
+	case !s.Address.IsValid():
+		return piece{a.look.Alert + " no network: waiting for one", a.look.Warn}
+	default:
+		return piece{a.look.Searching + " looking for people" + a.look.More, a.look.Warn}
+	}
+}
+
+// tell shows text in the status line for a while.
+func (a *app) tell(text string, d time.Duration) { a.flash, a.flashUntil = text, a.now().Add(d) }

@@ -1,0 +1,213 @@
+package ui
+
+import (
+	"errors"
+	"strings"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/ui/cell"
+	"earshot/ui/command"
+)
+
+// apply takes in what happened. It reports whether the user is waiting for it.
+func (a *app) apply(e node.Event) bool {
+	switch e := e.(type) {
+	case node.Ready:
+		a.refresh()
+	case node.Said:
+		return a.said(e)
+	case node.Delivered:
+		for _, r := range a.rooms {
+			if r.list.Deliver(e) {
+				break
+			}
+		}
+	case node.HubChanged:
+		a.hub(e)
+	case node.PeerChanged:
+		a.peer(e)
+	case node.Renamed:
+		a.refresh()
+		if e.ID == a.snapshot.Me.ID {
+			a.here().list.Event(a.now(), "you are now "+cell.Line(e.New))
+			return true
+		}
+		a.room(command.Lobby).list.Event(a.now(), cell.Line(e.Old)+" is now "+cell.Line(e.New))
+	case node.CaughtUp:
+		a.caughtUp = true
+	case node.RealmChanged:
+		for _, r := range a.rooms {
+			r.list.Clear()
+		}
+		a.caughtUp = false
+		a.here().list.Event(a.now(), "you joined another gathering; what is shown now is its history (/realms lists them)")
+	case node.Notice:
+		a.here().list.Problem(a.now(), e.Text, e.Hint)
+	}
+	return false
+}
+
+// refresh asks how things stand.
+func (a *app) refresh() {
+	a.snapshot = a.node.Snapshot()
+	a.syncRooms()
+}
+
+func (a *app) said(e node.Said) bool {
+	r := a.room(e.Room)
+	shown := r == a.here()
+	isLive := !e.History || a.caughtUp
+	unseen := isLive && (!shown || a.away || !r.list.Following())
+	if !r.list.Add(e, a.snapshot.Me.Nick, unseen) || e.Mine {
+		return e.Mine
+	}
+	if isLive && !shown {
+		r.news++
+		r.named = r.named || strings.Contains(strings.ToLower(e.Text), strings.ToLower(a.snapshot.Me.Nick))
+	}
+	if e.History && a.caughtUp && !r.list.Last(e.ID) {
+		r.list.Late(a.now())
+	}
+	return false
+}
+
+func (a *app) hub(e node.HubChanged) {
+	before := a.seen
+	a.seen = e
+	a.refresh()
+	defer func() {
+		if e.State == node.Linked || e.State == node.Serving {
+			a.lastHub = e.HubID
+		}
+	}()
+	if !a.welcomed {
+		if e.State == node.Linked || e.State == node.Serving {
+			a.welcome()
+		}
+		return
+	}
+	text := ""
+	switch {
+	case e.State == node.Serving:
+		text = "you are now the hub"
+	case e.State == node.Linked && e.HubID == a.lastHub:
+		text = "connected to " + cell.Line(e.Hub) + " again"
+	case e.State == node.Linked && e.Hub != "":
+		text = cell.Line(e.Hub) + " is now the hub"
+	case e.State == node.Lost && before.State != node.Lost:
+		text = "hub lost, choosing another"
+		if e.Hub != "" {
+			text = "hub " + cell.Line(e.Hub) + " lost, choosing another"
+		}
+	}
+	if text == "" {
+		return
+	}
+	a.here().list.Event(a.now(), text)
+	if e.State != node.Lost {
+		a.tell(a.look.Hub+" "+text, hubFlash)
+	}
+}
+
+func (a *app) peer(e node.PeerChanged) {
+	a.refresh()
+	if e.ID == a.snapshot.Me.ID {
+		return
+	}
+	lobby := a.room(command.Lobby).list
+	switch e.State {
+	case node.Away:
+		lobby.Event(a.now(), cell.Line(e.Nick)+" is away")
+	case node.Back:
+		lobby.Event(a.now(), cell.Line(e.Nick)+" is back")
+	default:
+		lobby.Presence(a.now(), e)
+	}
+}
+
+// welcome says where this is, once.
+func (a *app) welcome() {
+	if a.welcomed {
+		return
+	}
+	a.welcomed = true
+	a.refresh()
+	lines := command.Welcome(a.snapshot)
+	lines[len(lines)-1] += "; F1 shows help"
+	a.room(command.Lobby).list.Answer(a.now(), strings.Join(lines, "\n"))
+}
+
+// submit does what was typed.
+func (a *app) submit(text string) bool {
+	r := a.here()
+	text = tidy(text)
+	action, err := command.Parse(text, command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version})
+	if err == nil && action.Do != nil && len(a.outbox) >= maxOutbox {
+		err = &node.Error{Text: "too many lines are waiting to be sent", Hint: "wait a moment and press Enter again"}
+	}
+	if err != nil {
+		a.fail(err)
+		return false
+	}
+	r.list.End()
+	switch {
+	case action.Quit:
+		a.quit = true
+	case action.Clear:
+		r.list.Clear()
+	case action.Help:
+		a.open(helpOverlay)
+	case action.Do != nil:
+		a.send(r, action)
+	case len(action.Lines) > 0:
+		r.list.Answer(a.now(), strings.Join(action.Lines, "\n"))
+	}
+	return true
+}
+
+// tidy cleans what was typed as the node will, so that its line is known again when it comes back.
+func tidy(text string) string {
+	clean, cut := message.CleanText(text)
+	if cut {
+		return text // Parse refuses it in words
+	}
+	return clean
+}
+
+// send hands a command to the node. A line is shown at once.
+func (a *app) send(r *room, action command.Action) {
+	say, saying := action.Do.(node.Say)
+	if saying {
+		r.list.Read()
+		r.list.Pend(a.now(), a.snapshot.Me, say)
+	}
+	a.outbox = append(a.outbox, job{action.Do, func(err error) {
+		if err != nil {
+			if saying {
+				r.list.Forget(say)
+				a.input.restore(say)
+			}
+			a.fail(err)
+			return
+		}
+		a.refresh()
+		if action.Show != "" {
+			a.show(action.Show)
+		}
+		if len(action.Lines) > 0 {
+			a.here().list.Answer(a.now(), strings.Join(action.Lines, "\n"))
+		}
+	}})
+}
+
+// fail says what went wrong.
+func (a *app) fail(err error) {
+	text, hint := err.Error(), ""
+	var e *node.Error
+	if errors.As(err, &e) {
+		text, hint = e.Text, e.Hint
+	}
+	a.here().list.End()
+	a.here().list.Problem(a.now(), text, hint)
+}

@@ -1,0 +1,146 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gdamore/tcell/v2"
+	"github.com/rivo/tview"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/ui/cell"
+	"earshot/ui/look"
+)
+
+const (
+	maxInputRows = 6
+	// maxInput bounds what can be typed before Enter says that it is too long: room to edit a paste down.
+	maxInput = 4 * message.MaxText
+	// maxRecall is how many sent lines the arrow up brings back.
+	maxRecall = 100
+)
+
+// input is the line at the bottom: tview's TextArea, what was sent before, and the completion that is going on.
+type input struct {
+	*tview.TextArea
+	look     *look.Look
+	sent     []string
+	recalled int // how far back; 0: not recalling
+	complete completion
+}
+
+func newInput(l *look.Look) *input {
+	area := tview.NewTextArea().SetWrap(true).SetWordWrap(true).SetMaxLength(maxInput)
+	area.SetTextStyle(l.Text).SetSelectedStyle(l.Selected).SetBackgroundColor(tcell.ColorDefault)
+	area.SetRect(0, 0, 70, 1)
+	area.Focus(func(tview.Primitive) {})
+	return &input{TextArea: area, look: l}
+}
+
+// press gives a key to the text area.
+func (i *input) press(ev *tcell.EventKey) {
+	if ev.Key() == tcell.KeyRune && !cell.Allowed(ev.Rune()) {
+		return
+	}
+	i.InputHandler()(ev, func(tview.Primitive) {})
+}
+
+// insert puts text at the cursor, as a paste does.
+func (i *input) insert(text string) {
+	i.complete = completion{}
+	i.PasteHandler()(cell.Clean(text), func(tview.Primitive) {})
+}
+
+// take empties the input and remembers what stood there.
+func (i *input) take(text string) {
+	if strings.TrimSpace(text) != "" && (len(i.sent) == 0 || i.sent[len(i.sent)-1] != text) {
+		i.sent = append(i.sent, text)
+		i.sent = i.sent[max(len(i.sent)-maxRecall, 0):]
+	}
+	i.set("")
+}
+
+func (i *input) set(text string) {
+	i.recalled, i.complete = 0, completion{}
+	i.SetText(text, true)
+}
+
+// restore gives a line back that could not be said, where nothing else was typed meanwhile.
+func (i *input) restore(say node.Say) {
+	if i.GetText() != "" {
+		return
+	}
+	switch {
+	case say.Action:
+		i.set("/me " + say.Text)
+	case strings.HasPrefix(say.Text, "/"):
+		i.set("/" + say.Text)
+	default:
+		i.set(say.Text)
+	}
+}
+
+// recall goes back (1) or forth (-1) in what was sent. It starts only from an empty input, and goes on only from an unchanged line.
+func (i *input) recall(by int) bool {
+	text := i.GetText()
+	if i.recalled == 0 && (text != "" || by < 0) || i.recalled > 0 && text != i.sent[len(i.sent)-i.recalled] {
+		return false
+	}
+	to := i.recalled + by
+	if to > len(i.sent) {
+		return true
+	}
+	text = ""
+	if to > 0 {
+		text = i.sent[len(i.sent)-to]
+	}
+	i.set(text)
+	i.recalled = to
+	return true
+}
+
+// rows returns how many rows the text takes at a width. The text area does not tell; it may wrap a little differently, so the cursor has its say.
+func (i *input) rows(width int) int {
+	text := i.GetText()
+	if text == "" {
+		return 1
+	}
+	_, _, cursor, _ := i.GetCursor()
+	return max(len(cell.Wrap(text, width)), cursor+1)
+}
+
+// fill moves the text down where there is room above it: the area scrolls when it is too small, but not back when it has grown.
+func (i *input) fill(width, height int) {
+	most := max(i.rows(width)-height, 0)
+	if row, _ := i.GetOffset(); row > most {
+		i.SetOffset(most, 0)
+	}
+}
+
+// draw draws the prompt, the text, and how long it is where that matters.
+func (i *input) draw(s tcell.Screen, x, y, width, height int, room string) {
+	cell.Put(s, x, y, 2, "> ", i.look.Strong)
+	count, style := i.count()
+	field := width - 2 - cell.Width(count)
+	i.SetRect(x+2, y, max(field, 1), height)
+	i.fill(field, height)
+	i.TextArea.Draw(s)
+	if i.GetTextLength() == 0 {
+		cell.Put(s, x+2, y, field, "Message "+room, i.look.Dim)
+	}
+	cell.Put(s, x+2+field, y, width-2-field, count, style)
+}
+
+// count says how long the text is, once it is near the limit.
+func (i *input) count() (string, tcell.Style) {
+	n := i.GetTextLength()
+	style := i.look.Dim
+	switch {
+	case n > message.MaxText:
+		style = i.look.Bad
+	case n < message.MaxText*3/4:
+		return "", style
+	}
+	return fmt.Sprintf(" %d/%d", n, message.MaxText), style
+}

@@ -1,0 +1,220 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+)
+
+// binding is what a key does. The table of bindings is what dispatch looks into and what help shows.
+type binding struct {
+	chords []string // as chord names them
+	keys   string   // as help shows them; empty: not shown
+	help   string
+	// do acts and reports whether the key was for it; otherwise the text area gets it.
+	do func(a *app, chord string) bool
+}
+
+// quitWithin is how long a second Ctrl-C quits after the first.
+const quitWithin = 2 * time.Second
+
+// bindings returns the table of keys. Every Alt key has a twin: not all terminals send Alt.
+func bindings() []binding {
+	always := func(f func(*app)) func(*app, string) bool {
+		return func(a *app, _ string) bool { f(a); return true }
+	}
+	whenEmpty := func(f func(*app)) func(*app, string) bool {
+		return func(a *app, _ string) bool {
+			if a.input.GetTextLength() > 0 {
+				return false
+			}
+			f(a)
+			return true
+		}
+	}
+	return []binding{
+		{[]string{"Enter"}, "Enter", "send, or take the completion", always((*app).enter)},
+		{[]string{"Alt-Enter", "Ctrl-J", "Shift-Enter"}, "Alt-Enter, Ctrl-J", "new line", always((*app).newline)},
+		{[]string{"PgUp"}, "PgUp, PgDn", "scroll", always(func(a *app) { a.here().list.Page(-1) })},
+		{[]string{"PgDn"}, "", "", always(func(a *app) { a.here().list.Page(1) })},
+		{[]string{"Shift-Up"}, "Shift-Up, Shift-Down", "scroll by a line", always(func(a *app) { a.here().list.Scroll(-1) })},
+		{[]string{"Shift-Down"}, "", "", always(func(a *app) { a.here().list.Scroll(1) })},
+		{[]string{"Home"}, "Home, End", "oldest, newest (while nothing is typed)", whenEmpty(func(a *app) { a.here().list.Home() })},
+		{[]string{"End"}, "", "", whenEmpty(func(a *app) { a.here().list.End() })},
+		{[]string{"Tab"}, "Tab, Shift-Tab", "complete /command, @nick, #room; next, previous", always(func(a *app) { a.tab(1) })},
+		{[]string{"Shift-Tab"}, "", "", always(func(a *app) { a.tab(-1) })},
+		{[]string{"Up"}, "Up", "bring back what you sent (while nothing is typed)", func(a *app, _ string) bool { return a.input.recall(1) }},
+		{[]string{"Down"}, "", "", func(a *app, _ string) bool { return a.input.recall(-1) }},
+		{[]string{"Ctrl-N", "Alt-Down"}, "Ctrl-N, Ctrl-P", "next room, the one before (also Alt-Down, Alt-Up)", always(func(a *app) { a.step(1) })},
+		{[]string{"Ctrl-P", "Alt-Up"}, "", "", always(func(a *app) { a.step(-1) })},
+		{digits(), "Alt-1 … Alt-9", "go to a room (also /join #room)", func(a *app, c string) bool { a.visit(int(c[len(c)-1] - '1')); return true }},
+		{[]string{"F6", "Alt-A"}, "F6, Alt-A", "next room with news", always((*app).nextNews)},
+		{[]string{"F4"}, "F4", "who is here", always(func(a *app) { a.toggle(peersOverlay) })},
+		{[]string{"F5"}, "F5", "rooms", always(func(a *app) { a.toggle(roomsOverlay) })},
+		{[]string{"Esc"}, "Esc", "close; take the line \"new messages\" away", always((*app).escape)},
+		{[]string{"Ctrl-L"}, "Ctrl-L", "draw the screen anew", always(func(a *app) { a.screen.Sync() })},
+		{[]string{"Ctrl-Z"}, "Ctrl-Z", "undo; while nothing is typed: suspend", whenEmpty((*app).suspend)},
+		{[]string{"Ctrl-C"}, "Ctrl-C", "empty the input; twice: quit", always((*app).interrupt)},
+		{[]string{"Ctrl-Q"}, "Ctrl-Q", "quit", always(func(a *app) { a.quit = true })},
+		{[]string{"F1"}, "F1", "this help", always(func(a *app) { a.open(helpOverlay) })},
+	}
+}
+
+func digits() []string {
+	var names []string
+	for d := 1; d <= 9; d++ {
+		names = append(names, fmt.Sprintf("Alt-%d", d))
+	}
+	return names
+}
+
+// chord names a key as the table does: "Ctrl-N", "Alt-1", "Shift-Up", "PgDn". Text has no name.
+func chord(ev *tcell.EventKey) string {
+	alt := ev.Modifiers()&(tcell.ModAlt|tcell.ModMeta) != 0
+	name := ""
+	switch key := ev.Key(); {
+	case key == tcell.KeyRune && alt && ev.Modifiers()&tcell.ModCtrl != 0 && (ev.Rune() == 'm' || ev.Rune() == 'j'):
+		return "Alt-Enter" // as terminals without CSI u send it: ESC CR
+	case key == tcell.KeyRune && alt:
+		return "Alt-" + strings.ToUpper(string(ev.Rune()))
+	case key == tcell.KeyRune:
+		return ""
+	case key == tcell.KeyBacktab:
+		return "Shift-Tab"
+	case key == tcell.KeyLF:
+		return "Ctrl-J"
+	case key >= tcell.KeyCtrlA && key <= tcell.KeyCtrlZ:
+		return "Ctrl-" + string(rune('A'+key-tcell.KeyCtrlA))
+	default:
+		name = map[tcell.Key]string{
+			tcell.KeyEnter: "Enter", tcell.KeyTab: "Tab", tcell.KeyEsc: "Esc", tcell.KeyUp: "Up", tcell.KeyDown: "Down",
+			tcell.KeyPgUp: "PgUp", tcell.KeyPgDn: "PgDn", tcell.KeyHome: "Home", tcell.KeyEnd: "End",
+			tcell.KeyF1: "F1", tcell.KeyF4: "F4", tcell.KeyF5: "F5", tcell.KeyF6: "F6",
+		}[key]
+	}
+	switch {
+	case name == "":
+		return ""
+	case alt:
+		return "Alt-" + name
+	case ev.Modifiers()&tcell.ModShift != 0:
+		return "Shift-" + name
+	}
+	return name
+}
+
+// handle takes in an event of the terminal. It reports whether something is to be drawn.
+func (a *app) handle(ev tcell.Event) bool {
+	switch ev := ev.(type) {
+	case *tcell.EventKey:
+		if a.pasting {
+			a.collect(ev)
+			return false
+		}
+		a.key(ev)
+	case *tcell.EventPaste:
+		a.pasting = ev.Start()
+		if ev.End() {
+			a.overlay = noOverlay
+			a.input.insert(string(a.paste))
+		}
+		a.paste = nil
+	case *tcell.EventFocus:
+		a.away = !ev.Focused
+	case *tcell.EventResize:
+		a.screen.Sync()
+	default:
+		return false
+	}
+	return true
+}
+
+// collect gathers what is pasted. Lines end in CR or LF, as the terminal likes; CR LF is one end.
+func (a *app) collect(ev *tcell.EventKey) {
+	if len(a.paste) > maxInput {
+		return
+	}
+	switch key := ev.Key(); {
+	case key == tcell.KeyRune:
+		a.paste = append(a.paste, ev.Rune())
+	case key == tcell.KeyEnter:
+		a.paste = append(a.paste, '\r')
+	case key == tcell.KeyCtrlJ || key == tcell.KeyLF:
+		a.paste = append(a.paste, '\n')
+	case key == tcell.KeyTab:
+		a.paste = append(a.paste, '\t')
+	}
+}
+
+func (a *app) key(ev *tcell.EventKey) {
+	name := chord(ev)
+	if name != "Ctrl-C" {
+		a.quitUntil = time.Time{}
+	}
+	if a.overlay != noOverlay && a.overlayKey(ev, name) {
+		return
+	}
+	if name != "Tab" && name != "Shift-Tab" && name != "Enter" && name != "Esc" {
+		a.input.complete = completion{}
+	}
+	for _, b := range bindings() {
+		if slices.Contains(b.chords, name) {
+			if b.do(a, name) {
+				return
+			}
+			break
+		}
+	}
+	a.input.press(ev)
+}
+
+func (a *app) enter() {
+	if len(a.input.complete.choices) > 0 {
+		a.input.complete = completion{}
+		return
+	}
+	text := a.input.GetText()
+	if strings.TrimSpace(text) == "" {
+		a.here().list.End()
+		return
+	}
+	if a.submit(text) {
+		a.input.take(text)
+	}
+}
+
+func (a *app) newline() { a.input.press(tcell.NewEventKey(tcell.KeyEnter, 0, tcell.ModNone)) }
+
+func (a *app) escape() {
+	if len(a.input.complete.choices) > 0 {
+		a.input.complete = completion{}
+		return
+	}
+	a.here().list.Read()
+}
+
+func (a *app) interrupt() {
+	if a.now().Before(a.quitUntil) {
+		a.quit = true
+		return
+	}
+	a.input.set("")
+	a.quitUntil = a.now().Add(quitWithin)
+}
+
+func (a *app) suspend() {
+	var err error
+	if drained(a.screen, func() { err = a.screen.Suspend() }); err != nil {
+		return
+	}
+	stop()
+	if err := a.screen.Resume(); err != nil {
+		a.log.Error("resume the terminal", "err", err)
+		a.quit = true
+		return
+	}
+	a.screen.Sync()
+}

@@ -1,0 +1,272 @@
+package ui
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+func TestComplete(t *testing.T) {
+	f := lobby()
+	f.snapshot.People = append(f.snapshot.People, person("carla"))
+	for _, c := range []struct {
+		keys []string
+		want string
+	}{
+		{[]string{"/wh", "Tab"}, "/who "},
+		{[]string{"/", "Tab"}, "/help "},
+		{[]string{"/", "Tab", "Tab"}, "/nick "},
+		{[]string{"/", "Shift-Tab"}, "/quit "},
+		{[]string{"/", "Tab", "Shift-Tab"}, "/quit "},
+		{[]string{"/msg", "Tab"}, "/msg"},
+		{[]string{"bo", "Tab"}, "bob: "},
+		{[]string{"BO", "Tab"}, "bob: "},
+		{[]string{"ca", "Tab", "Tab"}, "carla: "},
+		{[]string{"ca", "Tab", "Tab", "Tab"}, "carol: "},
+		{[]string{"hi ca", "Tab", "Enter", "x"}, "hi carol x"},
+		{[]string{"hi @b", "Tab"}, "hi @bob "},
+		{[]string{"see #bu", "Tab"}, "see #build "},
+		{[]string{"ali", "Tab"}, "ali"}, // not oneself
+		{[]string{"zz", "Tab"}, "zz"},
+		{[]string{"Tab"}, ""},
+		{[]string{"漢字 @da", "Tab"}, "漢字 @dave "},
+	} {
+		s := newStage(t, 80, 24, f, Config{})
+		s.press(c.keys...)
+		if got := s.input.GetText(); got != c.want {
+			t.Errorf("%q: %q, want %q", c.keys, got, c.want)
+		}
+	}
+}
+
+func TestRecall(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("one", "Enter", "two", "Enter", "two", "Enter", "Up")
+	steps := []struct{ key, want string }{{"", "two"}, {"Up", "one"}, {"Up", "one"}, {"Down", "two"}, {"Down", ""}, {"Down", ""}, {"Up", "two"}, {"!", "two!"}, {"Up", "two!"}}
+	for _, step := range steps {
+		if step.key != "" {
+			s.press(step.key)
+		}
+		if got := s.input.GetText(); got != step.want {
+			t.Errorf("%s: %q, want %q", step.key, got, step.want)
+		}
+	}
+}
+
+func TestEdit(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("one two", "Ctrl-W", "three", "Ctrl-A", "> ", "Ctrl-J", "Ctrl-Z")
+	if got := s.input.GetText(); got != "one three" {
+		t.Errorf("%q", got)
+	}
+	s.press("\u202e\u009b")
+	if got := s.input.GetText(); got != "one three" {
+		t.Errorf("%q", got)
+	}
+	s.press("Ctrl-C", "one", "Ctrl-J", "two", "Alt-Enter", "three")
+	s.want("> one")
+	s.want("   two")
+	s.want("   three")
+	s.press("Ctrl-C")
+	if s.input.GetText() != "" || s.quit {
+		t.Error("Ctrl-C empties the input")
+	}
+	s.press(strings.Repeat("x", message.MaxText*3/4))
+	s.want("3072/4096")
+	s.press(strings.Repeat("x", message.MaxText/4+1), "Enter")
+	s.want("4097/4096")
+	s.want("! this has 4097 bytes and a message at most")
+	if len(s.outbox) > 0 {
+		t.Error("what is too long is not sent")
+	}
+}
+
+func TestPaste(t *testing.T) {
+	for name, keys := range map[string][]*tcell.EventKey{
+		"CR":    {tcell.NewEventKey(tcell.KeyEnter, 0, 0)},
+		"LF":    {tcell.NewEventKey(tcell.KeyCtrlJ, 0, tcell.ModCtrl)},
+		"CR LF": {tcell.NewEventKey(tcell.KeyEnter, 0, 0), tcell.NewEventKey(tcell.KeyCtrlJ, 0, tcell.ModCtrl)},
+	} {
+		s := newStage(t, 80, 24, lobby(), Config{})
+		s.press("F1", "Esc", "see: ")
+		s.handle(tcell.NewEventPaste(true))
+		for _, r := range "a\x01" {
+			s.handle(tcell.NewEventKey(tcell.KeyRune, r, 0))
+		}
+		for _, k := range keys {
+			s.handle(k)
+		}
+		s.handle(tcell.NewEventKey(tcell.KeyTab, 0, 0))
+		s.handle(tcell.NewEventKey(tcell.KeyEsc, 0, 0))
+		s.handle(tcell.NewEventKey(tcell.KeyRune, 'b', 0))
+		s.handle(tcell.NewEventKey(tcell.KeyRune, '\u202e', 0))
+		s.handle(tcell.NewEventPaste(false))
+		if got := s.input.GetText(); got != "see: a\n    b" {
+			t.Errorf("%s: %q", name, got)
+		}
+		if len(s.outbox) > 0 {
+			t.Errorf("%s: a paste is not sent", name)
+		}
+	}
+}
+
+func TestRooms(t *testing.T) {
+	f := lobby()
+	s := newStage(t, 120, 40, f, Config{})
+	elsewhere := func(text string) {
+		s.said(time.Second, node.Message{Room: "#build", Kind: message.Text, Nick: "bob", Author: id("bob"), Text: text}, false)
+		s.draw()
+	}
+	elsewhere("red")
+	elsewhere("red, alice")
+	s.want("#build", "»2")
+	s.press("Alt-a")
+	s.want("▸#build")
+	s.want("» red, alice")
+	s.want("─ new messages ─")
+	s.wantNot("»2")
+	s.press("Esc")
+	s.wantNot("new messages")
+	s.press("Ctrl-N")
+	s.want("▸#lobby")
+	s.press("Alt-2")
+	s.want("▸#build")
+	s.press("Ctrl-P")
+	s.want("▸#lobby")
+
+	s.press("/join #tea", "Enter")
+	f.snapshot.Rooms = append(f.snapshot.Rooms, node.Room{Name: "#tea", Joined: true})
+	s.carry(nil)
+	s.want("▸#tea")
+	s.press("/leave", "Enter")
+	f.snapshot.Rooms = f.snapshot.Rooms[:2]
+	s.carry(nil)
+	s.want("▸#lobby")
+	s.wantNot("#tea")
+	s.press("F5")
+	s.wantNot("ROOMS")
+	s.resize(80, 24)
+	elsewhere("green")
+	s.want("▲ 1 unread in #build")
+	s.press("F5", "Down", "Enter")
+	s.want("#build ·")
+	s.press("F4")
+	s.wantNot("PEERS")
+	s.resize(40, 15)
+	s.press("F4", "Down", "Enter", "hi")
+	s.want("> @bob hi")
+}
+
+// carry ends the oldest command with err, as the worker does.
+func (s *stage) carry(err error) {
+	s.t.Helper()
+	if len(s.outbox) == 0 {
+		s.t.Fatal("there is no command")
+	}
+	j := s.outbox[0]
+	s.outbox = s.outbox[1:]
+	j.after(err)
+	s.draw()
+}
+
+func TestUnread(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.say(0, "bob", "seen")
+	s.draw()
+	s.wantNot("new messages")
+	s.handle(tcell.NewEventFocus(false))
+	s.say(0, "bob", "unseen")
+	s.handle(tcell.NewEventFocus(true))
+	s.draw()
+	s.want("─ new messages ─")
+	s.press("ok", "Enter")
+	s.wantNot("new messages")
+	s.carry(errors.New("no"))
+	s.want("! no")
+	if got := s.input.GetText(); got != "ok" {
+		t.Errorf("the line is not given back: %q", got)
+	}
+
+	// What the others have said before is not news; what arrives late is told of.
+	s.said(-time.Hour, node.Message{Room: "#lobby", Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "old"}, true)
+	s.draw()
+	s.wantNot("earlier")
+	s.apply(node.CaughtUp{})
+	s.said(time.Minute, node.Message{Room: "#lobby", Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "late"}, true)
+	s.said(time.Minute, node.Message{Room: "#lobby", Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "later"}, true)
+	s.draw()
+	s.want("· 2 earlier messages arrived")
+}
+
+func TestCommands(t *testing.T) {
+	f := lobby()
+	s := newStage(t, 80, 24, f, Config{})
+	for in, want := range map[string]string{
+		"/who":      "bob    the hub, 0.4 ms",
+		"/hub":      "bob is the hub (term 3)",
+		"/rooms":    "#build  joined",
+		"/help me":  "/me TEXT: say what you do",
+		"/version":  "earshot test",
+		"/msg bob ": "! /msg is not in this version",
+		"/jion #x":  "did you mean /join?",
+		"/help":     "─ help ─",
+	} {
+		s.press("/clear", "Enter", in, "Enter")
+		s.want(want)
+		if f.done != nil || len(s.outbox) > 0 {
+			t.Errorf("%s: was sent", in)
+		}
+		s.press("Esc", "Ctrl-C")
+	}
+	s.press("//etc", "Enter", "/me waves", "Enter", "/away", "Enter", "/nick zoe", "Enter")
+	s.want("⧗ /etc")
+	s.want("⧗ alice waves")
+	var sent []node.Command
+	for _, j := range s.outbox {
+		sent = append(sent, j.command)
+	}
+	want := []node.Command{node.Say{Room: "#lobby", Text: "/etc"}, node.Say{Room: "#lobby", Text: "waves", Action: true}, node.SetAway{Away: true}, node.Rename{Nick: "zoe"}}
+	if !slices.Equal(sent, want) {
+		t.Errorf("sent %v, want %v", sent, want)
+	}
+	for range 4 {
+		s.carry(nil)
+	}
+	s.want("· you are away; /back when you return")
+	s.apply(node.Renamed{ID: id("alice"), Old: "alice", New: "zoe"})
+	s.draw()
+	s.want("· you are now zoe")
+}
+
+// The table names each key once, and chord knows them all.
+func TestBindings(t *testing.T) {
+	seen := map[string]bool{}
+	for _, b := range bindings() {
+		for _, c := range b.chords {
+			if seen[c] {
+				t.Errorf("%s is bound twice", c)
+			}
+			seen[c] = true
+		}
+		if (b.keys == "") != (b.help == "") {
+			t.Errorf("%v: keys %q, help %q", b.chords, b.keys, b.help)
+		}
+	}
+	for name, ev := range map[string]*tcell.EventKey{
+		"Alt-Enter": tcell.NewEventKey(tcell.KeyEnter, 0, tcell.ModAlt), "Shift-Enter": tcell.NewEventKey(tcell.KeyEnter, 0, tcell.ModShift),
+		"Alt-Up": tcell.NewEventKey(tcell.KeyUp, 0, tcell.ModAlt), "Shift-Up": tcell.NewEventKey(tcell.KeyUp, 0, tcell.ModShift),
+		"Alt-A": tcell.NewEventKey(tcell.KeyRune, 'a', tcell.ModAlt), "Ctrl-J": tcell.NewEventKey(tcell.KeyLF, 0, 0),
+		"Ctrl-L": tcell.NewEventKey(tcell.KeyRune, 'l', tcell.ModCtrl), "Alt-9": tcell.NewEventKey(tcell.KeyRune, '9', tcell.ModAlt),
+	} {
+		if got := chord(ev); got != name || !seen[name] {
+			t.Errorf("%s is called %q", name, got)
+		}
+	}
+}

@@ -1,0 +1,185 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+)
+
+const (
+	// frame is the time between two drawings that nobody is waiting for.
+	frame = 33 * time.Millisecond
+	// maxOutbox is how many typed lines wait for the node before the screen refuses more.
+	maxOutbox = 200
+	// welcomeAfter is how long the welcome waits for a hub to be known.
+	welcomeAfter = 3 * time.Second
+)
+
+// errGone: somebody else put the terminal right, a Guard for one.
+var errGone = errors.New("the terminal is gone")
+
+// job is a command on its way to the node, and what follows from its outcome.
+type job struct {
+	command node.Command
+	after   func(error)
+}
+
+// loop runs until the user quits or ctx ends.
+func (a *app) loop(ctx context.Context) error {
+	input := a.readTerminal(ctx)
+	events := a.node.Events(ctx, firstHistory)
+	changed := a.node.Changed(ctx)
+	jobs := make(chan job)
+	a.start(func() { a.work(ctx, jobs) })
+	welcome := time.NewTimer(welcomeAfter)
+	defer welcome.Stop()
+
+	pending, tick := true, time.NewTimer(0)
+	defer tick.Stop()
+	draw := func() {
+		a.fetchPages(ctx)
+		a.draw()
+		pending = false
+		tick.Reset(a.nextChange())
+	}
+	for !a.quit {
+		var out chan job
+		var next job
+		if len(a.outbox) > 0 {
+			out, next = jobs, a.outbox[0]
+		}
+		now := false // somebody is waiting for this to be seen
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev, ok := <-input:
+			if !ok {
+				return errGone
+			}
+			if err, ok := ev.(*tcell.EventError); ok {
+				return fmt.Errorf("read the terminal: %w", err)
+			}
+			now = a.handle(ev)
+		case e, ok := <-events:
+			if events = cond(ok, events); ok {
+				now = a.apply(e)
+			}
+		case _, ok := <-changed:
+			if changed = cond(ok, changed); ok {
+				a.snapshot = a.node.Snapshot()
+				a.syncRooms()
+			}
+		case out <- next:
+			a.outbox = a.outbox[1:]
+			continue
+		case f := <-a.done:
+			f()
+		case <-welcome.C:
+			a.welcome()
+		case <-tick.C:
+			draw()
+			continue
+		}
+		switch {
+		case now:
+			draw()
+		case !pending:
+			pending = true
+			tick.Reset(frame)
+		}
+	}
+	return nil
+}
+
+// cond returns c, or nil, of which a select takes no notice, where c was closed.
+func cond[T any](open bool, c <-chan T) <-chan T {
+	if open {
+		return c
+	}
+	return nil
+}
+
+// nextChange is how long the screen stays true by itself.
+func (a *app) nextChange() time.Duration {
+	now, next := a.now(), time.Hour
+	for _, t := range []time.Time{a.flashUntil, a.quitUntil} {
+		if d := t.Sub(now); d > 0 {
+			next = min(next, d+time.Millisecond)
+		}
+	}
+	return next
+}
+
+// start runs f in a goroutine that Run waits for.
+func (a *app) start(f func()) {
+	a.background.Go(func() {
+		defer a.guard.Recover()
+		f()
+	})
+}
+
+// readTerminal passes the terminal's events on until it is closed or ctx ends.
+func (a *app) readTerminal(ctx context.Context) <-chan tcell.Event {
+	events := make(chan tcell.Event, 64)
+	a.start(func() { a.screen.ChannelEvents(events, ctx.Done()) })
+	return events
+}
+
+// work carries commands out, one after the other.
+func (a *app) work(ctx context.Context, jobs <-chan job) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case j := <-jobs:
+			err := a.node.Do(ctx, j.command)
+			a.report(ctx, func() { j.after(err) })
+		}
+	}
+}
+
+// report hands what the background found to the loop.
+func (a *app) report(ctx context.Context, f func()) {
+	select {
+	case a.done <- f:
+	case <-ctx.Done():
+	}
+}
+
+// pageSize is how many messages of older history are read at once.
+const pageSize = 200
+
+// fetchPages reads the history that the current room's list asks for, in the background.
+func (a *app) fetchPages(ctx context.Context) {
+	r := a.here()
+	key, older := r.list.Older()
+	newest := r.list.Newest()
+	if newest {
+		key = node.Key{}
+	}
+	if !older && !newest || a.pages[r.name] {
+		return
+	}
+	a.pages[r.name] = true
+	a.start(func() {
+		page, err := a.node.Page(r.name, key, pageSize)
+		a.report(ctx, func() {
+			delete(a.pages, r.name)
+			if err != nil {
+				a.log.Warn("read history", "room", r.name, "err", err)
+				r.list.Problem(a.now(), "older messages cannot be read: "+err.Error(), "")
+				page = nil
+			}
+			if newest {
+				r.list.Replace(page, a.snapshot.Me.Nick)
+			} else {
+				r.list.Prepend(page, a.snapshot.Me.Nick)
+			}
+		})
+	})
+}

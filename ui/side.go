@@ -1,0 +1,96 @@
+package ui
+
+import (
+	"fmt"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+	"earshot/ui/cell"
+	"earshot/ui/command"
+)
+
+// drawPeers draws the column of who is here.
+func (a *app) drawPeers(r rect) {
+	x, w := r.x+1, r.w-2
+	a.put(x, r.y, w, piece{"PEERS ", a.look.Title}, piece{fmt.Sprint(command.Here(a.snapshot)), a.look.Dim})
+	people := a.snapshot.People
+	for i, p := range people {
+		y := r.y + 1 + i
+		if y == r.y+r.h-1 && i < len(people)-1 {
+			a.put(x, y, w, piece{fmt.Sprintf("%s and %d more (/who)", a.look.More, len(people)-i), a.look.Dim})
+			return
+		}
+		a.drawPerson(x, y, w, p)
+	}
+}
+
+// drawPerson draws one row: what they are, their nick, and at the right what is worth knowing.
+func (a *app) drawPerson(x, y, w int, p node.Person) {
+	sign, style := a.look.Here, a.look.Good
+	note := ""
+	if p.Latency > 0 {
+		note = command.Latency(p.Latency)
+	}
+	switch {
+	case p.Hub:
+		sign, style = a.look.Hub, a.look.Crown
+	case p.Server:
+		sign, style = a.look.Server, a.look.Dim
+	case p.Away:
+		sign, style = a.look.Away, a.look.Dim
+	}
+	switch {
+	case p.Server:
+		note = "server"
+	case p.Away:
+		note = "away"
+	}
+	you := ""
+	if p.Me {
+		you = " (you)"
+	}
+	nick := cell.Fit(cell.Line(p.Nick), w-2-len(you)-cell.Width(note)-1, a.look.More)
+	used := a.put(x, y, w, piece{sign + " ", style}, piece{nick, a.nickStyle(p)}, piece{you, a.look.Dim})
+	if room := w - used - 1; cell.Width(note) <= room {
+		cell.Put(a.screen, x+w-cell.Width(note), y, room, note, a.look.Dim)
+	}
+}
+
+func (a *app) nickStyle(p node.Person) tcell.Style {
+	if p.Away || p.Server {
+		return a.look.Dim
+	}
+	return a.look.Author(p.ID)
+}
+
+// drawRooms draws the column of rooms.
+func (a *app) drawRooms(r rect) {
+	a.put(r.x+1, r.y, r.w-1, piece{"ROOMS", a.look.Title})
+	for i, room := range a.rooms {
+		y := r.y + 1 + i
+		if y == r.y+r.h-1 && i < len(a.rooms)-1 {
+			a.put(r.x+1, y, r.w-1, piece{fmt.Sprintf("%s and %d more", a.look.More, len(a.rooms)-i), a.look.Dim})
+			return
+		}
+		a.drawRoom(r.x, y, r.w-1, i, room)
+	}
+}
+
+func (a *app) drawRoom(x, y, w, i int, r *room) {
+	sign, style := " ", a.look.Text
+	if i == a.current {
+		sign, style = a.look.Current, a.look.Strong
+	}
+	news := ""
+	if r.news > 0 {
+		style = a.look.Warn
+		news = fmt.Sprint(r.news)
+		if r.named {
+			news = a.look.Mentioned + news
+		}
+	}
+	name := cell.Fit(cell.Line(r.name), w-3-cell.Width(news), a.look.More)
+	a.put(x+1, y, w-1, piece{sign, a.look.Strong}, piece{name, style})
+	cell.Put(a.screen, x+w-cell.Width(news), y, w, news, a.look.Warn)
+}

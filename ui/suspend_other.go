@@ -1,0 +1,6 @@
+//go:build !unix
+
+package ui
+
+// stop does nothing where there is no job control.
+func stop() {}

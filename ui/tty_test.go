@@ -1,0 +1,104 @@
+package ui
+
+import (
+	"bytes"
+	"errors"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+)
+
+// tty is a terminal that keeps what is written to it. Its input is closed by Drain.
+type tty struct {
+	mu   sync.Mutex
+	out  bytes.Buffer
+	stop chan struct{}
+	once sync.Once
+}
+
+func (t *tty) Start() error        { return nil }
+func (t *tty) Stop() error         { return nil }
+func (t *tty) Drain() error        { t.once.Do(func() { close(t.stop) }); return nil }
+func (t *tty) NotifyResize(func()) {}
+func (t *tty) WindowSize() (tcell.WindowSize, error) {
+	return tcell.WindowSize{Width: 120, Height: 40}, nil
+}
+func (t *tty) Read([]byte) (int, error) { <-t.stop; return 0, errors.New("closed") }
+func (t *tty) Close() error             { return nil }
+func (t *tty) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.Write(b)
+}
+
+func (t *tty) written() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.out.String()
+}
+
+// ours matches what the screen itself sends: cursor, colours and attributes by number, character sets.
+var ours = regexp.MustCompile(`\x1b\[[0-9;]*[Hm]|\x1b\(B|\x1b\[\?(25|2026|12)[hl]|\x1b\[[0-9;]*[JKCDABG]|\x1b\[0 q|[\x08\x0f]`)
+
+// No byte of anybody's text commands the terminal, wherever on the screen it stands.
+func TestBytes(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	const evil = "x\x1b[?1337h\x1b]52;c;ZXZpbA==\x07\x1b]8;;http://evil/\x1b\\\x1bP+q\x1b\\\u009b?1337h\u009d0;evil\u009c\x00\x07\x0e\x7f\ny"
+	fake := lobby()
+	me := fake.snapshot.Me
+	me.Nick = "me" + evil
+	mallory := node.Person{ID: id("mallory"), Nick: evil, Latency: time.Second}
+	fake.snapshot.Me, fake.snapshot.Network, fake.snapshot.Hub.Hub = me, evil, evil
+	fake.snapshot.People = []node.Person{me, mallory}
+	fake.snapshot.Rooms = append(fake.snapshot.Rooms, node.Room{Name: "#" + evil, Joined: true})
+	fake.snapshot.Candidates = []node.Candidate{{Nick: evil, Address: evil}}
+	fake.do = func(node.Command) error { return &node.Error{Text: evil, Hint: evil} }
+
+	term := &tty{stop: make(chan struct{})}
+	screen, err := tcell.NewTerminfoScreenFromTty(term)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := screen.Init(); err != nil {
+		t.Fatal(err)
+	}
+	a := newApp(Config{Node: fake, Version: evil}, screen)
+	before := len(term.written())
+	s := &stage{app: a, t: t, fake: fake}
+	s.time = start
+	s.now = func() time.Time { return s.time }
+	a.apply(fake.snapshot.Hub)
+	s.say(time.Minute, evil, evil)
+	for _, h := range hostile {
+		s.say(time.Minute, "mallory", h)
+	}
+	a.apply(node.PeerChanged{State: node.Joined, Nick: evil})
+	a.apply(node.Renamed{Old: evil, New: evil})
+	a.apply(node.Notice{Text: evil, Hint: evil})
+	a.apply(node.HubChanged{State: node.Lost, Hub: evil})
+	for _, c := range []string{"/who", "/hub", "/rooms", "/realms", "/version", "/nick", "/x" + evil} {
+		a.submit(c)
+		a.draw()
+	}
+	a.fail(&node.Error{Text: evil, Hint: evil})
+	a.input.insert(evil)
+	s.press("F1", "Esc", "F4", "F4", "F5", "Ctrl-C", "x", "Tab", "Ctrl-C", "#", "Tab", "Ctrl-N", "PgUp")
+	out := term.written()[before:]
+	screen.Fini()
+
+	if !strings.Contains(out, "[?1337h") {
+		t.Error("the text itself was not drawn")
+	}
+	rest := ours.ReplaceAllString(out, "")
+	for i, r := range rest {
+		if r < 0x20 && r != '\r' && r != '\n' || r >= 0x7f && r < 0xa0 {
+			t.Fatalf("a control character reached the terminal: %q", rest[max(i-20, 0):min(i+20, len(rest))])
+		}
+	}
+}

@@ -1,0 +1,139 @@
+// Package ui is the full screen: what is said, who is here, how things stand, and a line to type in.
+//
+// One goroutine, the one that called Run, owns everything that is shown. It selects over the terminal's events, the node's events, changes of the
+// snapshot, and results of what it asked others to do; it applies what came, and draws at most once in 33 ms, at once for a key. There is no lock
+// and no queue of closures into a running application: that is why it draws tview's primitives itself instead of running tview's Application, whose
+// queue blocks for ever once it has stopped and deadlocks when nested.
+//
+// Beside it run, until Run returns: a goroutine that reads the terminal, one that carries out commands in the order they were typed (a command
+// waits while the author's rate is used up), and one for each page of older history that is being read. A slow node delays what it is asked for and
+// nothing else; a flood of events costs one drawing per 33 ms.
+//
+// What other people wrote is drawn by this package's own primitives alone, cluster by cluster through ui/cell. tview's TextArea holds what the user types;
+// nothing of a peer goes near a tview tag parser.
+//
+// The terminal is put right again when Run returns or panics; a Guard does the same for panics in other goroutines of the process.
+package ui
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+	"earshot/node/identity"
+	"earshot/ui/command"
+	"earshot/ui/look"
+)
+
+// A Node is what the screen shows and what it asks to act; *node.Node is one.
+type Node interface {
+	Do(ctx context.Context, c node.Command) error
+	Events(ctx context.Context, history int) <-chan node.Event
+	Changed(ctx context.Context) <-chan struct{}
+	Snapshot() node.Snapshot
+	Page(room string, k node.Key, max int) ([]node.Message, error)
+}
+
+// Config of a full screen. Only Node is needed.
+type Config struct {
+	Node Node
+	// Screen to draw on; nil: the terminal.
+	Screen tcell.Screen
+	// NoColor uses none (the environment's NO_COLOR is for the caller to look at), ASCII only glyphs that every terminal has.
+	NoColor bool
+	ASCII   bool
+	// Guard is told of the screen, so that a panic elsewhere can put the terminal right; nil: nobody else.
+	Guard   *Guard
+	Log     *slog.Logger
+	Version string // for /version
+}
+
+// firstHistory is how many lines of stored history are asked for at the start; older ones come by scrolling.
+const firstHistory = 500
+
+// Run shows the screen until the user quits, which is no error, or ctx ends. It fails where the terminal cannot be used.
+func Run(ctx context.Context, c Config) (err error) {
+	screen := c.Screen
+	if screen == nil {
+		if screen, err = tcell.NewScreen(); err != nil {
+			return err
+		}
+	}
+	if err := screen.Init(); err != nil {
+		return err
+	}
+	a := newApp(c, screen)
+	ctx, cancel := context.WithCancel(ctx)
+	defer a.background.Wait()
+	defer cancel()
+	a.guard.take(screen)
+	defer a.guard.restore() // first of all, also while a panic passes through
+	screen.EnablePaste()
+	screen.EnableFocus()
+	return a.loop(ctx)
+}
+
+func newApp(c Config, screen tcell.Screen) *app {
+	a := &app{
+		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
+		look:  look.New(screen.Colors(), c.NoColor, c.ASCII),
+		now:   time.Now,
+		done:  make(chan func()),
+		pages: map[string]bool{},
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.guard == nil {
+		a.guard = &Guard{}
+	}
+	a.input = newInput(a.look)
+	a.snapshot = a.node.Snapshot()
+	a.room(command.Lobby)
+	a.syncRooms()
+	return a
+}
+
+// app is the state of the screen; it belongs to the loop's goroutine.
+type app struct {
+	node    Node
+	screen  tcell.Screen
+	guard   *Guard
+	look    *look.Look
+	log     *slog.Logger
+	version string
+	now     func() time.Time
+
+	snapshot node.Snapshot
+	rooms    []*room
+	current  int
+
+	input    *input
+	overlay  overlay
+	scroll   int  // of the overlay
+	noPeers  bool // the peers column is hidden
+	noRooms  bool
+	away     bool // the terminal lost the focus
+	welcomed bool
+	caughtUp bool // what the others had has come
+
+	seen    node.HubChanged // the last told of
+	lastHub identity.PeerID // the last that there was
+
+	flash      string // shown in the status line until flashUntil
+	flashUntil time.Time
+	quitUntil  time.Time // another Ctrl-C before then quits
+	quit       bool
+
+	pasting bool
+	paste   []rune
+
+	outbox     []job           // commands not yet handed to the worker
+	pages      map[string]bool // rooms of which a page is being read
+	done       chan func()     // what the background found, to be applied here
+	background sync.WaitGroup
+}
