@@ -62,7 +62,7 @@ func choose(all []net.Interface, addresses func(net.Interface) []netip.Addr) []i
 // br0 is a LAN's bridge as often as not.
 func virtual(name string) bool {
 	return slices.ContainsFunc([]string{
-		"docker", "br-", "virbr", "veth", "vmnet", "vboxnet", "cni", "flannel", "cali", "lxc", "lxdbr", "podman", "vEthernet (", "bridge10", "awdl", "llw",
+		"docker", "br-", "virbr", "veth", "vmnet", "vboxnet", "cni", "flannel", "cali", "lxc", "lxdbr", "podman", "vEthernet (Default Switch)", "vEthernet (WSL", "bridge10", "awdl", "llw",
 	}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 

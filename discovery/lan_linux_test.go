@@ -47,7 +47,7 @@ func onLAN(t *testing.T, story func(*testing.T, *lan)) {
 		{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}, // where only root may
 	} {
 		c := exec.CommandContext(t.Context(), os.Args[0], flags...)
-		c.Env = append(os.Environ(), inside+"="+t.Name())
+		c.Env = append(os.Environ(), inside+"="+t.Name(), "GORACE=atexit_sleep_ms=0") // otherwise each takes a second to end
 		c.SysProcAttr = attr
 		out, err = c.CombinedOutput()
 		var exit *exec.ExitError
@@ -219,8 +219,8 @@ func (h *host) run(t *testing.T, n byte, network byte) *participant {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		h.do(t, func() { p.Run(ctx) })
-		close(ended)
 	}()
 	p.stop = func() { cancel(); <-ended }
 	t.Cleanup(p.stop)

@@ -101,7 +101,9 @@ func parse(m *dns.Msg, from netip.AddrPort, zone string) (found []instance) {
 		delete(texts, name) // a repeated SRV does not count
 		i.gone = gone[name] || srv.Hdr.Ttl == 0
 		i.addrs = places(from.Addr(), hosts[strings.ToLower(srv.Target)], zone, srv.Port)
-		found = append(found, i)
+		if len(i.addrs) > 0 || i.gone {
+			found = append(found, i)
+		}
 	}
 	return found
 }

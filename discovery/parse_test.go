@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
+	"golang.org/x/time/rate"
 )
 
 var other = record{names: namesOf([8]byte{9}), session: [8]byte{9}} // the reader's own
@@ -200,7 +202,7 @@ func checkInstances(t *testing.T, found []instance) {
 			t.Errorf("%x twice", i.session)
 		}
 		seen[i.session] = true
-		if i.port == 0 || cleanRole(i.role) != i.role || len(i.addrs) > maxAddresses {
+		if i.port == 0 || len(i.addrs) == 0 && !i.gone || cleanRole(i.role) != i.role || len(i.addrs) > maxAddresses {
 			t.Errorf("%+v", i)
 		}
 		for _, a := range i.addrs {
@@ -212,7 +214,7 @@ func checkInstances(t *testing.T, found []instance) {
 	}
 }
 
-// FuzzRead is the whole way of a packet's bytes: taken apart, and answered by a zone.
+// FuzzRead is the whole way of a packet's bytes: they are taken apart, what they tell is taken in, what they ask is answered as the library would.
 func FuzzRead(f *testing.F) {
 	f.Add(golden(f, "announcement.hex"), true)
 	f.Add(golden(f, "goodbye.hex"), true)
@@ -230,6 +232,29 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%+v with %v", p, err)
 		}
 		checkInstances(t, p.instances)
+		r := newRun(New(Config{Tag: func([8]byte, uint16) [16]byte { return sample().tag }}))
+		r.take(heard{packet: p, link: &link{}}, time.Now())
+		if len(r.known) > len(p.instances) {
+			t.Errorf("%d known of %d", len(r.known), len(p.instances))
+		}
+		var m dns.Msg
+		if m.Unpack(b) != nil {
+			return
+		}
+		z := zone{budget: rate.NewLimiter(answerRate, answerRate)}
+		z.set(sample())
+		given := 0
+		for _, q := range m.Question {
+			if rrs := z.Records(q); len(rrs) > 0 {
+				given++
+				if _, err := pack(rrs); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if given > answerRate+1 {
+			t.Errorf("%d answers", given)
+		}
 	})
 }
 

@@ -109,15 +109,19 @@ func (r *run) isAlone() bool {
 	return r.c.Alone()
 }
 
+// noticeAlone starts the schedule anew when the last one known has gone.
+func (r *run) noticeAlone(now time.Time) {
+	alone := r.isAlone()
+	if alone && !r.alone {
+		r.schedule.kick(now)
+	}
+	r.alone = alone
+}
+
 // look compares the interfaces with the links, and makes the links follow.
 func (r *run) look(now time.Time) {
 	r.known.expire(now)
-	if alone := r.isAlone(); alone != r.alone {
-		r.alone = alone
-		if alone {
-			r.schedule.kick(now)
-		}
-	}
+	r.noticeAlone(now)
 	ifaces, err := interfaces()
 	if err != nil {
 		r.c.Log.Warn("cannot list network interfaces", "error", err)

@@ -1,0 +1,64 @@
+package discovery
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Only what is verified and another's is reported, in the order it came.
+func TestTake(t *testing.T) {
+	var said []string
+	tag := func(s [8]byte, port uint16) [16]byte { return [16]byte{byte(port), byte(port >> 8), 15: s[7]} }
+	me := [8]byte{7: 1}
+	r := newRun(New(Config{
+		Session: me, Port: 4001, Tag: tag,
+		Found: func(p Peer) { said = append(said, "found "+p.Addresses[0].String()) },
+		Gone:  func(s [8]byte) { said = append(said, "gone "+string('0'+s[7])) },
+	}))
+	from := func(n byte, edit func(*instance)) instance {
+		i := heardOf(uint64(n), "10.0.0.1:4002")
+		i.port = 4002
+		i.tag = tag(i.session, i.port)
+		if edit != nil {
+			edit(&i)
+		}
+		return i
+	}
+	r.take(heard{packet: packet{instances: []instance{
+		from(1, nil),
+		from(1, func(i *instance) { i.gone = true }),
+		from(2, nil),
+		from(3, func(i *instance) { i.tag[15]++ }),
+		from(4, func(i *instance) { i.port++ }),
+		from(5, func(i *instance) { i.gone = true; i.tag = [16]byte{} }),
+		from(2, func(i *instance) { i.gone = true }),
+	}}}, time.Now())
+	if len(said) != 2 || said[0] != "found 10.0.0.1:4002" || said[1] != "gone 2" {
+		t.Errorf("%q", said)
+	}
+	if len(r.known) != 1 {
+		t.Errorf("%d remembered", len(r.known))
+	}
+}
+
+// Whoever becomes alone asks at once, and once.
+func TestBecomingAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alone := true
+		r := newRun(New(Config{Alone: func() bool { return alone }}))
+		r.schedule.restart(time.Now())
+		r.alone = true
+		follow(8, &r.schedule, r.isAlone, 0)
+		for _, c := range []struct{ alone, asks bool }{{true, false}, {false, false}, {true, true}, {true, false}} {
+			alone = c.alone
+			r.noticeAlone(time.Now())
+			if asks := r.schedule.due(time.Now()); asks != c.asks {
+				t.Errorf("alone %v: it asks %v", c.alone, asks)
+			}
+			if r.schedule.due(time.Now()) {
+				r.schedule.asked(time.Now(), alone, 0)
+			}
+		}
+	})
+}
