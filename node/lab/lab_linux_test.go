@@ -1,0 +1,235 @@
+package lab_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node/lab"
+)
+
+// envHelper makes this program a small network tool instead of a test; its arguments are the words of the value.
+const envHelper = "LAB_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	if words := strings.Fields(os.Getenv(envHelper)); len(words) > 0 {
+		if err := helper(words); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(lab.Main(m))
+}
+
+// helper is: serve (answer TCP, and other hosts' UDP, on port 1000 and multicast on 5353, until killed) | tcp ADDRESS | udp ADDRESS (print how many of 200 answers came).
+func helper(words []string) error {
+	switch words[0] {
+	case "serve":
+		return serve()
+	case "tcp":
+		c, err := net.DialTimeout("tcp", words[1], 400*time.Millisecond)
+		if err == nil {
+			fmt.Println("from", c.LocalAddr())
+			c.Close()
+		}
+		return err
+	case "udp":
+		return ask(words[1])
+	}
+	return errors.New("which?")
+}
+
+func serve() error {
+	l, err := net.Listen("tcp", ":1000")
+	if err != nil {
+		return err
+	}
+	u, err := net.ListenPacket("udp", ":1000")
+	if err != nil {
+		return err
+	}
+	m, err := net.ListenMulticastUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(224, 0, 0, 251), Port: 5353})
+	if err != nil {
+		return err
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return err
+	}
+	for _, s := range []net.PacketConn{u, m} {
+		go func() {
+			b := make([]byte, 100)
+			for {
+				n, from, err := s.ReadFrom(b)
+				if err != nil {
+					return
+				}
+				ip := from.(*net.UDPAddr).IP
+				if !slices.ContainsFunc(own, func(a net.Addr) bool { return a.(*net.IPNet).IP.Equal(ip) }) {
+					u.WriteTo(b[:n], from)
+				}
+			}
+		}()
+	}
+	fmt.Println("ready")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		c.Close()
+	}
+}
+
+func ask(address string) error {
+	to, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return err
+	}
+	s, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		return err
+	}
+	const n = 200
+	answers := 0
+	for range n {
+		if _, err := s.WriteTo([]byte("x"), to); err != nil {
+			return err
+		}
+		s.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, _, err := s.ReadFrom(make([]byte, 1)); err == nil {
+			answers++
+		}
+	}
+	fmt.Println(answers)
+	return nil
+}
+
+// tool runs the helper on a host to its end.
+func tool(t *testing.T, h *lab.Host, words string) (string, error) {
+	t.Helper()
+	cmd := h.Command(executable(t))
+	cmd.Env = append(cmd.Env, envHelper+"="+words)
+	out, err := cmd.Output()
+	return strings.TrimSpace(string(out)), err
+}
+
+// server runs the helper's serve on a host until the test ends.
+func server(t *testing.T, h *lab.Host) {
+	t.Helper()
+	cmd := h.Command(executable(t))
+	cmd.Env = append(cmd.Env, envHelper+"=serve")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	if _, err := out.Read(make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func executable(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLab(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 4)
+	for i := 1; i <= 4; i++ {
+		server(t, l.Host(i))
+	}
+	reaches := func(from, to int, want bool) {
+		t.Helper()
+		out, err := tool(t, l.Host(from), fmt.Sprintf("tcp %s:1000", l.Host(to).IP()))
+		if (err == nil) != want {
+			t.Errorf("%d reaches %d: %v; want %v\n%s", from, to, err == nil, want, out)
+		}
+	}
+	answers := func(from int, to string) int {
+		t.Helper()
+		out, err := tool(t, l.Host(from), "udp "+to)
+		n, bad := strconv.Atoi(out)
+		if err != nil || bad != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return n
+	}
+	const multicast = "224.0.0.251:5353"
+	reaches(1, 2, true)
+	if out, err := tool(t, l.Host(1), "tcp [fd77::2]:1000"); err != nil {
+		t.Errorf("IPv6: %s", out)
+	}
+	if n := answers(1, multicast); n != 200 {
+		t.Errorf("multicast: %d of 200", n)
+	}
+	l.Cut(2)
+	reaches(1, 2, false)
+	reaches(2, 2, true)
+	l.Heal(2)
+	reaches(1, 2, true)
+	l.Split([]int{1, 2}, []int{3, 4})
+	reaches(1, 3, false)
+	reaches(4, 3, true)
+	l.Join()
+	reaches(1, 3, true)
+	l.Loss(2, 30)
+	if n := answers(1, l.Host(2).IP().String()+":1000"); n < 100 || n > 175 {
+		t.Errorf("30 %% loss: %d of 200", n)
+	}
+	l.Loss(2, 0)
+	if n := answers(1, l.Host(2).IP().String()+":1000"); n != 200 {
+		t.Errorf("no loss: %d of 200", n)
+	}
+	for i := 2; i <= 4; i++ {
+		l.Host(i).Drop("-p", "udp", "--dport", "5353")
+	}
+	if n := answers(1, multicast); n != 0 {
+		t.Errorf("multicast dropped: %d of 200", n)
+	}
+}
+
+func TestRouter(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 3)
+	router := l.Route(3)
+	inside, outside := l.Host(1), l.Host(3)
+	for _, h := range []*lab.Host{inside, outside} {
+		server(t, h)
+	}
+	if out, err := tool(t, outside, "tcp "+inside.IP().String()+":1000"); err != nil || !strings.Contains(out, "10.78.0.3") {
+		t.Errorf("through the router: %s, %v", out, err)
+	}
+	if out, err := tool(t, outside, "udp 224.0.0.251:5353"); err != nil || out != "0" {
+		t.Errorf("multicast through the router: %s, %v", out, err)
+	}
+	router.Masquerade()
+	if out, err := tool(t, outside, "tcp "+inside.IP().String()+":1000"); err == nil {
+		t.Errorf("past the masquerade: %s", out)
+	}
+	if out, err := tool(t, inside, "tcp "+outside.IP().String()+":1000"); err != nil {
+		t.Errorf("from inside: %s, %v", out, err)
+	}
+	router.Forward(1000, inside)
+	if out, err := tool(t, outside, "tcp 10.78.255.254:1000"); err != nil {
+		t.Errorf("forwarded: %s, %v", out, err)
+	}
+}
