@@ -1,0 +1,132 @@
+package lab_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"earshot/node/lab"
+)
+
+func TestHubIsKilledWhileTwoType(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 3)
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3)}
+	hub := together(t, l, soon, all...)
+	rest := others(all, hub)
+	first := slices.Index(all, hub) + 1
+	const n = 40
+	var lines []string
+	for i := range n {
+		if i == n/2 {
+			hub.Kill()
+		}
+		for k, p := range rest {
+			text := fmt.Sprintf("rest%d %d", k, i)
+			lines = append(lines, text)
+			say(p, text)
+		}
+		if i < n/2 {
+			text := fmt.Sprintf("hub %d", i)
+			lines = append(lines, text)
+			say(hub, text)
+			reads(rest[0], text) // it was on another machine before the hub died: it must survive
+		}
+	}
+	new := together(t, l, 2*soon, rest...)
+	haveAll(t, l, lines, rest...)
+
+	again := start(l, first)
+	all = append(rest, again)
+	if together(t, l, soon, all...) != new {
+		t.Error("the killed hub took its seat back")
+	}
+	say(again, "i am back")
+	haveAll(t, l, append(lines, "i am back"), all...)
+	if hubOf(all) != new {
+		t.Error("the hub changed later")
+	}
+	for _, e := range again.Events() {
+		if e.Kind == "message" && !e.History && e.Text != "i am back" {
+			t.Errorf("what was said before is told as news: %s", e.Raw)
+		}
+	}
+}
+
+func TestHubSaysGoodbye(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 4)
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3), start(l, 4)}
+	hub := together(t, l, soon, all...)
+	rest := others(all, hub)
+	seen := map[*lab.Process]int{}
+	for _, p := range rest {
+		seen[p] = len(p.Events())
+	}
+	gone := last(hub, "ready").ID
+	if status := hub.Stop(); status != 0 {
+		t.Errorf("it ended with status %d", status)
+	}
+	l.Wait(2*time.Second*lab.Slack, "another serves, and all have heard the goodbye", func() bool {
+		return hubOf(rest) != nil && !slices.ContainsFunc(rest, func(p *lab.Process) bool { return last(p, "peer").ID != gone })
+	})
+	for _, p := range rest {
+		for _, e := range p.Events()[seen[p]:] {
+			switch {
+			case e.Kind == "peer" && (e.ID != gone || e.State != "left"):
+				t.Errorf("%s: someone seemed to move who did not: %s", p, e.Raw)
+			case e.Kind == "hub" && e.State == "lost":
+				t.Errorf("%s: it was not handed over: %s", p, e.Raw)
+			}
+		}
+	}
+	say(rest[0], "carry on")
+	for _, p := range rest {
+		reads(p, "carry on")
+	}
+	if status := rest[0].Interrupt(); status != 130 {
+		t.Errorf("interrupted, it ended with status %d", status)
+	}
+}
+
+func TestHubsCableIsPulled(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 3)
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3)}
+	hub := together(t, l, soon, all...)
+	rest := others(all, hub)
+	l.Cut(slices.Index(all, hub) + 1)
+	l.Wait(2*soon, "the others have a hub", func() bool { return hubOf(rest) != nil })
+	lines := []string{"without 1", "cutoff 1"}
+	say(rest[0], lines[0])
+	say(hub, lines[1])
+	reads(rest[1], lines[0])
+	l.Heal(slices.Index(all, hub) + 1)
+	together(t, l, 2*soon, all...)
+	haveAll(t, l, lines, all...)
+}
+
+func TestSplitAndJoin(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 4)
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3), start(l, 4)}
+	together(t, l, soon, all...)
+	say(all[0], "before 1")
+	haveAll(t, l, []string{"before 1"}, all...)
+	l.Split([]int{1, 2}, []int{3, 4})
+	together(t, l, 4*soon, all[:2]...)
+	together(t, l, 4*soon, all[2:]...)
+	lines := []string{"before 1"}
+	for i := range 10 {
+		for k, p := range all {
+			text := fmt.Sprintf("side%d %d", k, i)
+			lines = append(lines, text)
+			say(p, text)
+		}
+	}
+	haveAll(t, l, lines[:1], all...)
+	l.Join()
+	together(t, l, 4*soon, all...)
+	haveAll(t, l, lines, all...)
+}

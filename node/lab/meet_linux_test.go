@@ -1,0 +1,138 @@
+package lab_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"earshot/node/lab"
+)
+
+func TestThreeMeetAndTalk(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 3)
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3)}
+	together(t, l, 3*time.Second*lab.Slack, all...)
+	for i, p := range all {
+		ready := last(p, "ready")
+		if ready.Network != "lobby" || ready.Closed || ready.Port != 4327 || len(ready.Session) != 16 || ready.Me == "" {
+			t.Errorf("%s", ready.Raw)
+		}
+		text := []string{"hello", "grüß dich", "你好 👋🏽"}[i]
+		mine := say(p, text)
+		for _, q := range others(all, p) {
+			e := reads(q, text)
+			if e.ID != mine.ID || e.Author != ready.ID || e.Nick != ready.Me || e.Room != "#lobby" || e.Mine || e.History || !e.At.Equal(mine.At) {
+				t.Errorf("said  %s\nheard %s", mine.Raw, e.Raw)
+			}
+		}
+		p.Wait(soon, "two machines have it", func(e lab.Event) bool { return e.Kind == "delivery" && e.ID == mine.ID && e.Copies >= 2 })
+	}
+	for _, p := range all {
+		checkOnce(t, p)
+	}
+}
+
+func TestServerOnlyTakesTheSeatAndKeepsIt(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 5)
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3)}
+	together(t, l, soon, all...)
+	box := start(l, 4, "--server-only")
+	withBox := append(slices.Clone(all), box)
+	l.Wait(5*time.Second*lab.Slack, "all are with the box", func() bool { return hubOf(withBox) == box })
+
+	newcomer := start(l, 5)
+	withBox = append(withBox, newcomer)
+	l.Wait(soon, "the newcomer is with the box", func() bool { return hubOf(withBox) == box })
+	mine := say(newcomer, "secret words")
+	for _, p := range all {
+		reads(p, "secret words")
+	}
+	logged := box.Wait(soon, "the box logs it", func(e lab.Event) bool { return e.Kind == "message" && e.ID == mine.ID })
+	if logged.Text != "" || logged.Room != "#lobby" {
+		t.Errorf("the box logged %s", logged.Raw)
+	}
+	for _, p := range all {
+		served := false
+		for _, e := range p.Events() {
+			served = served || e.Kind == "hub" && e.HubID == last(box, "ready").ID
+			if served && e.Kind == "hub" && e.HubID != last(box, "ready").ID {
+				t.Errorf("%s left the box: %s", p, e.Raw)
+			}
+		}
+	}
+
+	if status := box.Stop(); status != 0 {
+		t.Errorf("the box ended with status %d", status)
+	}
+	rest := append(slices.Clone(all), newcomer)
+	l.Wait(soon, "another serves", func() bool { return hubOf(rest) != nil })
+	say(all[0], "still here")
+	for _, p := range rest {
+		reads(p, "still here")
+	}
+}
+
+func TestClosedAndOpenSideBySide(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 5)
+	key, stderr, status := l.Host(1).Run("", "key", "new", "office")
+	if status != 0 {
+		t.Fatalf("key new: %d %s", status, stderr)
+	}
+	if _, stderr, status := l.Host(2).Run(key, "key", "join", "office"); status != 0 {
+		t.Fatalf("key join: %d %s", status, stderr)
+	}
+	if _, stderr, status := l.Host(5).Run("", "key", "new", "office"); status != 0 { // another key, the same name
+		t.Fatalf("key new: %d %s", status, stderr)
+	}
+	closed := []*lab.Process{start(l, 1, "--network", "office"), start(l, 2, "--network", "office")}
+	open := []*lab.Process{start(l, 3), start(l, 4)}
+	outsider := start(l, 5, "--network", "office")
+	together(t, l, soon, closed...)
+	together(t, l, soon, open...)
+	l.Wait(soon, "the outsider serves itself", func() bool { return last(outsider, "hub").State == "serving" })
+	if e := last(closed[0], "ready"); !e.Closed || e.Network != "office" {
+		t.Errorf("%s", e.Raw)
+	}
+	say(closed[0], "behind the door")
+	reads(closed[1], "behind the door")
+	say(open[1], "in the open")
+	reads(open[0], "in the open")
+
+	// Long enough for whoever could be met to be met: another of the open network comes and is found.
+	late := start(l, 5, "--profile", "second")
+	together(t, l, soon, append(open, late)...)
+	for _, p := range append(slices.Clone(closed), outsider) {
+		for _, e := range p.Events() {
+			if e.Text == "in the open" || e.Kind == "peer" && !slices.Contains([]string{id(t, closed[0]), id(t, closed[1]), id(t, outsider)}, e.ID) {
+				t.Errorf("%s sees the open network: %s", p, e.Raw)
+			}
+		}
+	}
+	for _, p := range append(slices.Clone(open), late, outsider) {
+		for _, e := range p.Events() {
+			if e.Text == "behind the door" || e.Kind == "peer" && (e.ID == id(t, closed[0]) || e.ID == id(t, closed[1])) {
+				t.Errorf("%s sees the closed network: %s", p, e.Raw)
+			}
+		}
+	}
+	for _, p := range append(slices.Clone(closed), open...) {
+		if e := last(p, "notice"); e.Raw != "" {
+			t.Errorf("%s confuses people: %s", p, e.Raw)
+		}
+	}
+}
+
+func TestKeyFile(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 2)
+	key, stderr, status := l.Host(1).Run("", "key", "new", "office")
+	if status != 0 {
+		t.Fatalf("key new: %d %s", status, stderr)
+	}
+	file := writeFile(t, l.Host(2), "office.key", key)
+	all := []*lab.Process{start(l, 1, "--network", "office"), start(l, 2, "--network", "office", "--key-file", file)}
+	together(t, l, soon, all...)
+}

@@ -1,0 +1,128 @@
+package lab_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node/lab"
+)
+
+// soon is what an action may take that has no bound of its own: several times what it does take.
+const soon = 5 * time.Second * lab.Slack
+
+// start runs the binary on host i, under a name of its own.
+func start(l *lab.Lab, i int, args ...string) *lab.Process {
+	return l.Host(i).Earshot(append([]string{"--nick", fmt.Sprint("host", i), "--rate", "0"}, args...)...)
+}
+
+// last returns the newest event of a kind; the zero Event where there is none.
+func last(p *lab.Process, kind string) (found lab.Event) {
+	for _, e := range p.Events() {
+		if e.Kind == kind {
+			found = e
+		}
+	}
+	return found
+}
+
+// texts returns the words of the messages printed so far, in their order.
+func texts(p *lab.Process) (all []string) {
+	for _, e := range p.Events() {
+		if e.Kind == "message" {
+			all = append(all, e.Text)
+		}
+	}
+	return all
+}
+
+func id(t *testing.T, p *lab.Process) string {
+	t.Helper()
+	return p.Wait(soon, "it is ready", func(e lab.Event) bool { return e.Kind == "ready" }).ID
+}
+
+// hubOf returns the one that all are with: it serves, and the rest are linked to it; nil where they are not of one mind.
+func hubOf(all []*lab.Process) (hub *lab.Process) {
+	var of string
+	for _, p := range all {
+		e := last(p, "hub")
+		switch {
+		case e.State != "serving" && e.State != "linked", of != "" && e.HubID != of, e.State == "serving" && hub != nil:
+			return nil
+		case e.State == "serving":
+			hub = p
+		}
+		of = e.HubID
+	}
+	if hub != nil && last(hub, "ready").ID != of {
+		return nil
+	}
+	return hub
+}
+
+// together waits until all are with one hub and see one another, and returns the hub.
+func together(t *testing.T, l *lab.Lab, within time.Duration, all ...*lab.Process) *lab.Process {
+	t.Helper()
+	l.Wait(within, fmt.Sprintf("%d are together with one hub", len(all)), func() bool {
+		return hubOf(all) != nil && !slices.ContainsFunc(all, func(p *lab.Process) bool { return last(p, "peer").Peers != len(all) })
+	})
+	return hubOf(all)
+}
+
+// others returns all but one.
+func others(all []*lab.Process, but *lab.Process) []*lab.Process {
+	return slices.DeleteFunc(slices.Clone(all), func(p *lab.Process) bool { return p == but })
+}
+
+// say types a line and waits until it is on this machine's disk.
+func say(p *lab.Process, text string) lab.Event {
+	p.Send(text)
+	return p.Wait(soon, "own line "+text, func(e lab.Event) bool { return e.Kind == "message" && e.Text == text && e.Mine })
+}
+
+// reads waits until a line arrives.
+func reads(p *lab.Process, text string) lab.Event {
+	return p.Wait(soon, "line "+text, func(e lab.Event) bool { return e.Kind == "message" && e.Text == text })
+}
+
+// haveAll waits until each has printed every line, and then checks that none is there twice, and that lines "word 1", "word 2" that one process wrote came
+// in the order of their numbers. Whoever uses one word in two processes must not number.
+func haveAll(t *testing.T, l *lab.Lab, lines []string, all ...*lab.Process) {
+	t.Helper()
+	for _, p := range all {
+		l.Wait(4*soon, fmt.Sprintf("all %d lines at %s", len(lines), p), func() bool {
+			have := map[string]bool{}
+			for _, text := range texts(p) {
+				have[text] = true
+			}
+			return !slices.ContainsFunc(lines, func(s string) bool { return !have[s] })
+		})
+		checkOnce(t, p)
+	}
+}
+
+func checkOnce(t *testing.T, p *lab.Process) {
+	t.Helper()
+	times := map[string]int{}
+	newest := map[string]int{}
+	for _, e := range p.Events() {
+		if e.Kind != "message" {
+			continue
+		}
+		if times[e.Text]++; times[e.Text] > 1 {
+			t.Errorf("%s printed %q %d times", p, e.Text, times[e.Text])
+		}
+		word, number, _ := strings.Cut(e.Text, " ")
+		var n int
+		if _, err := fmt.Sscan(number, &n); err != nil {
+			continue
+		}
+		by := e.Author + word
+		if n < newest[by] {
+			t.Errorf("%s printed %q after number %d", p, e.Text, newest[by])
+		}
+		newest[by] = n
+	}
+}
