@@ -1,0 +1,127 @@
+package plain
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/ui/command"
+)
+
+// maxLine bounds a line of input in bytes: a message with room for a command before it. Of a longer one only the length is kept.
+const maxLine = message.MaxText + 64
+
+// A line of input. length counts its end, and is more than maxLine where text is not kept.
+type line struct {
+	text   string
+	length int
+}
+
+// read sends the lines of r until it ends or ctx does, and closes lines. The last line needs no line feed.
+func read(ctx context.Context, r io.Reader, lines chan<- line) {
+	defer close(lines)
+	for b := newReader(r, maxLine); ; {
+		l, err := readLine(b, maxLine)
+		if l.length > 0 {
+			select {
+			case lines <- l:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// newReader has a buffer that only a line of more than most bytes can fill. bufio's least is 16.
+func newReader(r io.Reader, most int) *bufio.Reader { return bufio.NewReaderSize(r, most+1) }
+
+// readLine returns the next line without its end, and no text of one of more than most bytes. With an error there may be a line.
+func readLine(b *bufio.Reader, most int) (line, error) {
+	part, err := b.ReadSlice('\n')
+	l := line{length: len(part)}
+	for errors.Is(err, bufio.ErrBufferFull) {
+		part, err = b.ReadSlice('\n')
+		l.length += len(part)
+	}
+	if l.length <= most {
+		l.text = string(bytes.TrimRight(part, "\r\n"))
+	}
+	return l, err
+}
+
+// An answer is what came of a line of input.
+type answer struct {
+	lines []string
+	err   error
+	room  string // the current one from now on; empty: as before
+	said  bool
+	quit  bool
+	end   bool // of the input
+}
+
+// obey does what the lines ask for, one after the other. It ends with the lines, which it says unless this is a box, or when ctx ends.
+func obey(ctx context.Context, c Config, lines <-chan line, answers chan<- answer) {
+	room := command.Lobby
+	tell := func(a answer) bool {
+		select {
+		case answers <- a:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for {
+		var l line
+		ok := false
+		select {
+		case <-ctx.Done():
+			return
+		case l, ok = <-lines:
+		}
+		if !ok {
+			if !c.ServerOnly {
+				tell(answer{end: true})
+			}
+			return
+		}
+		a := one(ctx, c, l, room)
+		if a.room != "" {
+			room = a.room
+		}
+		if !tell(a) || a.quit {
+			return
+		}
+	}
+}
+
+// one carries one line out.
+func one(ctx context.Context, c Config, l line, room string) answer {
+	if l.length > maxLine {
+		return answer{err: &node.Error{
+			Text: fmt.Sprintf("a line of %d bytes was not said: a message has at most %d", l.length, message.MaxText),
+			Hint: "say it in several messages",
+		}}
+	}
+	a, err := command.Parse(l.text, command.At{Room: room, Snapshot: c.Node.Snapshot(), Version: c.Version})
+	if err != nil {
+		return answer{err: err}
+	}
+	_, say := a.Do.(node.Say)
+	if say && c.ServerOnly {
+		return answer{err: &node.Error{Text: "a server-only box says nothing", Hint: "/who, /hub and /quit work here; start earshot with another --profile to chat"}}
+	}
+	if a.Do != nil {
+		if err := c.Node.Do(ctx, a.Do); err != nil {
+			return answer{err: err}
+		}
+	}
+	return answer{lines: a.Lines, room: a.Show, said: say, quit: a.Quit}
+}

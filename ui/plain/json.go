@@ -1,0 +1,131 @@
+package plain
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// The objects of --json, one a line: fields are only ever added, and their order is kept. t is when it was printed, at when it was said, both
+// RFC 3339 in UTC with milliseconds. People are named by their fingerprints, messages by the hex of their ids.
+type (
+	// object is what they have in common.
+	object struct {
+		T     string `json:"t"`
+		Event string `json:"event"`
+	}
+	ready struct {
+		object
+		Me      string `json:"me"`
+		ID      string `json:"id"`
+		Session string `json:"session"`
+		Port    int    `json:"port"`
+		Network string `json:"network"`
+		Closed  bool   `json:"closed"`
+	}
+	hub struct { // state: searching, linked, serving, lost
+		object
+		State string `json:"state"`
+		Hub   string `json:"hub"`    // empty while none is known
+		HubID string `json:"hub_id"` // likewise
+		Term  uint64 `json:"term"`
+	}
+	peer struct { // state: joined, left, away, back
+		object
+		State string `json:"state"`
+		Nick  string `json:"nick"`
+		ID    string `json:"id"`
+		Peers int    `json:"peers"` // here, this one included
+	}
+	said struct {
+		object
+		Room    string  `json:"room"`
+		Nick    string  `json:"nick"`
+		Author  string  `json:"author"`
+		ID      string  `json:"id"`
+		Text    *string `json:"text,omitempty"` // a server-only box leaves it out
+		At      string  `json:"at"`
+		Mine    bool    `json:"mine"`
+		History bool    `json:"history"`
+		Sealed  bool    `json:"sealed,omitempty"` // end-to-end encrypted
+		Kind    string  `json:"kind,omitempty"`   // action, topic; none: text
+	}
+	delivered struct {
+		object
+		ID     string `json:"id"`
+		Copies int    `json:"copies"` // machines that have it, this one included
+	}
+	renamed struct {
+		object
+		Old  string `json:"old"`
+		Nick string `json:"nick"`
+		ID   string `json:"id"`
+	}
+	notice struct {
+		object
+		Text string `json:"text"`
+		Hint string `json:"hint"`
+	}
+)
+
+// appendJSON appends the line for an event that happened at t; nothing for an event that has none. server leaves the words of messages out.
+func appendJSON(b []byte, t time.Time, e node.Event, server bool) ([]byte, error) {
+	v := jsonOf(stamp(t), e, server)
+	if v == nil {
+		return b, nil
+	}
+	out := bytes.NewBuffer(b)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false) // this is no web page, and <b> is easier to grep for
+	err := enc.Encode(v)
+	return out.Bytes(), err
+}
+
+func jsonOf(t string, e node.Event, server bool) any {
+	switch e := e.(type) {
+	case node.Ready:
+		return ready{object{t, "ready"}, oneLine(e.Nick), e.ID.Fingerprint(), e.Session.String(), e.Port, oneLine(e.Network), e.Closed}
+	case node.HubChanged:
+		h := hub{object: object{t, "hub"}, State: string(e.State), Hub: oneLine(e.Hub), Term: e.Term}
+		if none := (node.HubChanged{}); e.HubID != none.HubID {
+			h.HubID = e.HubID.Fingerprint()
+		}
+		return h
+	case node.PeerChanged:
+		return peer{object{t, "peer"}, string(e.State), oneLine(e.Nick), e.ID.Fingerprint(), e.Peers}
+	case node.Said:
+		s := said{object: object{t, "message"}, Room: oneLine(e.Room), Nick: oneLine(e.Nick), Author: e.Author.Fingerprint(), ID: hex.EncodeToString(e.ID[:]),
+			At: stamp(e.At), Mine: e.Mine, History: e.History, Sealed: e.Sealed, Kind: kind(e.Kind)}
+		if text := clean(e.Text); !server {
+			s.Text = &text
+		}
+		return s
+	case node.Delivered:
+		return delivered{object{t, "delivery"}, hex.EncodeToString(e.ID[:]), e.Copies}
+	case node.Renamed:
+		return renamed{object{t, "renamed"}, oneLine(e.Old), oneLine(e.New), e.ID.Fingerprint()}
+	case node.Notice:
+		return notice{object{t, "notice"}, clean(e.Text), clean(e.Hint)}
+	case node.CaughtUp:
+		return object{t, "caught-up"}
+	case node.RealmChanged:
+		return object{t, "realm"}
+	}
+	return nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func kind(k message.Kind) string {
+	switch k {
+	case message.Action:
+		return "action"
+	case message.Topic:
+		return "topic"
+	}
+	return ""
+}

@@ -1,0 +1,90 @@
+package plain
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+var (
+	printed = time.Date(2026, 11, 20, 9, 1, 2, 345_678_901, time.FixedZone("", 3600))
+	spoken  = time.Date(2026, 11, 20, 8, 0, 59, 5e6, time.UTC)
+)
+
+func message1(change func(*node.Said)) node.Said {
+	s := node.Said{Message: node.Message{ID: message.ID{0xab, 15: 0x01}, Room: "#lobby", Kind: message.Text, Nick: "bob", Text: "hi <b> & you", At: spoken}}
+	s.Author[0] = 1
+	if change != nil {
+		change(&s)
+	}
+	return s
+}
+
+// TestJSON holds the form that programs rely on: a line that changes here breaks them.
+func TestJSON(t *testing.T) {
+	some := node.HubChanged{State: node.Linked, Hub: "bob", Term: 3}
+	some.HubID[0] = 1
+	known := some.HubID.Fingerprint()
+	zero := (node.HubChanged{}).HubID.Fingerprint()
+	const at = `{"t":"2026-11-20T08:01:02.345Z","event":`
+	const id = "ab000000000000000000000000000001"
+	for name, c := range map[string]struct {
+		event  node.Event
+		server bool
+		want   string
+	}{
+		"ready":     {event: node.Ready{Nick: "alice", Port: 4327, Network: "lobby", Session: [8]byte{0xc0, 7: 1}}, want: at + `"ready","me":"alice","id":"` + zero + `","session":"c000000000000001","port":4327,"network":"lobby","closed":false}`},
+		"hub":       {event: some, want: at + `"hub","state":"linked","hub":"bob","hub_id":"` + known + `","term":3}`},
+		"searching": {event: node.HubChanged{State: node.Searching}, want: at + `"hub","state":"searching","hub":"","hub_id":"","term":0}`},
+		"peer":      {event: node.PeerChanged{State: node.Away, Nick: "bob", ID: some.HubID, Peers: 4}, want: at + `"peer","state":"away","nick":"bob","id":"` + known + `","peers":4}`},
+		"message":   {event: message1(nil), want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":false,"history":false}`},
+		"sealed": {event: message1(func(s *node.Said) { s.Sealed, s.History, s.Room = true, true, "@bob" }),
+			want: at + `"message","room":"@bob","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":false,"history":true,"sealed":true}`},
+		"action": {event: message1(func(s *node.Said) { s.Kind, s.Mine = message.Action, true }),
+			want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":true,"history":false,"kind":"action"}`},
+		"message on a box": {event: message1(nil), server: true, want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","at":"2026-11-20T08:00:59.005Z","mine":false,"history":false}`},
+		"delivery":         {event: node.Delivered{ID: message.ID{0xab, 15: 1}, Copies: 2}, want: at + `"delivery","id":"` + id + `","copies":2}`},
+		"renamed":          {event: node.Renamed{ID: some.HubID, Old: "bob", New: "rob"}, want: at + `"renamed","old":"bob","nick":"rob","id":"` + known + `"}`},
+		"notice":           {event: node.Notice{Text: "no", Hint: "yes"}, want: at + `"notice","text":"no","hint":"yes"}`},
+		"caught-up":        {event: node.CaughtUp{}, want: at + `"caught-up"}`},
+		"realm":            {event: node.RealmChanged{}, want: at + `"realm"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := appendJSON(nil, printed, c.event, c.server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != c.want+"\n" {
+				t.Errorf("got  %swant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// hostile is text that would change what a terminal shows.
+const hostile = "\x1b]52;c;aGk=\x07\x1b[2J\u009b31m\r\n09:00 eve: forged\u2028x\u0085y\x7f\u202etxt"
+
+func TestHostileJSON(t *testing.T) {
+	got, err := appendJSON(nil, printed, message1(func(s *node.Said) { s.Text, s.Nick, s.Room = hostile, hostile, hostile }), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexFunc(strings.TrimSuffix(string(got), "\n"), harmful); i >= 0 {
+		t.Errorf("a control character at %d of %q", i, got)
+	}
+	var o struct{ Text, Nick, Room string }
+	if err := json.Unmarshal(got, &o); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsFunc(strings.ReplaceAll(o.Text, "\n", ""), harmful) || strings.ContainsFunc(o.Nick+o.Room, harmful) {
+		t.Errorf("decoded: %q", o)
+	}
+}
+
+func harmful(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e
+}

@@ -1,0 +1,137 @@
+// Package plain is the line mode: a line of input is a message or a /command, and what happens is printed, for people as a line of text and for
+// programs as one JSON object (see json.go, whose form is a promise). It also prints what a server-only box logs of the chat: the same without
+// anybody's words.
+//
+// Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order. Node.Do waits
+// while the author's rate is used up, and then nothing more is read: whoever writes to the input is held up, and no line is dropped. A slow
+// reader of the output lags behind the events and holds nothing else up. Run returns when ctx ends, the node ends, the user quits, or the input
+// ends (see Config.Linger); printing and obeying have stopped then. The reader may be left waiting inside In.Read, which nothing can interrupt;
+// it touches nothing but In, and ends at the next line.
+package plain
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/ui/command"
+)
+
+// A Node is what is shown and obeys: *node.Node.
+type Node interface {
+	Do(context.Context, node.Command) error
+	Events(ctx context.Context, history int) <-chan node.Event
+	Snapshot() node.Snapshot
+}
+
+// Config of Run.
+type Config struct {
+	Node Node
+	// In is read line by line; nil: only listen.
+	In  io.Reader
+	Out io.Writer
+	// JSON prints objects for programs instead of lines for people.
+	JSON bool
+	// ServerOnly prints no words of messages, and takes commands but no messages from In, whose end means nothing then.
+	ServerOnly bool
+	// History is how many lines of stored history come first; negative: all.
+	History int
+	// Linger is how long Run waits, when In has ended, for what was said to be on two machines; zero: not at all.
+	Linger  time.Duration
+	Version string
+}
+
+// ErrNobody: the input ended, something was said, and nobody was there to take it within Config.Linger.
+var ErrNobody = errors.New("nobody was there")
+
+// Run shows what happens and does as it is told.
+func Run(ctx context.Context, c Config) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var obeying sync.WaitGroup
+	defer obeying.Wait()
+	defer cancel()
+	events := c.Node.Events(ctx, c.History)
+	answers := make(chan answer)
+	if c.In != nil {
+		lines := make(chan line)
+		go read(ctx, c.In, lines)
+		obeying.Go(func() { obey(ctx, c, lines, answers) })
+	}
+	p := &printer{Config: c, room: command.Lobby, day: today()}
+	var d delivery
+	var late <-chan time.Time // fires when Linger is over
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-late:
+			return d.outcome()
+		case e, ok := <-events:
+			if !ok {
+				return nil
+			}
+			d.see(e)
+			if err := p.print(e); err != nil {
+				return err
+			}
+		case a := <-answers:
+			if err := p.answer(a); err != nil || a.quit {
+				return err
+			}
+			if a.said {
+				d.said++
+			}
+			if a.end && c.Linger > 0 {
+				late = time.After(c.Linger)
+			} else if a.end {
+				return nil
+			}
+		}
+		if late != nil && d.done() {
+			return nil
+		}
+	}
+}
+
+// delivery follows what this process said until two machines have it.
+type delivery struct {
+	said, seen int // by us: said to the node; come back as durable
+	waiting    map[message.ID]bool
+	met        bool // somebody was there
+}
+
+func (d *delivery) see(e node.Event) {
+	switch e := e.(type) {
+	case node.Said:
+		if e.Mine && !e.History {
+			if d.waiting == nil {
+				d.waiting = map[message.ID]bool{}
+			}
+			d.seen++
+			d.waiting[e.ID] = true
+		}
+	case node.Delivered:
+		if e.Copies > 1 {
+			d.met = true
+			delete(d.waiting, e.ID)
+		}
+	case node.HubChanged:
+		d.met = d.met || e.State == node.Linked
+	case node.PeerChanged:
+		d.met = d.met || e.Peers > 1
+	}
+}
+
+func (d *delivery) done() bool { return d.seen >= d.said && len(d.waiting) == 0 }
+
+// outcome is that of a wait that was not done in time: where somebody was there, the message is on their screen or on its way.
+func (d *delivery) outcome() error {
+	if d.met || d.said == 0 {
+		return nil
+	}
+	return ErrNobody
+}

@@ -1,0 +1,228 @@
+package plain
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// feed stands in for a node: what is said comes back as durable at once, and on two machines after copyAfter where somebody is there.
+type feed struct {
+	events    chan node.Event
+	did       []node.Command
+	stuck     chan struct{} // Do waits for it, where it is not nil
+	copyAfter time.Duration // 0: nobody is there
+}
+
+func (f *feed) Snapshot() node.Snapshot                       { return node.Snapshot{} }
+func (f *feed) Events(context.Context, int) <-chan node.Event { return f.events }
+
+func (f *feed) Do(ctx context.Context, c node.Command) error {
+	if f.stuck != nil {
+		select {
+		case <-f.stuck:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	f.did = append(f.did, c)
+	if s, ok := c.(node.Say); ok {
+		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true}}
+		f.events <- m
+		if f.copyAfter > 0 {
+			time.AfterFunc(f.copyAfter, func() { f.events <- node.Delivered{ID: m.ID, Copies: 2} })
+		}
+	}
+	return nil
+}
+
+// run runs until it ends by itself, and returns what was printed, how long it took and how it ended.
+func run(t *testing.T, c Config, f *feed) (out string, took time.Duration, err error) {
+	t.Helper()
+	var b bytes.Buffer
+	f.events = make(chan node.Event, 10)
+	c.Node, c.Out = f, &b
+	start := time.Now()
+	err = Run(t.Context(), c)
+	return b.String(), time.Since(start), err
+}
+
+func TestSayAndLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{copyAfter: 2 * time.Second}
+		out, took, err := run(t, Config{In: strings.NewReader("one\n\n/me waves\r\n/join #build\nthree"), Linger: 5 * time.Second}, f)
+		if err != nil || took != 2*time.Second {
+			t.Errorf("ended after %v with %v, want right after the copies, at 2s, with none", took, err)
+		}
+		want := []node.Command{node.Say{Room: "#lobby", Text: "one"}, node.Say{Room: "#lobby", Text: "waves", Action: true}, node.Join{Room: "#build"}, node.Say{Room: "#build", Text: "three"}}
+		if len(f.did) != len(want) {
+			t.Fatalf("did %v", f.did)
+		}
+		for i := range want {
+			if f.did[i] != want[i] {
+				t.Errorf("did %v, want %v", f.did[i], want[i])
+			}
+		}
+		if !strings.Contains(out, "me: three\n") || strings.Contains(out, "#build me: three") {
+			t.Errorf("the room one is in is named, or the line is missing:\n%s", out)
+		}
+	})
+}
+
+func TestNobodyThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, took, err := run(t, Config{In: strings.NewReader("one\n"), Linger: 5 * time.Second}, &feed{})
+		if !errors.Is(err, ErrNobody) || took != 5*time.Second {
+			t.Errorf("ended after %v with %v, want 5s and ErrNobody", took, err)
+		}
+	})
+}
+
+func TestSomebodyOnThisMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // two profiles share a disk, so there never are two copies
+		in, w := io.Pipe()
+		f := &feed{events: make(chan node.Event, 10)}
+		go func() {
+			f.events <- node.PeerChanged{State: node.Joined, Nick: "bob", Peers: 2}
+			io.WriteString(w, "one\n")
+			w.Close()
+		}()
+		start := time.Now()
+		err := Run(t.Context(), Config{Node: f, In: in, Out: io.Discard, Linger: 5 * time.Second})
+		if took := time.Since(start); err != nil || took != 5*time.Second {
+			t.Errorf("ended after %v with %v, want 5s and none", took, err)
+		}
+	})
+}
+
+func TestNothingSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if _, took, err := run(t, Config{In: strings.NewReader("/who\n"), Linger: 5 * time.Second}, &feed{}); err != nil || took != 0 {
+			t.Errorf("ended after %v with %v, want at once with none", took, err)
+		}
+	})
+}
+
+func TestQuit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, w := io.Pipe() // never ends
+		go io.WriteString(w, "one\n/quit\n")
+		f := &feed{}
+		if _, took, err := run(t, Config{In: in, Linger: 5 * time.Second}, f); err != nil || took != 0 || len(f.did) != 1 {
+			t.Errorf("ended after %v with %v having done %v", took, err, f.did)
+		}
+		w.Close()
+	})
+}
+
+func TestErrorsAreNotices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := "/hlep\n" + strings.Repeat("x", message.MaxText+1) + "\n" + strings.Repeat("y", 1<<20) + "\nlast\n"
+		f := &feed{copyAfter: time.Millisecond}
+		out, _, err := run(t, Config{In: strings.NewReader(in), JSON: true, Linger: time.Second}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		for i, want := range []string{`"hint":"did you mean /help?"`, `"text":"this has 4097 bytes and`, `"text":"a line of 1048577 bytes was not said`, `"text":"last"`, `"event":"delivery"`} {
+			if i >= len(lines) || !strings.Contains(lines[i], want) {
+				t.Errorf("line %d is not %s:\n%s", i, want, out)
+			}
+		}
+		if len(f.did) != 1 {
+			t.Errorf("did %d things, want only the last line said", len(f.did))
+		}
+	})
+}
+
+// TestHoldsInputUp: while the author's rate is used up, lines stay with who writes them.
+func TestHoldsInputUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, w := io.Pipe()
+		wrote := 0
+		go func() {
+			for range 100 {
+				if _, err := io.WriteString(w, strings.Repeat("z", maxLine/2)+"\n"); err != nil {
+					return
+				}
+				wrote++
+			}
+		}()
+		f := &feed{events: make(chan node.Event, 200), stuck: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- Run(ctx, Config{Node: f, In: in, Out: io.Discard}) }()
+		synctest.Wait()
+		if wrote > 6 { // one being obeyed, one read, some in the buffer
+			t.Errorf("%d lines were taken while the first was not obeyed", wrote)
+		}
+		close(f.stuck)
+		synctest.Wait()
+		if wrote != 100 || len(f.did) != 100 {
+			t.Errorf("then %d lines were taken and %d obeyed, want 100", wrote, len(f.did))
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		in.Close()
+	})
+}
+
+func TestServerConsole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{events: make(chan node.Event, 1)}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var out bytes.Buffer
+		start := time.Now()
+		if err := Run(ctx, Config{Node: f, In: strings.NewReader("hello\n"), Out: &out, ServerOnly: true}); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.did) > 0 || !strings.Contains(out.String(), "says nothing") || time.Since(start) != time.Minute {
+			t.Errorf("did %v, printed %q, ended after %v", f.did, out.String(), time.Since(start))
+		}
+	})
+}
+
+func TestOutputGone(t *testing.T) {
+	f := &feed{events: make(chan node.Event, 1)}
+	f.events <- node.CaughtUp{}
+	r, w := io.Pipe()
+	r.Close()
+	if err := Run(t.Context(), Config{Node: f, Out: w, JSON: true}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+// FuzzReadLine has a bound of its own, since the fuzzer is slow with long inputs.
+func FuzzReadLine(f *testing.F) {
+	const most = 17
+	f.Add("a\r\nb")
+	f.Add("12345678901234567")
+	f.Add("1234567890123456\n12345678901234567\n123456789012345678\n1234567890123456789012345678901234567890\n\nz")
+	f.Fuzz(func(t *testing.T, in string) {
+		b, total := newReader(strings.NewReader(in), most), 0
+		for err := error(nil); err == nil; {
+			var l line
+			l, err = readLine(b, most)
+			whole := in[total : total+l.length]
+			total += l.length
+			rest, ok := strings.CutPrefix(whole, l.text)
+			if !ok || strings.Contains(l.text, "\n") || l.length <= most && strings.Trim(rest, "\r\n") != "" || l.length > most && l.text != "" {
+				t.Errorf("%q was read as %q", whole, l.text)
+			}
+		}
+		if total != len(in) {
+			t.Errorf("%d of %d bytes seen", total, len(in))
+		}
+	})
+}

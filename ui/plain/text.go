@@ -1,0 +1,135 @@
+package plain
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/ui/command"
+)
+
+// gutter begins every line but the first of one event, so that nobody can write a line that looks like another's.
+const gutter = "      | "
+
+// A printer writes events to Config.Out, each with one Write.
+type printer struct {
+	Config
+	room string // the current one, which needs no naming
+	day  string // of the message last printed
+	buf  []byte
+}
+
+// print prints what happened, if there is something to say of it.
+func (p *printer) print(e node.Event) (err error) {
+	now := time.Now()
+	if p.JSON {
+		p.buf, err = appendJSON(p.buf[:0], now, e, p.ServerOnly)
+	} else {
+		p.buf = p.appendText(p.buf[:0], now, e)
+	}
+	if err == nil && len(p.buf) > 0 {
+		_, err = p.Out.Write(p.buf)
+	}
+	return err
+}
+
+// answer prints what came of a line of input.
+func (p *printer) answer(a answer) error {
+	if a.err != nil {
+		n := node.Notice{Text: a.err.Error()}
+		if e := (*node.Error)(nil); errors.As(a.err, &e) {
+			n.Hint = e.Hint
+		}
+		return p.print(n)
+	}
+	if a.room != "" && a.room != p.room {
+		p.room = a.room
+		a.lines = append(a.lines, "what you type goes to "+a.room+" now")
+	}
+	if len(a.lines) == 0 {
+		return nil
+	}
+	return p.print(node.Notice{Text: strings.Join(a.lines, "\n")})
+}
+
+// appendText appends an event as people read it: the time, then what happened. Lines that are nobody's words begin with a star.
+func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
+	switch e := e.(type) {
+	case node.Ready:
+		return appendLines(b, now, "* ", strings.Join(command.Welcome(p.Node.Snapshot()), "\n"))
+	case node.HubChanged:
+		return appendLines(b, now, "* ", command.Standing(node.Snapshot{Hub: e}))
+	case node.PeerChanged:
+		what := map[node.PeerState]string{node.Away: "is away", node.Back: "is back"}[e.State]
+		if what == "" {
+			what = string(e.State) // joined, left
+		}
+		return appendLines(b, now, "* ", fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers))
+	case node.Said:
+		if day := dayOf(e.At); day != p.day {
+			p.day = day
+			b = append(b, "-- "+day+"\n"...)
+		}
+		return appendLines(b, e.At, "", p.said(e))
+	case node.Renamed:
+		return appendLines(b, now, "* ", fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New)))
+	case node.RealmChanged:
+		return appendLines(b, now, "* ", "this is another gathering, with a history of its own; /realms lists them")
+	case node.Notice:
+		text := e.Text
+		if e.Hint != "" {
+			text += "\nhint: " + e.Hint
+		}
+		return appendLines(b, now, "* ", text)
+	}
+	return b // Delivered, CaughtUp
+}
+
+// said is a message without its time; for a box without its words.
+func (p *printer) said(e node.Said) string {
+	nick, room := oneLine(e.Nick), oneLine(e.Room)
+	if p.ServerOnly {
+		return fmt.Sprintf("* message %s in %s by %s", hex.EncodeToString(e.ID[:]), room, nick)
+	}
+	where := room + " "
+	if room == p.room {
+		where = ""
+	}
+	switch e.Kind {
+	case message.Action:
+		return where + "* " + nick + " " + e.Text
+	case message.Topic:
+		return where + "* " + nick + " set the topic: " + e.Text
+	}
+	return where + nick + ": " + e.Text
+}
+
+// appendLines appends text with the time before its first line and the gutter before the others.
+func appendLines(b []byte, t time.Time, mark, text string) []byte {
+	for i, l := range strings.Split(clean(text), "\n") {
+		if i == 0 {
+			b = append(t.Local().AppendFormat(b, "15:04 "), mark...)
+		} else {
+			b = append(b, gutter...)
+		}
+		b = append(append(b, l...), '\n')
+	}
+	return b
+}
+
+func today() string { return dayOf(time.Now()) }
+
+func dayOf(t time.Time) string { return t.Local().Format("Monday 2 January 2006") }
+
+// clean is message.CleanText once more, where text reaches a terminal: a line that was not cleaned before is harmless all the same.
+func clean(s string) string {
+	s, _ = message.CleanText(s)
+	return s
+}
+
+// oneLine is clean for names.
+func oneLine(s string) string { return strings.ReplaceAll(clean(s), "\n", " ") }

@@ -1,0 +1,63 @@
+package plain
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+func TestText(t *testing.T) {
+	now := time.Date(2026, 11, 20, 9, 1, 2, 0, time.Local)
+	said := func(change func(*node.Said)) node.Said {
+		return message1(func(s *node.Said) {
+			s.At, s.Text = now, "morning"
+			if change != nil {
+				change(s)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		event  node.Event
+		server bool
+		want   string
+	}{
+		"message":      {event: said(nil), want: "09:01 bob: morning\n"},
+		"other room":   {event: said(func(s *node.Said) { s.Room = "#build" }), want: "09:01 #build bob: morning\n"},
+		"action":       {event: said(func(s *node.Said) { s.Kind, s.Text = message.Action, "waves" }), want: "09:01 * bob waves\n"},
+		"lines":        {event: said(func(s *node.Said) { s.Text = "one\n09:02 eve: two" }), want: "09:01 bob: one\n      | 09:02 eve: two\n"},
+		"another day":  {event: said(func(s *node.Said) { s.At = now.AddDate(0, 0, -1) }), want: "-- Thursday 19 November 2026\n09:01 bob: morning\n"},
+		"on a box":     {event: said(nil), server: true, want: "09:01 * message ab000000000000000000000000000001 in #lobby by bob\n"},
+		"joined":       {event: node.PeerChanged{State: node.Joined, Nick: "carol", Peers: 4}, want: "09:01 * carol joined (4 here)\n"},
+		"left":         {event: node.PeerChanged{State: node.Left, Nick: "carol", Peers: 3}, want: "09:01 * carol left (3 here)\n"},
+		"away":         {event: node.PeerChanged{State: node.Away, Nick: "carol", Peers: 3}, want: "09:01 * carol is away (3 here)\n"},
+		"hub":          {event: node.HubChanged{State: node.Linked, Hub: "bob"}, want: "09:01 * bob is the hub\n"},
+		"hub lost":     {event: node.HubChanged{State: node.Lost, Hub: "bob"}, want: "09:01 * hub bob lost, choosing another\n"},
+		"renamed":      {event: node.Renamed{Old: "bob", New: "rob"}, want: "09:01 * bob is now called rob\n"},
+		"notice":       {event: node.Notice{Text: "no room", Hint: "make some"}, want: "09:01 * no room\n      | hint: make some\n"},
+		"delivery":     {event: node.Delivered{Copies: 2}, want: ""},
+		"forged names": {event: node.PeerChanged{State: node.Joined, Nick: "x\n09:02 bob: hi", Peers: 4}, want: "09:01 * x 09:02 bob: hi joined (4 here)\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &printer{Config: Config{ServerOnly: c.server}, room: "#lobby", day: "Friday 20 November 2026"}
+			if got := string(p.appendText(nil, now, c.event)); got != c.want {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestHostileText(t *testing.T) {
+	p := &printer{room: "#lobby"}
+	got := p.appendText(nil, time.Now(), message1(func(s *node.Said) { s.Text, s.Nick = hostile, hostile }))
+	for l := range strings.Lines(string(got)) {
+		if strings.ContainsFunc(strings.TrimSuffix(l, "\n"), harmful) {
+			t.Errorf("a control character in %q", l)
+		}
+		if strings.HasPrefix(l, "09:00 eve:") {
+			t.Errorf("a forged line: %q", got)
+		}
+	}
+}
