@@ -1,0 +1,134 @@
+// Package cli is the command line: what the flags, the environment and the config file say, the key commands, and how the program ends.
+//
+// Main reads them all, answers what can be answered without a network (--help, --version, earshot key …), and hands everything else to the start
+// function as a Setup. It owns the signals: the first one ends the context that start was given, so that it can say goodbye; a second one ends
+// the process at once, with the terminal put back as it was. It owns the exit status too: whatever goes wrong is said once, on stderr, in one
+// sentence, with a hint: line where something can be tried.
+//
+// A network key is never an argument: whoever types one there is refused before anything else happens, and the key is not repeated. Nothing is
+// kept between calls, and nothing here sends a packet.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"earshot/node"
+)
+
+// Mode is how the chat is shown.
+type Mode int
+
+const (
+	FullScreen Mode = iota
+	Lines           // ui/plain, also for --server-only
+)
+
+// A Setup is what the command line asked for, ready to be started.
+type Setup struct {
+	Node    node.Config
+	Mode    Mode
+	JSON    bool
+	History int // lines of stored history to show first; negative: all
+	Log     *slog.Logger
+	Version string
+	// In is read in line mode; nil: it only listens. Linger is how long to wait at its end for what was said to be delivered.
+	In     io.Reader
+	Linger time.Duration
+	// NoColor and ASCII are what the terminal asks of the full screen.
+	NoColor, ASCII bool
+	// Peers is where addresses of peers are kept for the next start; nil: nowhere.
+	Peers *Peers
+	// Restore puts the terminal back as it was when the program began. It may be called more than once, and from any goroutine.
+	Restore func()
+}
+
+// Main runs the program with its arguments (without its name) and returns its exit status.
+func Main(args []string, start func(context.Context, *Setup) error) int {
+	o, words, err := parse(args)
+	switch {
+	case errors.Is(err, errHelp):
+		return answer(help)
+	case err != nil:
+		return report(os.Stderr, err)
+	case o.version:
+		return answer(func(w io.Writer) error { return printVersion(w) })
+	case len(words) > 0 && words[0] == "key":
+		return report(os.Stderr, key(o, words[1:]))
+	case len(words) > 0:
+		return report(os.Stderr, unknownWord(words[0]))
+	}
+	return report(os.Stderr, begin(o, start))
+}
+
+// answer prints to stdout; a reader that has gone (earshot --help | head -1) is no failure.
+func answer(print func(io.Writer) error) int {
+	if err := print(os.Stdout); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return report(os.Stderr, fmt.Errorf("print: %w", err))
+	}
+	return ExitDone
+}
+
+// begin makes the Setup and runs start under the signals' context.
+func begin(o *options, start func(context.Context, *Setup) error) error {
+	s, end, err := o.setup()
+	if err != nil {
+		return err
+	}
+	defer end()
+	ctx, stop := signals(s.Restore)
+	defer stop()
+	err = start(ctx, s)
+	var asked *signalled
+	if errors.As(context.Cause(ctx), &asked) && (err == nil || errors.Is(err, context.Canceled)) {
+		return asked
+	}
+	return err
+}
+
+// signalled is why a context ended: the signal that asked for it.
+type signalled struct{ signal os.Signal }
+
+func (s *signalled) Error() string { return s.signal.String() }
+
+// signals returns a context that the first SIGINT, SIGTERM or SIGHUP ends. A second one ends the process. Call stop when the context is no
+// longer needed; then signals do again what they do by default.
+func signals(restore func()) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	caught := make(chan os.Signal, 2)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup wants it
+			signal.Notify(caught, s)
+		}
+	}
+	signal.Ignore(syscall.SIGPIPE) // writing fails then, and there is time for a goodbye
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for first := true; ; first = false {
+			select {
+			case <-done:
+				return
+			case s := <-caught:
+				if !first {
+					restore()
+					os.Exit(ExitInterrupt)
+				}
+				cancel(&signalled{s})
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(caught)
+		close(done)
+		<-ended
+		cancel(nil)
+	}
+}

@@ -1,0 +1,270 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/peterbourgon/ff/v3"
+
+	"earshot/node/identity"
+)
+
+// options are the flags' values, from wherever they came.
+type options struct {
+	nick, profile    string
+	network, keyFile string
+	join             []string
+	port             int
+	serverOnly       bool
+	neverHub         bool
+	rate             float64
+	perIP            int
+	plain, json      bool
+	history          int // see historyUnset, historyAll
+	noHistory        bool
+	dataDir, logFile string
+	logLevel         *slog.Level // nil: the mode's
+	version, qr      bool
+}
+
+const (
+	historyUnset = -2 // as many lines as suit the mode
+	historyAll   = -1
+)
+
+// A setting is one flag: also EARSHOT_<NAME> in the environment, and a line in the config file.
+type setting struct {
+	group, name, arg, help string
+	set                    func(string) error
+	err                    error // of the last Set: the flag package turns errors into text
+}
+
+func (s *setting) String() string   { return "" }
+func (s *setting) IsBoolFlag() bool { return s.arg == "" }
+
+func (s *setting) Set(value string) error {
+	if err := s.set(value); err != nil {
+		s.err = &badValue{s.name, err}
+		return s.err
+	}
+	return nil
+}
+
+// badValue is a value that a setting does not take.
+type badValue struct {
+	name string
+	err  error
+}
+
+func (b *badValue) Error() string { return b.err.Error() }
+func (b *badValue) Unwrap() error { return b.err }
+
+// settings is the one table of flags: parsing, help and completion of misspelt names read it.
+func (o *options) settings() []*setting {
+	return []*setting{
+		{group: "You", name: "nick", arg: "NAME", help: "what others call you (your login name at first)", set: text(&o.nick)},
+		{group: "You", name: "profile", arg: "NAME", help: "another identity, with its own history (default)", set: text(&o.profile)},
+
+		{group: "Network", name: "network", arg: "NAME", help: "the network to join (lobby; any other needs a key)", set: notKey(&o.network)},
+		{group: "Network", name: "key-file", arg: "FILE", help: "read that network's key from FILE, - is stdin", set: notKey(&o.keyFile)},
+		{group: "Network", name: "join", arg: "HOST[:PORT]", help: "reach a hub by its address too; can be repeated", set: list(&o.join)},
+		{group: "Network", name: "port", arg: "N", help: "the port, TCP and UDP (4327, or the next free one)", set: number(&o.port, 0, 65535)},
+
+		{group: "Hub", name: "server-only", help: "only serve as the hub, on a machine that is always on", set: yes(&o.serverOnly)},
+		{group: "Hub", name: "never-hub", help: "never be the hub, on a machine that is slow", set: yes(&o.neverHub)},
+		{group: "Hub", name: "rate", arg: "N", help: "messages a second from one person; 0: no limit (5)", set: rate(&o.rate)},
+		{group: "Hub", name: "per-ip", arg: "N", help: "connections from one address; 0: no limit (8)", set: number(&o.perIP, 0, math.MaxInt32)},
+
+		{group: "Display", name: "plain", help: "no full screen: lines in, lines out", set: yes(&o.plain)},
+		{group: "Display", name: "json", help: "the same with one JSON object per event, for scripts", set: yes(&o.json)},
+		{group: "Display", name: "history", arg: "N", help: "lines of stored history to show first; or: all", set: history(&o.history)},
+		{group: "Display", name: "no-history", help: "keep nothing of what is said on this disk", set: yes(&o.noHistory)},
+
+		{group: "Files", name: "data-dir", arg: "DIR", help: "where identity, keys and history are", set: text(&o.dataDir)},
+		{group: "Files", name: "log-file", arg: "FILE", help: "append the program's own log to FILE", set: text(&o.logFile)},
+		{group: "Files", name: "log-level", arg: "LEVEL", help: "debug, info, warn or error", set: level(&o.logLevel)},
+
+		{group: "Other", name: "version", help: "print the version", set: asked(&o.version)},
+		{group: "Other", name: "help", help: "print this", set: func(string) error { return flag.ErrHelp }},
+		{name: "qr", help: "with earshot key show: also as a QR code", set: yes(&o.qr)},
+	}
+}
+
+// errHelp: the answer is the help text.
+var errHelp = flag.ErrHelp
+
+// parse reads arguments, environment and config file, in this order of precedence, and returns the words that are no flags.
+func parse(args []string) (o *options, words []string, err error) {
+	if err := noKeys(args); err != nil {
+		return nil, nil, err
+	}
+	o = &options{network: lobby, profile: "default", rate: 5, perIP: 8, history: historyUnset}
+	settings := o.settings()
+	flags := flag.NewFlagSet("earshot", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	for _, s := range settings {
+		if s.name != "help" { // the flag package knows it, as -h too
+			flags.Var(s, s.name, s.help)
+		}
+	}
+	if words, err = interspersed(flags, args); err != nil {
+		return nil, nil, argumentError(err, settings)
+	}
+	if slices.Contains(words, "help") && (words[0] == "help" || words[0] == "key") {
+		return nil, nil, errHelp
+	}
+	if len(words) > 0 && words[0] == "version" {
+		o.version = true
+	}
+	if o.version {
+		return o, nil, nil
+	}
+	file := configFile()
+	err = ff.Parse(flags, nil, ff.WithEnvVarPrefix("EARSHOT"), ff.WithConfigFile(file), ff.WithAllowMissingConfigFile(true),
+		ff.WithConfigFileParser(configParser(file, settings)))
+	if bad := (*badValue)(nil); errors.As(err, &bad) { // the config file's come as *Error
+		err = usage(fmt.Sprintf("EARSHOT_%s: %v", strings.ToUpper(strings.ReplaceAll(bad.name, "-", "_")), bad), "")
+	}
+	if err == nil {
+		err = o.check(words)
+	}
+	return o, words, err
+}
+
+// interspersed lets flags stand before, between and after the words.
+func interspersed(flags *flag.FlagSet, args []string) (words []string, err error) {
+	for {
+		if err := flags.Parse(args); err != nil {
+			return nil, err
+		}
+		if args = flags.Args(); len(args) == 0 {
+			return words, nil
+		}
+		words, args = append(words, args[0]), args[1:]
+	}
+}
+
+// argumentError puts the flag package's errors in our words.
+func argumentError(err error, settings []*setting) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return errHelp
+	}
+	for _, s := range settings {
+		if s.err != nil {
+			return usage(fmt.Sprintf("--%s: %v", s.name, s.err), "")
+		}
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return usage(fmt.Sprintf("there is no flag --%s", name), nearestHint("--", name, names(settings)))
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
+		return usage(fmt.Sprintf("--%s needs a value", name), "earshot --help shows which")
+	}
+	return usage(err.Error(), "earshot --help lists the flags")
+}
+
+// check refuses what does not go together.
+func (o *options) check(words []string) error {
+	switch {
+	case o.serverOnly && o.neverHub:
+		return usage("--server-only and --never-hub contradict each other", "leave one of them out")
+	case o.qr && (len(words) < 2 || words[0] != "key" || words[1] != "show"):
+		return usage("--qr belongs to earshot key show", "")
+	}
+	return nil
+}
+
+func names(settings []*setting) []string {
+	var names []string
+	for _, s := range settings {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+func text(to *string) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return errors.New("it needs a value")
+		}
+		*to = s
+		return nil
+	}
+}
+
+// notKey is text that must not be a key: it would end up in error texts, in the history of the shell and in the list of processes.
+func notKey(to *string) func(string) error {
+	return func(s string) error {
+		if _, err := identity.ParseKey(s); err == nil {
+			return errors.New("this is a key, not a name: keys are read from files and from stdin only")
+		}
+		return text(to)(s)
+	}
+}
+
+func list(to *[]string) func(string) error {
+	return func(s string) error {
+		*to = append(*to, strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })...)
+		return nil
+	}
+}
+
+func yes(to *bool) func(string) error {
+	return func(s string) (err error) {
+		if *to, err = strconv.ParseBool(s); err != nil {
+			return fmt.Errorf("%q is neither true nor false", s)
+		}
+		return nil
+	}
+}
+
+// asked is yes that takes anything else as no: EARSHOT_VERSION may well hold a version.
+func asked(to *bool) func(string) error {
+	return func(s string) error { *to, _ = strconv.ParseBool(s); return nil }
+}
+
+func number(to *int, least, most int) func(string) error {
+	return func(s string) (err error) {
+		if *to, err = strconv.Atoi(s); err != nil || *to < least || *to > most {
+			return fmt.Errorf("%q is not a number from %d to %d", s, least, most)
+		}
+		return nil
+	}
+}
+
+func rate(to *float64) func(string) error {
+	return func(s string) (err error) {
+		if *to, err = strconv.ParseFloat(s, 64); err != nil || !(*to >= 0 && *to <= 1e6) {
+			return fmt.Errorf("%q is not a number of messages a second", s)
+		}
+		return nil
+	}
+}
+
+func history(to *int) func(string) error {
+	return func(s string) error {
+		if s == "all" {
+			*to = historyAll
+			return nil
+		}
+		return number(to, 0, math.MaxInt32)(s)
+	}
+}
+
+func level(to **slog.Level) func(string) error {
+	return func(s string) error {
+		var l slog.Level
+		if !slices.Contains([]string{"debug", "info", "warn", "error"}, strings.ToLower(s)) || l.UnmarshalText([]byte(s)) != nil {
+			return fmt.Errorf("%q is not one of debug, info, warn and error", s)
+		}
+		*to = &l
+		return nil
+	}
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"earshot/node/identity"
+)
+
+// unnamed is the closed network that earshot key means where no name is given.
+const unnamed = "private"
+
+// key runs "earshot key …". What is asked for goes to stdout, what to do next to stderr: earshot key new office | ssh host earshot key join office
+func key(o *options, words []string) error {
+	verbs := []string{"new", "join", "show", "list", "forget"}
+	if len(words) == 0 {
+		return usage("earshot key needs to know what to do", "earshot key new|join|show|list|forget [NAME]; earshot --help says more")
+	}
+	verb, words := words[0], words[1:]
+	if !slices.Contains(verbs, verb) {
+		return usage(fmt.Sprintf("there is no earshot key %s", verb), nearestHint("earshot key ", verb, verbs))
+	}
+	if len(words) > 1 {
+		return usage(fmt.Sprintf("earshot key %s takes one name at most", verb), "")
+	}
+	dir, err := o.data()
+	if err != nil {
+		return err
+	}
+	keys := identity.OpenKeys(filepath.Join(dir, "keys"))
+	if verb == "list" {
+		return keyList(keys)
+	}
+	name := o.network
+	switch {
+	case len(words) == 1:
+		name = words[0]
+	case verb == "forget":
+		return usage("earshot key forget needs the network's name", "earshot key list shows which there are")
+	case name == lobby:
+		name = unnamed
+	}
+	if name, err = networkName(name); err != nil {
+		return err
+	}
+	switch verb {
+	case "new":
+		return keyNew(keys, name)
+	case "join":
+		return keyJoin(keys, name, o.keyFile)
+	case "show":
+		return keyShow(keys, name, o.qr)
+	default:
+		return keyForget(keys, name)
+	}
+}
+
+func keyNew(keys identity.Keys, name string) error {
+	if name == lobby {
+		return usage("the lobby is the open network, for everyone without a key", "give the closed one another name: earshot key new office")
+	}
+	key := identity.NewKey()
+	if err := store(keys, name, key); err != nil {
+		return err
+	}
+	fmt.Println(identity.FormatKey(key))
+	fmt.Fprintf(os.Stderr, "This is the key of the network %[1]q, now stored on this machine. Who has it can join and read.\n"+
+		"on each other machine:  earshot key join %[1]s\nthen, on all of them:   earshot --network %[1]s\n", name)
+	return nil
+}
+
+// store keeps the key, but never in the place of another.
+func store(keys identity.Keys, name, key string) error {
+	err := keys.Put(name, key)
+	if errors.Is(err, fs.ErrExist) {
+		return failure(fmt.Sprintf("there is another key for the network %q already", name),
+			fmt.Sprintf("earshot key show %[1]s prints it; earshot key forget %[1]s deletes it", name))
+	}
+	return err
+}
+
+func keyJoin(keys identity.Keys, name, file string) error {
+	if name == lobby {
+		return usage("the lobby is the open network, for everyone without a key", "use the name that the key was made for")
+	}
+	if file == "" {
+		file = "-"
+	}
+	key, err := readKey(file)
+	if err != nil {
+		return err
+	}
+	if err := store(keys, name, key); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "the key of %[1]q is stored; take part with: earshot --network %[1]s\n", name)
+	return nil
+}
+
+func keyShow(keys identity.Keys, name string, qr bool) error {
+	key, err := keys.Get(name)
+	if err != nil {
+		return noKey(name, err)
+	}
+	if qr {
+		code, err := drawQR(key, term.IsTerminal(int(os.Stdout.Fd())))
+		if err != nil {
+			return err
+		}
+		fmt.Print(code)
+	}
+	fmt.Println(identity.FormatKey(key))
+	return nil
+}
+
+func keyList(keys identity.Keys) error {
+	names, err := keys.List()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		fmt.Println(printable(name))
+	}
+	if len(names) == 0 {
+		fmt.Fprintln(os.Stderr, "no keys yet; earshot key new NAME makes one, earshot key join NAME takes over somebody's")
+	}
+	return nil
+}
+
+func keyForget(keys identity.Keys, name string) error {
+	if err := keys.Forget(name); err != nil {
+		return noKey(name, err)
+	}
+	fmt.Fprintf(os.Stderr, "the key of %q is gone from this machine; other machines keep theirs\n", name)
+	return nil
+}
+
+// noKey says what to do where no key is stored.
+func noKey(name string, err error) error {
+	if !errors.Is(err, identity.ErrNoKey) {
+		return err
+	}
+	return failure(fmt.Sprintf("there is no key for the network %q on this machine", name),
+		fmt.Sprintf("earshot key new %[1]s makes one, earshot key join %[1]s takes over the one somebody gave you", name))
+}
+
+// readKey reads a key from a file that others cannot read, or from stdin where file is "-": typed without an echo where that is a terminal.
+func readKey(file string) (string, error) {
+	stdin := int(os.Stdin.Fd())
+	if file != "-" || !term.IsTerminal(stdin) {
+		return identity.ReadKeyFile(file)
+	}
+	// Not term.ReadPassword: it stops the echo only after the prompt was printed, and a key that is pasted at once is shown.
+	state, err := term.MakeRaw(stdin)
+	if err != nil {
+		return "", fmt.Errorf("read key: %w", err)
+	}
+	typed, err := term.NewTerminal(terminal{os.Stdin, os.Stderr}, "").ReadPassword("key (it is not shown): ")
+	if err := errors.Join(err, term.Restore(stdin, state)); errors.Is(err, io.EOF) { // Ctrl-C, Ctrl-D
+		return "", failure("no key was given", "")
+	} else if err != nil {
+		return "", fmt.Errorf("read key: %w", err)
+	}
+	return identity.ParseKey(typed)
+}
+
+// terminal is typed on and printed to.
+type terminal struct {
+	io.Reader
+	io.Writer
+}
+
+// noKeys refuses a key among the arguments, where the shell's history and every user of this machine can read it. It is not repeated.
+func noKeys(args []string) error {
+	for i, arg := range args {
+		_, value, _ := strings.Cut(arg, "=")
+		for _, s := range []string{arg, value, strings.Join(args[i:min(i+7, len(args))], "")} {
+			if _, err := identity.ParseKey(s); err == nil {
+				return usage("a key was given as an argument: it now stands in the history of the shell, and others could read it meanwhile",
+					"make a new key with earshot key new; keys are read from stdin, from --key-file or at a prompt")
+			}
+		}
+	}
+	return nil
+}
+
+// unknownWord answers an argument that is no flag.
+func unknownWord(word string) error {
+	return usage(fmt.Sprintf("there is no command %q", word), wordHint(word))
+}
+
+func wordHint(word string) string {
+	if strings.ContainsAny(word, ".:") {
+		return "to reach a hub by its address: earshot --join " + word
+	}
+	return nearestHint("earshot ", word, []string{"key", "help", "version"})
+}

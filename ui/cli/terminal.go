@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gdamore/tcell/v2"
+	"golang.org/x/term"
+)
+
+// mode chooses how the chat is shown; why says what keeps a terminal from the full screen.
+func (o *options) mode(stdin, stdout bool, termName string) (m Mode, why string) {
+	switch {
+	case o.plain || o.json || o.serverOnly || !stdout:
+		return Lines, ""
+	case !stdin:
+		return Lines, "the input is no terminal"
+	case runtime.GOOS == "windows": // a console needs no TERM
+		return FullScreen, ""
+	case termName == "" || termName == "dumb" || termName == "unknown":
+		return Lines, "the terminal cannot do more (TERM=" + termName + ")"
+	}
+	if _, err := tcell.LookupTerminfo(termName); err != nil {
+		return Lines, "nothing is known of this terminal (TERM=" + termName + ")"
+	}
+	return FullScreen, ""
+}
+
+// linger is how long somebody is given to take what was said when the input ends: they are found within 3 s, and take it at once.
+const linger = 5 * time.Second
+
+// input is what line mode reads. A box has a console only where it has a terminal. The null device means that nothing will be said, and a pipe
+// that ends that all has been.
+func (o *options) input(terminal bool) (io.Reader, time.Duration) {
+	switch info, err := os.Stdin.Stat(); {
+	case o.serverOnly && terminal:
+		ignoreBackground()
+		return os.Stdin, 0
+	case terminal:
+		return os.Stdin, 0
+	case o.serverOnly, err != nil, info.Mode()&os.ModeCharDevice != 0:
+		return nil, 0
+	}
+	return os.Stdin, linger
+}
+
+// unicodeLocale reports whether the terminal shows more than ASCII, by the locale's variables in their order (POSIX.1 §8.2).
+func unicodeLocale() bool {
+	if runtime.GOOS == "windows" {
+		return true
+	}
+	for _, v := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if l := strings.ToLower(os.Getenv(v)); l != "" {
+			return strings.Contains(l, "utf-8") || strings.Contains(l, "utf8")
+		}
+	}
+	return runtime.GOOS == "darwin" // where a terminal's locale may well be unset
+}
+
+// leaveScreen ends what a full-screen program switches on: mouse (all kinds), focus events, bracketed paste, keypad mode, the alternate screen,
+// colours, a hidden cursor (xterm's control sequences, in the order tcell undoes them).
+const leaveScreen = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[0m\x1b[?25h\x1b[?1049l"
+
+// saveTerminal returns what puts the terminal back as it is now: for a second signal and for a crash, when nobody else can. full: a full-screen
+// program uses it meanwhile.
+func saveTerminal(full bool) (restore func()) {
+	if !full {
+		return func() {}
+	}
+	stdin := int(os.Stdin.Fd())
+	state, err := term.GetState(stdin)
+	if err != nil {
+		return func() {}
+	}
+	return sync.OnceFunc(func() {
+		os.Stdout.WriteString(leaveScreen)
+		term.Restore(stdin, state)
+	})
+}
