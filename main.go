@@ -1,0 +1,134 @@
+// Earshot lets the people on a local network chat: instances find each other, elect one of themselves to be the hub, and keep the history together.
+//
+// Here the parts are put together: node takes part, discovery finds others for it, ui or ui/plain shows it. What the user asked for comes from
+// ui/cli, which also says what went wrong.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"earshot/discovery"
+	"earshot/node"
+	"earshot/node/identity"
+	"earshot/ui"
+	"earshot/ui/cli"
+	"earshot/ui/plain"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:], run)) }
+
+// run takes part until the user quits or ctx ends. Then everything says goodbye, and has stopped when run returns.
+func run(ctx context.Context, s *cli.Setup) error {
+	if s.Peers != nil {
+		met, err := s.Peers.Load(time.Now())
+		if err != nil {
+			s.Log.Warn("remembered peers are not used", "err", err)
+		}
+		s.Node.Remembered = met
+	}
+	n, err := node.New(s.Node)
+	if err != nil {
+		return err
+	}
+	d := find(n, s)
+	guard := &ui.Guard{}
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
+	parts, ctx := errgroup.WithContext(ctx)
+	start := func(part func(context.Context) error) {
+		parts.Go(func() error {
+			defer guard.Recover()
+			return part(ctx)
+		})
+	}
+	start(n.Run)
+	start(d.Run)
+	start(func(ctx context.Context) error { tellRole(ctx, n, d); return nil })
+	start(func(ctx context.Context) error { remember(ctx, n, s); return nil })
+	start(func(ctx context.Context) error {
+		defer quit()
+		return show(ctx, n, s, guard)
+	})
+	return parts.Wait()
+}
+
+// find returns the discovery that tells n of others and others of n.
+func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
+	return discovery.New(discovery.Config{
+		Session: n.Session(),
+		Port:    uint16(n.Port()),
+		Tag: func(session [8]byte, port uint16) [16]byte {
+			return s.Node.Network.MDNSTag(identity.Session(session), port)
+		},
+		Found: func(p discovery.Peer) { n.Found(p.Session, p.Addresses) },
+		Gone:  func(session [8]byte) { n.Gone(session) },
+		Moved: n.Moved,
+		Alone: func() bool { return len(n.Snapshot().Candidates) < 2 },
+		Log:   s.Log,
+	})
+}
+
+// tellRole announces whether this is the hub, and looks around anew when the hub is lost.
+func tellRole(ctx context.Context, n *node.Node, d *discovery.Discovery) {
+	for e := range n.Events(ctx, 0) {
+		h, ok := e.(node.HubChanged)
+		switch {
+		case !ok:
+		case h.State == node.Serving:
+			d.SetRole("hub")
+		default:
+			d.SetRole("")
+			if h.State == node.Lost {
+				d.Kick()
+			}
+		}
+	}
+}
+
+// rememberEvery is how often the addresses of peers are written down, for a process that is killed; one that ends does it then.
+const rememberEvery = 2 * time.Minute
+
+func remember(ctx context.Context, n *node.Node, s *cli.Setup) {
+	if s.Peers == nil {
+		return
+	}
+	again := time.NewTicker(rememberEvery)
+	defer again.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-ctx.Done():
+			ended = true
+		case <-again.C:
+		}
+		if err := s.Peers.Save(time.Now(), n.Remember()); err != nil {
+			s.Log.Warn("peers are not remembered", "err", err)
+		}
+	}
+}
+
+// show runs the front end until the user quits or ctx ends.
+func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) error {
+	if s.Mode == cli.FullScreen {
+		return ui.Run(ctx, ui.Config{Node: n, NoColor: s.NoColor, ASCII: s.ASCII, Guard: guard, Log: s.Log, Version: s.Version})
+	}
+	err := plain.Run(ctx, plain.Config{
+		Node: n, In: s.In, Out: os.Stdout, JSON: s.JSON, ServerOnly: s.Node.ServerOnly, History: s.History, Linger: s.Linger, Version: s.Version,
+	})
+	switch {
+	case errors.Is(err, plain.ErrNobody):
+		hint := "start earshot on another machine of this network, or reach one with --join"
+		if !s.Node.NoHistory {
+			hint += "; what was said is kept, and sent when the next start meets somebody"
+		}
+		return &cli.Error{Code: cli.ExitNobody, Text: "nobody was there to hear what was said", Hint: hint}
+	case errors.Is(err, syscall.EPIPE): // who reads the output has seen enough
+		return nil
+	}
+	return err
+}
