@@ -98,30 +98,36 @@ type signalled struct{ signal os.Signal }
 
 func (s *signalled) Error() string { return s.signal.String() }
 
-// signals returns a context that the first SIGINT, SIGTERM or SIGHUP ends. A second one ends the process. Call stop when the context is no
-// longer needed; then signals do again what they do by default.
+// patience is how long after the first signal others are still taken for the same wish: timeout(1), for one, sends each twice.
+const patience = 500 * time.Millisecond
+
+// signals returns a context that the first SIGINT, SIGTERM or SIGHUP ends. One that comes later ends the process. Call stop when the context is
+// no longer needed; then signals do again what they do by default.
 func signals(restore func()) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	caught := make(chan os.Signal, 2)
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) { // as nohup wants it
-			signal.Notify(caught, s)
-		}
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		signal.Notify(caught, syscall.SIGHUP)
 	}
 	signal.Ignore(syscall.SIGPIPE) // writing fails then, and there is time for a goodbye
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for first := true; ; first = false {
+		var first time.Time
+		for {
 			select {
 			case <-done:
 				return
 			case s := <-caught:
-				if !first {
+				switch now := time.Now(); {
+				case first.IsZero():
+					first = now
+					cancel(&signalled{s})
+				case now.Sub(first) > patience:
 					restore()
 					os.Exit(ExitInterrupt)
 				}
-				cancel(&signalled{s})
 			}
 		}
 	}()

@@ -181,15 +181,31 @@ type terminal struct {
 // noKeys refuses a key among the arguments, where the shell's history and every user of this machine can read it. It is not repeated.
 func noKeys(args []string) error {
 	for i, arg := range args {
-		_, value, _ := strings.Cut(arg, "=")
-		for _, s := range []string{arg, value, strings.Join(args[i:min(i+7, len(args))], "")} {
-			if _, err := identity.ParseKey(s); err == nil {
-				return usage("a key was given as an argument: it now stands in the history of the shell, and others could read it meanwhile",
-					"make a new key with earshot key new; keys are read from stdin, from --key-file or at a prompt")
-			}
+		if strings.HasPrefix(arg, "-") { // dashes may stand in a key, so --plain --profile … reads like one
+			_, arg, _ = strings.Cut(arg, "=")
+		}
+		_, err := identity.ParseKey(arg)
+		if err == nil || isGroups(args[i:]) {
+			return usage("a key was given as an argument: it now stands in the history of the shell, and others could read it meanwhile",
+				"make a new key with earshot key new; keys are read from stdin, from --key-file or at a prompt")
 		}
 	}
 	return nil
+}
+
+// isGroups reports whether args begin with a key in its groups of four.
+func isGroups(args []string) bool {
+	const groups = 7
+	if len(args) < groups {
+		return false
+	}
+	for _, a := range args[:groups-1] {
+		if len(a) != 4 {
+			return false
+		}
+	}
+	_, err := identity.ParseKey(strings.Join(args[:groups], ""))
+	return err == nil
 }
 
 // unknownWord answers an argument that is no flag.
