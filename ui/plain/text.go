@@ -18,9 +18,10 @@ const gutter = "      | "
 // A printer writes events to Config.Out, each with one Write.
 type printer struct {
 	Config
-	room string // the current one, which needs no naming
-	day  string // of the message last printed
-	buf  []byte
+	room  string // the current one, which needs no naming
+	day   string // of the message last printed
+	found bool   // a hub was, at least once
+	buf   []byte
 }
 
 // print prints what happened, if there is something to say of it.
@@ -62,6 +63,9 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 	case node.Ready:
 		return appendLines(b, now, "* ", strings.Join(command.Welcome(p.Node.Snapshot()), "\n"))
 	case node.HubChanged:
+		if p.found = p.found || e.State != node.Searching; !p.found {
+			return b // the welcome has said so
+		}
 		return appendLines(b, now, "* ", command.Standing(node.Snapshot{Hub: e}))
 	case node.PeerChanged:
 		what := map[node.PeerState]string{node.Away: "is away", node.Back: "is back"}[e.State]

@@ -34,6 +34,7 @@ func TestText(t *testing.T) {
 		"left":         {event: node.PeerChanged{State: node.Left, Nick: "carol", Peers: 3}, want: "09:01 * carol left (3 here)\n"},
 		"away":         {event: node.PeerChanged{State: node.Away, Nick: "carol", Peers: 3}, want: "09:01 * carol is away (3 here)\n"},
 		"hub":          {event: node.HubChanged{State: node.Linked, Hub: "bob"}, want: "09:01 * bob is the hub\n"},
+		"searching":    {event: node.HubChanged{State: node.Searching}, want: ""},
 		"hub lost":     {event: node.HubChanged{State: node.Lost, Hub: "bob"}, want: "09:01 * hub bob lost, choosing another\n"},
 		"renamed":      {event: node.Renamed{Old: "bob", New: "rob"}, want: "09:01 * bob is now called rob\n"},
 		"notice":       {event: node.Notice{Text: "no room", Hint: "make some"}, want: "09:01 * no room\n      | hint: make some\n"},
