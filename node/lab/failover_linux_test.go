@@ -18,8 +18,10 @@ func TestHubIsKilledWhileTwoType(t *testing.T) {
 	first := slices.Index(all, hub) + 1
 	const n = 40
 	var lines []string
+	var died time.Time
 	for i := range n {
 		if i == n/2 {
+			died = time.Now()
 			hub.Kill()
 		}
 		for k, p := range rest {
@@ -35,6 +37,7 @@ func TestHubIsKilledWhileTwoType(t *testing.T) {
 		}
 	}
 	new := together(t, l, 2*soon, rest...)
+	t.Logf("another served %v after the kill", last(new, "hub").Seen.Sub(died).Round(time.Millisecond))
 	haveAll(t, l, lines, rest...)
 
 	again := start(l, first)

@@ -12,7 +12,9 @@ func TestThreeMeetAndTalk(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, 3)
 	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3)}
+	began := time.Now()
 	together(t, l, 3*time.Second*lab.Slack, all...)
+	t.Logf("together %v after the last start", time.Since(began).Round(time.Millisecond))
 	for i, p := range all {
 		ready := last(p, "ready")
 		if ready.Network != "lobby" || ready.Closed || ready.Port != 4327 || len(ready.Session) != 16 || ready.Me == "" {
