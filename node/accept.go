@@ -1,0 +1,139 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"earshot/node/hub"
+	"earshot/node/identity"
+	"earshot/node/wire"
+)
+
+// greeting bounds the exchange of HELLO.
+const greeting = 5 * time.Second
+
+// accept serves a link that another node dialled: it greets, and then serves it if this node is the hub, or says who is.
+func (n *Node) accept(ctx context.Context, c *identity.Conn) {
+	stop := context.AfterFunc(ctx, func() { c.NetConn().Close() })
+	defer stop()
+	defer c.NetConn().Close()
+	c.SetDeadline(time.Now().Add(greeting))
+	r := wire.NewReader(c)
+	t, body, err := r.Next()
+	if err != nil || t != wire.TypeHello {
+		return
+	}
+	var hello wire.Hello
+	if err := wire.Decode(body, &hello); err != nil {
+		n.log.Info("link refused", "err", err)
+		return
+	}
+	if hello.Session == n.session {
+		return // this very process
+	}
+	if err := wire.CheckVersion(&hello); err != nil {
+		mine := n.seat.hello(nil)
+		c.Write(wire.Append(nil, wire.TypeHello, &mine)) // so that the other end can say it too
+		n.notice(err.Error(), "run the same version of earshot on both machines")
+		return
+	}
+	h := n.seat.hold(ctx, &hello)
+	mine := n.seat.hello(nil)
+	mine.Term = n.seat.claimed()
+	b := wire.Append(nil, wire.TypeHello, &mine)
+	if h == nil {
+		to := n.seat.elsewhere()
+		b = wire.Append(b, wire.TypeRedirect, &to)
+	}
+	if _, err := c.Write(b); err != nil || h == nil {
+		return
+	}
+	c.SetDeadline(time.Time{})
+	if err := h.Serve(ctx, c, r, hello); errors.Is(err, hub.ErrParted) {
+		n.log.Debug("follower left", "peer", hello.Session)
+	}
+}
+
+// hold returns the hub, waiting a moment where this node may be about to be it; nil: it is not. A hub that has no realm yet settles on one now that somebody comes.
+func (s *seat) hold(ctx context.Context, h *wire.Hello) *hub.Hub {
+	s.role.Lock()
+	open := s.open
+	s.role.Unlock()
+	if !s.follows(h.Term) {
+		t := time.NewTimer(hold)
+		defer t.Stop()
+		select {
+		case <-open:
+		case <-ctx.Done():
+		case <-t.C:
+		}
+	}
+	if !s.isServing() {
+		return nil
+	}
+	s.mu.Lock()
+	strange := s.strange
+	s.mu.Unlock()
+	if at, _ := s.node.gather.now(); strange && !at.alone {
+		if r, _, ok := s.node.gather.recognised(h.Session, h.Tags); !ok || r != at.realm {
+			s.mu.Lock()
+			s.departLocked() // who comes is not of the gathering this machine was in
+			s.mu.Unlock()
+		}
+	}
+	s.role.Lock()
+	defer s.role.Unlock()
+	if !s.serving {
+		return nil
+	}
+	if s.hub == nil {
+		at, _ := s.node.gather.now()
+		if at.alone {
+			r := h.Realm
+			if r == (identity.Realm{}) {
+				var ok bool
+				if r, ok = s.recognise(h); !ok {
+					r = identity.NewRealm()
+				}
+			}
+			var err error
+			if at, err = s.node.gather.enter(r); err != nil {
+				s.node.log.Warn("cannot enter a realm", "err", err)
+				return nil
+			}
+		}
+		s.openLocked(at)
+		s.look()
+	}
+	return s.hub
+}
+
+// follows reports whether this node is linked to a hub of that term or a later one.
+func (s *seat) follows(term uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.way != nil && s.way.linkedLocked() && term <= s.way.seat.Term
+}
+
+func (s *seat) claimed() uint64 {
+	s.role.Lock()
+	defer s.role.Unlock()
+	if !s.serving {
+		return 0
+	}
+	return s.term
+}
+
+// elsewhere says who the hub is, as far as this node knows.
+func (s *seat) elsewhere() wire.Redirect {
+	s.mu.Lock()
+	w := s.way
+	var to wire.Redirect
+	if w != nil && w.linkedLocked() {
+		to.Hub, to.Term = identity.Session(w.seat.Hub), w.seat.Term
+	}
+	s.mu.Unlock()
+	to.Address = s.addresses(to.Hub)
+	return to
+}

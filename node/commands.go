@@ -1,0 +1,36 @@
+package node
+
+// Command is something a user wants done. It is one of the types below.
+type Command interface{ command() }
+
+// Say says Text in Room ("#name"); Action is "/me".
+type Say struct {
+	Room   string
+	Text   string
+	Action bool
+}
+
+// Rename changes the nick, for ever.
+type Rename struct{ Nick string }
+
+// Join adds a public room to those this node shows; Leave takes it away (the lobby stays).
+type Join struct{ Room string }
+type Leave struct{ Room string }
+
+// SetAway tells the others that this person is away, or back.
+type SetAway struct{ Away bool }
+
+func (Say) command()     {}
+func (Rename) command()  {}
+func (Join) command()    {}
+func (Leave) command()   {}
+func (SetAway) command() {}
+
+// An Error is a command's failure in one plain sentence, with what can be tried.
+type Error struct {
+	Text, Hint string
+	cause      error
+}
+
+func (e *Error) Error() string { return e.Text }
+func (e *Error) Unwrap() error { return e.cause }

@@ -1,0 +1,171 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// deliveries follows what this process said until it is on enough disks.
+type deliveries struct {
+	changed func()      // there is something new in since; must not block
+	serving func() bool // this node is the hub and counts for itself
+
+	mu      sync.Mutex
+	pending map[message.LogID][]*spoken // not yet on three machines' disks, nor on all there are; by number
+	all     map[message.ID]*spoken      // said in this process
+	news    []Delivered                 // the newest, the last has number end
+	end     uint64
+}
+
+// spoken is one own message.
+type spoken struct {
+	id      message.ID
+	key     journal.Key
+	durable bool // here
+	others  int  // machines
+	every   bool // there are no more
+	told    int
+}
+
+// copies is the number of machines it is on the disk of.
+func (s *spoken) copies() int {
+	if s.durable {
+		return s.others + 1
+	}
+	return s.others
+}
+
+func (s *spoken) done() bool {
+	return s.durable && (s.others >= 2 || s.every && s.others >= 1)
+}
+
+const (
+	// newsKept is how many changes are kept for a slow reader.
+	newsKept = 4096
+	// spokenKept bounds what is followed: more than one types in a year alone.
+	spokenKept = 64 << 10
+)
+
+func newDeliveries(changed func(), serving func() bool) *deliveries {
+	return &deliveries{changed: changed, serving: serving, pending: map[message.LogID][]*spoken{}, all: map[message.ID]*spoken{}}
+}
+
+// write says something in a gathering and follows it.
+func (d *deliveries) write(ctx context.Context, at *gathering, room string, k message.Kind, body []byte) error {
+	id, key, _, err := at.author.Write(ctx, message.Public, message.Room(room), room, k, body)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	if len(d.all) < spokenKept {
+		s := &spoken{id: id, key: key}
+		d.all[id] = s
+		d.pending[key.Log] = append(d.pending[key.Log], s)
+	}
+	d.mu.Unlock()
+	if d.serving() {
+		at.exchange.Await(key.Log, key.Seq)
+	}
+	return nil
+}
+
+// stable is exchange.Config.Stable.
+func (d *deliveries) stable(l message.LogID, seq uint64, copies int, all bool) {
+	d.mu.Lock()
+	for _, s := range d.pending[l] {
+		if s.key.Seq <= seq {
+			s.others, s.every = max(s.others, copies), all
+			d.tellLocked(s)
+		}
+	}
+	d.sweepLocked(l)
+	d.mu.Unlock()
+	d.changed()
+}
+
+// committed looks what has become durable in j.
+func (d *deliveries) committed(j *journal.Journal) {
+	d.mu.Lock()
+	for l, list := range d.pending {
+		if list[len(list)-1].durable {
+			continue
+		}
+		h, ok := j.DurableHead(l)
+		if !ok || !j.Persistent() {
+			continue
+		}
+		for _, s := range list {
+			if !s.durable && s.key.Seq <= h.Seq {
+				s.durable = true
+				d.tellLocked(s)
+			}
+		}
+		d.sweepLocked(l)
+	}
+	d.mu.Unlock()
+	d.changed()
+}
+
+// tellLocked makes a change of it. One machine alone is no news.
+func (d *deliveries) tellLocked(s *spoken) {
+	n := s.copies()
+	if n < 2 || n == s.told && !s.done() {
+		return
+	}
+	s.told = n
+	d.news = append(d.news, Delivered{ID: s.id, Copies: n, All: s.every})
+	d.end++
+	if len(d.news) > 2*newsKept {
+		d.news = slices.Clone(d.news[len(d.news)-newsKept:])
+	}
+}
+
+func (d *deliveries) sweepLocked(l message.LogID) {
+	list := slices.DeleteFunc(d.pending[l], (*spoken).done)
+	if len(list) == 0 {
+		delete(d.pending, l)
+		return
+	}
+	d.pending[l] = list
+}
+
+// waiting are the heads of what is not yet stable.
+func (d *deliveries) waiting(j *journal.Journal) []wire.Head {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var heads []wire.Head
+	for l, list := range d.pending {
+		seq := list[len(list)-1].key.Seq
+		if tip, ok := j.Hash(l, seq); ok && len(heads) < wire.MaxHeads {
+			heads = append(heads, wire.Head{Log: l, Seq: seq, Tip: tip})
+		}
+	}
+	return heads
+}
+
+// since returns the changes after number n, and the number of the last.
+func (d *deliveries) since(n uint64) ([]Delivered, uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n > d.end {
+		return nil, d.end // a new reader: nothing to tell
+	}
+	missed := min(d.end-n, uint64(len(d.news)))
+	return slices.Clone(d.news[uint64(len(d.news))-missed:]), d.end
+}
+
+// mine returns on how many machines' disks an own message is, and whether it was said in this process.
+func (d *deliveries) mine(id message.ID) (copies int, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.all[id]
+	if !ok {
+		return 0, false
+	}
+	return s.copies(), true
+}

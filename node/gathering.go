@@ -1,0 +1,287 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"earshot/node/exchange"
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// A gathering is one realm's history with what works on it: journal, author and exchange. Alone is the gathering of a node of an open network that has not met anyone
+// yet: it is never exchanged; what was said in it here goes along when a realm is entered.
+type gathering struct {
+	realm    identity.Realm
+	alone    bool
+	journal  *journal.Journal
+	author   *journal.Author
+	exchange *exchange.Exchange
+	stop     context.CancelFunc
+	done     chan struct{} // closed when the journal has closed
+	err      error         // of the journal; read after done
+}
+
+// gatherings owns the journals of one network: the current one, and until a realm is entered the most recent one too, whose history is shown as what was before.
+type gatherings struct {
+	dir     string // "" keeps nothing
+	network *identity.Network
+	who     *identity.Identity
+	keep    time.Duration
+	limit   func(identity.PeerID) *rate.Limiter
+	host    identity.HostID
+	own     *deliveries
+	nick    func() string
+	changed func() // the current gathering is another; must not block
+	broken  func(error)
+	log     *slog.Logger
+
+	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.
+	mu      sync.RWMutex
+	current *gathering
+	earlier *gathering
+	known   []knownRealm
+	since   time.Time // when this machine came to the network it is at
+	spoke   []message.Nonce
+	version uint64 // counts changes of current
+}
+
+// open starts with the gathering of a closed network, or alone.
+func (g *gatherings) open() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.since = time.Now()
+	var err error
+	if g.network.Closed() {
+		g.current, err = g.start(identity.Realm{}, false)
+		return err
+	}
+	if g.dir != "" {
+		if err := readJSON(filepath.Join(g.dir, "realms.json"), &g.known); err != nil {
+			return err
+		}
+	}
+	if g.current, err = g.start(identity.Realm{}, true); err != nil {
+		return err
+	}
+	if len(g.known) > 0 {
+		g.earlier, err = g.start(identity.Realm(g.known[0].Realm), false)
+	}
+	return err
+}
+
+// start opens a journal and runs it.
+func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
+	c := journal.Config{Network: g.network.ID(), Realm: r, Keep: g.keep, Log: g.log}
+	if g.dir != "" {
+		c.Dir = filepath.Join(g.dir, fmt.Sprintf("realm-%x", r[:]))
+		if alone {
+			c.Dir = filepath.Join(g.dir, "alone")
+		}
+	}
+	j, err := journal.Open(c)
+	if err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	at := &gathering{realm: r, alone: alone, journal: j, stop: stop, done: make(chan struct{})}
+	at.author = j.NewAuthor(g.who, g.nick())
+	g.spoke = append(g.spoke, at.author.Nonce())
+	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
+		Stable: g.own.stable, Log: g.log})
+	go func() {
+		at.err = j.Run(ctx)
+		close(at.done)
+		if at.err != nil && ctx.Err() == nil {
+			g.broken(at.err)
+		}
+	}()
+	return at, nil
+}
+
+func (at *gathering) close() error {
+	at.stop()
+	<-at.done
+	return at.err
+}
+
+// now returns the current gathering and the number of changes so far.
+func (g *gatherings) now() (*gathering, uint64) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.current, g.version
+}
+
+// before returns the gathering whose history is shown besides the current one's, or nil.
+func (g *gatherings) before() *gathering {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.earlier
+}
+
+// write says something in the current gathering.
+func (g *gatherings) write(ctx context.Context, room string, k message.Kind, body []byte) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	at := g.current
+	return g.own.write(ctx, at, room, k, body)
+}
+
+// enter goes to the realm r, taking along what was said here since this machine came to the network it is at.
+func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old := g.current
+	if old.realm == r && !old.alone {
+		return old, nil
+	}
+	if g.network.Closed() || r == (identity.Realm{}) {
+		return nil, exchange.ErrRealm
+	}
+	next := g.earlier
+	if next == nil || next.realm != r {
+		var err error
+		if next, err = g.start(r, false); err != nil {
+			return nil, err
+		}
+	}
+	for _, nonce := range g.spoke {
+		if _, err := next.journal.Reoffer(old.journal, nonce, uint64(g.since.UnixMilli())<<16); err != nil {
+			g.log.Warn("cannot take along what was said", "err", err)
+		}
+	}
+	if g.earlier != nil && g.earlier != next {
+		g.earlier.close()
+	}
+	g.earlier = nil
+	g.setLocked(next)
+	g.rememberLocked(r)
+	g.log.Info("entered a realm", "realm", fmt.Sprintf("%.4x", r[:]))
+	return next, old.close()
+}
+
+// arrived: this machine may be at another network from now on. What was said before stays where it was said.
+func (g *gatherings) arrived() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.since = time.Now()
+}
+
+// depart goes back to being alone: this machine is in another place, and nobody of the old one is here.
+func (g *gatherings) depart() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.network.Closed() || g.current.alone {
+		return nil
+	}
+	alone, err := g.start(identity.Realm{}, true)
+	if err != nil {
+		return err
+	}
+	g.rememberLocked(g.current.realm)
+	g.earlier = g.current
+	g.setLocked(alone)
+	return nil
+}
+
+func (g *gatherings) setLocked(at *gathering) {
+	g.current = at
+	g.version++
+	g.changed()
+}
+
+// rememberLocked makes r the most recent realm.
+func (g *gatherings) rememberLocked(r identity.Realm) {
+	g.known = slices.DeleteFunc(g.known, func(k knownRealm) bool { return identity.Realm(k.Realm) == r })
+	g.known = slices.Insert(g.known, 0, knownRealm{realmHex(r), time.Now().UTC().Truncate(time.Second)})
+	g.known = g.known[:min(len(g.known), maxRealms)]
+	if g.dir == "" {
+		return
+	}
+	if err := writeJSON(filepath.Join(g.dir, "realms.json"), g.known); err != nil {
+		g.log.Warn("cannot remember the realm", "err", err)
+	}
+}
+
+// tags are those of the realms known most recently, for session.
+func (g *gatherings) tags(s identity.Session) [][8]byte {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	var tags [][8]byte
+	for _, k := range g.known[:min(len(g.known), 4)] {
+		tags = append(tags, identity.Realm(k.Realm).Tag(s))
+	}
+	return tags
+}
+
+// recognised returns the most recent realm that is shared with the session whose tags these are.
+func (g *gatherings) recognised(s identity.Session, tags [][8]byte) (r identity.Realm, last time.Time, ok bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	for _, k := range g.known {
+		if slices.Contains(tags, identity.Realm(k.Realm).Tag(s)) {
+			return identity.Realm(k.Realm), k.Last, true
+		}
+	}
+	return r, last, false
+}
+
+// realms lists what is kept, the most recent first.
+func (g *gatherings) realms() []RealmInfo {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	var out []RealmInfo
+	for _, k := range g.known {
+		out = append(out, RealmInfo{ID: fmt.Sprintf("%x", k.Realm[:4]), Current: !g.current.alone && g.current.realm == identity.Realm(k.Realm), Last: k.Last})
+	}
+	return out
+}
+
+// page merges the newest lines before k of what is shown.
+func (g *gatherings) page(room message.RoomID, k journal.Key, n int) ([]journal.Line, error) {
+	for {
+		at, version := g.now()
+		lines, err := at.journal.Page(room, k, n)
+		if b := g.before(); err == nil && b != nil {
+			var more []journal.Line
+			more, err = b.journal.Page(room, k, n)
+			lines = merge(lines, more)
+			lines = lines[max(0, len(lines)-n):]
+		}
+		if _, v := g.now(); v != version {
+			continue // a journal was closed under us
+		}
+		return lines, err
+	}
+}
+
+// merge sorts lines of two journals, each message once.
+func merge(a, b []journal.Line) []journal.Line {
+	all := append(a, b...)
+	slices.SortFunc(all, func(a, b journal.Line) int { return a.Key.Compare(b.Key) })
+	return slices.CompactFunc(all, func(a, b journal.Line) bool { return a.Key.Compare(b.Key) == 0 })
+}
+
+// close closes what is open.
+func (g *gatherings) close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.current.alone && !g.network.Closed() {
+		g.rememberLocked(g.current.realm)
+	}
+	var err error
+	if g.earlier != nil {
+		err = g.earlier.close()
+	}
+	return errors.Join(err, g.current.close())
+}

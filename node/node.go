@@ -1,0 +1,444 @@
+// Package node is one participant: the façade that ui and main talk to, and the role it plays now.
+//
+// Do takes commands, Events gives what happened in order, Snapshot says how things stand. What is said goes into the current gathering's journal and nowhere else;
+// everything downstream (links, the store, subscribers) follows that journal with a cursor of its own.
+//
+// Goroutines: Run starts the port, the roster, and the seat, which alone holds the election and starts and stops what the role needs: the hub, or a link to it. A watcher follows
+// what becomes durable. Each subscription of Events has one. All have ended when Run returns, with the port, the store and the profile's lock released.
+//
+// Order: a subscription gives messages in the order of arrival in the journal. Presence, hub and deliveries are states: a subscriber that looks late sees the newest, and
+// how it got there is not replayed.
+//
+// Realms (DESIGN §3): a node of an open network starts alone, in a store that is never exchanged; it enters a realm when it links to a hub or the first other links to it, and takes
+// along what was said here meanwhile.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+	"earshot/node/port"
+	"earshot/node/roster"
+)
+
+// Software is what HELLO says of this program, for people.
+const Software = "earshot 0.1"
+
+// Config of a Node. The zero value of a field is its default.
+type Config struct {
+	// Dir is the profile's folder; made where it is missing. HostDir is the folder of the machine's id, beside the profiles; empty: Dir's parent.
+	Dir, HostDir string
+	// Nick for this and later starts; empty: the one used last, or DefaultNick.
+	Nick        string
+	DefaultNick string
+	Network     *identity.Network // nil: the open network "lobby"
+	// Port asked for; 0: the default or the next that is free.
+	Port int
+	// Net is what the port stands on; nil: the operating system's.
+	Net port.Net
+	// ServerOnly prefers this node as the hub, and shows it as a box, not a person. NeverHub: it never is.
+	ServerOnly bool
+	NeverHub   bool
+	// NoHistory keeps nothing of what is said on disk.
+	NoHistory bool
+	// Join are host[:port] of hubs to reach by hand.
+	Join []string
+	// Remembered are addresses at which peers of this network were met before.
+	Remembered []netip.AddrPort
+	// Rate bounds an author's messages per second (burst four times that); 0: 5, negative: none. PerIP bounds links per remote IP; 0: 8, negative: none.
+	Rate  float64
+	PerIP int
+	// Keep is how long history is kept; 0: 365 days.
+	Keep time.Duration
+	Log  *slog.Logger
+}
+
+const defaultRate = 5 // messages a second: faster than anyone reads
+
+// A Node is described in the package comment.
+type Node struct {
+	config  Config
+	log     *slog.Logger
+	who     *identity.Identity
+	host    identity.HostID
+	network *identity.Network
+	session identity.Session
+	profile *profile
+	port    *port.Port
+	roster  *roster.Roster
+	gather  *gatherings
+	own     *deliveries
+	people  *people
+	rate    *rate.Limiter // of this author; nil: none
+	limits  limits
+	seat    *seat
+	watch   *watchers
+	serving atomic.Bool
+
+	// mu protects what follows.
+	mu       sync.Mutex
+	nick     string
+	away     bool
+	noted    uint64 // counts changes of nick and away
+	status   HubChanged
+	since    time.Time
+	caughtUp bool
+	moved    []netip.Addr
+	placed   bool // Moved was called
+	notices  []Notice
+	noticed  uint64 // number of the last notice
+	failed   error
+	fail     context.CancelFunc
+}
+
+// ErrInUse is the cause where another process has the profile.
+var ErrInUse = errors.New("profile in use")
+
+// New opens the profile and the port. Everything that a user can get wrong is an *Error here. What it opened is released by Run, or by Close where Run is never called.
+func New(c Config) (*Node, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.HostDir == "" {
+		c.HostDir = filepath.Dir(c.Dir)
+	}
+	n := &Node{config: c, log: c.Log, network: c.Network, session: identity.NewSession(), since: time.Now(), status: HubChanged{State: Searching}, watch: newWatchers()}
+	if err := n.open(); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// open does the work of New; what it leaves half done is Close's.
+func (n *Node) open() (err error) {
+	c := n.config
+	if n.network == nil {
+		if n.network, err = identity.NewNetwork(message.Lobby, nil); err != nil {
+			return err
+		}
+	}
+	if n.profile, err = openProfile(c.Dir); err != nil {
+		return err
+	}
+	if n.who, err = identity.Load(c.Dir); err != nil {
+		return err
+	}
+	if n.host, err = identity.LoadHost(c.HostDir); err != nil {
+		return err
+	}
+	if err = n.chooseNick(); err != nil {
+		return err
+	}
+	gate, err := identity.NewGate(n.who, n.network)
+	if err != nil {
+		return err
+	}
+	if n.port, err = port.Open(port.Config{Gate: gate, Number: c.Port, Net: c.Net, PerIP: c.PerIP, Log: c.Log}); err != nil {
+		return &Error{Text: err.Error(), Hint: "leave --port out to use the next one that is free", cause: err}
+	}
+	if c.Rate == 0 {
+		c.Rate = defaultRate
+	}
+	n.limits = limits{per: map[identity.PeerID]*rate.Limiter{}}
+	if c.Rate > 0 {
+		n.rate = rate.NewLimiter(rate.Limit(c.Rate), int(max(1, 4*c.Rate)))
+		n.limits.rate = 4 * c.Rate
+	}
+	n.own = newDeliveries(n.watch.wake, n.serving.Load)
+	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, log: c.Log}
+	if n.limits.rate > 0 {
+		n.gather.limit = n.limits.of
+	}
+	if !c.NoHistory {
+		n.gather.dir = n.profile.network(n.network.ID())
+	}
+	if err = n.gather.open(); err != nil {
+		return err
+	}
+	n.seat = newSeat(n)
+	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.seat.look, Log: c.Log})
+	n.port.Handle(identity.ProtoChat, n.accept)
+	return nil
+}
+
+// chooseNick takes the nick asked for, the one used last, or the default.
+func (n *Node) chooseNick() error {
+	if n.config.Nick != "" {
+		nick, err := message.CleanNick(n.config.Nick)
+		if err != nil {
+			return &Error{Text: err.Error(), Hint: "choose another nickname: earshot --nick NAME", cause: err}
+		}
+		n.nick = nick
+		return n.profile.change(func(s *settings) { s.Nick = nick })
+	}
+	for _, s := range []string{n.profile.nick(), n.config.DefaultNick, "guest"} {
+		if nick, err := message.CleanNick(s); err == nil {
+			n.nick = nick
+			return nil
+		}
+	}
+	return errors.New("no nickname")
+}
+
+// Close releases what New opened, where Run is never called.
+func (n *Node) Close() error {
+	var errs []error
+	if n.port != nil {
+		errs = append(errs, n.port.Close())
+	}
+	if n.gather != nil && n.gather.current != nil {
+		errs = append(errs, n.gather.close())
+	}
+	if n.profile != nil {
+		errs = append(errs, n.profile.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run takes part until ctx ends, then says goodbye, hands over where it is the hub, and returns when nothing of it is left: no goroutine, no port, no lock.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, n.fail = context.WithCancel(ctx)
+	defer n.fail()
+	// The roster outlives the seat, and the port both: they say goodbye over it.
+	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBase()
+	listing, stopList := context.WithCancel(base)
+	defer stopList()
+	for i, a := range n.config.Remembered {
+		n.roster.Found(identity.Session{0: 0xff, 6: byte(i >> 8), 7: byte(i)}, a) // no session is known: any name will do
+	}
+	var roles, list, door sync.WaitGroup
+	var portErr, rosterErr error
+	door.Go(func() { portErr = n.port.Run(base) })
+	list.Go(func() { rosterErr = n.roster.Run(listing) })
+	roles.Go(func() { n.seat.run(ctx) })
+	roles.Go(func() { n.watchCommits(ctx) })
+	roles.Wait()
+	stopList()
+	list.Wait()
+	stopBase()
+	door.Wait()
+	n.people.stop()
+	n.watch.close()
+	err := errors.Join(n.failed, portErr, rosterErr, n.gather.close(), n.profile.close())
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// broke ends the node: its history cannot be written.
+func (n *Node) broke(err error) {
+	n.mu.Lock()
+	n.failed = &Error{Text: fmt.Sprintf("the history on disk is damaged: %v", err), Hint: "start earshot again: it sets the damaged files aside and fetches the history from the others", cause: err}
+	n.mu.Unlock()
+	n.fail()
+}
+
+// watchCommits follows what becomes durable in the current gathering.
+func (n *Node) watchCommits(ctx context.Context) {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	full := false
+	for ctx.Err() == nil {
+		at, version := n.gather.now()
+		changed, stop := at.journal.Watch()
+		for v := version; v == version && ctx.Err() == nil; _, v = n.gather.now() {
+			n.own.committed(at.journal)
+			if n.serving.Load() {
+				at.exchange.Committed()
+			}
+			if err := at.journal.Err(); (err != nil) != full {
+				full = err != nil
+				n.seat.look()
+				if full {
+					n.notice("The disk is full: what is said is not kept here until there is room.", "make room on the disk; earshot goes on by itself")
+				}
+			}
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			case <-again.C:
+				if n.serving.Load() {
+					for _, h := range n.own.waiting(at.journal) {
+						at.exchange.Await(h.Log, h.Seq)
+					}
+				}
+			}
+		}
+		stop()
+	}
+}
+
+// Do carries a command out; it waits while the author's rate is used up. Errors are *Error.
+func (n *Node) Do(ctx context.Context, c Command) error {
+	err := n.do(ctx, c)
+	var e *Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &Error{Text: err.Error(), cause: err}
+}
+
+func (n *Node) do(ctx context.Context, c Command) error {
+	switch c := c.(type) {
+	case Say:
+		return n.say(ctx, c)
+	case Rename:
+		return n.rename(ctx, c.Nick)
+	case Join:
+		return n.join(c.Room)
+	case Leave:
+		return n.leave(c.Room)
+	case SetAway:
+		n.mu.Lock()
+		n.away = c.Away
+		n.noted++
+		n.mu.Unlock()
+		n.people.rename(func(p *Person) { p.Away = c.Away })
+		n.seat.noted()
+		return nil
+	}
+	return fmt.Errorf("unknown command %T", c)
+}
+
+func (n *Node) say(ctx context.Context, c Say) error {
+	room, err := message.CleanRoom(c.Room)
+	if err != nil {
+		return err
+	}
+	text, cut := message.CleanText(c.Text)
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	if cut {
+		return &Error{Text: fmt.Sprintf("That is too long: a message has at most %d bytes and %d lines.", message.MaxText, message.MaxLines), Hint: "send it in parts"}
+	}
+	if n.rate != nil {
+		if err := n.rate.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	k := message.Text
+	if c.Action {
+		k = message.Action
+	}
+	return n.gather.write(ctx, room, k, []byte(text))
+}
+
+func (n *Node) rename(ctx context.Context, nick string) error {
+	nick, err := message.CleanNick(nick)
+	if err != nil {
+		return err
+	}
+	if err := n.profile.change(func(s *settings) { s.Nick = nick }); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.nick = nick
+	n.noted++
+	n.mu.Unlock()
+	n.people.rename(func(p *Person) { p.Nick = nick })
+	n.seat.noted()
+	at, _ := n.gather.now()
+	return at.author.Rename(ctx, nick)
+}
+
+// Nick returns this person's own.
+func (n *Node) Nick() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.nick
+}
+
+// Port returns the port number bound; Session this process's.
+func (n *Node) Port() int                 { return n.port.Number() }
+func (n *Node) Session() identity.Session { return n.session }
+
+// ID returns this person's key.
+func (n *Node) ID() identity.PeerID { return n.who.ID() }
+
+// Found tells of an instance that discovery heard of, with the addresses it may be reached at, best first. Gone tells of its goodbye.
+func (n *Node) Found(s identity.Session, addresses []netip.AddrPort) {
+	if s == n.session || len(addresses) == 0 {
+		return
+	}
+	n.roster.Found(s, addresses[0])
+	n.seat.found(s, addresses)
+}
+
+func (n *Node) Gone(s identity.Session) {
+	n.roster.Lost(s)
+}
+
+// Moved tells which addresses this machine has now on interfaces worth using, best first; none: no network.
+func (n *Node) Moved(addresses []netip.Addr) {
+	n.mu.Lock()
+	first := !n.placed
+	n.placed = true
+	n.moved = addresses
+	n.mu.Unlock()
+	var best netip.Addr
+	if len(addresses) > 0 {
+		best = addresses[0]
+	}
+	if len(addresses) == 0 {
+		n.notice("No network interface is up: nobody can be found.", "connect a network; earshot goes on by itself")
+	}
+	n.roster.SetAddress(best)
+	n.seat.moved(!first)
+	n.watch.wake()
+}
+
+// Remember returns the addresses at which peers of this network were met, for the next start, the newest first.
+func (n *Node) Remember() []netip.AddrPort {
+	return n.seat.remember()
+}
+
+// notice tells the user something.
+func (n *Node) notice(text, hint string) {
+	n.mu.Lock()
+	n.notices = append(n.notices, Notice{Text: text, Hint: hint})
+	if len(n.notices) > 64 {
+		n.notices = n.notices[1:]
+	}
+	n.noticed++
+	n.mu.Unlock()
+	n.watch.wake()
+}
+
+// limits are the limiters of live records, a person each.
+type limits struct {
+	rate float64
+	mu   sync.Mutex // protects per
+	per  map[identity.PeerID]*rate.Limiter
+}
+
+// maxLimited bounds the persons remembered; past it all start anew, with a full burst.
+const maxLimited = 4096
+
+func (l *limits) of(p identity.PeerID) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.per[p] == nil {
+		if len(l.per) >= maxLimited {
+			clear(l.per)
+		}
+		l.per[p] = rate.NewLimiter(rate.Limit(l.rate), max(message.MaxRecords, int(4*l.rate)))
+	}
+	return l.per[p]
+}

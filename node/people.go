@@ -1,0 +1,213 @@
+package node
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// grace is how long people are still here after the hub changed: they need a moment to find the new one, and nobody left.
+const grace = 5 * time.Second
+
+// people is who is here, by person, as the hub sees it.
+type people struct {
+	me      identity.PeerID
+	changed func() // must not block
+
+	mu     sync.Mutex
+	linked map[identity.Session]wire.Person // as the hub told last, or as linked to this hub
+	full   []wire.Person                    // a full presence that is still coming
+	here   map[identity.PeerID]Person       // as shown, this one included
+	until  time.Time                        // before that, who is missing is still here
+	gone   map[identity.PeerID]bool         // but these: they said goodbye
+	timer  *time.Timer
+	hub    identity.PeerID
+	self   Person
+	taken  map[string]int // how many here go by nicks that look the same, by message.NickKey
+}
+
+func newPeople(self Person, changed func()) *people {
+	self.Me = true
+	p := &people{me: self.ID, changed: changed, linked: map[identity.Session]wire.Person{}, here: map[identity.PeerID]Person{self.ID: self}, self: self,
+		taken: map[string]int{}, gone: map[identity.PeerID]bool{}}
+	return p
+}
+
+// presence takes a PRESENCE frame.
+func (p *people) presence(f wire.Presence) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case f.Full || p.full != nil:
+		if f.Full {
+			p.full = []wire.Person{}
+		}
+		p.full = append(p.full, f.Here...)
+		if f.More {
+			return
+		}
+		clear(p.linked)
+		f.Here, p.full = p.full, nil
+	}
+	for _, s := range f.Gone {
+		delete(p.linked, s)
+	}
+	for _, w := range f.Here {
+		p.linked[w.Session] = w
+	}
+	p.settleLocked()
+}
+
+// serve takes the people linked to this node's own hub.
+func (p *people) serve(linked []wire.Person) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.linked)
+	for _, w := range linked {
+		p.linked[w.Session] = w
+	}
+	p.settleLocked()
+}
+
+// follow says who is the hub now; zero: nobody. Whoever is missing afterwards gets grace.
+func (p *people) follow(hub identity.PeerID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if hub == (identity.PeerID{}) {
+		clear(p.linked) // nobody tells any more who is here
+	}
+	p.hub = hub
+	p.until = time.Now().Add(grace)
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.timer = time.AfterFunc(grace, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.settleLocked()
+	})
+	p.settleLocked()
+}
+
+// left: that instance said goodbye; its person is not given grace.
+func (p *people) left(s identity.Session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w, ok := p.linked[s]
+	if !ok {
+		return
+	}
+	delete(p.linked, s)
+	p.gone[w.ID] = true
+	p.settleLocked()
+}
+
+// rename changes this person's own nick or absence.
+func (p *people) rename(edit func(*Person)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	edit(&p.self)
+	p.settleLocked()
+}
+
+// settleLocked makes of the sessions linked who is here.
+func (p *people) settleLocked() {
+	here := map[identity.PeerID]Person{}
+	for _, w := range p.linked {
+		delete(p.gone, w.ID)
+		q, more := here[w.ID]
+		n := Person{ID: w.ID, Nick: message.ShowNick(w.Nick), Server: w.Class == 2, Away: w.Away}
+		if more { // two instances of one person: here if one is, a person if one is
+			n.Away, n.Server = q.Away && n.Away, q.Server && n.Server
+			n.Nick = min(q.Nick, n.Nick)
+		}
+		here[w.ID] = n
+	}
+	if time.Now().Before(p.until) {
+		for id, q := range p.here {
+			if _, ok := here[id]; !ok && !p.gone[id] {
+				here[id] = q
+			}
+		}
+	}
+	here[p.me] = p.self
+	clear(p.taken)
+	for id, q := range here {
+		q.Me, q.Hub = id == p.me, id == p.hub
+		here[id] = q
+		p.taken[message.NickKey(q.Nick)]++
+	}
+	p.here = here
+	p.changed()
+}
+
+func (p *people) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+// list returns who is here by nick, each nick made unambiguous.
+func (p *people) list() []Person {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]Person, 0, len(p.here))
+	for _, q := range p.here {
+		q.Nick = p.unambiguousLocked(q.ID, q.Nick)
+		out = append(out, q)
+	}
+	slices.SortFunc(out, func(a, b Person) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
+	return out
+}
+
+// name returns how a person is shown who says to be nick.
+func (p *people) name(id identity.PeerID, nick string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unambiguousLocked(id, message.ShowNick(nick))
+}
+
+// unambiguousLocked adds the tag of the fingerprint where another person here has a nick that looks the same; never to this one's own.
+func (p *people) unambiguousLocked(id identity.PeerID, nick string) string {
+	if id == p.me {
+		return nick
+	}
+	key := message.NickKey(nick)
+	others := p.taken[key]
+	if q, here := p.here[id]; here && message.NickKey(q.Nick) == key {
+		others--
+	}
+	if others > 0 {
+		return nick + "~" + id.Tag()
+	}
+	return nick
+}
+
+// person returns the name of an instance, as the hub told it.
+func (p *people) instance(s identity.Session) (wire.Person, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w, ok := p.linked[s]
+	return w, ok
+}
+
+// addresses are those of the instances that could be the hub.
+func (p *people) addresses() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for _, w := range p.linked {
+		if w.Class > 0 && !w.LinkOnly {
+			out = append(out, w.Address...)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,152 @@
+package node
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+)
+
+// profile is the folder of one identity on one machine, and what is remembered in it between starts.
+//
+//	identity.key   the secret key (package identity)
+//	lock           held while a process uses the profile
+//	settings.json  nick and rooms
+//	networks/ID/   realms.json and, for each realm, a folder with its store (package journal); "alone" is what was said before anyone was met
+type profile struct {
+	dir  string
+	lock *flock.Flock
+
+	mu       sync.Mutex // protects settings
+	settings settings
+}
+
+type settings struct {
+	Nick  string   `json:"nick,omitempty"`
+	Rooms []string `json:"rooms,omitempty"` // joined besides the lobby
+}
+
+// openProfile makes the folder where it is missing, and locks it.
+func openProfile(dir string) (*profile, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make profile folder: %w", err)
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock profile: %w", err)
+	}
+	if !held {
+		return nil, &Error{Text: "earshot is already running with this profile", Hint: "to run a second one on this machine, give it a profile of its own: earshot --profile second", cause: ErrInUse}
+	}
+	p := &profile{dir: dir, lock: lock}
+	if err := readJSON(filepath.Join(dir, "settings.json"), &p.settings); err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *profile) close() error { return p.lock.Unlock() }
+
+// nick returns the nick remembered, or "".
+func (p *profile) nick() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settings.Nick
+}
+
+// rooms returns the names of the rooms joined, the lobby first.
+func (p *profile) rooms() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string{message.Lobby}, p.settings.Rooms...)
+}
+
+// change edits the settings and writes them.
+func (p *profile) change(edit func(*settings)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := settings{p.settings.Nick, slices.Clone(p.settings.Rooms)}
+	edit(&s)
+	if err := writeJSON(filepath.Join(p.dir, "settings.json"), &s); err != nil {
+		return err
+	}
+	p.settings = s
+	return nil
+}
+
+func (p *profile) network(id identity.NetworkID) string {
+	return filepath.Join(p.dir, "networks", fmt.Sprintf("%x", id[:]))
+}
+
+// knownRealm is an entry of realms.json, the most recent first.
+type knownRealm struct {
+	Realm realmHex  `json:"realm"`
+	Last  time.Time `json:"last"`
+}
+
+// realmHex is a realm as realms.json has it.
+type realmHex identity.Realm
+
+func (r realmHex) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, r[:]), nil }
+func (r *realmHex) UnmarshalText(b []byte) error {
+	if len(b) != hex.EncodedLen(len(r)) {
+		return errors.New("a realm has 32 hex digits")
+	}
+	_, err := hex.Decode(r[:], b)
+	return err
+}
+
+// maxRealms bounds realms.json; stores that fall out of it stay on the disk.
+const maxRealms = 64
+
+// readJSON leaves v as it is where there is no file.
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return &Error{Text: fmt.Sprintf("%s is damaged: %v", path, err), Hint: "delete the file; what it remembers is set anew"}
+	}
+	return nil
+}
+
+// writeJSON replaces the file whole or not at all.
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

@@ -1,0 +1,130 @@
+package node
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"earshot/node/journal"
+	"earshot/node/message"
+)
+
+// maxRooms bounds the rooms joined.
+const maxRooms = 64
+
+func (n *Node) join(room string) error {
+	name, err := message.CleanRoom(room)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(n.profile.rooms(), name) {
+		return nil
+	}
+	if len(n.profile.rooms()) >= maxRooms {
+		return &Error{Text: "You are in as many rooms as there can be.", Hint: "leave one: /leave #room"}
+	}
+	defer n.watch.wake()
+	return n.profile.change(func(s *settings) { s.Rooms = append(s.Rooms, name) })
+}
+
+func (n *Node) leave(room string) error {
+	name, err := message.CleanRoom(room)
+	if err != nil {
+		return err
+	}
+	if name == message.Lobby {
+		return &Error{Text: "Everyone is in #lobby: it cannot be left.", Hint: "/quit ends earshot"}
+	}
+	if !slices.Contains(n.profile.rooms(), name) {
+		return &Error{Text: "You are not in #" + name + ".", Hint: "/rooms lists the rooms"}
+	}
+	defer n.watch.wake()
+	return n.profile.change(func(s *settings) { s.Rooms = slices.DeleteFunc(s.Rooms, func(r string) bool { return r == name }) })
+}
+
+// rooms lists what is joined, the lobby first, and then what else was spoken in.
+func (n *Node) rooms() []Room {
+	joined := n.profile.rooms()
+	last := map[string]time.Time{}
+	at, _ := n.gather.now()
+	for _, from := range []*gathering{at, n.gather.before()} {
+		if from == nil {
+			continue
+		}
+		known, err := from.journal.Rooms()
+		if err != nil {
+			n.log.Debug("cannot list rooms", "err", err)
+		}
+		for _, r := range known {
+			name, err := message.CleanRoom(r.Name)
+			if err == nil && name == r.Name && r.ID == message.Room(name) {
+				if t := timeOf(r.Last); t.After(last[name]) {
+					last[name] = t
+				}
+			}
+		}
+	}
+	var out []Room
+	for _, name := range joined {
+		out = append(out, Room{Name: "#" + name, Joined: true, Last: last[name]})
+		delete(last, name)
+	}
+	others := len(out)
+	for name, t := range last {
+		out = append(out, Room{Name: "#" + name, Last: t})
+	}
+	slices.SortFunc(out[others:], func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// timeOf is the time in a hybrid clock's stamp.
+func timeOf(hlc uint64) time.Time { return time.UnixMilli(int64(hlc >> 16)) }
+
+// message makes a line fit to be shown; ok is false for what is not shown by itself, or is in a room that is not joined.
+func (n *Node) message(l journal.Line) (m Message, ok bool) {
+	name, err := message.CleanRoom(l.Name)
+	if err != nil || l.Room != message.Room(name) {
+		return m, false
+	}
+	switch l.Kind {
+	case message.Text, message.Action:
+	default:
+		return m, false // later versions know more kinds
+	}
+	text, cut := message.CleanText(string(l.Body))
+	if cut {
+		text += " …"
+	}
+	m = Message{ID: l.ID, Room: "#" + name, RoomID: l.Room, Key: Key{l.HLC, l.Log, l.Seq}, Kind: l.Kind, Author: l.Author, Text: text, At: timeOf(l.HLC),
+		Nick: n.people.name(l.Author, l.Nick), Mine: l.Author == n.who.ID()}
+	if m.Mine {
+		m.Nick = message.ShowNick(l.Nick)
+		m.Copies, _ = n.own.mine(l.ID)
+	}
+	return m, true
+}
+
+// Page returns the newest max messages of a room before k (the zero Key: from the end), oldest first.
+func (n *Node) Page(room string, k Key, max int) ([]Message, error) {
+	name, err := message.CleanRoom(room)
+	if err != nil {
+		return nil, err
+	}
+	var out []Message
+	at := journal.Key{HLC: k.HLC, Log: k.Log, Seq: k.Seq}
+	for len(out) < max {
+		lines, err := n.gather.page(message.Room(name), at, max)
+		if err != nil || len(lines) == 0 {
+			return out, err
+		}
+		var part []Message
+		for _, l := range lines {
+			if m, ok := n.message(l); ok {
+				part = append(part, m)
+			}
+		}
+		out = append(part, out...)
+		at = lines[0].Key
+	}
+	return out[len(out)-min(max, len(out)):], nil
+}

@@ -1,0 +1,390 @@
+package node
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"earshot/node/election"
+	"earshot/node/hub"
+	"earshot/node/identity"
+	"earshot/node/port"
+	"earshot/node/roster"
+	"earshot/node/wire"
+)
+
+// A seat runs the election for a node, and plays the role that comes of it: it serves the hub, or works the way to it. Its goroutine (run) alone steps the election and starts and
+// stops roles; everything else reports into the fields under mu and asks it to look.
+type seat struct {
+	node     *Node
+	election *election.Election
+	kick     chan struct{} // room for one
+
+	// What follows belongs to run.
+	published roster.Status
+	retry     time.Time // when to look again: a way that ended may be tried then
+
+	// role protects hub and serving: accept must not serve a hub that is being closed.
+	role    sync.Mutex
+	hub     *hub.Hub
+	serving bool
+	term    uint64
+	open    chan struct{} // closed while serving: callers are held until then
+
+	// mu protects what follows.
+	mu      sync.Mutex
+	way     *way
+	order   wire.Order
+	hints   map[identity.Session][]string // addresses by instance, as discovery, goodbyes and redirects told
+	learned []string                      // addresses of those who could be the hub, for who cannot find them otherwise
+	met     map[netip.AddrPort]time.Time
+	strange bool      // this machine may be in another place than the gathering
+	handed  time.Time // until then the way to the successor that the last hub named is no loss
+}
+
+const (
+	// hold is how long a caller waits for a node that is about to be the hub.
+	hold = 500 * time.Millisecond
+	// maxHints bounds the instances whose addresses are remembered.
+	maxHints = 1024
+	// maxMet bounds the addresses kept for the next start.
+	maxMet = 32
+	// handover is how long a handover may take before it counts as a loss.
+	handover = time.Second
+	// again is how long a way that ended rests before the same is tried again.
+	again = 150 * time.Millisecond
+)
+
+func newSeat(n *Node) *seat {
+	class := election.Ordinary
+	switch {
+	case n.config.NeverHub:
+		class = election.Never
+	case n.config.ServerOnly:
+		class = election.Dedicated
+	}
+	return &seat{node: n, election: election.New(election.ID(n.session), class, time.Now()), kick: make(chan struct{}, 1), open: make(chan struct{}),
+		hints: map[identity.Session][]string{}, met: map[netip.AddrPort]time.Time{}}
+}
+
+// look asks run to look at what is known.
+func (s *seat) look() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run plays until ctx ends, then says goodbye.
+func (s *seat) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		leaving := ctx.Err() != nil
+		in := s.input(leaving)
+		action, wake := s.election.Step(time.Now(), in)
+		s.play(ctx, action, in)
+		if leaving {
+			s.quit()
+			return
+		}
+		if !s.retry.IsZero() && (wake.IsZero() || s.retry.Before(wake)) {
+			wake = s.retry
+		}
+		var due <-chan time.Time
+		if !wake.IsZero() {
+			timer.Reset(time.Until(wake))
+			due = timer.C
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.kick:
+		case <-due:
+		}
+	}
+}
+
+// input collects what is known.
+func (s *seat) input(leaving bool) election.Input {
+	n := s.node
+	at, _ := n.gather.now()
+	in := election.Input{Leaving: leaving, Unfit: at.journal.Err() != nil}
+	members := n.roster.Members()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range members {
+		in.Members = append(in.Members, election.Member{ID: election.ID(m.Session), Class: election.Class(m.Class), Hub: m.Hub, Weight: m.Weight, Term: m.Term,
+			Lost: election.Seat{Hub: election.ID(m.LostHub), Term: m.LostTerm}, Since: m.Since})
+		s.meetLocked(m.Address)
+	}
+	if h := s.current(); h != nil {
+		in.Followers = h.Followers()
+	}
+	if w := s.way; w != nil {
+		in.Link, in.Seat, in.Since, in.Successor = w.state, w.seat, w.since, w.successor
+		if s.isServing() && w.state != election.Linked {
+			in.Link, in.Seat = election.Idle, election.Seat{}
+		}
+	}
+	for _, o := range s.order.Successors {
+		in.Order = append(in.Order, election.ID(o))
+	}
+	if s.strange && len(in.Members) == 0 && in.Followers == 0 && in.Link != election.Linked {
+		s.departLocked()
+	}
+	return in
+}
+
+// departLocked leaves the gathering of another place.
+func (s *seat) departLocked() {
+	s.strange = false
+	if err := s.node.gather.depart(); err != nil {
+		s.node.broke(err)
+		return
+	}
+	s.role.Lock()
+	defer s.role.Unlock()
+	if s.hub != nil {
+		s.hub.Close(wire.Bye{})
+		s.hub = nil
+		s.node.serving.Store(false)
+	}
+}
+
+// play does what the election says.
+func (s *seat) play(ctx context.Context, a election.Action, in election.Input) {
+	if a.Hub {
+		s.serve(a)
+	} else {
+		s.yield(a, in.Leaving)
+	}
+	s.follow(ctx, a)
+	tags := s.node.gather.tags(s.node.session)
+	status := roster.Status{Class: uint8(a.Claim.Class), Hub: a.Hub, Weight: a.Claim.Weight, Term: a.Claim.Term, LostHub: identity.Session(a.Lost.Hub), LostTerm: a.Lost.Term, Tags: tags}
+	quiet := s.published
+	quiet.Term = status.Term // a term that rose is not worth a message of its own while this node does not claim
+	if s.published.Tags == nil && s.published.Class == 0 || !same(quiet, status) || status.Hub && s.published.Term != status.Term {
+		s.published = status
+		s.node.roster.Publish(status)
+	}
+	s.show(a)
+}
+
+func same(a, b roster.Status) bool {
+	tags := slices.Equal(a.Tags, b.Tags)
+	a.Tags, b.Tags = nil, nil
+	return tags && a.Class == b.Class && a.Hub == b.Hub && a.Weight == b.Weight && a.Term == b.Term && a.LostHub == b.LostHub && a.LostTerm == b.LostTerm
+}
+
+// serve takes or keeps the seat.
+func (s *seat) serve(a election.Action) {
+	s.role.Lock()
+	defer s.role.Unlock()
+	if !s.serving {
+		s.serving = true
+		close(s.open)
+		s.node.log.Info("serving as the hub", "term", a.Claim.Term)
+	}
+	s.term = a.Claim.Term
+	if at, _ := s.node.gather.now(); s.hub == nil && !at.alone {
+		s.openLocked(at)
+	}
+	if s.hub != nil {
+		var successors []identity.Session
+		for _, id := range a.Order {
+			successors = append(successors, identity.Session(id))
+		}
+		s.hub.SetOrder(a.Claim.Term, successors)
+	}
+}
+
+// openLocked makes the hub of a gathering.
+func (s *seat) openLocked(at *gathering) {
+	n := s.node
+	var h *hub.Hub
+	h = hub.New(hub.Config{Exchange: at.exchange, Self: s.self(), Log: n.log, Changed: func() {
+		if s.current() != h {
+			return
+		}
+		n.people.serve(h.People())
+		s.mu.Lock()
+		s.strange = s.strange && h.Followers() == 0
+		s.mu.Unlock()
+		s.look()
+	}})
+	s.hub = h
+	n.serving.Store(true)
+	n.caught()
+}
+
+// yield gives the seat up, if this node had it.
+func (s *seat) yield(a election.Action, leaving bool) {
+	s.role.Lock()
+	if !s.serving {
+		s.role.Unlock()
+		return
+	}
+	h := s.hub
+	s.hub, s.serving, s.open = nil, false, make(chan struct{})
+	s.node.serving.Store(false)
+	s.role.Unlock()
+	to := identity.Session(a.HandOver)
+	s.node.log.Info("no longer the hub", "successor", to)
+	if h != nil {
+		h.Close(wire.Bye{Successor: to, Address: s.addresses(to), Leaving: leaving})
+	}
+}
+
+func (s *seat) current() *hub.Hub {
+	s.role.Lock()
+	defer s.role.Unlock()
+	return s.hub
+}
+
+func (s *seat) isServing() bool {
+	s.role.Lock()
+	defer s.role.Unlock()
+	return s.serving
+}
+
+// self is this node's entry in the presence.
+func (s *seat) self() wire.Person {
+	n := s.node
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := wire.Person{Session: n.session, ID: n.who.ID(), Nick: n.nick, Away: n.away, Host: n.host, Class: s.class()}
+	for _, a := range n.moved[:min(len(n.moved), wire.MaxAddress)] {
+		p.Address = append(p.Address, net.JoinHostPort(a.String(), strconv.Itoa(n.port.Number())))
+	}
+	return p
+}
+
+func (s *seat) class() uint8 {
+	switch {
+	case s.node.config.NeverHub:
+		return uint8(election.Never)
+	case s.node.config.ServerOnly:
+		return uint8(election.Dedicated)
+	}
+	return uint8(election.Ordinary)
+}
+
+// noted spreads a changed nick or absence.
+func (s *seat) noted() {
+	if h := s.current(); h != nil {
+		h.SetSelf(s.self())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.way != nil {
+		s.way.link.Poke()
+	}
+}
+
+// quit says goodbye to the hub, if there is one, and waits a moment for that to be heard.
+func (s *seat) quit() {
+	s.mu.Lock()
+	w := s.way
+	s.mu.Unlock()
+	if w == nil {
+		return
+	}
+	if w.linked() {
+		w.link.Leave()
+		t := time.NewTimer(hold)
+		defer t.Stop()
+		select {
+		case <-w.ended:
+		case <-t.C:
+		}
+	}
+	s.drop()
+}
+
+// found remembers where an instance may be reached.
+func (s *seat) found(id identity.Session, addresses []netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var hint []string
+	for _, a := range addresses {
+		hint = append(hint, a.String())
+	}
+	s.hintLocked(id, hint)
+}
+
+func (s *seat) hintLocked(id identity.Session, addresses []string) {
+	if len(addresses) == 0 || id == (identity.Session{}) {
+		return
+	}
+	if _, ok := s.hints[id]; !ok && len(s.hints) >= maxHints {
+		clear(s.hints) // the roster knows those that matter
+	}
+	s.hints[id] = addresses
+}
+
+// moved: the addresses of this machine changed; again: not for the first time.
+func (s *seat) moved(again bool) {
+	if again {
+		s.node.gather.arrived()
+		s.mu.Lock()
+		s.strange = true
+		s.mu.Unlock()
+	}
+	s.look()
+}
+
+func (s *seat) meetLocked(a netip.AddrPort) {
+	if !a.IsValid() {
+		return
+	}
+	s.met[a] = time.Now()
+	for len(s.met) > 2*maxMet {
+		oldest := a
+		for b, t := range s.met {
+			if t.Before(s.met[oldest]) {
+				oldest = b
+			}
+		}
+		delete(s.met, oldest)
+	}
+}
+
+// remember returns the addresses met, the newest first.
+func (s *seat) remember() []netip.AddrPort {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]netip.AddrPort, 0, len(s.met))
+	for a := range s.met {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b netip.AddrPort) int {
+		if c := s.met[b].Compare(s.met[a]); c != 0 {
+			return c
+		}
+		return a.Compare(b)
+	})
+	return out[:min(len(out), maxMet)]
+}
+
+// joins are the addresses given by hand, each with a port.
+func (s *seat) joins() []string {
+	var out []string
+	for _, j := range s.node.config.Join {
+		if _, _, err := net.SplitHostPort(j); err != nil {
+			j = net.JoinHostPort(trimBrackets(j), strconv.Itoa(port.Default))
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+func trimBrackets(host string) string {
+	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
+		return host[1 : len(host)-1]
+	}
+	return host
+}

@@ -1,0 +1,113 @@
+package node
+
+import (
+	"time"
+
+	"earshot/node/election"
+	"earshot/node/identity"
+	"earshot/node/wire"
+)
+
+func (w *way) linkedLocked() bool { return w.state == election.Linked }
+
+// show makes of the role what people see.
+func (s *seat) show(a election.Action) {
+	n := s.node
+	status := HubChanged{State: Searching}
+	s.mu.Lock()
+	w := s.way
+	switch {
+	case a.Hub:
+		status = HubChanged{State: Serving, HubID: n.who.ID(), Term: a.Claim.Term}
+	case w != nil && w.linkedLocked():
+		status = HubChanged{State: Linked, Hub: w.nick, HubID: w.peer, Term: w.seat.Term}
+	}
+	handed := s.handed
+	s.mu.Unlock()
+	if status.State == Searching && time.Now().Before(handed) {
+		if s.retry.IsZero() || handed.Before(s.retry) {
+			s.retry = handed
+		}
+		return // the next hub is known: nothing is lost
+	}
+	if status.State == Serving {
+		status.Hub = n.Nick()
+	}
+	n.mu.Lock()
+	old := n.status
+	if status.State == Searching && old.State != Searching { // it had one
+		status = HubChanged{State: Lost, Hub: old.Hub, HubID: old.HubID, Term: old.Term}
+	}
+	if status == old {
+		n.mu.Unlock()
+		return
+	}
+	n.status, n.since = status, time.Now()
+	n.mu.Unlock()
+	if status.HubID != old.HubID || (status.State == Lost) != (old.State == Lost) {
+		id := status.HubID
+		if status.State == Lost {
+			id = identity.PeerID{}
+		}
+		n.people.follow(id)
+		if status.State == Serving {
+			if h := s.current(); h != nil {
+				n.people.serve(h.People())
+			}
+		}
+	}
+	if status.State == Serving && s.current() == nil {
+		n.caught() // nobody to exchange with
+	}
+	n.watch.wake()
+}
+
+// caught: what the others had has come.
+func (n *Node) caught() {
+	n.mu.Lock()
+	n.caughtUp = true
+	n.mu.Unlock()
+	n.watch.wake()
+}
+
+// note gives this node's own note where it changed since.
+func (n *Node) note(since uint64) (*wire.Note, uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.noted == since {
+		return nil, since
+	}
+	away := n.away
+	return &wire.Note{Nick: n.nick, Away: &away}, n.noted
+}
+
+// Snapshot says how things stand.
+func (n *Node) Snapshot() Snapshot {
+	at, _ := n.gather.now()
+	s := Snapshot{Network: n.network.Name(), Closed: n.network.Closed(), Port: n.port.Number(), People: n.people.list(), Rooms: n.rooms(), Realms: n.gather.realms(), Undecided: at.alone}
+	n.mu.Lock()
+	s.Hub, s.Since = n.status, n.since
+	if len(n.moved) > 0 {
+		s.Address = n.moved[0]
+	}
+	n.mu.Unlock()
+	for _, p := range s.People {
+		if p.Me {
+			s.Me = p
+		}
+	}
+	self := n.seat.self()
+	me := Candidate{Session: n.session, ID: n.who.ID(), Nick: s.Me.Nick, Class: self.Class, Hub: s.Hub.State == Serving, Term: s.Hub.Term, Me: true}
+	if len(self.Address) > 0 {
+		me.Address = self.Address[0]
+	}
+	s.Candidates = []Candidate{me}
+	for _, m := range n.roster.Members() {
+		c := Candidate{Session: m.Session, ID: m.ID, Address: m.Address.String(), Class: m.Class, Hub: m.Hub, Weight: m.Weight, Term: m.Term, Nick: "?"}
+		if p, ok := n.people.instance(m.Session); ok {
+			c.Nick = n.people.name(p.ID, p.Nick)
+		}
+		s.Candidates = append(s.Candidates, c)
+	}
+	return s
+}

@@ -1,0 +1,386 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+)
+
+// watchers wakes whoever follows the node's state, and waits for the subscriptions to end.
+type watchers struct {
+	end  chan struct{} // closed by close
+	subs sync.WaitGroup
+
+	mu     sync.Mutex // protects what follows
+	list   map[chan struct{}]struct{}
+	closed bool
+}
+
+func newWatchers() *watchers {
+	return &watchers{end: make(chan struct{}), list: map[chan struct{}]struct{}{}}
+}
+
+func (w *watchers) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.list {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (w *watchers) add() chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := make(chan struct{}, 1)
+	w.list[c] = struct{}{}
+	return c
+}
+
+func (w *watchers) remove(c chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.list, c)
+}
+
+// subscribe runs f on a goroutine of its own; after close it does not, and returns false.
+func (w *watchers) subscribe(f func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.subs.Go(f)
+	}
+	return !w.closed
+}
+
+// close ends all subscriptions and waits for that.
+func (w *watchers) close() {
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.end)
+	}
+	w.mu.Unlock()
+	w.subs.Wait()
+}
+
+// Changed returns a channel that gets a value (it has room for one) whenever Snapshot may differ.
+func (n *Node) Changed(ctx context.Context) <-chan struct{} {
+	c := n.watch.add()
+	context.AfterFunc(ctx, func() { n.watch.remove(c) })
+	return c
+}
+
+// Events returns what happens from now on, starting with Ready and the newest history lines of stored history (negative: all; 0: none). Each call is a subscription of its
+// own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
+func (n *Node) Events(ctx context.Context, history int) <-chan Event {
+	out := make(chan Event)
+	ok := n.watch.subscribe(func() {
+		defer close(out)
+		changed := n.watch.add()
+		defer n.watch.remove(changed)
+		s := &subscription{node: n, ctx: ctx, out: out, changed: changed, end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[identity.Realm]int64{}}
+		n.mu.Lock()
+		s.noticed = n.noticed - uint64(len(n.notices))
+		n.mu.Unlock()
+		s.run(history)
+	})
+	if !ok {
+		close(out)
+	}
+	return out
+}
+
+// A subscription is one reader of Events: it remembers what it told last, and looks for what is different.
+type subscription struct {
+	node    *Node
+	ctx     context.Context
+	out     chan<- Event
+	changed <-chan struct{}
+	end     <-chan struct{}
+
+	at       *gathering
+	version  uint64
+	cursor   *journal.Cursor
+	shown    map[identity.Realm]int64 // how far each gathering's history was told; the zero realm: alone
+	told     bool                     // something of a gathering was told
+	hub      HubChanged
+	here     map[identity.PeerID]Person
+	news     uint64 // number of the last delivery told
+	noticed  uint64
+	caughtUp bool
+}
+
+// send gives one event; false: nobody reads any more.
+func (s *subscription) send(e Event) bool {
+	select {
+	case s.out <- e:
+		return true
+	case <-s.ctx.Done():
+	case <-s.end:
+	}
+	return false
+}
+
+func (s *subscription) run(history int) {
+	n := s.node
+	if !s.send(Ready{Nick: n.Nick(), ID: n.who.ID(), Session: n.session, Port: n.port.Number(), Network: n.network.Name(), Closed: n.network.Closed()}) {
+		return
+	}
+	_, s.news = n.own.since(^uint64(0))
+	s.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
+	if !s.past(history) {
+		return
+	}
+	for {
+		at, version := n.gather.now()
+		if version != s.version && !s.enter(at, version) {
+			return
+		}
+		news, stop := s.at.journal.Watch()
+		ok := s.look(news)
+		stop()
+		if !ok {
+			return
+		}
+	}
+}
+
+// look tells what is new until the gathering is another; false: nobody reads any more.
+func (s *subscription) look(news <-chan struct{}) bool {
+	for {
+		if _, version := s.node.gather.now(); version != s.version {
+			return true
+		}
+		if !s.states() || !s.lines() || !s.deliveries() {
+			return false
+		}
+		select {
+		case <-s.ctx.Done():
+			return false
+		case <-s.end:
+			return false
+		case <-news:
+		case <-s.changed:
+		}
+	}
+}
+
+// past tells the stored history of what is shown at the start, oldest first.
+func (s *subscription) past(max int) bool {
+	g := s.node.gather
+	s.at, s.version = g.now()
+	var lines []journal.Line
+	from := []*gathering{s.at, g.before()}
+	for _, at := range from {
+		if at == nil {
+			continue
+		}
+		s.shown[at.realm] = at.journal.Last()
+		if max == 0 {
+			continue
+		}
+		n := max
+		if n < 0 {
+			n = 0 // all
+		}
+		for l, err := range at.journal.All(n) {
+			if err != nil {
+				s.node.log.Warn("cannot read history", "err", err)
+				break
+			}
+			if l.Arrival <= s.shown[at.realm] {
+				lines = append(lines, l)
+			}
+		}
+	}
+	s.cursor = s.at.journal.Follow(s.shown[s.at.realm])
+	lines = merge(lines, nil)
+	s.told = len(lines) > 0 && g.before() != nil
+	if max > 0 && len(lines) > max {
+		lines = lines[len(lines)-max:]
+	}
+	return s.tell(lines, true)
+}
+
+// enter goes on with another gathering, after what was told of it before.
+func (s *subscription) enter(at *gathering, version uint64) bool {
+	if s.at != nil {
+		s.shown[s.at.realm] = s.cursor.Arrival()
+	}
+	s.at, s.version = at, version
+	if told, ok := s.shown[at.realm]; ok {
+		s.cursor = at.journal.Follow(told)
+		return true
+	}
+	last := at.journal.Last()
+	s.cursor = at.journal.Follow(last)
+	if s.told && !s.send(RealmChanged{}) { // what was said alone goes along: that is no change
+		return false
+	}
+	for l, err := range at.journal.All(0) {
+		if err != nil {
+			break // it was closed: there is another
+		}
+		if _, own := s.node.own.mine(l.ID); own || l.Arrival > last {
+			continue // told when it was said, or told below
+		}
+		if !s.tell([]journal.Line{l}, true) {
+			return false
+		}
+	}
+	return true
+}
+
+// tell gives lines as messages.
+func (s *subscription) tell(lines []journal.Line, history bool) bool {
+	joined := s.node.profile.rooms()
+	s.told = s.told || len(lines) > 0 && !s.at.alone
+	for _, l := range lines {
+		m, ok := s.node.message(l)
+		if !ok || !slices.Contains(joined, m.Room[1:]) {
+			continue
+		}
+		if !s.send(Said{Message: m, History: history}) {
+			return false
+		}
+	}
+	return true
+}
+
+// lines tells what arrived in the journal. Own lines are told once they are on this disk.
+func (s *subscription) lines() bool {
+	for {
+		entries, err := s.cursor.Next(64 << 10)
+		if err != nil || len(entries) == 0 {
+			return true // an error: it was closed, and there is another
+		}
+		for _, e := range entries {
+			lines, err := s.at.journal.Lines(e)
+			if err != nil {
+				s.node.log.Warn("cannot read what arrived", "err", err)
+				continue
+			}
+			mine := e.From == 0 && s.at.journal.Persistent()
+			if mine && !s.durable(e.Arrival) {
+				return true
+			}
+			if !s.tell(lines, e.Bulk || !mine && !s.caughtUp) {
+				return false
+			}
+		}
+	}
+}
+
+// durable waits until an arrival is on this disk, or cannot be for now; false: nobody reads any more.
+func (s *subscription) durable(arrival int64) bool {
+	j := s.at.journal
+	changed, stop := j.Watch()
+	defer stop()
+	for j.Durable() < arrival && j.Err() == nil {
+		select {
+		case <-changed:
+		case <-s.at.done:
+			return j.Durable() >= arrival
+		case <-s.ctx.Done():
+			return false
+		case <-s.end:
+			return false
+		}
+	}
+	return true
+}
+
+// states tells what is different of the hub, the people here, and the notices.
+func (s *subscription) states() bool {
+	n := s.node
+	n.mu.Lock()
+	hub, caughtUp := n.status, n.caughtUp
+	missed := min(n.noticed-s.noticed, uint64(len(n.notices)))
+	notices := slices.Clone(n.notices[uint64(len(n.notices))-missed:])
+	s.noticed = n.noticed
+	n.mu.Unlock()
+	if hub != s.hub {
+		s.hub = hub
+		if hub.State != Serving && hub.Hub != "" {
+			hub.Hub = n.people.name(hub.HubID, hub.Hub)
+		}
+		if !s.send(hub) {
+			return false
+		}
+	}
+	for _, notice := range notices {
+		if !s.send(notice) {
+			return false
+		}
+	}
+	if !s.people() {
+		return false
+	}
+	if caughtUp && !s.caughtUp {
+		if !s.lines() {
+			return false
+		}
+		s.caughtUp = true
+		return s.send(CaughtUp{})
+	}
+	return true
+}
+
+// people tells who came, went, or goes by another nick.
+func (s *subscription) people() bool {
+	list := s.node.people.list()
+	now := make(map[identity.PeerID]Person, len(list))
+	for _, p := range list {
+		now[p.ID] = p
+	}
+	count := len(s.here)
+	gone := make([]Person, 0)
+	for id, p := range s.here {
+		if _, ok := now[id]; !ok {
+			gone = append(gone, p)
+		}
+	}
+	slices.SortFunc(gone, func(a, b Person) int { return cmp.Compare(a.Nick, b.Nick) })
+	for _, p := range gone {
+		count--
+		delete(s.here, p.ID)
+		if !s.send(PeerChanged{State: Left, Nick: p.Nick, ID: p.ID, Peers: count}) {
+			return false
+		}
+	}
+	for _, p := range list {
+		old, known := s.here[p.ID]
+		s.here[p.ID] = p
+		if !known {
+			count++
+			if !s.send(PeerChanged{State: Joined, Nick: p.Nick, ID: p.ID, Peers: count}) {
+				return false
+			}
+		} else if old.Nick != p.Nick && !s.send(Renamed{ID: p.ID, Old: old.Nick, New: p.Nick}) {
+			return false
+		}
+		if state := (map[bool]PeerState{true: Away, false: Back})[p.Away]; p.Away != old.Away && !s.send(PeerChanged{State: state, Nick: p.Nick, ID: p.ID, Peers: count}) {
+			return false
+		}
+	}
+	return true
+}
+
+// deliveries tells on how many disks own messages are.
+func (s *subscription) deliveries() bool {
+	news, end := s.node.own.since(s.news)
+	s.news = end
+	for _, d := range news {
+		if !s.send(d) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,339 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"earshot/node/election"
+	"earshot/node/exchange"
+	"earshot/node/identity"
+	"earshot/node/link"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// A way is one link to one hub, or to whoever answers at addresses given by hand, as the election sees it.
+type way struct {
+	seat0 *seat
+	link  *link.Link
+	hand  bool // whoever answers will do
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	// What follows is under seat.mu.
+	seat      election.Seat
+	state     election.LinkState
+	since     time.Time
+	successor election.ID
+	peer      identity.PeerID
+	nick      string
+	complain  string // told the user already
+}
+
+func (w *way) linked() bool {
+	w.seat0.mu.Lock()
+	defer w.seat0.mu.Unlock()
+	return w.state == election.Linked
+}
+
+// follow works the way that the election wants, or the one given by hand where there is no other.
+func (s *seat) follow(ctx context.Context, a election.Action) {
+	s.retry = time.Time{}
+	s.mu.Lock()
+	w := s.way
+	s.mu.Unlock()
+	hand := len(s.node.config.Join) > 0
+	over := false
+	if w != nil {
+		select {
+		case <-w.ended:
+			over = true
+		default:
+		}
+	}
+	switch {
+	case a.Follow.Hub != election.ID{}:
+		far := !s.member(a.Follow.Hub)
+		if w != nil && !over && w.hand == far && w.aims(a.Follow.Hub) {
+			return
+		}
+		s.resume(ctx, w, over, a.Follow, far)
+	case hand && !(a.Hub && a.Claim.Weight > 0):
+		if w != nil && !over && w.hand {
+			return
+		}
+		s.resume(ctx, w, over, election.Seat{}, true)
+	default:
+		s.drop()
+	}
+}
+
+// resume begins a way. One that ended to the same aim rests first.
+func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat, hand bool) {
+	if old != nil && over && old.aims(to.Hub) {
+		if till := old.last().Add(again); time.Now().Before(till) {
+			s.retry = till
+			return
+		}
+	}
+	s.drop()
+	if ctx.Err() != nil {
+		return
+	}
+	s.settle()
+	n := s.node
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // quit says goodbye first
+	w := &way{seat0: s, hand: hand, stop: stop, ended: make(chan struct{}), seat: to, state: election.Dialing, since: time.Now()}
+	c := link.Config{
+		Dial: func(ctx context.Context, address string) (*identity.Conn, error) {
+			return n.port.Dial(ctx, address, identity.ProtoChat, nil)
+		},
+		Addresses: func() []string { return s.route(w) },
+		Hello:     func() wire.Hello { return s.hello(w) },
+		Enter:     func(ctx context.Context, r identity.Realm) (*exchange.Exchange, error) { return s.enter(r) },
+		Report:    func(r link.Report) { s.report(w, r) },
+		Presence: func(p wire.Presence) {
+			n.people.presence(p)
+			s.learn(p)
+		},
+		Order: func(o wire.Order) {
+			at, _ := n.gather.now()
+			at.exchange.Witness(slices.Contains(o.Witnesses, n.session))
+			s.mu.Lock()
+			s.order = o
+			s.mu.Unlock()
+			s.look()
+		},
+		CaughtUp: n.caught,
+		Notes:    n.note,
+		Log:      n.log,
+	}
+	if !hand {
+		c.Hub = identity.Session(to.Hub)
+	}
+	w.link = link.New(c)
+	s.mu.Lock()
+	s.way = w
+	s.mu.Unlock()
+	go func() {
+		w.link.Run(ctx)
+		stop()
+		close(w.ended)
+		s.look()
+	}()
+}
+
+// aims reports whether the way leads to that hub.
+func (w *way) aims(hub election.ID) bool {
+	w.seat0.mu.Lock()
+	defer w.seat0.mu.Unlock()
+	return w.seat.Hub == hub
+}
+
+func (w *way) last() time.Time {
+	w.seat0.mu.Lock()
+	defer w.seat0.mu.Unlock()
+	return w.since
+}
+
+// drop ends the way under way, if there is one.
+func (s *seat) drop() {
+	s.mu.Lock()
+	w := s.way
+	s.way = nil
+	s.mu.Unlock()
+	if w != nil {
+		w.stop()
+		<-w.ended
+	}
+}
+
+// report takes in how the link stands.
+func (s *seat) report(w *way, r link.Report) {
+	s.mu.Lock()
+	defer s.look()
+	defer s.mu.Unlock()
+	if s.way != w {
+		return // given up
+	}
+	states := map[link.State]election.LinkState{link.Dialing: election.Dialing, link.Linked: election.Linked, link.Refused: election.Refused,
+		link.Silent: election.Silent, link.Parted: election.Parted, link.Rejected: election.Silent}
+	state := states[r.State]
+	if state == election.Dialing && (w.state == election.Refused || w.state == election.Silent) {
+		return // it goes on trying: that is no news
+	}
+	if r.State == link.Linked || r.State == link.Parted {
+		w.peer, w.nick = r.Peer, message.ShowNick(r.Hello.Nick)
+		w.seat = election.Seat{Hub: election.ID(r.Hello.Session), Term: r.Hello.Term}
+		w.successor = election.ID(r.Successor)
+		s.hintLocked(r.Successor, r.Address)
+	}
+	if r.Leaving {
+		s.node.people.left(r.Hello.Session)
+	}
+	if r.State == link.Parted && w.successor != (election.ID{}) {
+		s.handed = time.Now().Add(handover)
+	}
+	if r.State == link.Linked {
+		s.strange, s.handed = false, time.Time{}
+		w.complain = ""
+	}
+	if w.state != state {
+		w.state, w.since = state, time.Now()
+	}
+	if r.State == link.Rejected {
+		s.complainLocked(w, r.Err)
+	} else if w.hand && (r.State == link.Silent || r.State == link.Refused) && r.Err != nil && !errors.Is(r.Err, context.DeadlineExceeded) {
+		s.complainLocked(w, fmt.Errorf("cannot reach the address given by hand: %w", r.Err))
+	}
+}
+
+// complainLocked tells the user once.
+func (s *seat) complainLocked(w *way, err error) {
+	hint := "check the address and that earshot runs there; it goes on trying"
+	switch {
+	case errors.Is(err, wire.ErrVersion):
+		hint = "run the same version of earshot on both machines"
+	case errors.Is(err, identity.ErrProof):
+		if !w.hand {
+			return // another network: nothing that concerns this one
+		}
+		hint = "the other side may be in another network, or use another key: compare earshot key show"
+	}
+	if w.complain == err.Error() {
+		return
+	}
+	w.complain = err.Error()
+	s.node.notice(err.Error(), hint)
+}
+
+// hello is what this node says of itself to the hub at the other end of w.
+func (s *seat) hello(w *way) wire.Hello {
+	n := s.node
+	at, _ := n.gather.now()
+	h := wire.Hello{Version: wire.Version, Software: Software, Session: n.session, Host: n.host, Nick: n.Nick(), Class: s.class(), Port: uint16(n.port.Number()),
+		Tags: n.gather.tags(n.session)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !at.alone && !s.strange {
+		h.Realm = at.realm
+	}
+	if w != nil {
+		h.Term = w.seat.Term
+	}
+	if w != nil && w.hand {
+		h.Class, h.LinkOnly = 0, true
+	}
+	return h
+}
+
+// enter is link.Config.Enter: the hub is in that realm.
+func (s *seat) enter(r identity.Realm) (*exchange.Exchange, error) {
+	at, err := s.node.gather.enter(r)
+	if err != nil {
+		return nil, err
+	}
+	return at.exchange, nil
+}
+
+// settle enters a realm that another instance here knows too, before this node links to a hub that may not know it.
+func (s *seat) settle() {
+	if at, _ := s.node.gather.now(); !at.alone {
+		return
+	}
+	if r, ok := s.recognise(nil); ok {
+		if _, err := s.node.gather.enter(r); err != nil {
+			s.node.log.Warn("cannot enter a realm", "err", err)
+		}
+	}
+}
+
+// recognise returns the most recent realm shared with any instance present, h's included.
+func (s *seat) recognise(h *wire.Hello) (best identity.Realm, ok bool) {
+	var last time.Time
+	consider := func(id identity.Session, tags [][8]byte) {
+		if r, t, shared := s.node.gather.recognised(id, tags); shared && (!ok || t.After(last)) {
+			best, last, ok = r, t, true
+		}
+	}
+	for _, m := range s.node.roster.Members() {
+		consider(m.Session, m.Tags)
+	}
+	if h != nil {
+		consider(h.Session, h.Tags)
+	}
+	return best, ok
+}
+
+// member reports whether the roster has an instance: who is not in it is out of its reach.
+func (s *seat) member(id election.ID) bool {
+	for _, m := range s.node.roster.Members() {
+		if m.Session == identity.Session(id) {
+			return true
+		}
+	}
+	return len(s.node.config.Join) == 0 // without an address given by hand there is no other way to have heard of it
+}
+
+// route lists where the hub that w leads to may be reached, best first.
+func (s *seat) route(w *way) []string {
+	s.mu.Lock()
+	to, hand := identity.Session(w.seat.Hub), w.hand
+	learned := slices.Clone(s.learned)
+	s.mu.Unlock()
+	out := s.addresses(to)
+	if hand {
+		out = append(append(out, s.joins()...), learned...)
+	}
+	return unique(out)
+}
+
+// addresses lists where an instance may be reached.
+func (s *seat) addresses(id identity.Session) []string {
+	if id == (identity.Session{}) {
+		return nil
+	}
+	var out []string
+	for _, m := range s.node.roster.Members() {
+		if m.Session == id {
+			out = append(out, m.Address.String())
+		}
+	}
+	s.mu.Lock()
+	out = append(out, s.hints[id]...)
+	s.mu.Unlock()
+	if p, ok := s.node.people.instance(id); ok {
+		out = append(out, p.Address...)
+	}
+	out = unique(out)
+	return out[:min(len(out), wire.MaxAddress)]
+}
+
+func unique(list []string) []string {
+	var out []string
+	for _, a := range list {
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// learn keeps the addresses of those who could be the next hub.
+func (s *seat) learn(p wire.Presence) {
+	if len(s.node.config.Join) == 0 {
+		return
+	}
+	learned := s.node.people.addresses()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(learned) > 0 {
+		s.learned = learned[:min(len(learned), maxMet)]
+	}
+	for _, q := range p.Here {
+		s.hintLocked(q.Session, q.Address)
+	}
+}
