@@ -55,6 +55,7 @@ type Report struct {
 	Successor identity.Session
 	Term      uint64   // of the successor, where known
 	Address   []string // of the successor
+	Leaving   bool     // Parted: the hub's process ends
 	Err       error
 }
 

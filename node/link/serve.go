@@ -58,7 +58,7 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 	ctl := &control{link: l}
 	err = x.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, State: &state, Silence: silence, Control: ctl, CaughtUp: l.config.CaughtUp})
 	if errors.Is(err, errParted) {
-		rep.State, rep.Successor, rep.Address = Parted, ctl.bye.Successor, ctl.bye.Address
+		rep.State, rep.Successor, rep.Address, rep.Leaving = Parted, ctl.bye.Successor, ctl.bye.Address, ctl.bye.Leaving
 		l.config.Report(rep)
 		return true, nil
 	}

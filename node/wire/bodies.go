@@ -17,7 +17,8 @@ type Hello struct {
 	Port     uint16           `cbor:"8,keyasint"`
 	Tags     [][8]byte        `cbor:"9,keyasint,omitempty"`  // at most 4
 	Profile  []byte           `cbor:"10,keyasint,omitempty"` // at most MaxProfile
-	Term     uint64           `cbor:"11,keyasint,omitempty"` // of the listener's hub claim
+	// Term is the listener's, if it is the hub; the dialer's is that of the hub it looks for: where that is still to come, the listener holds the caller until it is.
+	Term uint64 `cbor:"11,keyasint,omitempty"`
 	// Realm is the dialer's, where it settled on one here: a hub that has not takes it.
 	Realm identity.Realm `cbor:"12,keyasint,omitzero"`
 }
@@ -170,6 +171,8 @@ type Bye struct {
 	Successor identity.Session `cbor:"1,keyasint,omitzero"`
 	Address   []string         `cbor:"2,keyasint,omitempty"`
 	Reason    string           `cbor:"3,keyasint,omitempty"`
+	// Leaving: the sender's process ends; otherwise it only hands over.
+	Leaving bool `cbor:"4,keyasint,omitempty"`
 }
 
 // Note is relayed to everyone, latest only, and never stored: away, back, a changed nick.

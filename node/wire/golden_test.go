@@ -69,7 +69,7 @@ func samples(t testing.TB) map[string]sample {
 		"presence-least": {TypePresence, &Presence{}},
 		"order":          {TypeOrder, &Order{7, []identity.Session{session, other}, []identity.Session{other}}},
 		"redirect":       {TypeRedirect, &Redirect{session, 7, address}},
-		"bye":            {TypeBye, &Bye{session, address, "stopping"}},
+		"bye":            {TypeBye, &Bye{session, address, "stopping", true}},
 		"bye-least":      {TypeBye, &Bye{}},
 		"note":           {TypeNote, &Note{"Zoë", &away}},
 		"note-least":     {TypeNote, &Note{}},
