@@ -43,10 +43,7 @@ func (j *Journal) judge(l *state, held bool, run *message.Run) (fresh *message.R
 			return nil, nil, ErrGap
 		}
 		author = run.Opening.Author
-		if run.Opening.Network != j.conf.Network {
-			return nil, nil, ErrForeign
-		}
-		if err := j.checkDay(run.Opening.Day); err != nil {
+		if err := j.checkOpening(run.Opening); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -90,10 +87,14 @@ func (j *Journal) judge(l *state, held bool, run *message.Run) (fresh *message.R
 	return fresh, hashes, nil
 }
 
-func (j *Journal) checkDay(day uint32) error {
+// checkOpening says whether a log may be held.
+func (j *Journal) checkOpening(o *message.Opening) error {
+	if o.Network != j.conf.Network {
+		return ErrForeign
+	}
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if day < j.horizon || j.clock.vouched && day > dayOf(j.clock.now().UnixMilli())+1 {
+	if o.Day < j.horizon || j.clock.vouched && o.Day > dayOf(j.clock.now().UnixMilli())+1 {
 		return ErrDay
 	}
 	return nil

@@ -151,15 +151,19 @@ func TestDays(t *testing.T) {
 			t.Error("dropped history left rows behind")
 		}
 
-		time.Sleep(24 * time.Hour) // the day changes with nobody calling
+		time.Sleep(24 * time.Hour)
+		if j.Horizon() != day-9 {
+			t.Errorf("after a day: horizon %d", j.Horizon())
+		}
 		synctest.Wait()
-		if j.Horizon() != day-9 || rows("log") != 3 {
-			t.Errorf("after a day: horizon %d, %d logs", j.Horizon(), rows("log"))
+		if rows("log") != 3 {
+			t.Errorf("after a day: %d logs", rows("log"))
 		}
 		if len(heads(t, j)) != 3 {
 			t.Error("after a day: old heads")
 		}
 		time.Sleep(30 * 24 * time.Hour)
+		j.Offset(0, true)
 		synctest.Wait()
 		if rows("run") != 0 || rows("day") != 0 || rows("timeline") != 0 {
 			t.Error("after a month something is left")
@@ -319,5 +323,21 @@ func TestForkAtFirst(t *testing.T) {
 		for range j.Serve(x.opening.Log(), 1) {
 			t.Error("something is served")
 		}
+		// One that holds nothing of it learns that much.
+		k := start(t, Config{})
+		for range 2 {
+			if err := k.AppendProof(j.Proof(x.opening.Log())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(heads(t, k), heads(t, j)) {
+			t.Error("the replicas differ")
+		}
+		take(t, k, x.run(1, 1), 0, nil)
+		settle(t, k)
+		if h, ok := k.DurableHead(x.opening.Log()); !ok || h.Fork != 1 {
+			t.Errorf("on disk: %+v", h)
+		}
+		checkWhole(t, k)
 	})
 }

@@ -56,10 +56,12 @@ func (j *Journal) Now() time.Time {
 // Today is the current day by the corrected clock.
 func (j *Journal) Today() uint32 { return dayOf(j.Now().UnixMilli()) }
 
-// Horizon is the oldest day kept: 0, everything, until the clock was first vouched for. It never goes back while the process runs.
+// Horizon is the oldest day kept: 0, everything, until the clock was first vouched for. It moves on when the clock is set, something is said, or
+// someone asks, and never goes back while the process runs.
 func (j *Journal) Horizon() uint32 {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.moveHorizonLocked()
 	return j.horizon
 }
 

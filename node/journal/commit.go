@@ -43,8 +43,6 @@ func (j *Journal) Run(ctx context.Context) error {
 
 // run works until ctx ends (nil) or the store is damaged.
 func (j *Journal) run(ctx context.Context) error {
-	midnight := time.NewTimer(j.untilMidnight())
-	defer midnight.Stop()
 	retry := retryFirst
 	for ctx.Err() == nil {
 		more, err := j.turn()
@@ -68,11 +66,6 @@ func (j *Journal) run(ctx context.Context) error {
 		case !more:
 			select {
 			case <-j.work:
-			case <-midnight.C:
-				j.mu.Lock()
-				j.moveHorizonLocked()
-				j.mu.Unlock()
-				midnight.Reset(j.untilMidnight())
 			case <-ctx.Done():
 			}
 		}
@@ -80,16 +73,12 @@ func (j *Journal) run(ctx context.Context) error {
 	return nil
 }
 
-func (j *Journal) untilMidnight() time.Duration {
-	now := j.Now()
-	return now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now)
-}
-
 // turn does one piece of work, commits first, and reports whether there may be more.
 func (j *Journal) turn() (more bool, err error) {
-	j.mu.RLock()
+	j.mu.Lock()
 	err = j.damage
-	j.mu.RUnlock()
+	j.moveHorizonLocked()
+	j.mu.Unlock()
 	if err != nil {
 		return false, err
 	}

@@ -2,10 +2,10 @@ package journal
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"earshot/node/message"
 	"earshot/node/wire"
@@ -15,7 +15,7 @@ import (
 func TestCursor(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		j := start(t, Config{Dir: dir, Tail: 8 << 10})
-		const n = 300
+		const n = 120
 		chains := make([]*chain, 3)
 		for i := range chains {
 			chains[i] = newChain(t, byte(i), today())
@@ -93,13 +93,13 @@ func TestFramesLieSideBySide(t *testing.T) {
 		j := open(t, Config{Dir: dir})
 		stop := run(t, j)
 		a := j.NewAuthor(person(t, 1), "a")
-		for range 2000 {
-			say(t, a, "some text of a usual length, more or less, give or take")
+		for range 300 {
+			say(t, a, strings.Repeat("x", 1500))
 		}
 		check := func(from Origin, segments int) {
 			t.Helper()
 			es, err := j.Follow(0).Next(1 << 30)
-			if err != nil || len(es) != 2000 {
+			if err != nil || len(es) != 300 {
 				t.Fatal(len(es), err)
 			}
 			cuts := 1
@@ -130,36 +130,49 @@ func TestFramesLieSideBySide(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		j := start(t, Config{})
-		one, stopOne := j.Watch()
-		var stops []func()
-		for range 1000 { // who never look
-			_, stop := j.Watch()
-			stops = append(stops, stop)
+	j := open(t, Config{})
+	one, stopOne := j.Watch()
+	var stops []func()
+	for range 1000 { // who never look
+		_, stop := j.Watch()
+		stops = append(stops, stop)
+	}
+	two, stopTwo := j.Watch()
+	told := func(want1, want2 int) {
+		t.Helper()
+		if len(one) != want1 || len(two) != want2 {
+			t.Errorf("told: %d, %d; want %d, %d", len(one), len(two), want1, want2)
 		}
-		two, stopTwo := j.Watch()
-		a := j.NewAuthor(person(t, 1), "a")
-		say(t, a, "x")
-		<-one
-		<-two
-		settle(t, j)
-		synctest.Wait()
-		<-one // the commit
-		for _, stop := range stops {
-			stop()
+		for len(one) > 0 {
+			<-one
 		}
-		stopOne()
-		say(t, a, "y")
-		synctest.Wait()
-		<-two
-		select {
-		case <-one:
-			t.Error("told after stop")
-		default:
-		}
-		stopTwo()
-	})
+	}
+	a := j.NewAuthor(person(t, 1), "a")
+	told(0, 0)
+	say(t, a, "x")
+	told(1, 1)
+	if err := j.commit(); err != nil {
+		t.Fatal(err)
+	}
+	told(1, 1)
+	if err := j.commit(); err != nil { // of nothing
+		t.Fatal(err)
+	}
+	told(0, 1)
+	take(t, j, newChain(t, 2, today()).add("y").run(1, 1), 1, nil)
+	told(1, 1)
+	for _, stop := range append(stops, stopOne) {
+		stop()
+	}
+	run(t, j)()
+	told(0, 1)
+	<-two
+	stopTwo()
+	if _, stop := j.Watch(); len(*j.watchers.list.Load()) != 1 {
+		t.Error("watchers are kept after stop")
+	} else {
+		stop()
+	}
 }
 
 func BenchmarkTell(b *testing.B) {
@@ -190,7 +203,7 @@ func TestBackPressure(t *testing.T) {
 				}
 			}
 		}()
-		time.Sleep(time.Second)
+		synctest.Wait()
 		if size := written * len(body); size < maxQueued-4*len(body) || size > maxQueued+2*len(body) {
 			t.Errorf("%d bytes were taken without a commit", size)
 		}

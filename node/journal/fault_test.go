@@ -56,7 +56,10 @@ func checkWhole(t testing.TB, j *Journal) (messages int) {
 			if r.First != seq+1 || seq > 0 && r.Prev != tip {
 				t.Fatalf("message %d follows %d", r.First, seq)
 			}
-			seq, tip = r.Last(), r.Hashes()[len(r.Records)-1]
+			if seq = r.Last(); h.Fork != 0 { // the last run may reach past it
+				seq = min(seq, h.Seq)
+			}
+			tip = r.Hashes()[seq-r.First]
 		}
 		if seq != h.Seq || tip != h.Tip {
 			t.Fatalf("log ends at %d, head says %d", seq, h.Seq)
@@ -88,7 +91,7 @@ func TestCrash(t *testing.T) {
 	go func() {
 		defer close(done)
 		a, b := j.NewAuthor(person(t, 1), "a"), j.NewAuthor(person(t, 2), "b")
-		for i := range 400 {
+		for i := range 200 {
 			say(t, a, fmt.Sprint(i))
 			if i%3 == 0 {
 				say(t, b, fmt.Sprint(i))
@@ -113,7 +116,7 @@ func TestCrash(t *testing.T) {
 		}
 	}
 	settle(t, j)
-	if n := checkWhole(t, j); n != 534 {
+	if n := checkWhole(t, j); n != 267 {
 		t.Errorf("%d messages", n)
 	}
 	// A WAL that ends anywhere is a moment in the past.
@@ -173,8 +176,8 @@ func TestDamage(t *testing.T) {
 			j := open(t, Config{Dir: dir})
 			stop := run(t, j)
 			a := j.NewAuthor(person(t, 1), "a")
-			for i := range 2000 {
-				say(t, a, fmt.Sprint("a line of some length, so that there are some pages to damage ", i))
+			for i := range 150 { // so long that there are some pages to damage
+				say(t, a, fmt.Sprint(strings.Repeat("x", 2000), i))
 			}
 			settle(t, j)
 			id := j.StoreID()

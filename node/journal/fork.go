@@ -112,23 +112,62 @@ func (j *Journal) Proof(id message.LogID) []byte {
 	return b
 }
 
-// AppendProof accepts the proof of a fork of a log that is held, and ends the log there. Errors are ErrGap where the log is not held, those of
-// message.ParseProof and message.ErrSignature; a proof that says nothing new is accepted.
+// AppendProof accepts the proof of a fork of a log that is held, or whose first message is in it, and ends the log there. Errors are ErrGap where the
+// log is not held, ErrForeign, ErrDay, those of message.ParseProof and message.ErrSignature; a proof that says nothing new is accepted.
 func (j *Journal) AppendProof(b []byte) error {
 	one, two, err := message.ParseProof(b)
 	if err != nil {
 		return err
 	}
-	l, held, err := j.lookup(one.Log)
-	if err != nil {
-		return err
+	for {
+		l, held, err := j.lookup(one.Log)
+		if err != nil {
+			return err
+		}
+		author := l.Author
+		if !held {
+			if one.Opening == nil || two.Opening == nil {
+				return ErrGap
+			}
+			if err := j.checkOpening(one.Opening); err != nil {
+				return err
+			}
+			author = one.Opening.Author
+		}
+		at, err := message.Fork(author, one, two)
+		if err != nil {
+			return err
+		}
+		if held {
+			return j.cut(&l, at, proof(at, one, two))
+		}
+		// A log that forks at its first message has nothing to hold but that. Fork at a later one: nothing of it is held yet.
+		if at > 1 {
+			return ErrGap
+		}
+		if ok, err := j.bury(&l, one.Opening, proof(at, one, two)); ok || err != nil {
+			return err
+		}
 	}
-	if !held {
-		return ErrGap
+}
+
+// bury adds a log that forks at its first message; ok is false where it came to be held since it was looked up.
+func (j *Journal) bury(l *state, o *message.Opening, proof []byte) (ok bool, err error) {
+	j.mu.Lock()
+	switch {
+	case j.closed:
+		err = ErrClosed
+	case o.Day < j.horizon:
+		err = ErrDay
+	case j.logs.get(o.Log()) == nil && l.epoch == j.logs.epoch:
+		ok = true
+		j.lastLog++
+		c := newState(o, j.lastLog)
+		j.logs.put(c)
+		j.changeLocked(c, func() { c.Fork, c.proof = 1, proof })
 	}
-	at, err := message.Fork(l.Author, one, two)
-	if err != nil {
-		return err
-	}
-	return j.cut(&l, at, proof(at, one, two))
+	j.mu.Unlock()
+	j.wake()
+	j.watchers.tell()
+	return ok, err
 }

@@ -86,7 +86,7 @@ func TestTimeline(t *testing.T) {
 			}
 		}
 		check()
-		for range 8 {
+		for range 3 {
 			for range 40 {
 				i := rnd.IntN(len(chains))
 				c := chains[i]
