@@ -1,0 +1,133 @@
+package roster
+
+import (
+	"fmt"
+	"log"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"earshot/node/port"
+)
+
+// A generation is one Memberlist: this process under one name at one address.
+type generation struct {
+	roster *Roster
+	name   string
+	addr   netip.Addr
+	tr     *transport
+	ml     *memberlist.Memberlist
+	met    chan struct{} // closed when it has exchanged states with somebody
+	meet   func()
+
+	mu     sync.Mutex
+	serial uint32 // of the last Meta
+}
+
+// begin makes a generation. Nothing of it is left where that fails.
+func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
+	g := &generation{roster: r, name: nodeName(r.config.Session, moves), addr: addr, tr: newTransport(r.config.Port, r.seal, addr)}
+	g.met = make(chan struct{})
+	g.meet = sync.OnceFunc(func() { close(g.met) })
+	c := memberlist.DefaultLANConfig()
+	c.Name = g.name
+	c.Transport = g.tr
+	c.BindAddr, c.BindPort = addr.WithZone("").String(), r.config.Port.Number()
+	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
+	// A dead node is noticed in about 2 s, a change of status reaches everybody in two or three rounds of gossip.
+	c.ProbeInterval, c.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
+	c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.AwarenessMaxMultiplier = 3, 2, 4
+	c.GossipInterval, c.RetransmitMult = 100*time.Millisecond, 6
+	c.PushPullInterval, c.TCPTimeout = 5*time.Second, 2*time.Second
+	c.EnableCompression = false
+	c.UDPBufferSize = maxSent - sealOverhead - crcOverhead
+	c.Delegate, c.Events, c.Alive, c.Merge = g, g, g, g
+	c.Logger = log.New(bridge{r.config.Log}, "", 0)
+	ml, err := memberlist.Create(c)
+	if err != nil {
+		g.tr.cancel()
+		return nil, fmt.Errorf("join the gossip at %v: %w", addr, err)
+	}
+	g.ml = ml
+	return g, nil
+}
+
+// publish gossips the status of now. memberlist would wait until everybody had it, and hold up a newer one; what it has queued is replaced by that.
+func (g *generation) publish() { _ = g.ml.UpdateNode(time.Nanosecond) }
+
+// end leaves, waiting at most that long for it to be heard.
+func (g *generation) end(wait time.Duration) {
+	_ = g.ml.Leave(wait)
+	_ = g.ml.Shutdown() // it has no error to tell
+}
+
+// join exchanges states with who is at that address. refused says that nobody is: nothing listens there.
+func (g *generation) join(to netip.AddrPort) (joined, refused bool) {
+	dialled := g.tr.watch(to)
+	// A zone would make memberlist ask a name server.
+	n, _ := g.ml.Join([]string{netip.AddrPortFrom(to.Addr().WithZone(""), to.Port()).String()})
+	if n > 0 {
+		g.meet()
+	}
+	return n > 0, port.Refused(dialled())
+}
+
+func (g *generation) nodeAddr(n *memberlist.Node) netip.AddrPort {
+	a, _ := netip.AddrFromSlice(n.Addr)
+	return netip.AddrPortFrom(zoned(a.Unmap(), g.addr), n.Port)
+}
+
+// What follows is called by memberlist, most of it under its lock.
+
+// NodeMeta returns this instance's status, signed.
+func (g *generation) NodeMeta(int) []byte {
+	r := g.roster
+	s := r.published()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.serial++
+	gate := r.config.Gate
+	at := netip.AddrPortFrom(g.addr, uint16(r.config.Port.Number()))
+	return signMeta(gate.Identity(), gate.Network().ID(), g.name, at, signed{Status: s, serial: g.serial})
+}
+
+func (g *generation) NotifyAlive(n *memberlist.Node) error { return g.roster.list.admit(g, n) }
+
+func (g *generation) NotifyJoin(n *memberlist.Node) { g.NotifyUpdate(n) }
+
+func (g *generation) NotifyUpdate(n *memberlist.Node) {
+	if g.roster.list.set(g, n) {
+		g.roster.changed()
+	}
+}
+
+func (g *generation) NotifyLeave(n *memberlist.Node) {
+	if was, changed := g.roster.list.remove(g, n); changed {
+		g.roster.missed(was)
+		g.roster.changed()
+	}
+}
+
+func (g *generation) NotifyMerge(peers []*memberlist.Node) error {
+	if len(peers) > maxNodes {
+		return errFull
+	}
+	return nil
+}
+
+func (g *generation) NotifyMsg([]byte)                {}
+func (g *generation) GetBroadcasts(int, int) [][]byte { return nil }
+func (g *generation) LocalState(bool) []byte          { return nil }
+func (g *generation) MergeRemoteState([]byte, bool)   {}
+
+// A bridge takes memberlist's log lines. They are about packets and timeouts, which are its business: all are for debugging.
+type bridge struct{ log *slog.Logger }
+
+func (b bridge) Write(line []byte) (int, error) {
+	b.log.Debug("memberlist", "text", strings.TrimSpace(string(line)))
+	return len(line), nil
+}

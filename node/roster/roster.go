@@ -1,0 +1,183 @@
+// Package roster keeps the list of live instances of one network, on hashicorp/memberlist: who is alive, who claims to be the hub, who cannot
+// reach it, and graceful leaves. It carries no chat and no nicknames.
+//
+// It stands on a transport of its own: every UDP packet is 0xE1 || nonce 12 || AES-256-GCM(K_gossip, AAD "earshot/v1 gossip"), at most 1,472 bytes (and as sent
+// 1,452, which IPv6 has room for), over the port's socket; every stream is an admitted connection with ALPN earshot-gossip. memberlist's compression, encryption, labels and user messages are
+// neither sent nor let in, and no host name is ever looked up.
+//
+// Meta is signed by the instance's person, over the network, the name and the address too: who is not signed, not named by the session, or at another
+// address than the one signed is no member. Within a network members are trusted to be honest about others' deaths: a forged one is refuted in about
+// a second. An old status cannot be brought up again. At most 1,024 members are known.
+//
+// A partition that heals is never noticed by memberlist, so non-members that discovery finds are joined, eight at a time: at once, then after 1, 2, 5, 15 and
+// 30 s, for a minute after they were last found. So are members that died, every other second for a minute, or until their machine says that the
+// process is gone. At most 256 addresses are kept.
+//
+// When the address it advertises changes, a new Memberlist takes over under a new name (the session with a counter behind it), and the old one leaves as soon
+// as the new one has met somebody. The members stay listed meanwhile, for at most three seconds.
+//
+// Goroutines: memberlist's own; those of Run: one that publishes, joins and follows the address, up to eight that join, and one while an old Memberlist leaves.
+// Run returns when its own have stopped and memberlist's have nothing left to wait for. memberlist's callbacks copy under this package's lock and return: they never call memberlist. Members is a copy.
+package roster
+
+import (
+	"context"
+	"crypto/cipher"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/port"
+)
+
+// leaveWait bounds how long a leave may take to be heard: three rounds of gossip, usually.
+const leaveWait = time.Second
+
+// A Member is another live instance.
+type Member struct {
+	Session identity.Session
+	ID      identity.PeerID
+	Address netip.AddrPort
+	Since   time.Time // when it was first seen here; an absence of less than a minute does not count
+	Status
+}
+
+// Config of a Roster.
+type Config struct {
+	Gate    *identity.Gate
+	Session identity.Session
+	Port    *port.Port
+	// Address is the address to advertise, one the others can reach; it may be changed with SetAddress. Invalid: no gossip until it is set.
+	Address netip.Addr
+	// Changed is called, on any goroutine, after the list or a status changed. It must not block.
+	Changed func()
+	Log     *slog.Logger
+}
+
+// A Roster is described in the package comment. All methods may be called from any goroutine, before Run, during it and after it.
+type Roster struct {
+	config Config
+	seal   cipher.AEAD
+	list   list
+	kick   chan struct{}
+	work   sync.WaitGroup // of Run
+
+	mu      sync.Mutex // guards all below
+	status  Status
+	stale   bool // status is newer than what was published
+	address netip.Addr
+	leads   leads
+	current *generation // nil: no gossip
+}
+
+// New registers the transport with the port; it must be called before port.Run.
+func New(c Config) *Roster {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
+	}
+	network := c.Gate.Network()
+	a, err := newSeal(network.GossipKey())
+	if err != nil {
+		panic(err) // a network's key has 32 bytes
+	}
+	r := &Roster{config: c, seal: a, kick: make(chan struct{}, 1), address: c.Address}
+	r.list = list{network: network.ID(), self: c.Session, person: c.Gate.Identity().ID(), entries: make(map[string]*entry)}
+	c.Port.HandlePackets(Kind, r.receive)
+	c.Port.Handle(identity.ProtoGossip, r.serve)
+	return r
+}
+
+// Publish sets this instance's status; only the newest is sent, at the next round of gossip, which is at most 100 ms away. r keeps a copy.
+func (r *Roster) Publish(s Status) {
+	s.Tags = append([][8]byte(nil), s.Tags...)
+	r.mu.Lock()
+	r.stale = r.stale || !r.status.equal(s)
+	r.status = s
+	r.mu.Unlock()
+	r.poke()
+}
+
+// Found says that an instance may be at that address; if it is not a member it is joined, and again for a minute until it is one. Where the session is
+// not known any will do: whoever is a member at that address counts.
+func (r *Roster) Found(s identity.Session, a netip.AddrPort) {
+	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	if s == r.config.Session || !a.IsValid() || a.Port() == 0 {
+		return
+	}
+	r.mu.Lock()
+	r.leads.add(s, a, false, time.Now())
+	r.mu.Unlock()
+	r.poke()
+}
+
+// Lost says that discovery heard the instance's goodbye: it is not joined again. Whether it is a member the gossip says.
+func (r *Roster) Lost(s identity.Session) {
+	r.mu.Lock()
+	r.leads.drop(s)
+	r.mu.Unlock()
+}
+
+// SetAddress changes the advertised address. Invalid: there is no network; nobody is a member.
+func (r *Roster) SetAddress(a netip.Addr) {
+	r.mu.Lock()
+	r.address = a.Unmap()
+	r.mu.Unlock()
+	r.poke()
+}
+
+// Members returns the other live instances, by session.
+func (r *Roster) Members() []Member { return r.list.members() }
+
+// receive is the port's handler of packets.
+func (r *Roster) receive(b []byte, from netip.AddrPort) {
+	g := r.generation()
+	if g == nil {
+		return
+	}
+	if b, err := open(r.seal, b); err == nil {
+		g.tr.receive(b, from)
+	}
+}
+
+// serve is the port's handler of streams.
+func (r *Roster) serve(ctx context.Context, c *identity.Conn) {
+	g := r.generation()
+	if g == nil {
+		c.NetConn().Close()
+		return
+	}
+	g.tr.serve(ctx, c)
+}
+
+func (r *Roster) generation() *generation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
+}
+
+func (r *Roster) published() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+func (r *Roster) changed() { r.config.Changed() }
+
+// missed remembers where a member was that is one no more.
+func (r *Roster) missed(m Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leads.add(m.Session, m.Address, true, time.Now())
+}
+
+func (r *Roster) poke() {
+	select {
+	case r.kick <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,414 @@
+package roster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/nodetest"
+	"earshot/node/port"
+)
+
+// A box is one instance: its port and its roster.
+type box struct {
+	*Roster
+	t       *testing.T
+	host    *nodetest.Host
+	net     *nodetest.Process
+	stop    context.CancelFunc // gracefully
+	left    chan struct{}      // closed when Run has returned
+	changes atomic.Int64
+}
+
+func person(t *testing.T, n byte) *identity.Identity {
+	t.Helper()
+	who, err := identity.FromSeed(bytes.Repeat([]byte{n}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return who
+}
+
+func network(t *testing.T, secret string) *identity.Network {
+	t.Helper()
+	n, err := identity.NewNetwork("lobby", []byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// start runs an instance on a host of its own, session {n}.
+func start(t *testing.T, lan *nodetest.LAN, n byte, secret string) *box {
+	t.Helper()
+	return startAs(t, lan, fmt.Sprint("host", n), n, identity.Session{n}, secret)
+}
+
+func startAs(t *testing.T, lan *nodetest.LAN, host string, who byte, s identity.Session, secret string) *box {
+	t.Helper()
+	gate, err := identity.NewGate(person(t, who), network(t, secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &box{t: t, host: lan.Host(host), left: make(chan struct{})}
+	b.net = b.host.Net()
+	p, err := port.Open(port.Config{Gate: gate, Net: b.net})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Roster = New(Config{Gate: gate, Session: s, Port: p, Address: b.host.IP(), Changed: func() { b.changes.Add(1) }})
+	b.Publish(Status{Class: 1})
+	var ctx context.Context
+	ctx, b.stop = context.WithCancel(context.Background())
+	under, close := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer closeOf(ended); p.Run(under) }()
+	go func() { defer closeOf(b.left); b.Run(ctx) }()
+	t.Cleanup(func() {
+		b.stop()
+		<-b.left
+		close()
+		<-ended
+	})
+	return b
+}
+
+func closeOf(c chan struct{}) { close(c) }
+
+func (b *box) at() netip.AddrPort { return netip.AddrPortFrom(b.host.IP(), port.Default) }
+
+// meet lets b find the others.
+func (b *box) meet(others ...*box) {
+	for _, o := range others {
+		b.Found(o.config.Session, o.at())
+	}
+}
+
+func (b *box) sees() (n []byte) {
+	for _, m := range b.Members() {
+		n = append(n, m.Session[0])
+	}
+	return n
+}
+
+func (b *box) member(n byte) (Member, bool) {
+	for _, m := range b.Members() {
+		if m.Session[0] == n {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// until waits for ok, looking every 10 ms, and returns how long it took.
+func until(t *testing.T, what string, limit time.Duration, ok func() bool) time.Duration {
+	t.Helper()
+	from := time.Now()
+	for !ok() {
+		if time.Since(from) > limit {
+			t.Fatalf("%s: not within %v", what, limit)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return time.Since(from)
+}
+
+// full reports whether all see all.
+func full(boxes ...*box) func() bool {
+	return func() bool {
+		for _, b := range boxes {
+			if len(b.Members()) != len(boxes)-1 {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// party starts some that find each other, as mDNS has it, and waits until they have met.
+func party(t *testing.T, lan *nodetest.LAN, n int) (boxes []*box) {
+	t.Helper()
+	for i := range n {
+		b := start(t, lan, byte(i+1), "")
+		b.meet(boxes...)
+		boxes = append(boxes, b)
+	}
+	until(t, "all meet", 5*time.Second, full(boxes...))
+	return boxes
+}
+
+func bubble(t *testing.T, f func(t *testing.T, lan *nodetest.LAN)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, nodetest.New(1)) })
+}
+
+func TestThreeMeet(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a, b, c := start(t, lan, 1, ""), start(t, lan, 2, ""), start(t, lan, 3, "")
+		b.meet(a)
+		c.meet(a, b)
+		d := until(t, "three meet", 2*time.Second, full(a, b, c))
+		t.Logf("three met after %v", d)
+		m, _ := c.member(2)
+		if m.ID != person(t, 2).ID() || m.Address != b.at() || m.Class != 1 || time.Since(m.Since) > d {
+			t.Errorf("%+v", m)
+		}
+		if n := a.changes.Load(); n == 0 {
+			t.Error("nobody was told")
+		}
+	})
+}
+
+func TestStatusComesRound(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 5)
+		var worst time.Duration
+		for i := range 20 {
+			want := Status{Class: 1, Hub: i%2 == 0, Weight: uint8(i), Term: uint64(i), LostHub: identity.Session{9}, LostTerm: 3, Tags: [][8]byte{{byte(i)}, {2}}}
+			boxes[0].Publish(want)
+			worst = max(worst, until(t, "a status comes round", time.Second, func() bool {
+				for _, b := range boxes[1:] {
+					if m, _ := b.member(1); !m.Status.equal(want) {
+						return false
+					}
+				}
+				return true
+			}))
+			time.Sleep(33 * time.Millisecond)
+		}
+		t.Logf("a status was with four others after %v at worst", worst)
+		if worst > 500*time.Millisecond {
+			t.Error("too late")
+		}
+	})
+}
+
+func TestCrashIsNoticed(t *testing.T) {
+	for _, n := range []int{2, 5} {
+		bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+			boxes := party(t, lan, n)
+			boxes[n-1].net.Crash()
+			d := until(t, "the crash is noticed", 8*time.Second, func() bool {
+				return !slices.ContainsFunc(boxes[:n-1], func(b *box) bool { return len(b.Members()) != n-2 })
+			})
+			t.Logf("of %d: a crash was known to all after %v", n, d)
+			if d < 500*time.Millisecond {
+				t.Error("that was no verdict")
+			}
+		})
+	}
+}
+
+func TestLeaveIsNoticedAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 4)
+		from := time.Now()
+		boxes[3].stop()
+		d := until(t, "the leave is noticed", time.Second, full(boxes[:3]...))
+		<-boxes[3].left
+		t.Logf("a leave was known to all after %v, Run returned after %v", d, time.Since(from))
+		if d > 400*time.Millisecond {
+			t.Error("too late")
+		}
+		time.Sleep(10 * time.Second)
+		if !full(boxes[:3]...)() {
+			t.Error("it came back")
+		}
+	})
+}
+
+func TestAnotherKeyDoesNotMeet(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a, b, c := start(t, lan, 1, "0123456789abcdef"), start(t, lan, 2, "0123456789abcdef"), start(t, lan, 3, "0123456789abcdeX")
+		d := start(t, lan, 4, "")
+		for _, x := range []*box{b, c, d} {
+			x.meet(a)
+			a.meet(x)
+		}
+		until(t, "those with the key meet", 2*time.Second, full(a, b))
+		time.Sleep(time.Minute)
+		if len(a.Members()) != 1 || len(b.Members()) != 1 || len(c.Members()) != 0 || len(d.Members()) != 0 {
+			t.Errorf("%v %v %v %v", a.sees(), b.sees(), c.sees(), d.sees())
+		}
+	})
+}
+
+// A cable is pulled for 20 s, and nobody finds anybody anew: the addresses of those that died are tried.
+func TestPartitionHeals(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 4)
+		since, _ := boxes[0].member(3)
+		lan.Split([]string{"host1", "host2"}, []string{"host3", "host4"})
+		until(t, "the partition is noticed", 15*time.Second, func() bool { return full(boxes[:2]...)() && full(boxes[2:]...)() })
+		time.Sleep(20 * time.Second)
+		lan.Join()
+		t.Logf("healed after %v", until(t, "the heal", 15*time.Second, full(boxes...)))
+		if m, _ := boxes[0].member(3); m.Since != since.Since {
+			t.Error("an absence of less than a minute made it a newcomer")
+		}
+	})
+}
+
+// The partition lasted so long that all was given up: discovery finds them again.
+func TestLongPartitionHealsByFound(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 4)
+		lan.Split([]string{"host1", "host2"}, []string{"host3", "host4"})
+		time.Sleep(2 * time.Minute)
+		lan.Join()
+		time.Sleep(10 * time.Second)
+		if len(boxes[0].Members()) != 1 {
+			t.Fatal("memberlist has learnt to notice: then this package can forget")
+		}
+		boxes[1].meet(boxes[2])
+		// One pair is enough. Gossip may miss somebody, which the next push/pull mends.
+		t.Logf("healed after %v", until(t, "the heal", 15*time.Second, full(boxes...)))
+	})
+}
+
+func TestAddressChanges(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 3)
+		a, b := boxes[0], boxes[1]
+		old, _ := b.member(1)
+		// A simulated host has one address, so nothing answers at the other one. That takes longer to be noticed than this takes.
+		c := lan.Host("elsewhere")
+		a.SetAddress(c.IP())
+		gap := false
+		until(t, "the new address is known", 3*time.Second, func() bool {
+			m, ok := b.member(1)
+			gap = gap || !ok
+			return m.Address.Addr() == c.IP()
+		})
+		m, _ := b.member(1)
+		if gap || m.Since != old.Since || m.ID != old.ID {
+			t.Errorf("gap %v, since %v, not %v", gap, m.Since, old.Since)
+		}
+		if len(a.Members()) != 2 {
+			t.Errorf("a sees %v", a.sees())
+		}
+		time.Sleep(2 * time.Second)
+		a.SetAddress(a.host.IP()) // and back
+		until(t, "the old address is back", 3*time.Second, func() bool { m, _ := b.member(1); return m.Address == a.at() })
+		time.Sleep(10 * time.Second)
+		if !full(boxes...)() {
+			t.Errorf("%v %v %v", a.sees(), b.sees(), boxes[2].sees())
+		}
+	})
+}
+
+func TestNoAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a, b := start(t, lan, 1, ""), start(t, lan, 2, "")
+		a.SetAddress(netip.Addr{})
+		time.Sleep(2 * time.Second)
+		a.meet(b)
+		b.meet(a)
+		time.Sleep(10 * time.Second)
+		if len(a.Members())+len(b.Members()) != 0 {
+			t.Fatalf("%v %v", a.sees(), b.sees())
+		}
+		a.SetAddress(a.host.IP())
+		until(t, "they meet by what was found before", 2*time.Second, full(a, b))
+		a.SetAddress(netip.Addr{})
+		until(t, "a is alone", 100*time.Millisecond, func() bool { return len(a.Members()) == 0 })
+		until(t, "b hears it", 2*time.Second, func() bool { return len(b.Members()) == 0 })
+	})
+}
+
+// Where no session is known, an address is enough, and is left alone once somebody there is a member.
+func TestFoundByAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a, b := start(t, lan, 1, ""), start(t, lan, 2, "")
+		a.Found(identity.Session{0xff}, b.at())
+		until(t, "they meet", 2*time.Second, full(a, b))
+		time.Sleep(5 * time.Second)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if x := a.leads.find(b.at()); x.fails != 1 {
+			t.Errorf("joined %d times", x.fails)
+		}
+	})
+}
+
+// Two of a profile that was copied are one person and two members.
+func TestOnePersonTwice(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := start(t, lan, 1, "")
+		b := startAs(t, lan, "laptop", 1, identity.Session{2}, "")
+		b.meet(a)
+		until(t, "they meet", 2*time.Second, full(a, b))
+		if m, _ := a.member(2); m.ID != person(t, 1).ID() {
+			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// Run returns where nothing answers, and leaves nothing behind: synctest would say so.
+func TestRunReturns(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 3)
+		boxes[2].Found(identity.Session{9}, netip.MustParseAddrPort("10.0.0.1:9")) // refused
+		lan.Host("hole")
+		lan.Cut("hole")
+		boxes[2].Found(identity.Session{8}, netip.AddrPortFrom(lan.Host("hole").IP(), 1)) // silent
+		lan.Cut("host3")
+		time.Sleep(1500 * time.Millisecond)
+		from := time.Now()
+		boxes[2].stop()
+		<-boxes[2].left
+		if d := time.Since(from); d > leaveWait+100*time.Millisecond {
+			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+// Loss of every fifth packet declares nobody dead for long.
+func TestLoss(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 5)
+		lan.Loss(20)
+		bad := 0
+		for range 600 {
+			time.Sleep(100 * time.Millisecond)
+			if !full(boxes...)() {
+				bad++
+			}
+		}
+		if bad > 12 {
+			t.Errorf("not all there in %d of 600 samples", bad)
+		}
+	})
+}
+
+// A stream that says nothing is cut, and holds its place no longer.
+func TestSilentStream(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := start(t, lan, 1, "")
+		gate, err := identity.NewGate(person(t, 7), network(t, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := lan.Host("mallory").Net().Dial(t.Context(), a.at().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := gate.Dial(t.Context(), raw, identity.ProtoGossip, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := time.Now()
+		c.SetReadDeadline(from.Add(time.Minute))
+		if _, err := c.Read(make([]byte, 1)); err == nil || time.Since(from) > 3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(from))
+		}
+		c.NetConn().Close()
+	})
+}
