@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"earshot/node/message"
 )
@@ -158,75 +157,6 @@ func (j *Journal) changeLocked(l *state, change func()) {
 		j.changed = append(j.changed, l)
 	}
 	l.version++
-}
-
-func newState(o *message.Opening, row int64) *state {
-	return &state{
-		Head:   Head{Log: o.Log(), Day: o.Day},
-		Group:  o.Group,
-		Room:   o.Room,
-		Author: o.Author,
-		Nonce:  o.Nonce,
-		Name:   o.Name,
-		opener: o.Nick,
-		nick:   o.Nick,
-		row:    row,
-	}
-}
-
-// see takes note of the log's newest message.
-func (l *state) see(r *message.Record) {
-	l.hlc = r.HLC
-	if r.Kind == message.NickName && !r.Redacted && len(r.Body) <= message.MaxNickBytes && utf8.Valid(r.Body) {
-		l.nick = string(r.Body)
-	}
-}
-
-// hashAt returns the hash of a header of l, at most l.Seq.
-func (j *Journal) hashAt(l *state, seq uint64) (message.Hash, error) {
-	if seq == l.Seq {
-		return l.Tip, nil
-	}
-	run, err := j.runAt(l, seq)
-	if err != nil {
-		return message.Hash{}, err
-	}
-	return run.Hashes()[seq-run.First], nil
-}
-
-// runAt returns the run, as it was accepted, that has message seq of l, at most l.Seq.
-func (j *Journal) runAt(l *state, seq uint64) (*message.Run, error) {
-	var data []byte
-	j.mu.RLock()
-	if c := j.logs.get(l.Log); c != nil {
-		for _, arrival := range slices.Backward(c.pending) {
-			if it := j.tail.at(arrival); it.first <= seq {
-				data = body(it.Frame)
-				break
-			}
-		}
-	}
-	j.mu.RUnlock()
-	if data == nil {
-		var err error
-		if data, err = j.store.runAt(l.row, seq); err != nil {
-			return nil, j.fault(err)
-		}
-	}
-	run, err := parseHeld(data)
-	if err == nil && (run.First > seq || run.Last() < seq) {
-		err = fmt.Errorf("%w: message %d of log %x is missing", ErrDamaged, seq, l.Log)
-	}
-	return run, j.fault(err)
-}
-
-// parseHeld decodes a run that was accepted once: if it does not parse, the store is damaged.
-func parseHeld(data []byte) (*message.Run, error) {
-	run, err := message.ParseRun(data)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return run, nil
 }
 
 // waitQueue waits while too much is not yet on disk.

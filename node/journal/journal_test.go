@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -250,4 +251,45 @@ func TestReplicasConverge(t *testing.T) {
 			t.Errorf("pages differ: %d and %d lines", len(ta), len(tb))
 		}
 	})
+}
+
+// TestNothingAcceptedIsLostAtTheEnd writes while the journal is closed: what Write took is there afterwards.
+func TestNothingAcceptedIsLostAtTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	for range 5 {
+		j := open(t, Config{Dir: dir})
+		from := j.Last()
+		stop := run(t, j)
+		last := make(chan int64)
+		go func() {
+			a := j.NewAuthor(person(t, 1), "a")
+			var arrival int64
+			for {
+				_, _, n, err := a.Write(context.Background(), message.Public, lobby, message.Lobby, message.Text, []byte("x"))
+				if err != nil {
+					if !errors.Is(err, ErrClosed) {
+						t.Error(err)
+					}
+					last <- arrival
+					return
+				}
+				arrival = n
+			}
+		}()
+		for j.Durable() < from+20 {
+			runtime.Gosched()
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		want := <-last
+		if j.Durable() != want {
+			t.Errorf("%d accepted, %d durable", want, j.Durable())
+		}
+		j = open(t, Config{Dir: dir})
+		if j.Last() != want {
+			t.Errorf("%d accepted, %d held", want, j.Last())
+		}
+		run(t, j)()
+	}
 }

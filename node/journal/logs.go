@@ -2,6 +2,7 @@ package journal
 
 import (
 	"maps"
+	"unicode/utf8"
 
 	"earshot/node/identity"
 	"earshot/node/message"
@@ -26,6 +27,28 @@ type state struct {
 	proof   []byte  // of the fork, where it is not on disk
 	version int     // counts changes that are not on disk; with any, it is in Journal.changed
 	epoch   int     // of the cache, where lookup found nothing
+}
+
+func newState(o *message.Opening, row int64) *state {
+	return &state{
+		Head:   Head{Log: o.Log(), Day: o.Day},
+		Group:  o.Group,
+		Room:   o.Room,
+		Author: o.Author,
+		Nonce:  o.Nonce,
+		Name:   o.Name,
+		opener: o.Nick,
+		nick:   o.Nick,
+		row:    row,
+	}
+}
+
+// see takes note of the log's newest message.
+func (l *state) see(r *message.Record) {
+	l.hlc = r.HLC
+	if r.Kind == message.NickName && !r.Redacted && len(r.Body) <= message.MaxNickBytes && utf8.Valid(r.Body) {
+		l.nick = string(r.Body)
+	}
 }
 
 // cacheSize is how many logs that are on disk are kept in memory, at least; up to twice as many are. A log takes about 500 bytes.
@@ -80,12 +103,15 @@ func (j *Journal) lookup(id message.LogID) (l state, ok bool, err error) {
 			j.mu.RUnlock()
 			return l, false, ErrClosed
 		}
+		epoch := j.logs.epoch
 		if c := j.logs.young[id]; c != nil {
-			l, ok = *c, c.Day >= j.horizon
+			l, ok = *c, true
+			if c.Day < j.horizon { // about to be dropped
+				l, ok = state{epoch: epoch}, false
+			}
 			j.mu.RUnlock()
 			return l, ok, nil
 		}
-		epoch := j.logs.epoch
 		old := j.logs.old[id]
 		j.mu.RUnlock()
 		if old == nil {

@@ -1,0 +1,136 @@
+package journal
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"earshot/node/message"
+)
+
+// All yields every line of all rooms in order; with n > 0 only the newest n. Lines that come while it runs may be among them.
+func (j *Journal) All(n int) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		err := j.all(n, func(l Line) bool { return yield(l, nil) })
+		if err != nil {
+			yield(Line{}, err)
+		}
+	}
+}
+
+func (j *Journal) all(n int, yield func(Line) bool) error {
+	if err := j.settleIndex(); err != nil {
+		return err
+	}
+	ids, err := j.store.rooms()
+	if err != nil {
+		return j.fault(err)
+	}
+	var rooms []*room
+	for _, id := range ids {
+		r := &room{j: j, id: id}
+		if n > 0 {
+			page, err := j.page(id, Key{}, n)
+			if err != nil {
+				return err
+			}
+			r.lines, r.end = page, true
+		}
+		rooms = append(rooms, r)
+	}
+	if n > 0 {
+		skip := -n
+		for _, r := range rooms {
+			skip += len(r.lines)
+		}
+		for ; skip > 0; skip-- {
+			if _, _, err := next(rooms); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		line, ok, err := next(rooms)
+		if err != nil || !ok || !yield(line) {
+			return err
+		}
+	}
+}
+
+// A room is the lines of one room that All has not yet yielded.
+type room struct {
+	j     *Journal
+	id    message.RoomID
+	lines []Line
+	last  Key
+	end   bool
+}
+
+// next takes the first line of all rooms.
+func next(rooms []*room) (line Line, ok bool, err error) {
+	var first *room
+	for _, r := range rooms {
+		if err := r.fill(); err != nil {
+			return line, false, err
+		}
+		if len(r.lines) > 0 && (first == nil || r.lines[0].Compare(first.lines[0].Key) < 0) {
+			first = r
+		}
+	}
+	if first == nil {
+		return line, false, nil
+	}
+	line, first.lines = first.lines[0], first.lines[1:]
+	return line, true, nil
+}
+
+// fill reads on where nothing is left.
+func (r *room) fill() error {
+	for len(r.lines) == 0 && !r.end {
+		places, err := r.j.store.places(r.id, r.last, 256, false)
+		if err != nil {
+			return r.j.fault(err)
+		}
+		if len(places) == 0 {
+			r.end = true
+			return nil
+		}
+		r.last = places[len(places)-1].Key
+		if r.lines, err = r.j.store.lines(places); err != nil {
+			return r.j.fault(err)
+		}
+	}
+	return nil
+}
+
+// Room is a public room that something was said in.
+type Room struct {
+	ID   message.RoomID
+	Name string
+	Last uint64 // HLC of the newest message
+}
+
+// Rooms lists them by name.
+func (j *Journal) Rooms() ([]Room, error) {
+	if err := j.settleIndex(); err != nil {
+		return nil, err
+	}
+	ids, err := j.store.rooms()
+	if err != nil {
+		return nil, j.fault(err)
+	}
+	var out []Room
+	for _, id := range ids {
+		page, err := j.page(id, Key{}, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range page {
+			if line.Name != "" {
+				out = append(out, Room{ID: id, Name: line.Name, Last: line.HLC})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}

@@ -1,0 +1,33 @@
+package journal
+
+// schemaVersion stands in meta; a store of a later one is refused, not set aside.
+const schemaVersion = 1
+
+// A run is one row, byte for byte as it travels: serving re-encodes nothing and a flood of long runs costs one insert for 256 messages.
+// log holds how far each log goes (seq, tip, hlc: its visible end, before fork where that is not 0), its opening, and the proof of a fork.
+// day holds the sum over the heads of a day, written in the transaction that changed them.
+// timeline has one row a message; it is filled behind the watermark in meta and may be dropped and filled again.
+const schema = `
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE log(id INTEGER PRIMARY KEY, lid BLOB NOT NULL UNIQUE, grp BLOB NOT NULL, room BLOB NOT NULL, author BLOB NOT NULL, nonce BLOB NOT NULL,
+	day INTEGER NOT NULL, name TEXT NOT NULL, opener TEXT NOT NULL, nick TEXT NOT NULL,
+	seq INTEGER NOT NULL, tip BLOB NOT NULL, hlc INTEGER NOT NULL, fork INTEGER NOT NULL, proof BLOB);
+CREATE INDEX log_day ON log(grp, day, lid);
+CREATE TABLE run(arrival INTEGER PRIMARY KEY, log INTEGER NOT NULL, first INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX run_log ON run(log, first);
+CREATE TABLE day(grp BLOB NOT NULL, day INTEGER NOT NULL, sum BLOB NOT NULL, logs INTEGER NOT NULL, PRIMARY KEY(grp, day)) WITHOUT ROWID;
+CREATE TABLE timeline(room BLOB NOT NULL, hlc INTEGER NOT NULL, lid BLOB NOT NULL, seq INTEGER NOT NULL, arrival INTEGER NOT NULL,
+	PRIMARY KEY(room, hlc, lid, seq)) WITHOUT ROWID;
+`
+
+const insertPlace = "INSERT OR REPLACE INTO timeline VALUES (?,?,?,?,?)"
+
+// The keys of meta.
+const (
+	metaVersion   = "version"
+	metaStore     = "store"
+	metaNetwork   = "network"
+	metaRealm     = "realm"
+	metaWatermark = "watermark" // arrivals up to it are in the timeline
+	metaLast      = "last"      // the newest arrival at the time something was dropped: numbers are not used again
+)
