@@ -19,9 +19,15 @@ import (
 	"earshot/ui"
 	"earshot/ui/cli"
 	"earshot/ui/plain"
+	"earshot/ui/rescue"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:], run)) }
+func main() {
+	if rescue.Watching() {
+		return
+	}
+	os.Exit(cli.Main(os.Args[1:], run))
+}
 
 // run takes part until the user quits or ctx ends. Then everything says goodbye, and has stopped when run returns.
 func run(ctx context.Context, s *cli.Setup) error {
@@ -115,6 +121,11 @@ func remember(ctx context.Context, n *node.Node, s *cli.Setup) {
 // show runs the front end until the user quits or ctx ends.
 func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) error {
 	if s.Mode == cli.FullScreen {
+		if end, err := rescue.Watch(os.Stdout); err == nil {
+			defer end()
+		} else {
+			s.Log.Info("no rescue for the terminal", "err", err)
+		}
 		return ui.Run(ctx, ui.Config{Node: n, NoColor: s.NoColor, ASCII: s.ASCII, Guard: guard, Log: s.Log, Version: s.Version})
 	}
 	err := plain.Run(ctx, plain.Config{
