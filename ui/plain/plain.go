@@ -2,7 +2,8 @@
 // programs as one JSON object (see json.go, whose form is a promise). It also prints what a server-only box logs of the chat: the same without
 // anybody's words.
 //
-// Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order. Node.Do waits
+// Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order; both begin when the
+// stored history has been printed. Node.Do waits
 // while the author's rate is used up, and then nothing more is read: whoever writes to the input is held up, and no line is dropped. A slow
 // reader of the output lags behind the events and holds nothing else up. Run returns when ctx ends, the node ends, the user quits, or the input
 // ends (see Config.Linger); printing and obeying have stopped then. The reader may be left waiting inside In.Read, which nothing can interrupt;
@@ -56,11 +57,7 @@ func Run(ctx context.Context, c Config) error {
 	defer cancel()
 	events := c.Node.Events(ctx, c.History)
 	answers := make(chan answer)
-	if c.In != nil {
-		lines := make(chan line)
-		go read(ctx, c.In, lines)
-		obeying.Go(func() { obey(ctx, c, lines, answers) })
-	}
+	obeys := c.In == nil // or what is said now might pass for stored history
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
 	var late <-chan time.Time // fires when Linger is over
@@ -73,6 +70,12 @@ func Run(ctx context.Context, c Config) error {
 		case e, ok := <-events:
 			if !ok {
 				return nil
+			}
+			if !obeys && !stored(e) {
+				obeys = true
+				lines := make(chan line)
+				go read(ctx, c.In, lines)
+				obeying.Go(func() { obey(ctx, c, lines, answers) })
 			}
 			d.see(e)
 			if err := p.print(e); err != nil {
@@ -95,6 +98,15 @@ func Run(ctx context.Context, c Config) error {
 			return nil
 		}
 	}
+}
+
+// stored reports whether e may belong to what comes first: Ready and the stored history.
+func stored(e node.Event) bool {
+	switch e.(type) {
+	case node.Ready, node.Said:
+		return true
+	}
+	return false
 }
 
 // delivery follows what this process said until two machines have it.

@@ -44,11 +44,20 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 	return nil
 }
 
+// begun returns the events of a node that has told its stored history.
+func begun() chan node.Event {
+	events := make(chan node.Event, 200)
+	events <- node.Ready{}
+	events <- message1(func(s *node.Said) { s.History = true })
+	events <- node.HubChanged{State: node.Searching}
+	return events
+}
+
 // run runs until it ends by itself, and returns what was printed, how long it took and how it ended.
 func run(t *testing.T, c Config, f *feed) (out string, took time.Duration, err error) {
 	t.Helper()
 	var b bytes.Buffer
-	f.events = make(chan node.Event, 10)
+	f.events = begun()
 	c.Node, c.Out = f, &b
 	start := time.Now()
 	err = Run(t.Context(), c)
@@ -89,7 +98,7 @@ func TestNobodyThere(t *testing.T) {
 func TestSomebodyOnThisMachine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // two profiles share a disk, so there never are two copies
 		in, w := io.Pipe()
-		f := &feed{events: make(chan node.Event, 10)}
+		f := &feed{events: begun()}
 		go func() {
 			f.events <- node.PeerChanged{State: node.Joined, Nick: "bob", Peers: 2}
 			io.WriteString(w, "one\n")
@@ -107,6 +116,25 @@ func TestNothingSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if _, took, err := run(t, Config{In: strings.NewReader("/who\n"), Linger: 5 * time.Second}, &feed{}); err != nil || took != 0 {
 			t.Errorf("ended after %v with %v, want at once with none", took, err)
+		}
+	})
+}
+
+// TestHistoryFirst: nothing is said before the stored history has been told, for it might be taken for that.
+func TestHistoryFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{events: make(chan node.Event)}
+		ended := make(chan error)
+		go func() { ended <- Run(t.Context(), Config{Node: f, In: strings.NewReader("one\n"), Out: io.Discard}) }()
+		f.events <- node.Ready{}
+		f.events <- message1(func(s *node.Said) { s.History = true })
+		synctest.Wait()
+		if len(f.did) > 0 {
+			t.Errorf("did %v already", f.did)
+		}
+		f.events <- node.HubChanged{State: node.Searching}
+		if err := <-ended; err != nil || len(f.did) != 1 {
+			t.Errorf("ended with %v, having done %v", err, f.did)
 		}
 	})
 }
@@ -131,7 +159,8 @@ func TestErrorsAreNotices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.Split(strings.TrimSpace(out), "\n")
+		_, out, _ = strings.Cut(out, `"searching"`) // what had begun before
+		lines := strings.Split(strings.TrimSpace(out), "\n")[1:]
 		for i, want := range []string{`"hint":"did you mean /help?"`, `"text":"this has 4097 bytes and`, `"text":"a line of 1048577 bytes was not said`, `"text":"last"`, `"event":"delivery"`} {
 			if i >= len(lines) || !strings.Contains(lines[i], want) {
 				t.Errorf("line %d is not %s:\n%s", i, want, out)
@@ -156,7 +185,7 @@ func TestHoldsInputUp(t *testing.T) {
 				wrote++
 			}
 		}()
-		f := &feed{events: make(chan node.Event, 200), stuck: make(chan struct{})}
+		f := &feed{events: begun(), stuck: make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- Run(ctx, Config{Node: f, In: in, Out: io.Discard}) }()
@@ -179,7 +208,7 @@ func TestHoldsInputUp(t *testing.T) {
 
 func TestServerConsole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &feed{events: make(chan node.Event, 1)}
+		f := &feed{events: begun()}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var out bytes.Buffer
