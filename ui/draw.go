@@ -57,6 +57,9 @@ func (a *app) layout(w, h int) layout {
 
 // draw draws everything.
 func (a *app) draw() {
+	if a.stale {
+		a.refresh()
+	}
 	w, h := a.screen.Size()
 	a.screen.Clear()
 	a.screen.HideCursor()

@@ -14,7 +14,7 @@ import (
 func (a *app) apply(e node.Event) bool {
 	switch e := e.(type) {
 	case node.Ready:
-		a.refresh()
+		a.stale = true
 	case node.Said:
 		return a.said(e)
 	case node.Delivered:
@@ -28,7 +28,7 @@ func (a *app) apply(e node.Event) bool {
 	case node.PeerChanged:
 		a.peer(e)
 	case node.Renamed:
-		a.refresh()
+		a.stale = true
 		if e.ID == a.snapshot.Me.ID {
 			a.here().list.Event(a.now(), "you are now "+cell.Line(e.New))
 			return true
@@ -36,20 +36,24 @@ func (a *app) apply(e node.Event) bool {
 		a.room(command.Lobby).list.Event(a.now(), cell.Line(e.Old)+" is now "+cell.Line(e.New))
 	case node.CaughtUp:
 		a.caughtUp = true
+		a.arrive()
 	case node.RealmChanged:
 		for _, r := range a.rooms {
-			r.list.Clear()
+			r.list.Move()
 		}
 		a.caughtUp = false
-		a.here().list.Event(a.now(), "you joined another gathering; what is shown now is its history (/realms lists them)")
+		if a.welcomed {
+			a.here().list.Event(a.now(), "you joined another gathering; what is shown now is its history (/realms lists them)")
+		}
 	case node.Notice:
 		a.here().list.Problem(a.now(), e.Text, e.Hint)
 	}
 	return false
 }
 
-// refresh asks how things stand.
+// refresh asks how things stand. It is for when the answer is needed; what only changes the picture sets stale, so that a flood of events asks once a frame.
 func (a *app) refresh() {
+	a.stale = false
 	a.snapshot = a.node.Snapshot()
 	a.syncRooms()
 }
@@ -75,16 +79,14 @@ func (a *app) said(e node.Said) bool {
 func (a *app) hub(e node.HubChanged) {
 	before := a.seen
 	a.seen = e
-	a.refresh()
+	a.stale = true
 	defer func() {
 		if e.State == node.Linked || e.State == node.Serving {
 			a.lastHub = e.HubID
 		}
 	}()
 	if !a.welcomed {
-		if e.State == node.Linked || e.State == node.Serving {
-			a.welcome()
-		}
+		a.arrive()
 		return
 	}
 	text := ""
@@ -111,8 +113,8 @@ func (a *app) hub(e node.HubChanged) {
 }
 
 func (a *app) peer(e node.PeerChanged) {
-	a.refresh()
-	if e.ID == a.snapshot.Me.ID {
+	a.stale = true
+	if e.ID == a.snapshot.Me.ID || !a.welcomed { // the welcome counts who is here
 		return
 	}
 	lobby := a.room(command.Lobby).list
@@ -123,6 +125,13 @@ func (a *app) peer(e node.PeerChanged) {
 		lobby.Event(a.now(), cell.Line(e.Nick)+" is back")
 	default:
 		lobby.Presence(a.now(), e)
+	}
+}
+
+// arrive welcomes the user once the hub is known and what the others had has come.
+func (a *app) arrive() {
+	if a.caughtUp && (a.seen.State == node.Linked || a.seen.State == node.Serving) {
+		a.welcome()
 	}
 }
 
@@ -140,6 +149,7 @@ func (a *app) welcome() {
 
 // submit does what was typed.
 func (a *app) submit(text string) bool {
+	a.refresh()
 	r := a.here()
 	text = tidy(text)
 	action, err := command.Parse(text, command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version})

@@ -16,7 +16,7 @@ const (
 	frame = 33 * time.Millisecond
 	// maxOutbox is how many typed lines wait for the node before the screen refuses more.
 	maxOutbox = 200
-	// welcomeAfter is how long the welcome waits for a hub to be known.
+	// welcomeAfter is how long the welcome waits for the hub, and for what the others had.
 	welcomeAfter = 3 * time.Second
 )
 
@@ -58,6 +58,9 @@ func (a *app) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case ev, ok := <-input:
+			if !ok && ctx.Err() != nil {
+				return nil
+			}
 			if !ok {
 				return errGone
 			}
@@ -71,8 +74,7 @@ func (a *app) loop(ctx context.Context) error {
 			}
 		case _, ok := <-changed:
 			if changed = cond(ok, changed); ok {
-				a.snapshot = a.node.Snapshot()
-				a.syncRooms()
+				a.stale = true
 			}
 		case out <- next:
 			a.outbox = a.outbox[1:]

@@ -31,6 +31,7 @@ func TestPicture(t *testing.T) {
 	s.said(0, node.Message{Room: "#lobby", Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "nightly build is green again, off home 👋"}, true)
 	s.time = start
 	s.apply(f.snapshot.Hub)
+	s.apply(node.CaughtUp{})
 	s.time = s.time.Add(time.Minute)
 	s.apply(node.PeerChanged{State: node.Joined, Nick: "carol", ID: id("carol")})
 	s.apply(node.PeerChanged{State: node.Joined, Nick: "dave", ID: id("dave")})

@@ -77,6 +77,7 @@ func TestGolden(t *testing.T) {
 		s.golden("searching" + at)
 		f.snapshot.Hub.State = node.Serving
 		s.apply(f.snapshot.Hub)
+		s.apply(node.CaughtUp{})
 		s.golden("alone" + at)
 	}
 	s := newStage(t, 40, 15, lobby(), Config{})

@@ -92,7 +92,12 @@ func TestConversation(t *testing.T) {
 		l := run(t, f, Config{})
 		f.events <- node.Ready{Nick: "alice"}
 		f.events <- f.snapshot.Hub
+		f.events <- node.PeerChanged{State: node.Joined, Nick: "bob", ID: id("bob")}
+		f.events <- node.CaughtUp{}
 		l.see("this is the open network lobby")
+		if strings.Contains(strings.Join(l.wait(), "\n"), "joined") {
+			t.Error("who was here first did not join")
+		}
 		l.said(1, "bob", "hello", false)
 		l.see("hello")
 
@@ -119,6 +124,28 @@ func TestConversation(t *testing.T) {
 		l.see("♛ you are the hub")
 
 		l.press("/quit", "Enter")
+		l.ended(nil)
+	})
+}
+
+// Without anybody there is a welcome too. Another gathering takes the place of what others said, but not of what the user said.
+func TestMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := lobby()
+		l := run(t, f, Config{})
+		l.said(1, "bob", "in the office", false)
+		l.said(2, "alice", "me too", true)
+		time.Sleep(welcomeAfter)
+		l.see("this is the open network lobby")
+		f.events <- node.RealmChanged{}
+		l.said(3, "zoe", "in the café", false)
+		l.see("you joined another gathering")
+		l.see("me too")
+		l.see("in the café")
+		if strings.Contains(strings.Join(l.wait(), "\n"), "office") {
+			t.Error("the office is still shown")
+		}
+		l.stop()
 		l.ended(nil)
 	})
 }

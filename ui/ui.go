@@ -109,6 +109,7 @@ type app struct {
 	now     func() time.Time
 
 	snapshot node.Snapshot
+	stale    bool // it may differ from how things stand
 	rooms    []*room
 	current  int
 

@@ -5,6 +5,8 @@
 package look
 
 import (
+	"hash/fnv"
+
 	"github.com/gdamore/tcell/v2"
 
 	"earshot/node/identity"
@@ -71,11 +73,9 @@ func New(colours int, noColor, ascii bool) *Look {
 
 // Author returns the style of a person's nick: the same everywhere, from the key, so that another key looks another.
 func (l *Look) Author(id identity.PeerID) tcell.Style {
-	n := 0
-	for _, b := range id {
-		n = (n*31 + int(b)) & 0xffff
-	}
-	return l.authors[n%len(l.authors)]
+	h := fnv.New32a()
+	_, _ = h.Write(id[:])
+	return l.authors[h.Sum32()%uint32(len(l.authors))]
 }
 
 func unicodeGlyphs() Glyphs {

@@ -229,6 +229,18 @@ func (l *List) Clear() {
 	l.entries = slices.Clone(kept)
 }
 
+// Move forgets what others said, because the conversation is now another. What the user said in this run stays: it is said there as well.
+func (l *List) Move() {
+	keep := func(e *entry) bool { return e.id == (message.ID{}) || e.mine && e.live }
+	kept := slices.DeleteFunc(l.entries, func(e *entry) bool { return !keep(e) })
+	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, entries: kept}
+	for _, e := range kept {
+		if e.id != (message.ID{}) {
+			l.byID[e.id] = e
+		}
+	}
+}
+
 // Read takes the line "new messages" away.
 func (l *List) Read() { l.unread = nil }
 

@@ -1,0 +1,105 @@
+//go:build unix
+
+package ui
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+	"golang.org/x/term"
+
+	"earshot/node"
+)
+
+// inTerminal names how the screen ends in the process that TestTerminal starts.
+const inTerminal = "EARSHOT_TEST_TERMINAL"
+
+// TestInTerminal is that process: it runs the screen on its terminal until something is said.
+func TestInTerminal(t *testing.T) {
+	how := os.Getenv(inTerminal)
+	if how == "" {
+		t.Skip("started by TestTerminal")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	guard, f, heard := &Guard{}, lobby(), make(chan struct{})
+	f.do = func(node.Command) error { close(heard); return nil }
+	go func() {
+		defer guard.Recover()
+		<-heard
+		if how == "panic" {
+			panic("the sky falls")
+		}
+		cancel()
+	}()
+	if err := Run(ctx, Config{Node: f, Guard: guard}); err != nil && how != "panic" {
+		t.Error(err)
+	}
+	if how == "panic" {
+		select {} // the panic is on its way
+	}
+}
+
+// On a real terminal: the screen is drawn, keys arrive, and whatever ends it leaves the terminal as it was, with what is said then readable.
+func TestTerminal(t *testing.T) {
+	for how, want := range map[string]string{"quit": "PASS", "cancel": "PASS", "panic": "the sky falls"} {
+		t.Run(how, func(t *testing.T) {
+			master, tty, err := pty.Open()
+			if err != nil {
+				t.Skip("no pseudo terminal: ", err)
+			}
+			defer master.Close()
+			if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+				t.Fatal(err)
+			}
+			before, err := term.GetState(int(tty.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := exec.Command(os.Args[0], "-test.run=^TestInTerminal$")
+			c.Env = append(os.Environ(), inTerminal+"="+how, "TERM=xterm-256color", "LC_ALL=C.UTF-8")
+			c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
+			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			left := make(chan *term.State, 1)
+			go func() { // the last to close the terminal ends what is read from it
+				_ = c.Wait() // a panic is an error, as it should be
+				after, _ := term.GetState(int(tty.Fd()))
+				tty.Close()
+				left <- after
+			}()
+			out := expect(t, master, "", "Message #lobby")
+			keys := "hello\r"
+			if how == "quit" {
+				keys = "\x11" // Ctrl-Q
+			}
+			if _, err := master.WriteString(keys); err != nil {
+				t.Fatal(err)
+			}
+			out = expect(t, master, out, "\x1b[?1049l")
+			after := out[strings.Index(out, "\x1b[?1049l"):]
+			expect(t, master, after, want)
+			if after := <-left; after == nil || *after != *before {
+				t.Errorf("the terminal's modes were %v and are %v", before, after)
+			}
+		})
+	}
+}
+
+// expect reads until want is there, beginning with what was read already, and returns all of it.
+func expect(t *testing.T, f *os.File, read, want string) string {
+	t.Helper()
+	for b := make([]byte, 4096); !strings.Contains(read, want); {
+		n, err := f.Read(b)
+		if read += string(b[:n]); err != nil {
+			t.Fatalf("%v; no %q in %q", err, want, read)
+		}
+	}
+	return read
+}
