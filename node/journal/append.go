@@ -11,9 +11,9 @@ import (
 // Append accepts a run that came from elsewhere: strictly new records of it are verified (one signature), added to their log, framed into the tail
 // and queued for the store. It returns how many were new: 0 and nil where all were held, or lie past a fork. bulk marks them as not to be relayed.
 // Errors are those above, message.ErrSignature, or a wrapped message.ErrMalformed; only ErrSignature, ErrForeign and ErrMalformed are the sender's fault.
-// run is as message.ParseRun returns it. Append keeps nothing of it.
-func (j *Journal) Append(run *message.Run, from Origin, bulk bool) (added int, err error) {
-	if err := j.waitQueue(context.Background()); err != nil {
+// run is as message.ParseRun returns it. Append keeps nothing of it. It waits no longer than ctx where too much is not committed.
+func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, bulk bool) (added int, err error) {
+	if err := j.waitQueue(ctx); err != nil {
 		return 0, err
 	}
 	for {

@@ -178,7 +178,7 @@ func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs
 			if err != nil {
 				return logs, old.fault(err)
 			}
-			n, err := j.Append(run, 0, false)
+			n, err := j.Append(context.Background(), run, 0, false)
 			if errors.Is(err, ErrDay) {
 				break
 			}

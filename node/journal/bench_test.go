@@ -59,7 +59,7 @@ func BenchmarkAppend(b *testing.B) {
 					j := open(b, c)
 					stop := run(b, j)
 					for _, r := range runs {
-						n, err := j.Append(r, 1, false)
+						n, err := j.Append(context.Background(), r, 1, false)
 						if err != nil {
 							b.Fatal(err)
 						}
@@ -102,7 +102,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Run(fmt.Sprintf("records=%d", size), func(b *testing.B) {
 			j := start(b, Config{Dir: b.TempDir()})
 			for _, r := range written(b, 20480, size) {
-				if _, err := j.Append(r, 1, false); err != nil {
+				if _, err := j.Append(context.Background(), r, 1, false); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -121,7 +121,7 @@ func BenchmarkPage(b *testing.B) {
 func BenchmarkAll(b *testing.B) {
 	j := start(b, Config{Dir: b.TempDir()})
 	for _, r := range written(b, 20480, 1) {
-		if _, err := j.Append(r, 1, false); err != nil {
+		if _, err := j.Append(context.Background(), r, 1, false); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -141,7 +141,7 @@ func BenchmarkServe(b *testing.B) {
 	j := start(b, Config{Dir: b.TempDir()})
 	runs := written(b, 20480, 1)
 	for _, r := range runs {
-		if _, err := j.Append(r, 1, false); err != nil {
+		if _, err := j.Append(context.Background(), r, 1, false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -30,7 +31,7 @@ func FuzzAppend(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, mode uint8) {
 		j := open(t, Config{})
 		defer j.store.close()
-		if _, err := j.Append(c.run(1, 4), 1, false); err != nil {
+		if _, err := j.Append(context.Background(), c.run(1, 4), 1, false); err != nil {
 			t.Fatal(err)
 		}
 		before := heads(t, j)
@@ -46,7 +47,7 @@ func FuzzAppend(f *testing.F) {
 			if mode == fuzzSigned {
 				run.Sign(c.author)
 			}
-			n, err = j.Append(run, 1, false)
+			n, err = j.Append(context.Background(), run, 1, false)
 		}
 		after := heads(t, j)
 		h, ok := j.Head(id)
