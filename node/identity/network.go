@@ -25,7 +25,7 @@ func NewRealm() (r Realm) {
 }
 
 // Tag returns HMAC-SHA256(realm, session)[:8]: who knows the realm recognises it, nobody else learns it.
-func (r Realm) Tag(s Session) [8]byte { return [8]byte(mac(r[:], s[:])) }
+func (r Realm) Tag(s Session, p PeerID) [8]byte { return [8]byte(mac(r[:], s[:], p[:])) }
 
 // MinSecret is the fewest secret bytes of a closed network; a network key is 26 characters of rand.Text (130 bits).
 const MinSecret = 16

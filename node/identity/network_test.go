@@ -37,14 +37,14 @@ func TestNetworkGolden(t *testing.T) {
 	n := network(t, "lobby", "")
 	s := Session{1, 2, 3, 4, 5, 6, 7, 8}
 	tag := n.MDNSTag(s, 4327)
-	realm := Realm{15: 1}.Tag(s)
+	realm := Realm{15: 1}.Tag(s, PeerID{31: 1})
 	for _, v := range []struct {
 		what, want string
 		got        []byte
 	}{
 		{"gossip key", "3b405b9b2f1a2b6588246f1990ad8ec005ad9c5439550bc86addeb1b7608afe0", n.GossipKey()},
 		{"mDNS tag", "1c5abb83bf490ac73b4e2ac661494344", tag[:]},
-		{"realm tag", "4f3ecdf3295dcac2", realm[:]},
+		{"realm tag", "177a9875ae4a340f", realm[:]},
 	} {
 		if got := hex.EncodeToString(v.got); got != v.want {
 			t.Errorf("%s %s, want %s", v.what, got, v.want)
