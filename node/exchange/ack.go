@@ -83,7 +83,10 @@ func (a *acks) await(p *peer, l message.LogID, seq uint64, again bool) {
 
 // have: what is on a witness's disk.
 func (a *acks) have(p *peer, heads []wire.Head) {
-	if !p.Hub {
+	p.mu.Lock()
+	witness := p.witness
+	p.mu.Unlock()
+	if !witness {
 		return
 	}
 	for _, h := range heads {

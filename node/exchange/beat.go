@@ -1,9 +1,11 @@
 package exchange
 
 import (
+	"maps"
 	"slices"
 	"time"
 
+	"earshot/node/identity"
 	"earshot/node/wire"
 )
 
@@ -62,6 +64,9 @@ func (p *peer) beat(body []byte) error {
 			return err
 		}
 	}
+	if err := p.fill(); err != nil {
+		return err
+	}
 	if b.Root == nil || p.walk.on || x.busy() {
 		return nil
 	}
@@ -94,21 +99,22 @@ func (p *peer) tellHave(asked []wire.Head) error {
 	return p.answer(wire.TypeHave, &have)
 }
 
-// median is the network's time by the clocks of the linked and this one, if there are enough of them.
+// median is the network's time by the clocks of the machines linked and this one's, if there are enough: a machine has one clock, however many links it has.
 func (x *Exchange) median() (time.Time, bool) {
-	offsets := []time.Duration{0}
+	clocks := map[identity.HostID]time.Duration{}
 	x.mu.Lock()
 	for p := range x.links {
 		p.mu.Lock()
 		if p.clocked {
-			offsets = append(offsets, p.clock)
+			clocks[p.Hello.Host] = p.clock
 		}
 		p.mu.Unlock()
 	}
 	x.mu.Unlock()
-	if len(offsets) < minClocks {
+	clocks[x.config.Host] = 0
+	if len(clocks) < minClocks {
 		return time.Time{}, false
 	}
-	slices.Sort(offsets)
+	offsets := slices.Sorted(maps.Values(clocks))
 	return time.Now().Add(offsets[(len(offsets)-1)/2]), true
 }

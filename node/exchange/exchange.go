@@ -45,6 +45,9 @@ const (
 	maxWalk      = 4 << 10 // days that one walk visits
 	bulkFrom     = 60      // records; a catch-up longer than this is not relayed
 	proofRecord  = 128     // bytes of a proof that count as one record against the rate
+	maxGaps      = 512     // logs of which a live run left a gap
+	// pullPatience is how long a link that was asked for a log may bring nothing before another is asked.
+	pullPatience = 5 * time.Second
 )
 
 var (
@@ -79,7 +82,7 @@ type Exchange struct {
 	// mu protects what follows.
 	mu        sync.Mutex
 	links     map[*peer]struct{}
-	pulling   map[message.LogID]*peer
+	pulling   map[message.LogID]*pull
 	witnesses []identity.Session // of the hub
 }
 
@@ -88,7 +91,7 @@ func New(c Config) *Exchange {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &Exchange{journal: c.Journal, config: c, log: c.Log, links: map[*peer]struct{}{}, pulling: map[message.LogID]*peer{}}
+	x := &Exchange{journal: c.Journal, config: c, log: c.Log, links: map[*peer]struct{}{}, pulling: map[message.LogID]*pull{}}
 	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}}
 	return x
 }
@@ -100,8 +103,9 @@ func (x *Exchange) Journal() *journal.Journal { return x.journal }
 type Control interface {
 	// Receive is called by the reading goroutine for every frame that is not the exchange's own, in order. body is valid during the call.
 	Receive(t wire.Type, body []byte) error
-	// Next appends the frames to be sent now. It is called by the writing goroutine, after Changed had a value and at least every beat.
-	Next(b []byte) []byte
+	// Next appends the frames to be sent now. It is called by the writing goroutine, after Changed had a value and at least every beat. drained: everything in
+	// the journal has been sent; a goodbye waits for that.
+	Next(b []byte, drained bool) []byte
 	// Changed has room for one value.
 	Changed() <-chan struct{}
 }
@@ -137,7 +141,7 @@ func (x *Exchange) Run(ctx context.Context, l Link) error {
 	defer stop()
 	var writer sync.WaitGroup
 	writer.Go(func() { cancel(p.write(ctx)) })
-	cancel(p.read())
+	cancel(p.read(ctx))
 	writer.Wait()
 	abort(l.Conn)
 	return context.Cause(ctx)
@@ -155,7 +159,7 @@ func (x *Exchange) forget(p *peer) {
 	x.mu.Lock()
 	delete(x.links, p)
 	for l, q := range x.pulling {
-		if q == p {
+		if q.by == p {
 			delete(x.pulling, l)
 		}
 	}
@@ -163,31 +167,46 @@ func (x *Exchange) forget(p *peer) {
 	x.acks.forget(p)
 }
 
+// A pull is a log that a link brings. One that brings nothing for a while may be taken over: heads are easily claimed.
+type pull struct {
+	by    *peer
+	until time.Time
+}
+
 // pull reserves a log for p; false: another link brings it.
 func (x *Exchange) pull(l message.LogID, p *peer) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.pulling[l] != nil {
+	if q := x.pulling[l]; q != nil && q.by != p && time.Now().Before(q.until) {
 		return false
 	}
-	x.pulling[l] = p
+	x.pulling[l] = &pull{p, time.Now().Add(pullPatience)}
 	return true
 }
 
-// pulled reports whether p was bringing l, and ends that where done.
-func (x *Exchange) pulled(l message.LogID, p *peer, done bool) bool {
+// pulled: p brought something of l, or is done with it.
+func (x *Exchange) pulled(l message.LogID, p *peer, done bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	ours := x.pulling[l] == p
-	if ours && done {
+	q := x.pulling[l]
+	switch {
+	case q == nil || q.by != p:
+	case done:
 		delete(x.pulling, l)
+	default:
+		q.until = time.Now().Add(pullPatience)
 	}
-	return ours
 }
 
 // busy reports whether any link is bringing anything.
 func (x *Exchange) busy() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.pulling) > 0
+	now := time.Now()
+	for _, q := range x.pulling {
+		if now.Before(q.until) {
+			return true
+		}
+	}
+	return false
 }

@@ -12,7 +12,7 @@ import (
 // groups are what this end replicates.
 var groups = []message.GroupID{message.Public}
 
-// A peer is one link. The reader owns walk and wants; the writer owns cursor, dirty, sent and serving.
+// A peer is one link. The reader owns walk, wants and gaps; the writer owns cursor, dirty, sent and serving.
 type peer struct {
 	Link
 	exchange *Exchange
@@ -21,7 +21,8 @@ type peer struct {
 	wake     chan struct{} // room for one: the writer has something to look at
 
 	walk  walk
-	wants map[message.LogID]bool // asked of this peer and not yet done
+	wants map[message.LogID]uint64 // asked of this peer and not yet done, up to that number
+	gaps  map[message.LogID]uint64 // of which a live run, up to that number, left a gap
 
 	cursor *journal.Cursor
 	dirty  map[message.LogID]int64 // logs a witness reports when that arrival is durable
@@ -44,7 +45,7 @@ type peer struct {
 
 func newPeer(x *Exchange, l Link) *peer {
 	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), wake: make(chan struct{}, 1),
-		wants: map[message.LogID]bool{}, dirty: map[message.LogID]int64{}}
+		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, dirty: map[message.LogID]int64{}}
 }
 
 // poke lets the writer look.
@@ -80,15 +81,11 @@ func (p *peer) hold() (*wire.State, error) {
 		if err != nil {
 			return nil, err
 		}
-		sums, err := j.Days(g, today, today)
+		sum, err := j.Root(g, today, ^uint32(0))
 		if err != nil {
 			return nil, err
 		}
-		gs := wire.GroupState{Group: g, Horizon: horizon, Today: today, Root: root}
-		if len(sums) > 0 {
-			gs.Sum = sums[0].Sum
-		}
-		s.Groups = append(s.Groups, gs)
+		s.Groups = append(s.Groups, wire.GroupState{Group: g, Horizon: horizon, Today: today, Root: root, Sum: sum})
 	}
 	return s, nil
 }

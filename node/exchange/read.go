@@ -15,9 +15,9 @@ import (
 )
 
 // read takes frames until one fails.
-func (p *peer) read() error {
+func (p *peer) read(ctx context.Context) error {
 	var limit *rate.Limiter
-	if p.exchange.config.Limit != nil {
+	if p.Hub && p.exchange.config.Limit != nil {
 		limit = p.exchange.config.Limit(p.Peer)
 	}
 	if p.Hub {
@@ -29,7 +29,7 @@ func (p *peer) read() error {
 			return err
 		}
 	}
-	for {
+	for ctx.Err() == nil {
 		if p.Silence > 0 && !p.Reader.Buffered() {
 			p.Conn.SetReadDeadline(time.Now().Add(p.Silence))
 		}
@@ -40,23 +40,24 @@ func (p *peer) read() error {
 		if err != nil {
 			return err
 		}
-		live, err := p.frame(t, body)
+		live, err := p.frame(ctx, t, body)
 		if err != nil {
 			return fmt.Errorf("frame %d: %w", t, err)
 		}
 		if live > 0 && limit != nil {
-			if err := limit.WaitN(context.Background(), min(live, limit.Burst())); err != nil {
+			if err := limit.WaitN(ctx, min(live, limit.Burst())); err != nil {
 				return err
 			}
 		}
 	}
+	return ctx.Err()
 }
 
 // frame handles one frame; live is how many records it brought that nobody asked for.
-func (p *peer) frame(t wire.Type, body []byte) (live int, err error) {
+func (p *peer) frame(ctx context.Context, t wire.Type, body []byte) (live int, err error) {
 	switch t {
 	case wire.TypeRun, wire.TypePulled, wire.TypeBulk:
-		return p.run(t, body)
+		return p.run(ctx, t, body)
 	case wire.TypeProof:
 		p.mu.Lock()
 		p.received++
@@ -86,6 +87,9 @@ func (p *peer) frame(t wire.Type, body []byte) (live int, err error) {
 	case wire.TypeBeat:
 		return 0, p.beat(body)
 	case wire.TypeHave:
+		if !p.Hub {
+			return 0, fmt.Errorf("HAVE from the hub: %w", wire.ErrFrame)
+		}
 		var h wire.Have
 		if err := wire.Decode(body, &h); err != nil {
 			return 0, err
@@ -93,6 +97,9 @@ func (p *peer) frame(t wire.Type, body []byte) (live int, err error) {
 		p.exchange.acks.have(p, h.Heads)
 		return 0, nil
 	case wire.TypeStable:
+		if p.Hub {
+			return 0, fmt.Errorf("STABLE from a follower: %w", wire.ErrFrame)
+		}
 		var s wire.Stable
 		if err := wire.Decode(body, &s); err != nil {
 			return 0, err
@@ -103,32 +110,40 @@ func (p *peer) frame(t wire.Type, body []byte) (live int, err error) {
 		return 0, nil
 	}
 	if p.Control != nil {
-		return 0, p.Control.Receive(t, body)
+		return 1, p.Control.Receive(t, body)
 	}
 	return 0, nil
 }
 
 // run accepts what the other end sent.
-func (p *peer) run(t wire.Type, body []byte) (live int, err error) {
+func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err error) {
 	r, err := message.ParseRun(body)
 	if err != nil {
 		return 0, err
 	}
-	asked := p.wants[r.Log]
-	added, err := p.journal.Append(r, p.origin, asked && t == wire.TypeBulk)
+	until, asked := p.wants[r.Log]
+	asked = asked && t != wire.TypeRun && r.First <= until
+	added, err := p.journal.Append(ctx, r, p.origin, asked && t == wire.TypeBulk)
 	switch {
 	case err == nil:
-	case errors.Is(err, journal.ErrGap), errors.Is(err, journal.ErrDay):
+	case errors.Is(err, journal.ErrGap):
+		if len(p.gaps) < maxGaps {
+			p.gaps[r.Log] = r.Last()
+		}
+	case errors.Is(err, journal.ErrDay):
 		p.exchange.log.Debug("run not taken", "peer", p.Hello.Session, "log", r.Log, "seq", r.First, "err", err)
 	case errors.Is(err, journal.ErrConflict):
-		if err := p.wantAll(r.Log); err != nil {
+		if err := p.wantFrom(r.Log, 1, r.Last()); err != nil {
 			return 0, err
 		}
 	default:
 		return 0, err
 	}
-	if added > 0 && p.Hub {
-		p.exchange.acks.arrived(p, r.Log, r.Last())
+	if added > 0 {
+		p.exchange.pulled(r.Log, p, false)
+		if p.Hub {
+			p.exchange.acks.arrived(p, r.Log, r.Last())
+		}
 	}
 	p.mu.Lock()
 	p.received++
@@ -136,7 +151,7 @@ func (p *peer) run(t wire.Type, body []byte) (live int, err error) {
 	if asked {
 		return 0, nil
 	}
-	return len(r.Records), nil
+	return len(r.Records), p.fill()
 }
 
 // offer sends STATE; reply asks for the other's. What arrives in the journal from here on is the tail's.

@@ -29,7 +29,7 @@ func (p *peer) compare(s *wire.State) error {
 	if s.Realm != p.journal.Realm() {
 		return ErrRealm
 	}
-	if s.Reply {
+	if s.Reply || p.cursor == nil {
 		if err := p.offer(false); err != nil {
 			return err
 		}
@@ -50,13 +50,15 @@ func (p *peer) compare(s *wire.State) error {
 		a, b := shared(mine, g), shared(s, g)
 		switch {
 		case b == nil:
-		case a.Horizon != b.Horizon || a.Today != b.Today || a.Root != b.Root:
+		case a.Horizon != b.Horizon || a.Today != b.Today || a.Root != b.Root || a.Sum != b.Sum:
+			from := max(a.Horizon, b.Horizon)
+			if a.Horizon == b.Horizon && a.Today == b.Today && a.Root == b.Root {
+				from = b.Today // only what is new differs
+			}
 			p.walk.asking++
-			if err := p.answer(wire.TypeAskDays, &wire.AskDays{Group: g, From: max(a.Horizon, b.Horizon)}); err != nil {
+			if err := p.answer(wire.TypeAskDays, &wire.AskDays{Group: g, From: from}); err != nil {
 				return err
 			}
-		case a.Sum != b.Sum:
-			p.walk.days = append(p.walk.days, place{g, b.Today})
 		}
 	}
 	return p.step()
@@ -88,8 +90,8 @@ func (p *peer) walkDays(body []byte) error {
 				p.walk.days = append(p.walk.days, place{d.Group, s.Day})
 			}
 		}
-		if len(p.walk.days) > maxWalk {
-			return fmt.Errorf("more than %d days: %w", maxWalk, ErrFlood)
+		if n := len(p.walk.days); n > maxWalk {
+			p.walk.days = append(p.walk.days[:0], p.walk.days[n-maxWalk:]...)
 		}
 		if d.More {
 			p.walk.asking++
@@ -151,7 +153,7 @@ func (p *peer) walkHeads(body []byte) error {
 	for _, h := range h.Heads {
 		from, lacking := p.lacks(h)
 		if lacking && p.exchange.pull(h.Log, p) {
-			p.wants[h.Log] = true
+			p.wants[h.Log] = h.Seq
 			want.Wants = append(want.Wants, wire.WantLog{Log: h.Log, From: from})
 		}
 	}
@@ -170,7 +172,7 @@ func (p *peer) lacks(h wire.Head) (from uint64, lacking bool) {
 	case h.Fork > 0 && (mine.Fork == 0 || h.Fork < mine.Fork):
 		return mine.Seq + 1, true // the proof comes with it
 	case h.Seq > mine.Seq:
-		return mine.Seq + 1, mine.Fork == 0
+		return mine.Seq + 1, mine.Fork == 0 || mine.Seq+1 < mine.Fork
 	case h.Seq > 0:
 		tip, ok := p.journal.Hash(h.Log, h.Seq)
 		return 1, ok && tip != h.Tip
@@ -178,13 +180,27 @@ func (p *peer) lacks(h wire.Head) (from uint64, lacking bool) {
 	return 0, false
 }
 
-// wantAll asks for a log from 1, to compare.
-func (p *peer) wantAll(l message.LogID) error {
-	if p.wants[l] || !p.exchange.pull(l, p) {
+// wantFrom asks for a log out of turn: from 1, to compare, or for what a live run left a gap of.
+func (p *peer) wantFrom(l message.LogID, from, until uint64) error {
+	if _, asked := p.wants[l]; asked || len(p.wants) >= maxServing || !p.exchange.pull(l, p) {
 		return nil
 	}
-	p.wants[l] = true
-	return p.answer(wire.TypeWant, &wire.Want{Wants: []wire.WantLog{{Log: l, From: 1}}})
+	p.wants[l] = until
+	return p.answer(wire.TypeWant, &wire.Want{Wants: []wire.WantLog{{Log: l, From: from}}})
+}
+
+// fill asks for what is missing before live runs that left a gap. A log that another link brings is tried again later.
+func (p *peer) fill() error {
+	for l, until := range p.gaps {
+		h, _ := p.journal.Head(l)
+		if err := p.wantFrom(l, h.Seq+1, until); err != nil {
+			return err
+		}
+		if _, asked := p.wants[l]; asked {
+			delete(p.gaps, l)
+		}
+	}
+	return nil
 }
 
 // done ends what was wanted.
@@ -194,10 +210,13 @@ func (p *peer) done(body []byte) error {
 		return err
 	}
 	for _, l := range d.Logs {
-		if p.wants[l] {
+		if _, asked := p.wants[l]; asked {
 			delete(p.wants, l)
 			p.exchange.pulled(l, p, true)
 		}
+	}
+	if err := p.fill(); err != nil {
+		return err
 	}
 	return p.step()
 }

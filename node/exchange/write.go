@@ -21,15 +21,16 @@ func (p *peer) write(ctx context.Context) error {
 	beat := time.NewTicker(beatEvery)
 	defer beat.Stop()
 	var ping <-chan time.Time
+	var pinger *time.Ticker
 	if p.Ping > 0 {
-		t := time.NewTicker(p.Ping)
-		defer t.Stop()
-		ping = t.C
+		pinger = time.NewTicker(p.Ping)
+		defer pinger.Stop()
+		ping = pinger.C
 	}
 	var serve served
 	defer serve.stop()
 	buf := make([]byte, 0, 4<<10)
-	due, said := false, true
+	due := false
 	for {
 		b, err := p.round(buf[:0], &serve, due)
 		if err != nil {
@@ -37,7 +38,9 @@ func (p *peer) write(ctx context.Context) error {
 		}
 		due = false
 		if len(b) > 0 {
-			said = true
+			if pinger != nil {
+				pinger.Reset(p.Ping)
+			}
 			p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
 			if _, err := p.Conn.Write(b); err != nil {
 				return err
@@ -56,12 +59,9 @@ func (p *peer) write(ctx context.Context) error {
 		case <-beat.C:
 			due = true
 		case <-ping:
-			if !said {
-				p.mu.Lock()
-				p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
-				p.mu.Unlock()
-			}
-			said = false
+			p.mu.Lock()
+			p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
+			p.mu.Unlock()
 		}
 	}
 }
@@ -78,7 +78,7 @@ func (p *peer) round(b []byte, serve *served, beat bool) ([]byte, error) {
 		serve.start(p.journal, p.serving, p.served > bulkFrom)
 		p.serving = nil
 	}
-	tailing, witness := p.tailing, p.witness && !p.Hub
+	tailing, witness := p.tailing, p.witness && !p.Hub && p.journal.Persistent()
 	p.mu.Unlock()
 	b = p.exchange.acks.next(p, b)
 	if tailing {
@@ -89,7 +89,7 @@ func (p *peer) round(b []byte, serve *served, beat bool) ([]byte, error) {
 		b = p.report(b, witness)
 	}
 	if p.Control != nil {
-		b = p.Control.Next(b) // after the tail: a goodbye comes last
+		b = p.Control.Next(b, tailing && p.cursor.Arrival() == p.journal.Last())
 	}
 	b, err := serve.append(b, p)
 	if err != nil {
@@ -131,7 +131,7 @@ func (p *peer) tail(b []byte, witness bool) ([]byte, error) {
 
 // report appends HAVE for what has become durable.
 func (p *peer) report(b []byte, witness bool) []byte {
-	if !witness || len(p.dirty) == 0 || !p.journal.Persistent() {
+	if !witness || len(p.dirty) == 0 {
 		return b
 	}
 	durable := p.journal.Durable()
