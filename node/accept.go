@@ -38,7 +38,7 @@ func (n *Node) accept(ctx context.Context, c *identity.Conn) {
 		n.notice(err.Error(), "run the same version of earshot on both machines")
 		return
 	}
-	h := n.seat.hold(ctx, &hello)
+	h := n.seat.hold(ctx, c.Peer, &hello)
 	mine := n.seat.hello(nil)
 	mine.Term = n.seat.claimed()
 	b := wire.Append(nil, wire.TypeHello, &mine)
@@ -56,7 +56,7 @@ func (n *Node) accept(ctx context.Context, c *identity.Conn) {
 }
 
 // hold returns the hub, waiting a moment where this node may be about to be it; nil: it is not. A hub that has no realm yet settles on one now that somebody comes.
-func (s *seat) hold(ctx context.Context, h *wire.Hello) *hub.Hub {
+func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *hub.Hub {
 	s.role.Lock()
 	open := s.open
 	s.role.Unlock()
@@ -76,7 +76,7 @@ func (s *seat) hold(ctx context.Context, h *wire.Hello) *hub.Hub {
 	strange := s.strange
 	s.mu.Unlock()
 	if at, _ := s.node.gather.now(); strange && !at.alone {
-		if r, _, ok := s.node.gather.recognised(h.Session, h.Tags); !ok || r != at.realm {
+		if r, _, ok := s.node.gather.recognised(h.Session, from, h.Tags); !ok || r != at.realm {
 			s.mu.Lock()
 			s.departLocked() // who comes is not of the gathering this machine was in
 			s.mu.Unlock()
@@ -87,13 +87,14 @@ func (s *seat) hold(ctx context.Context, h *wire.Hello) *hub.Hub {
 	if !s.serving {
 		return nil
 	}
+	at, _ := s.node.gather.now()
+	s.staleLocked(at)
 	if s.hub == nil {
-		at, _ := s.node.gather.now()
 		if at.alone {
 			r := h.Realm
 			if r == (identity.Realm{}) {
 				var ok bool
-				if r, ok = s.recognise(h); !ok {
+				if r, ok = s.recognise(from, h); !ok {
 					r = identity.NewRealm()
 				}
 			}

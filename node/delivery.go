@@ -27,6 +27,7 @@ type spoken struct {
 	id      message.ID
 	key     journal.Key
 	durable bool // here
+	kept    bool // durable is to be waited for: this node keeps history on disk
 	others  int  // machines
 	every   bool // there are no more
 	told    int
@@ -41,7 +42,7 @@ func (s *spoken) copies() int {
 }
 
 func (s *spoken) done() bool {
-	return s.durable && (s.others >= 2 || s.every && s.others >= 1)
+	return (s.durable || !s.kept) && (s.others >= 2 || s.every && s.others >= 1)
 }
 
 const (
@@ -63,7 +64,7 @@ func (d *deliveries) write(ctx context.Context, at *gathering, room string, k me
 	}
 	d.mu.Lock()
 	if len(d.all) < spokenKept {
-		s := &spoken{id: id, key: key}
+		s := &spoken{id: id, key: key, kept: at.journal.Persistent()}
 		d.all[id] = s
 		d.pending[key.Log] = append(d.pending[key.Log], s)
 	}

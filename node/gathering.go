@@ -20,7 +20,7 @@ import (
 )
 
 // A gathering is one realm's history with what works on it: journal, author and exchange. Alone is the gathering of a node of an open network that has not met anyone
-// yet: it is never exchanged; what was said in it here goes along when a realm is entered.
+// yet: it is never exchanged; what was said in it in this process, at this place, goes along when a realm is entered.
 type gathering struct {
 	realm    identity.Realm
 	alone    bool
@@ -32,7 +32,7 @@ type gathering struct {
 	err      error         // of the journal; read after done
 }
 
-// gatherings owns the journals of one network: the current one, and until a realm is entered the most recent one too, whose history is shown as what was before.
+// gatherings owns the journals of one network: the current one, and those whose history is shown beside it: what was said alone, and until a realm is entered the most recent one.
 type gatherings struct {
 	dir     string // "" keeps nothing
 	network *identity.Network
@@ -49,7 +49,8 @@ type gatherings struct {
 	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.
 	mu      sync.RWMutex
 	current *gathering
-	earlier *gathering
+	alone   *gathering // nil in a closed network
+	earlier *gathering // open only while alone is current
 	known   []knownRealm
 	since   time.Time // when this machine came to the network it is at
 	spoke   []message.Nonce
@@ -71,9 +72,10 @@ func (g *gatherings) open() error {
 			return err
 		}
 	}
-	if g.current, err = g.start(identity.Realm{}, true); err != nil {
+	if g.alone, err = g.start(identity.Realm{}, true); err != nil {
 		return err
 	}
+	g.current = g.alone
 	if len(g.known) > 0 {
 		g.earlier, err = g.start(identity.Realm(g.known[0].Realm), false)
 	}
@@ -122,11 +124,17 @@ func (g *gatherings) now() (*gathering, uint64) {
 	return g.current, g.version
 }
 
-// before returns the gathering whose history is shown besides the current one's, or nil.
-func (g *gatherings) before() *gathering {
+// shown returns the gatherings whose history is shown, the current one first.
+func (g *gatherings) shown() []*gathering {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.earlier
+	list := []*gathering{g.current}
+	for _, at := range []*gathering{g.alone, g.earlier} {
+		if at != nil && at != g.current {
+			list = append(list, at)
+		}
+	}
+	return list
 }
 
 // write says something in the current gathering.
@@ -134,6 +142,9 @@ func (g *gatherings) write(ctx context.Context, room string, k message.Kind, bod
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	at := g.current
+	if at.journal.Err() != nil {
+		return &Error{Text: "The disk is full: nothing can be said here until there is room.", Hint: "make room on the disk; earshot goes on by itself"}
+	}
 	return g.own.write(ctx, at, room, k, body)
 }
 
@@ -154,27 +165,34 @@ func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
 		if next, err = g.start(r, false); err != nil {
 			return nil, err
 		}
+	} else if err := next.author.Rename(context.Background(), g.nick()); err != nil {
+		return nil, err
+	}
+	if nonce := old.author.Nonce(); !slices.Contains(g.spoke, nonce) { // a corrected clock begins another
+		g.spoke = append(g.spoke, nonce)
 	}
 	for _, nonce := range g.spoke {
 		if _, err := next.journal.Reoffer(old.journal, nonce, uint64(g.since.UnixMilli())<<16); err != nil {
 			g.log.Warn("cannot take along what was said", "err", err)
 		}
 	}
-	if g.earlier != nil && g.earlier != next {
-		g.earlier.close()
+	for _, done := range []*gathering{g.earlier, old} {
+		if done != nil && done != next && done != g.alone {
+			g.log.Debug("left a gathering", "err", done.close())
+		}
 	}
 	g.earlier = nil
 	g.setLocked(next)
 	g.rememberLocked(r)
 	g.log.Info("entered a realm", "realm", fmt.Sprintf("%.4x", r[:]))
-	return next, old.close()
+	return next, nil
 }
 
 // arrived: this machine may be at another network from now on. What was said before stays where it was said.
 func (g *gatherings) arrived() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.since = time.Now()
+	g.since = g.current.journal.Now()
 }
 
 // depart goes back to being alone: this machine is in another place, and nobody of the old one is here.
@@ -184,13 +202,9 @@ func (g *gatherings) depart() error {
 	if g.network.Closed() || g.current.alone {
 		return nil
 	}
-	alone, err := g.start(identity.Realm{}, true)
-	if err != nil {
-		return err
-	}
 	g.rememberLocked(g.current.realm)
 	g.earlier = g.current
-	g.setLocked(alone)
+	g.setLocked(g.alone)
 	return nil
 }
 
@@ -213,23 +227,23 @@ func (g *gatherings) rememberLocked(r identity.Realm) {
 	}
 }
 
-// tags are those of the realms known most recently, for session.
+// tags are those of the realms known most recently, for this person's session.
 func (g *gatherings) tags(s identity.Session) [][8]byte {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	var tags [][8]byte
 	for _, k := range g.known[:min(len(g.known), 4)] {
-		tags = append(tags, identity.Realm(k.Realm).Tag(s))
+		tags = append(tags, identity.Realm(k.Realm).Tag(s, g.who.ID()))
 	}
 	return tags
 }
 
-// recognised returns the most recent realm that is shared with the session whose tags these are.
-func (g *gatherings) recognised(s identity.Session, tags [][8]byte) (r identity.Realm, last time.Time, ok bool) {
+// recognised returns the most recent realm that is shared with the person whose session's tags these are.
+func (g *gatherings) recognised(s identity.Session, p identity.PeerID, tags [][8]byte) (r identity.Realm, last time.Time, ok bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	for _, k := range g.known {
-		if slices.Contains(tags, identity.Realm(k.Realm).Tag(s)) {
+		if slices.Contains(tags, identity.Realm(k.Realm).Tag(s, p)) {
 			return identity.Realm(k.Realm), k.Last, true
 		}
 	}
@@ -250,14 +264,15 @@ func (g *gatherings) realms() []RealmInfo {
 // page merges the newest lines before k of what is shown.
 func (g *gatherings) page(room message.RoomID, k journal.Key, n int) ([]journal.Line, error) {
 	for {
-		at, version := g.now()
-		lines, err := at.journal.Page(room, k, n)
-		if b := g.before(); err == nil && b != nil {
-			var more []journal.Line
-			more, err = b.journal.Page(room, k, n)
+		_, version := g.now()
+		var lines []journal.Line
+		var err error
+		for _, at := range g.shown() {
+			more, fault := at.journal.Page(room, k, n)
+			err = errors.Join(err, fault)
 			lines = merge(lines, more)
-			lines = lines[max(0, len(lines)-n):]
 		}
+		lines = lines[max(0, len(lines)-n):]
 		if _, v := g.now(); v != version {
 			continue // a journal was closed under us
 		}
@@ -279,9 +294,11 @@ func (g *gatherings) close() error {
 	if !g.current.alone && !g.network.Closed() {
 		g.rememberLocked(g.current.realm)
 	}
-	var err error
-	if g.earlier != nil {
-		err = g.earlier.close()
+	var errs []error
+	for _, at := range []*gathering{g.current, g.alone, g.earlier} {
+		if at != nil {
+			errs = append(errs, at.close())
+		}
 	}
-	return errors.Join(err, g.current.close())
+	return errors.Join(errs...)
 }

@@ -86,6 +86,8 @@ type Node struct {
 	seat    *seat
 	watch   *watchers
 	serving atomic.Bool
+	broken  context.Context // ends when something failed that this node cannot do without
+	fail    context.CancelFunc
 
 	// mu protects what follows.
 	mu       sync.Mutex
@@ -100,7 +102,6 @@ type Node struct {
 	notices  []Notice
 	noticed  uint64 // number of the last notice
 	failed   error
-	fail     context.CancelFunc
 }
 
 // ErrInUse is the cause where another process has the profile.
@@ -115,6 +116,7 @@ func New(c Config) (*Node, error) {
 		c.HostDir = filepath.Dir(c.Dir)
 	}
 	n := &Node{config: c, log: c.Log, network: c.Network, session: identity.NewSession(), since: time.Now(), status: HubChanged{State: Searching}, watch: newWatchers()}
+	n.broken, n.fail = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		n.Close()
 		return nil, err
@@ -196,6 +198,7 @@ func (n *Node) chooseNick() error {
 
 // Close releases what New opened, where Run is never called.
 func (n *Node) Close() error {
+	n.fail()
 	var errs []error
 	if n.port != nil {
 		errs = append(errs, n.port.Close())
@@ -211,8 +214,9 @@ func (n *Node) Close() error {
 
 // Run takes part until ctx ends, then says goodbye, hands over where it is the hub, and returns when nothing of it is left: no goroutine, no port, no lock.
 func (n *Node) Run(ctx context.Context) error {
-	ctx, n.fail = context.WithCancel(ctx)
-	defer n.fail()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	defer context.AfterFunc(n.broken, end)()
 	// The roster outlives the seat, and the port both: they say goodbye over it.
 	base, stopBase := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBase()
@@ -223,8 +227,14 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	var roles, list, door sync.WaitGroup
 	var portErr, rosterErr error
-	door.Go(func() { portErr = n.port.Run(base) })
-	list.Go(func() { rosterErr = n.roster.Run(listing) })
+	door.Go(func() {
+		portErr = n.port.Run(base)
+		end()
+	})
+	list.Go(func() {
+		rosterErr = n.roster.Run(listing)
+		end()
+	})
 	roles.Go(func() { n.seat.run(ctx) })
 	roles.Go(func() { n.watchCommits(ctx) })
 	roles.Wait()

@@ -14,6 +14,9 @@ import (
 // grace is how long people are still here after the hub changed: they need a moment to find the new one, and nobody left.
 const grace = 5 * time.Second
 
+// maxPeople bounds the instances that a hub may say are here.
+const maxPeople = 16 << 10
+
 // people is who is here, by person, as the hub sees it.
 type people struct {
 	me      identity.PeerID
@@ -48,6 +51,7 @@ func (p *people) presence(f wire.Presence) {
 			p.full = []wire.Person{}
 		}
 		p.full = append(p.full, f.Here...)
+		p.full = p.full[:min(len(p.full), maxPeople)]
 		if f.More {
 			return
 		}
@@ -58,7 +62,9 @@ func (p *people) presence(f wire.Presence) {
 		delete(p.linked, s)
 	}
 	for _, w := range f.Here {
-		p.linked[w.Session] = w
+		if len(p.linked) < maxPeople {
+			p.linked[w.Session] = w
+		}
 	}
 	p.settleLocked()
 }
@@ -78,9 +84,6 @@ func (p *people) serve(linked []wire.Person) {
 func (p *people) follow(hub identity.PeerID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if hub == (identity.PeerID{}) {
-		clear(p.linked) // nobody tells any more who is here
-	}
 	p.hub = hub
 	p.until = time.Now().Add(grace)
 	if p.timer != nil {
@@ -89,6 +92,9 @@ func (p *people) follow(hub identity.PeerID) {
 	p.timer = time.AfterFunc(grace, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if p.hub == (identity.PeerID{}) {
+			clear(p.linked) // nobody tells any more who is here
+		}
 		p.settleLocked()
 	})
 	p.settleLocked()

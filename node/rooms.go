@@ -46,11 +46,7 @@ func (n *Node) leave(room string) error {
 func (n *Node) rooms() []Room {
 	joined := n.profile.rooms()
 	last := map[string]time.Time{}
-	at, _ := n.gather.now()
-	for _, from := range []*gathering{at, n.gather.before()} {
-		if from == nil {
-			continue
-		}
+	for _, from := range n.gather.shown() {
 		known, err := from.journal.Rooms()
 		if err != nil {
 			n.log.Debug("cannot list rooms", "err", err)

@@ -190,7 +190,9 @@ func (s *seat) serve(a election.Action) {
 		s.node.log.Info("serving as the hub", "term", a.Claim.Term)
 	}
 	s.term = a.Claim.Term
-	if at, _ := s.node.gather.now(); s.hub == nil && !at.alone {
+	at, _ := s.node.gather.now()
+	s.staleLocked(at)
+	if s.hub == nil && !at.alone {
 		s.openLocked(at)
 	}
 	if s.hub != nil {
@@ -199,6 +201,15 @@ func (s *seat) serve(a election.Action) {
 			successors = append(successors, identity.Session(id))
 		}
 		s.hub.SetOrder(a.Claim.Term, successors)
+	}
+}
+
+// staleLocked ends a hub whose gathering this node has left.
+func (s *seat) staleLocked(at *gathering) {
+	if s.hub != nil && s.hub.Exchange() != at.exchange {
+		s.hub.Close(wire.Bye{})
+		s.hub = nil
+		s.node.serving.Store(false)
 	}
 }
 

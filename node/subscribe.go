@@ -8,6 +8,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/journal"
+	"earshot/node/message"
 )
 
 // watchers wakes whoever follows the node's state, and waits for the subscriptions to end.
@@ -85,7 +86,7 @@ func (n *Node) Events(ctx context.Context, history int) <-chan Event {
 		defer close(out)
 		changed := n.watch.add()
 		defer n.watch.remove(changed)
-		s := &subscription{node: n, ctx: ctx, out: out, changed: changed, end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[identity.Realm]int64{}}
+		s := &subscription{node: n, ctx: ctx, out: out, changed: changed, end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[identity.Realm]int64{}, told: map[message.ID]struct{}{}}
 		n.mu.Lock()
 		s.noticed = n.noticed - uint64(len(n.notices))
 		n.mu.Unlock()
@@ -109,7 +110,9 @@ type subscription struct {
 	version  uint64
 	cursor   *journal.Cursor
 	shown    map[identity.Realm]int64 // how far each gathering's history was told; the zero realm: alone
-	told     bool                     // something of a gathering was told
+	met      bool                     // something of a gathering was told
+	told     map[message.ID]struct{}  // the newest messages told, whatever the gathering
+	order    []message.ID             // of told
 	hub      HubChanged
 	here     map[identity.PeerID]Person
 	news     uint64 // number of the last delivery told
@@ -177,11 +180,8 @@ func (s *subscription) past(max int) bool {
 	g := s.node.gather
 	s.at, s.version = g.now()
 	var lines []journal.Line
-	from := []*gathering{s.at, g.before()}
-	for _, at := range from {
-		if at == nil {
-			continue
-		}
+	for _, at := range g.shown() {
+		s.met = s.met || !at.alone && at.journal.Last() > 0
 		s.shown[at.realm] = at.journal.Last()
 		if max == 0 {
 			continue
@@ -202,7 +202,6 @@ func (s *subscription) past(max int) bool {
 	}
 	s.cursor = s.at.journal.Follow(s.shown[s.at.realm])
 	lines = merge(lines, nil)
-	s.told = len(lines) > 0 && g.before() != nil
 	if max > 0 && len(lines) > max {
 		lines = lines[len(lines)-max:]
 	}
@@ -221,15 +220,15 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 	}
 	last := at.journal.Last()
 	s.cursor = at.journal.Follow(last)
-	if s.told && !s.send(RealmChanged{}) { // what was said alone goes along: that is no change
+	if s.met && !s.send(RealmChanged{}) { // what was said alone goes along: that is no change
 		return false
 	}
 	for l, err := range at.journal.All(0) {
 		if err != nil {
 			break // it was closed: there is another
 		}
-		if _, own := s.node.own.mine(l.ID); own || l.Arrival > last {
-			continue // told when it was said, or told below
+		if l.Arrival > last {
+			continue // told below
 		}
 		if !s.tell([]journal.Line{l}, true) {
 			return false
@@ -238,13 +237,31 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 	return true
 }
 
-// tell gives lines as messages.
+// toldKept bounds the messages remembered as told: what may come again with another gathering is what was said since this one was entered.
+const toldKept = 32 << 10
+
+// again reports whether a message was told, and remembers it.
+func (s *subscription) again(id message.ID) bool {
+	if _, told := s.told[id]; told {
+		return true
+	}
+	s.told[id] = struct{}{}
+	if s.order = append(s.order, id); len(s.order) > 2*toldKept {
+		for _, old := range s.order[:toldKept] {
+			delete(s.told, old)
+		}
+		s.order = slices.Clone(s.order[toldKept:])
+	}
+	return false
+}
+
+// tell gives lines as messages, each once.
 func (s *subscription) tell(lines []journal.Line, history bool) bool {
 	joined := s.node.profile.rooms()
-	s.told = s.told || len(lines) > 0 && !s.at.alone
+	s.met = s.met || len(lines) > 0 && !s.at.alone
 	for _, l := range lines {
 		m, ok := s.node.message(l)
-		if !ok || !slices.Contains(joined, m.Room[1:]) {
+		if !ok || !slices.Contains(joined, m.Room[1:]) || s.again(l.ID) {
 			continue
 		}
 		if !s.send(Said{Message: m, History: history}) {

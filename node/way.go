@@ -24,6 +24,7 @@ type way struct {
 	ended chan struct{}
 
 	// What follows is under seat.mu.
+	tries     int
 	seat      election.Seat
 	state     election.LinkState
 	since     time.Time
@@ -89,7 +90,7 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 	w := &way{seat0: s, hand: hand, stop: stop, ended: make(chan struct{}), seat: to, state: election.Dialing, since: time.Now()}
 	c := link.Config{
 		Dial: func(ctx context.Context, address string) (*identity.Conn, error) {
-			return n.port.Dial(ctx, address, identity.ProtoChat, nil)
+			return n.port.Dial(ctx, address, identity.ProtoChat, s.expected(w))
 		},
 		Addresses: func() []string { return s.route(w) },
 		Hello:     func() wire.Hello { return s.hello(w) },
@@ -244,28 +245,41 @@ func (s *seat) settle() {
 	if at, _ := s.node.gather.now(); !at.alone {
 		return
 	}
-	if r, ok := s.recognise(nil); ok {
+	if r, ok := s.recognise(identity.PeerID{}, nil); ok {
 		if _, err := s.node.gather.enter(r); err != nil {
 			s.node.log.Warn("cannot enter a realm", "err", err)
 		}
 	}
 }
 
-// recognise returns the most recent realm shared with any instance present, h's included.
-func (s *seat) recognise(h *wire.Hello) (best identity.Realm, ok bool) {
+// recognise returns the most recent realm shared with any instance present, and with the one that from is and h describes.
+func (s *seat) recognise(from identity.PeerID, h *wire.Hello) (best identity.Realm, ok bool) {
 	var last time.Time
-	consider := func(id identity.Session, tags [][8]byte) {
-		if r, t, shared := s.node.gather.recognised(id, tags); shared && (!ok || t.After(last)) {
+	consider := func(id identity.Session, p identity.PeerID, tags [][8]byte) {
+		if r, t, shared := s.node.gather.recognised(id, p, tags); shared && (!ok || t.After(last)) {
 			best, last, ok = r, t, true
 		}
 	}
 	for _, m := range s.node.roster.Members() {
-		consider(m.Session, m.Tags)
+		consider(m.Session, m.ID, m.Tags)
 	}
 	if h != nil {
-		consider(h.Session, h.Tags)
+		consider(h.Session, from, h.Tags)
 	}
 	return best, ok
+}
+
+// expected is the person at the end of w, as far as the roster knows.
+func (s *seat) expected(w *way) *identity.PeerID {
+	s.mu.Lock()
+	hub := identity.Session(w.seat.Hub)
+	s.mu.Unlock()
+	for _, m := range s.node.roster.Members() {
+		if !w.hand && m.Session == hub {
+			return &m.ID
+		}
+	}
+	return nil
 }
 
 // member reports whether the roster has an instance: who is not in it is out of its reach.
@@ -283,9 +297,11 @@ func (s *seat) route(w *way) []string {
 	s.mu.Lock()
 	to, hand := identity.Session(w.seat.Hub), w.hand
 	learned := slices.Clone(s.learned)
+	w.tries++
+	every := w.tries%2 == 0
 	s.mu.Unlock()
 	out := s.addresses(to)
-	if hand {
+	if hand && (every || len(out) == 0) { // every other time: who is nearer than the hub would only send us on to it
 		out = append(append(out, s.joins()...), learned...)
 	}
 	return unique(out)

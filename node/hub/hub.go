@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -31,9 +32,10 @@ const (
 	kept = 1024
 	// silence is how long a follower may say nothing: it sends a BEAT every second.
 	silence = 4 * time.Second
-	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone (DESIGN §5); stretched in proportion beyond manyLinks.
-	ping      = 250 * time.Millisecond
-	manyLinks = 200
+	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone; pingMany, where there are more than manyLinks: one
+	// that is late does not make a follower give up.
+	ping, pingMany = 250 * time.Millisecond, 350 * time.Millisecond
+	manyLinks      = 200
 	// goodbye is how long Close waits for the links to end.
 	goodbye = 300 * time.Millisecond
 )
@@ -86,6 +88,9 @@ func New(c Config) *Hub {
 		changes: []change{{session: c.Self.Session}}}
 }
 
+// Exchange returns what the hub keeps equal.
+func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
+
 // Serve runs one link whose HELLOs have been exchanged, until it ends.
 func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello wire.Hello) error {
 	m := &member{hub: h, conn: c, changed: make(chan struct{}, 1), person: wire.Person{
@@ -93,32 +98,39 @@ func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil && !hello.LinkOnly {
 		m.person.Address = []string{net.JoinHostPort(host, strconv.Itoa(int(hello.Port)))}
 	}
-	links := h.join(m)
-	if links == 0 {
+	links, err := h.join(m)
+	if err != nil {
 		c.NetConn().Close()
-		return net.ErrClosed
+		return err
+	}
+	every := ping
+	if links > manyLinks {
+		every = pingMany
 	}
 	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
-	err := h.config.Exchange.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: hello, Hub: true,
-		Silence: silence, Ping: ping * time.Duration(max(1, links/manyLinks)), Control: m})
+	err = h.config.Exchange.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: hello, Hub: true,
+		Silence: silence, Ping: every, Control: m})
 	h.leave(m)
 	h.log.Info("link ended", "peer", hello.Session, "err", err)
 	return err
 }
 
-// join adds m and returns how many links there are; 0: the hub is closing.
-func (h *Hub) join(m *member) int {
+// join adds m and returns how many links there are.
+func (h *Hub) join(m *member) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.bye != nil {
-		return 0
+		return 0, net.ErrClosed
 	}
 	if old := h.members[m.person.Session]; old != nil {
+		if old.person.ID != m.person.ID {
+			return 0, fmt.Errorf("session %v is another person's: %w", m.person.Session, identity.ErrUnexpected)
+		}
 		old.conn.NetConn().Close() // the same process dialled again: it knows better
 	}
 	h.members[m.person.Session] = m
 	h.setLocked(m.person)
-	return len(h.members)
+	return len(h.members), nil
 }
 
 func (h *Hub) leave(m *member) {

@@ -33,6 +33,9 @@ func (m *member) Receive(t wire.Type, body []byte) error {
 		}
 		m.hub.mu.Lock()
 		defer m.hub.mu.Unlock()
+		if m.hub.members[m.person.Session] != m {
+			return nil // replaced
+		}
 		if n.Nick != "" {
 			m.person.Nick = n.Nick
 		}
@@ -47,7 +50,7 @@ func (m *member) Receive(t wire.Type, body []byte) error {
 }
 
 // Next appends what changed since the last time.
-func (m *member) Next(b []byte) []byte {
+func (m *member) Next(b []byte, drained bool) []byte {
 	h := m.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// silence is after how long a hub that says nothing is not believed to be there: it pings every 250 ms.
+	// silence is after how long a hub that says nothing is not believed to be there: it pings every 250 ms, or 350 ms where it has many links.
 	silence = 700 * time.Millisecond
 	// patience is how long a redial may take before the hub counts as silent.
 	patience = 300 * time.Millisecond
@@ -207,7 +207,7 @@ func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
 		})
 	}
 	defer cancel() // before the wait above
-	late := time.AfterFunc(patience, func() { l.config.Report(Report{State: Silent, Err: context.DeadlineExceeded}) })
+	late := time.NewTimer(patience)
 	defer late.Stop()
 	try(addresses[0])
 	next, open := 1, 1
@@ -225,6 +225,9 @@ func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
 				failed = r.err
 			}
 		case <-t.C:
+		case <-late.C:
+			l.config.Report(Report{State: Silent, Err: context.DeadlineExceeded})
+			continue
 		case <-ctx.Done():
 			return nil, errors.Join(failed, ctx.Err())
 		}

@@ -128,14 +128,14 @@ func (c *control) Receive(t wire.Type, body []byte) error {
 	return nil
 }
 
-func (c *control) Next(b []byte) []byte {
+func (c *control) Next(b []byte, drained bool) []byte {
 	if note, n := c.link.config.Notes(c.noted); n != c.noted {
 		c.noted = n
 		if note != nil {
 			b = wire.Append(b, wire.TypeNote, note)
 		}
 	}
-	if c.link.left() && !c.left {
+	if c.link.left() && !c.left && drained {
 		c.left = true
 		b = wire.Append(b, wire.TypeBye, &wire.Bye{})
 	}
