@@ -82,14 +82,11 @@ func (n *Node) Changed(ctx context.Context) <-chan struct{} {
 // own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan Event {
 	out := make(chan Event)
+	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[identity.Realm]int64{}, told: map[message.ID]struct{}{}}
+	s.begin()
 	ok := n.watch.subscribe(func() {
 		defer close(out)
-		changed := n.watch.add()
-		defer n.watch.remove(changed)
-		s := &subscription{node: n, ctx: ctx, out: out, changed: changed, end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[identity.Realm]int64{}, told: map[message.ID]struct{}{}}
-		n.mu.Lock()
-		s.noticed = n.noticed - uint64(len(n.notices))
-		n.mu.Unlock()
+		defer n.watch.remove(s.changed)
 		s.run(history)
 	})
 	if !ok {
@@ -103,10 +100,11 @@ type subscription struct {
 	node    *Node
 	ctx     context.Context
 	out     chan<- Event
-	changed <-chan struct{}
+	changed chan struct{}
 	end     <-chan struct{}
 
 	at       *gathering
+	first    []*gathering // whose history is told first
 	version  uint64
 	cursor   *journal.Cursor
 	shown    map[identity.Realm]int64 // how far each gathering's history was told; the zero realm: alone
@@ -131,12 +129,27 @@ func (s *subscription) send(e Event) bool {
 	return false
 }
 
+// begin fixes what is history and what is new.
+func (s *subscription) begin() {
+	n := s.node
+	s.at, s.version = n.gather.now()
+	s.first = n.gather.shown()
+	for _, at := range s.first {
+		s.met = s.met || !at.alone && at.journal.Last() > 0
+		s.shown[at.realm] = at.journal.Last()
+	}
+	s.cursor = s.at.journal.Follow(s.shown[s.at.realm])
+	_, s.news = n.own.since(^uint64(0))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.noticed = n.noticed - uint64(len(n.notices))
+}
+
 func (s *subscription) run(history int) {
 	n := s.node
 	if !s.send(Ready{Nick: n.Nick(), ID: n.who.ID(), Session: n.session, Port: n.port.Number(), Network: n.network.Name(), Closed: n.network.Closed()}) {
 		return
 	}
-	_, s.news = n.own.since(^uint64(0))
 	s.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
 	if !s.past(history) {
 		return
@@ -177,12 +190,8 @@ func (s *subscription) look(news <-chan struct{}) bool {
 
 // past tells the stored history of what is shown at the start, oldest first.
 func (s *subscription) past(max int) bool {
-	g := s.node.gather
-	s.at, s.version = g.now()
 	var lines []journal.Line
-	for _, at := range g.shown() {
-		s.met = s.met || !at.alone && at.journal.Last() > 0
-		s.shown[at.realm] = at.journal.Last()
+	for _, at := range s.first {
 		if max == 0 {
 			continue
 		}
@@ -200,7 +209,6 @@ func (s *subscription) past(max int) bool {
 			}
 		}
 	}
-	s.cursor = s.at.journal.Follow(s.shown[s.at.realm])
 	lines = merge(lines, nil)
 	if max > 0 && len(lines) > max {
 		lines = lines[len(lines)-max:]
