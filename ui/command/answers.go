@@ -79,6 +79,8 @@ func Standing(s node.Snapshot) string {
 		return "you are the hub"
 	case s.Hub.State == node.Linked && hub != "":
 		return hub + " is the hub"
+	case s.Hub.State == node.Lost && s.Hub.HubID == s.Me.ID:
+		return "no longer the hub, choosing another"
 	case s.Hub.State == node.Lost && hub != "":
 		return "hub " + hub + " lost, choosing another"
 	case s.Hub.State == node.Lost:
@@ -115,7 +117,7 @@ func candidate(c node.Candidate) string {
 	}
 	switch {
 	case c.Hub:
-		words = append(words, fmt.Sprintf("is the hub in term %d", c.Term))
+		words = append(words, "the hub")
 	case c.Class == 0:
 		words = append(words, "never the hub")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/node/identity"
 )
 
 func snapshot() node.Snapshot {
@@ -98,7 +99,7 @@ func TestTable(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	want := map[string]string{
 		"/who":     "3 here in lobby:\n  alice  you\n  bob    the hub, 0.4 ms\n  漢字   away\n  box    a server",
-		"/hub":     "bob is the hub (term 3)\nwho could be:\n  bob    is the hub in term 3\n  alice  this machine, never the hub",
+		"/hub":     "bob is the hub (term 3)\nwho could be:\n  bob    the hub\n  alice  this machine, never the hub",
 		"/rooms":   "  #lobby  joined\n  #build  not joined\n/join #ROOM opens one, or makes it",
 		"/realms":  "each gathering of the open network lobby has a history of its own:\n  1f3a  now",
 		"/help me": "/me TEXT: say what you do: /me waves",
@@ -109,6 +110,19 @@ func TestAnswers(t *testing.T) {
 		a, err := Parse(in, At{Room: "#lobby", Snapshot: snapshot(), Version: "1.2"})
 		if got := strings.Join(a.Lines, "\n"); err != nil || got != want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", in, err, got, want)
+		}
+	}
+	for state, want := range map[node.HubChanged]string{
+		{}:                               "looking for people",
+		{State: node.Searching}:          "looking for people",
+		{State: node.Serving}:            "you are the hub",
+		{State: node.Linked, Hub: "bob"}: "bob is the hub",
+		{State: node.Lost}:               "no longer the hub, choosing another", // this one's id is zero here
+		{State: node.Lost, HubID: identity.PeerID{1}}:             "hub lost, choosing another",
+		{State: node.Lost, Hub: "bob", HubID: identity.PeerID{1}}: "hub bob lost, choosing another",
+	} {
+		if got := Standing(node.Snapshot{Hub: state}); got != want {
+			t.Errorf("%+v: %s", state, got)
 		}
 	}
 	closed := snapshot()
