@@ -98,10 +98,7 @@ func (a *app) hub(e node.HubChanged) {
 	case e.State == node.Linked && e.Hub != "":
 		text = cell.Line(e.Hub) + " is now the hub"
 	case e.State == node.Lost && before.State != node.Lost:
-		text = "hub lost, choosing another"
-		if e.Hub != "" {
-			text = "hub " + cell.Line(e.Hub) + " lost, choosing another"
-		}
+		text = cell.Line(command.Standing(node.Snapshot{Hub: e, Me: a.snapshot.Me}))
 	}
 	if text == "" {
 		return

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/term"
@@ -89,6 +90,44 @@ func TestTerminal(t *testing.T) {
 				t.Errorf("the terminal's modes were %v and are %v", before, after)
 			}
 		})
+	}
+}
+
+// Ctrl-Z gives the terminal back to the shell, and fg the screen: Enter is Enter again, which it is not where the shell has the last word on the modes.
+func TestSuspend(t *testing.T) {
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Skip("no pseudo terminal: ", err)
+	}
+	defer master.Close()
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	shell := exec.Command("bash", "--norc", "-i")
+	shell.Env = append(os.Environ(), inTerminal+"=cancel", "TERM=xterm-256color", "LC_ALL=C.UTF-8", "PS1=shell: ", "ENV=", "TEST="+os.Args[0])
+	shell.Stdin, shell.Stdout, shell.Stderr = tty, tty, tty
+	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := shell.Start(); err != nil {
+		t.Skip("no bash: ", err)
+	}
+	tty.Close()
+	defer func() { _ = shell.Wait() }()
+	overdue := time.AfterFunc(10*time.Second, func() { _ = shell.Process.Kill() })
+	defer overdue.Stop()
+	read := ""
+	for _, step := range []struct{ see, then string }{
+		{"shell: ", "\"$TEST\" -test.run='^TestInTerminal$'\r"},
+		{"Message #lobby", "\x1a"},
+		{"Stopped", ""},
+		{"shell: ", "fg\r"},
+		{"Message #lobby", "hello\r"},
+		{"PASS", ""},
+		{"shell: ", "exit\r"},
+	} {
+		_, read, _ = strings.Cut(expect(t, master, read, step.see), step.see)
+		if _, err := master.WriteString(step.then); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
