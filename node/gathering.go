@@ -143,7 +143,7 @@ func (g *gatherings) write(ctx context.Context, room string, k message.Kind, bod
 	defer g.mu.RUnlock()
 	at := g.current
 	if at.journal.Err() != nil {
-		return &Error{Text: "The disk is full: nothing can be said here until there is room.", Hint: "make room on the disk; earshot goes on by itself"}
+		return &Error{Text: "the disk is full: nothing can be said here until there is room", Hint: "make room on the disk; earshot goes on by itself"}
 	}
 	return g.own.write(ctx, at, room, k, body)
 }

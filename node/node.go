@@ -276,7 +276,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 				full = err != nil
 				n.seat.look()
 				if full {
-					n.notice("The disk is full: what is said is not kept here until there is room.", "make room on the disk; earshot goes on by itself")
+					n.notice("the disk is full: what is said is not kept here until there is room", "make room on the disk; earshot goes on by itself")
 				}
 			}
 			select {
@@ -336,7 +336,7 @@ func (n *Node) say(ctx context.Context, c Say) error {
 		return nil
 	}
 	if cut {
-		return &Error{Text: fmt.Sprintf("That is too long: a message has at most %d bytes and %d lines.", message.MaxText, message.MaxLines), Hint: "send it in parts"}
+		return &Error{Text: fmt.Sprintf("that is too long: a message has at most %d bytes and %d lines", message.MaxText, message.MaxLines), Hint: "send it in parts"}
 	}
 	if n.rate != nil {
 		if err := n.rate.Wait(ctx); err != nil {
@@ -407,7 +407,7 @@ func (n *Node) Moved(addresses []netip.Addr) {
 		best = addresses[0]
 	}
 	if len(addresses) == 0 {
-		n.notice("No network interface is up: nobody can be found.", "connect a network; earshot goes on by itself")
+		n.notice("no network interface is up: nobody can be found", "connect a network; earshot goes on by itself")
 	}
 	n.roster.SetAddress(best)
 	n.seat.moved(!first)

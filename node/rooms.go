@@ -21,7 +21,7 @@ func (n *Node) join(room string) error {
 		return nil
 	}
 	if len(n.profile.rooms()) >= maxRooms {
-		return &Error{Text: "You are in as many rooms as there can be.", Hint: "leave one: /leave #room"}
+		return &Error{Text: "you are in as many rooms as there can be", Hint: "leave one: /leave #room"}
 	}
 	defer n.watch.wake()
 	return n.profile.change(func(s *settings) { s.Rooms = append(s.Rooms, name) })
@@ -33,10 +33,10 @@ func (n *Node) leave(room string) error {
 		return err
 	}
 	if name == message.Lobby {
-		return &Error{Text: "Everyone is in #lobby: it cannot be left.", Hint: "/quit ends earshot"}
+		return &Error{Text: "everyone is in #lobby: it cannot be left", Hint: "/quit ends earshot"}
 	}
 	if !slices.Contains(n.profile.rooms(), name) {
-		return &Error{Text: "You are not in #" + name + ".", Hint: "/rooms lists the rooms"}
+		return &Error{Text: "you are not in #" + name, Hint: "/rooms lists the rooms"}
 	}
 	defer n.watch.wake()
 	return n.profile.change(func(s *settings) { s.Rooms = slices.DeleteFunc(s.Rooms, func(r string) bool { return r == name }) })

@@ -50,7 +50,7 @@ func (p *peer) beat(body []byte) error {
 	x := p.exchange
 	if p.Hub {
 		p.mu.Lock()
-		p.clock, p.clocked = time.UnixMilli(b.Clock).Sub(time.Now()), true
+		p.clock, p.clocked = time.Until(time.UnixMilli(b.Clock)), true
 		p.mu.Unlock()
 		x.acks.waiting(p, b.Waiting)
 		if net, ok := x.median(); ok {
