@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -35,7 +36,7 @@ func TestText(t *testing.T) {
 		"away":         {event: node.PeerChanged{State: node.Away, Nick: "carol", Peers: 3}, want: "09:01 * carol is away (3 here)\n"},
 		"hub":          {event: node.HubChanged{State: node.Linked, Hub: "bob"}, want: "09:01 * bob is the hub\n"},
 		"searching":    {event: node.HubChanged{State: node.Searching}, want: ""},
-		"hub lost":     {event: node.HubChanged{State: node.Lost, Hub: "bob"}, want: "09:01 * hub bob lost, choosing another\n"},
+		"hub lost":     {event: node.HubChanged{State: node.Lost, Hub: "bob", HubID: identity.PeerID{1}}, want: "09:01 * hub bob lost, choosing another\n"},
 		"renamed":      {event: node.Renamed{Old: "bob", New: "rob"}, want: "09:01 * bob is now called rob\n"},
 		"notice":       {event: node.Notice{Text: "no room", Hint: "make some"}, want: "09:01 * no room\n      | hint: make some\n"},
 		"delivery":     {event: node.Delivered{Copies: 2}, want: ""},
