@@ -42,11 +42,7 @@ func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 }
 
 // beat takes the other end's BEAT.
-func (p *peer) beat(body []byte) error {
-	var b wire.Beat
-	if err := wire.Decode(body, &b); err != nil {
-		return err
-	}
+func (p *peer) beat(b *wire.Beat) error {
 	x := p.exchange
 	if p.Hub {
 		p.mu.Lock()

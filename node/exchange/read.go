@@ -67,45 +67,25 @@ func (p *peer) frame(ctx context.Context, t wire.Type, body []byte) (live int, e
 		}
 		return len(body) / proofRecord, nil
 	case wire.TypeState:
-		s := new(wire.State)
-		if err := wire.Decode(body, s); err != nil {
-			return 0, err
-		}
-		return 0, p.compare(s)
+		return 0, decode(body, p.compare)
 	case wire.TypeAskDays:
-		return 0, p.days(body)
+		return 0, decode(body, p.days)
 	case wire.TypeAskHeads:
-		return 0, p.heads(body)
+		return 0, decode(body, p.heads)
 	case wire.TypeDays:
-		return 0, p.walkDays(body)
+		return 0, decode(body, p.walkDays)
 	case wire.TypeHeads:
-		return 0, p.walkHeads(body)
+		return 0, decode(body, p.walkHeads)
 	case wire.TypeWant:
-		return 0, p.want(body)
+		return 0, decode(body, p.want)
 	case wire.TypeDone:
-		return 0, p.done(body)
+		return 0, decode(body, p.done)
 	case wire.TypeBeat:
-		return 0, p.beat(body)
+		return 0, decode(body, p.beat)
 	case wire.TypeHave:
-		if !p.Hub {
-			return 0, fmt.Errorf("HAVE from the hub: %w", wire.ErrFrame)
-		}
-		var h wire.Have
-		if err := wire.Decode(body, &h); err != nil {
-			return 0, err
-		}
-		p.exchange.acks.have(p, h.Heads)
-		return 0, nil
+		return 0, decode(body, p.have)
 	case wire.TypeStable:
-		if p.Hub {
-			return 0, fmt.Errorf("STABLE from a follower: %w", wire.ErrFrame)
-		}
-		var s wire.Stable
-		if err := wire.Decode(body, &s); err != nil {
-			return 0, err
-		}
-		p.exchange.acks.stable(s.Logs)
-		return 0, nil
+		return 0, decode(body, p.stable)
 	case wire.TypePing:
 		return 0, nil
 	}
@@ -113,6 +93,33 @@ func (p *peer) frame(ctx context.Context, t wire.Type, body []byte) (live int, e
 		return 1, p.Control.Receive(t, body)
 	}
 	return 0, nil
+}
+
+// decode hands a control body to who takes it.
+func decode[T any](body []byte, take func(*T) error) error {
+	v := new(T)
+	if err := wire.Decode(body, v); err != nil {
+		return err
+	}
+	return take(v)
+}
+
+// have takes what is on a follower's disk.
+func (p *peer) have(h *wire.Have) error {
+	if !p.Hub {
+		return fmt.Errorf("HAVE from the hub: %w", wire.ErrFrame)
+	}
+	p.exchange.acks.have(p, h.Heads)
+	return nil
+}
+
+// stable takes what the hub counted.
+func (p *peer) stable(s *wire.Stable) error {
+	if p.Hub {
+		return fmt.Errorf("STABLE from a follower: %w", wire.ErrFrame)
+	}
+	p.exchange.acks.stable(s.Logs)
+	return nil
 }
 
 // run accepts what the other end sent.
@@ -171,11 +178,7 @@ func (p *peer) offer(reply bool) error {
 }
 
 // days answers ASKDAYS.
-func (p *peer) days(body []byte) error {
-	var ask wire.AskDays
-	if err := wire.Decode(body, &ask); err != nil {
-		return err
-	}
+func (p *peer) days(ask *wire.AskDays) error {
 	sums, err := p.journal.Days(ask.Group, max(ask.From, p.journal.Horizon()), ^uint32(0))
 	if err != nil {
 		return err
@@ -191,11 +194,7 @@ func (p *peer) days(body []byte) error {
 }
 
 // heads answers ASKHEADS.
-func (p *peer) heads(body []byte) error {
-	var ask wire.AskHeads
-	if err := wire.Decode(body, &ask); err != nil {
-		return err
-	}
+func (p *peer) heads(ask *wire.AskHeads) error {
 	hs, more, err := p.journal.Heads(ask.Group, ask.Day, ask.After, wire.MaxHeads)
 	if err != nil {
 		return err
@@ -212,11 +211,7 @@ func head(h journal.Head) wire.Head {
 }
 
 // want takes on what the other end asks for; the writer serves it.
-func (p *peer) want(body []byte) error {
-	var w wire.Want
-	if err := wire.Decode(body, &w); err != nil {
-		return err
-	}
+func (p *peer) want(w *wire.Want) error {
 	records := 0
 	for _, l := range w.Wants {
 		if h, ok := p.journal.Head(l.Log); ok && h.Seq >= l.From {

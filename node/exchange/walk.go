@@ -65,11 +65,7 @@ func (p *peer) compare(s *wire.State) error {
 }
 
 // walkDays takes the days that differ.
-func (p *peer) walkDays(body []byte) error {
-	var d wire.Days
-	if err := wire.Decode(body, &d); err != nil {
-		return err
-	}
+func (p *peer) walkDays(d *wire.Days) error {
 	if p.walk.asking == 0 {
 		return fmt.Errorf("days that were not asked for: %w", wire.ErrFrame)
 	}
@@ -132,11 +128,7 @@ func (p *peer) step() error {
 }
 
 // walkHeads wants what is lacking of one page.
-func (p *peer) walkHeads(body []byte) error {
-	var h wire.Heads
-	if err := wire.Decode(body, &h); err != nil {
-		return err
-	}
+func (p *peer) walkHeads(h *wire.Heads) error {
 	w := &p.walk
 	if !w.heads || h.Group != w.now.group || h.Day != w.now.day {
 		return fmt.Errorf("heads that were not asked for: %w", wire.ErrFrame)
@@ -204,11 +196,7 @@ func (p *peer) fill() error {
 }
 
 // done ends what was wanted.
-func (p *peer) done(body []byte) error {
-	var d wire.Done
-	if err := wire.Decode(body, &d); err != nil {
-		return err
-	}
+func (p *peer) done(d *wire.Done) error {
 	for _, l := range d.Logs {
 		if _, asked := p.wants[l]; asked {
 			delete(p.wants, l)
