@@ -20,7 +20,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,40 +31,6 @@ import (
 	"earshot/node/port"
 	"earshot/node/roster"
 )
-
-// Software is what HELLO says of this program, for people.
-const Software = "earshot 0.1"
-
-// Config of a Node. The zero value of a field is its default.
-type Config struct {
-	// Dir is the profile's folder; made where it is missing. HostDir is the folder of the machine's id, beside the profiles; empty: Dir's parent.
-	Dir, HostDir string
-	// Nick for this and later starts; empty: the one used last, or DefaultNick.
-	Nick        string
-	DefaultNick string
-	Network     *identity.Network // nil: the open network "lobby"
-	// Port asked for; 0: the default or the next that is free.
-	Port int
-	// Net is what the port stands on; nil: the operating system's.
-	Net port.Net
-	// ServerOnly prefers this node as the hub, and shows it as a box, not a person. NeverHub: it never is.
-	ServerOnly bool
-	NeverHub   bool
-	// NoHistory keeps nothing of what is said on disk.
-	NoHistory bool
-	// Join are host[:port] of hubs to reach by hand.
-	Join []string
-	// Remembered are addresses at which peers of this network were met before.
-	Remembered []netip.AddrPort
-	// Rate bounds an author's messages per second (burst four times that); 0: 5, negative: none. PerIP bounds links per remote IP; 0: 8, negative: none.
-	Rate  float64
-	PerIP int
-	// Keep is how long history is kept; 0: 365 days.
-	Keep time.Duration
-	Log  *slog.Logger
-}
-
-const defaultRate = 5 // messages a second: faster than anyone reads
 
 // A Node is described in the package comment.
 type Node struct {
@@ -294,80 +259,6 @@ func (n *Node) watchCommits(ctx context.Context) {
 	}
 }
 
-// Do carries a command out; it waits while the author's rate is used up. Errors are *Error.
-func (n *Node) Do(ctx context.Context, c Command) error {
-	err := n.do(ctx, c)
-	var e *Error
-	if err == nil || errors.As(err, &e) {
-		return err
-	}
-	return &Error{Text: err.Error(), cause: err}
-}
-
-func (n *Node) do(ctx context.Context, c Command) error {
-	switch c := c.(type) {
-	case Say:
-		return n.say(ctx, c)
-	case Rename:
-		return n.rename(ctx, c.Nick)
-	case Join:
-		return n.join(c.Room)
-	case Leave:
-		return n.leave(c.Room)
-	case SetAway:
-		n.mu.Lock()
-		n.away = c.Away
-		n.noted++
-		n.mu.Unlock()
-		n.people.rename(func(p *Person) { p.Away = c.Away })
-		n.seat.noted()
-		return nil
-	}
-	return fmt.Errorf("unknown command %T", c)
-}
-
-func (n *Node) say(ctx context.Context, c Say) error {
-	room, err := message.CleanRoom(c.Room)
-	if err != nil {
-		return err
-	}
-	text, cut := message.CleanText(c.Text)
-	if strings.TrimSpace(text) == "" {
-		return nil
-	}
-	if cut {
-		return &Error{Text: fmt.Sprintf("that is too long: a message has at most %d bytes and %d lines", message.MaxText, message.MaxLines), Hint: "send it in parts"}
-	}
-	if n.rate != nil {
-		if err := n.rate.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	k := message.Text
-	if c.Action {
-		k = message.Action
-	}
-	return n.gather.write(ctx, room, k, []byte(text))
-}
-
-func (n *Node) rename(ctx context.Context, nick string) error {
-	nick, err := message.CleanNick(nick)
-	if err != nil {
-		return err
-	}
-	if err := n.profile.change(func(s *settings) { s.Nick = nick }); err != nil {
-		return err
-	}
-	n.mu.Lock()
-	n.nick = nick
-	n.noted++
-	n.mu.Unlock()
-	n.people.rename(func(p *Person) { p.Nick = nick })
-	n.seat.noted()
-	at, _ := n.gather.now()
-	return at.author.Rename(ctx, nick)
-}
-
 // Nick returns this person's own.
 func (n *Node) Nick() string {
 	n.mu.Lock()
@@ -429,26 +320,4 @@ func (n *Node) notice(text, hint string) {
 	n.noticed++
 	n.mu.Unlock()
 	n.watch.wake()
-}
-
-// limits are the limiters of live records, a person each.
-type limits struct {
-	rate float64
-	mu   sync.Mutex // protects per
-	per  map[identity.PeerID]*rate.Limiter
-}
-
-// maxLimited bounds the persons remembered; past it all start anew, with a full burst.
-const maxLimited = 4096
-
-func (l *limits) of(p identity.PeerID) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.per[p] == nil {
-		if len(l.per) >= maxLimited {
-			clear(l.per)
-		}
-		l.per[p] = rate.NewLimiter(rate.Limit(l.rate), max(message.MaxRecords, int(4*l.rate)))
-	}
-	return l.per[p]
 }

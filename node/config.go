@@ -1,0 +1,44 @@
+package node
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/port"
+)
+
+// Software is what HELLO says of this program, for people.
+const Software = "earshot 0.1"
+
+// Config of a Node. The zero value of a field is its default.
+type Config struct {
+	// Dir is the profile's folder; made where it is missing. HostDir is the folder of the machine's id, beside the profiles; empty: Dir's parent.
+	Dir, HostDir string
+	// Nick for this and later starts; empty: the one used last, or DefaultNick.
+	Nick        string
+	DefaultNick string
+	Network     *identity.Network // nil: the open network "lobby"
+	// Port asked for; 0: the default or the next that is free.
+	Port int
+	// Net is what the port stands on; nil: the operating system's.
+	Net port.Net
+	// ServerOnly prefers this node as the hub, and shows it as a box, not a person. NeverHub: it never is.
+	ServerOnly bool
+	NeverHub   bool
+	// NoHistory keeps nothing of what is said on disk.
+	NoHistory bool
+	// Join are host[:port] of hubs to reach by hand.
+	Join []string
+	// Remembered are addresses at which peers of this network were met before.
+	Remembered []netip.AddrPort
+	// Rate bounds an author's messages per second (burst four times that); 0: 5, negative: none. PerIP bounds links per remote IP; 0: 8, negative: none.
+	Rate  float64
+	PerIP int
+	// Keep is how long history is kept; 0: 365 days.
+	Keep time.Duration
+	Log  *slog.Logger
+}
+
+const defaultRate = 5 // messages a second: faster than anyone reads

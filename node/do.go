@@ -1,0 +1,84 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"earshot/node/message"
+)
+
+// Do carries a command out; it waits while the author's rate is used up. Errors are *Error.
+func (n *Node) Do(ctx context.Context, c Command) error {
+	err := n.do(ctx, c)
+	var e *Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &Error{Text: err.Error(), cause: err}
+}
+
+func (n *Node) do(ctx context.Context, c Command) error {
+	switch c := c.(type) {
+	case Say:
+		return n.say(ctx, c)
+	case Rename:
+		return n.rename(ctx, c.Nick)
+	case Join:
+		return n.join(c.Room)
+	case Leave:
+		return n.leave(c.Room)
+	case SetAway:
+		n.mu.Lock()
+		n.away = c.Away
+		n.noted++
+		n.mu.Unlock()
+		n.people.rename(func(p *Person) { p.Away = c.Away })
+		n.seat.noted()
+		return nil
+	}
+	return fmt.Errorf("unknown command %T", c)
+}
+
+func (n *Node) say(ctx context.Context, c Say) error {
+	room, err := message.CleanRoom(c.Room)
+	if err != nil {
+		return err
+	}
+	text, cut := message.CleanText(c.Text)
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	if cut {
+		return &Error{Text: fmt.Sprintf("that is too long: a message has at most %d bytes and %d lines", message.MaxText, message.MaxLines), Hint: "send it in parts"}
+	}
+	if n.rate != nil {
+		if err := n.rate.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	k := message.Text
+	if c.Action {
+		k = message.Action
+	}
+	return n.gather.write(ctx, room, k, []byte(text))
+}
+
+func (n *Node) rename(ctx context.Context, nick string) error {
+	nick, err := message.CleanNick(nick)
+	if err != nil {
+		return err
+	}
+	if err := n.profile.change(func(s *settings) { s.Nick = nick }); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	n.nick = nick
+	n.noted++
+	n.mu.Unlock()
+	n.people.rename(func(p *Person) { p.Nick = nick })
+	n.seat.noted()
+	at, _ := n.gather.now()
+	return at.author.Rename(ctx, nick)
+}
