@@ -1,0 +1,435 @@
+package exchange_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"earshot/node/exchange"
+	"earshot/node/identity"
+	"earshot/node/message"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
+	"earshot/node/wire"
+)
+
+// ends are both ends of a connection from a host of that name to r.
+func ends(t *testing.T, lan *nodetest.LAN, from string, r *replica) (here, there net.Conn) {
+	t.Helper()
+	l, _, err := r.host.Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if here, err = lan.Host(from).Net().Dial(t.Context(), l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if there, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return here, there
+}
+
+// hostile links a peer driven by hand to r, which is the hub if l says so. What ends the link comes out of ended.
+func hostile(t *testing.T, lan *nodetest.LAN, r *replica, l exchange.Link) (p *frames.Peer, ended <-chan error) {
+	t.Helper()
+	here, there := ends(t, lan, "evil", r)
+	p = frames.Over(t, here)
+	l.Conn, l.Reader, l.Silence, l.Ping = there, wire.NewReader(there), 5*time.Second, 250*time.Millisecond
+	if l.Hello.Session == (identity.Session{}) {
+		l.Hello = wire.Hello{Session: identity.NewSession(), Host: hostID("evil")}
+	}
+	why := make(chan error, 1)
+	done := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		defer close(done)
+		why <- r.x.Run(ctx, l)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	return p, why
+}
+
+// limited gives r a limit on what each person says live.
+func (r *replica) limited(perSecond rate.Limit, burst int) {
+	r.x = exchange.New(exchange.Config{Journal: r.journal, Host: hostID(r.name),
+		Limit: func(identity.PeerID) *rate.Limiter { return rate.NewLimiter(perSecond, burst) }})
+}
+
+// state is that of a peer which holds something of today, and nothing else that r does not hold.
+func (r *replica) state(reply bool) *wire.State {
+	r.t.Helper()
+	j := r.journal
+	root, err := j.Root(message.Public, j.Horizon(), j.Today()-1)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &wire.State{Realm: realm, Reply: reply, Groups: []wire.GroupState{{Group: message.Public, Horizon: j.Horizon(), Today: j.Today(), Root: root, Sum: message.Hash{1}}}}
+}
+
+// claim says that p has those heads of today, and waits until r wants them.
+func (r *replica) claim(p *frames.Peer, heads ...wire.Head) (want wire.Want) {
+	r.t.Helper()
+	p.Send(wire.TypeState, r.state(false))
+	var ask wire.AskDays
+	p.Await(time.Second, wire.TypeAskDays, &ask)
+	p.Send(wire.TypeDays, &wire.Days{Group: ask.Group, From: ask.From, Days: []wire.DaySum{{Day: r.journal.Today(), Sum: message.Hash{1}}}})
+	var q wire.AskHeads
+	p.Await(time.Second, wire.TypeAskHeads, &q)
+	slices.SortFunc(heads, func(a, b wire.Head) int { return slices.Compare(a.Log[:], b.Log[:]) })
+	p.Send(wire.TypeHeads, &wire.Heads{Group: q.Group, Day: q.Day, Heads: heads})
+	p.Await(time.Second, wire.TypeWant, &want)
+	return want
+}
+
+// A chain is a log by somebody else, cut into runs at will.
+type chain struct {
+	who    *identity.Identity
+	whole  message.Run
+	hashes []message.Hash
+}
+
+func newChain(t *testing.T, name string, day uint32, n int) *chain {
+	t.Helper()
+	c := &chain{who: frames.Identity(t, name)}
+	o := &message.Opening{Network: identity.NetworkID{1}, Group: message.Public, Room: message.Room(message.Lobby), Author: c.who.ID(), Day: day, Nick: name, Name: message.Lobby}
+	c.whole = message.Run{Log: o.Log(), First: 1, Opening: o}
+	for i := range n {
+		c.whole.Records = append(c.whole.Records, message.Body(uint64(day)*86_400_000<<16+uint64(i), message.Text, []byte(fmt.Sprint(name, " ", i))))
+	}
+	c.hashes = c.whole.Hashes()
+	return c
+}
+
+func (c *chain) head(seq uint64) wire.Head {
+	return wire.Head{Log: c.whole.Log, Seq: seq, Tip: c.hashes[seq-1]}
+}
+
+func (c *chain) run(from, to uint64) *message.Run {
+	r := c.whole
+	if from > 1 {
+		r = *c.whole.From(from, c.hashes[from-2])
+	}
+	r.Records = slices.Clone(r.Records[:to-from+1])
+	r.Sign(c.who)
+	return &r
+}
+
+func (c *chain) frame(t wire.Type, from, to uint64) []byte {
+	return wire.AppendFrame(nil, t, c.run(from, to).Append(nil))
+}
+
+// give puts a part of a log into r's journal.
+func (r *replica) give(run *message.Run) {
+	r.t.Helper()
+	if _, err := r.journal.Append(r.t.Context(), run, r.journal.NewOrigin(), false); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// has is how far r's copy of a log goes.
+func (r *replica) has(l message.LogID) uint64 {
+	h, _ := r.journal.Head(l)
+	return h.Seq
+}
+
+// broken fails unless the link ends within a second, by the other end's fault.
+func broken(t *testing.T, ended <-chan error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, wire.ErrFrame) {
+			t.Errorf("the link ended: %v", err)
+		}
+	case <-time.After(time.Second):
+		t.Error("the link goes on")
+	}
+}
+
+// stands fails if the link has ended.
+func stands(t *testing.T, ended <-chan error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		t.Fatalf("the link ended: %v", err)
+	default:
+	}
+}
+
+const ahead = 800 * 24 * time.Hour
+
+// However many links one machine has, it has one clock, and does not outvote two that are right.
+func TestOneMachineIsOneClock(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, good := newReplica(t, lan, "hub"), newReplica(t, lan, "good")
+		hub.say(3)
+		good.link(hub)
+		for range 4 {
+			p, _ := hostile(t, lan, hub, exchange.Link{Hub: true, Hello: wire.Hello{Session: identity.NewSession(), Host: hostID("evil")}})
+			p.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().Add(ahead).UnixMilli()})
+		}
+		time.Sleep(3 * time.Second)
+		for _, r := range []*replica{hub, good} {
+			if d := time.Until(r.journal.Now()); d.Abs() > time.Second {
+				t.Errorf("the clock of %s is %v off", r.name, d)
+			}
+			if h := r.journal.Horizon(); h == 0 {
+				t.Errorf("three machines do not vouch for the clock of %s", r.name)
+			}
+		}
+		equal(t, 3, hub, good)
+	})
+}
+
+// A hub that lies about the time does not make its followers forget.
+func TestLyingHubDropsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := newReplica(t, lan, "a")
+		a.say(3)
+		hub, ended := hostile(t, lan, a, exchange.Link{State: a.state(true)})
+		hub.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Net: time.Now().Add(ahead).UnixMilli(), Vouched: true})
+		time.Sleep(2 * time.Second)
+		stands(t, ended)
+		equal(t, 3, a)
+		if sums, err := a.journal.Days(message.Public, 0, ^uint32(0)); err != nil || len(sums) != 1 {
+			t.Errorf("%d days are left of one (%v)", len(sums), err)
+		}
+	})
+}
+
+// A STATE that asks for none in return is answered all the same, and what is said then is sent.
+func TestStateWithoutReply(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := newReplica(t, lan, "a")
+		hub, _ := hostile(t, lan, a, exchange.Link{State: &wire.State{Realm: realm, Groups: []wire.GroupState{{Group: message.Public}}}})
+		hub.Await(time.Second, wire.TypeState, nil)
+		a.say(1)
+		hub.Await(time.Second, wire.TypeRun, nil)
+	})
+}
+
+// What comes from the hub was said by many: the limit of one is not for it.
+func TestHubIsNotLimited(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		a.limited(1, 4)
+		a.link(hub)
+		time.Sleep(time.Second)
+		hub.say(60)
+		time.Sleep(100 * time.Millisecond)
+		equal(t, 60, hub, a)
+	})
+}
+
+// Who claims a log and does not deliver it keeps it from nobody for long.
+func TestClaimedAndNotDelivered(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		k := a.sayText("said apart")
+		evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		hub.claim(evil, wire.Head{Log: k.Log, Seq: 1000})
+		a.link(hub)
+		for range 8 {
+			time.Sleep(time.Second)
+			evil.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli()})
+		}
+		stands(t, ended)
+		equal(t, 1, a, hub)
+	})
+}
+
+// Free of the limit is only what was asked for: neither what goes beyond the head that was claimed, nor what is sent as live.
+func TestUnaskedIsLimited(t *testing.T) {
+	const claimed, each, burst = 200, 200, 100
+	for _, c := range []struct {
+		name string
+		t    wire.Type
+		most uint64 // one run is read before the limit is asked, one more waits for it
+	}{{"live", wire.TypeRun, 2 * each}, {"pulled", wire.TypePulled, claimed + 2*each}, {"bulk", wire.TypeBulk, claimed + 2*each}} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+				hub := newReplica(t, lan, "hub")
+				hub.limited(1, burst)
+				evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+				log := newChain(t, "flood", hub.journal.Today(), 10*each)
+				hub.claim(evil, log.head(claimed))
+				for i := range uint64(10) {
+					evil.Bytes(log.frame(c.t, i*each+1, (i+1)*each))
+				}
+				time.Sleep(time.Second)
+				stands(t, ended)
+				if n := hub.has(log.whole.Log); n != c.most {
+					t.Errorf("%d records were taken within a second, want %d", n, c.most)
+				}
+			})
+		})
+	}
+}
+
+// A link that is not read from, because too much was said on it, ends as soon as it is to.
+func TestStopWhileLimited(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := newReplica(t, lan, "hub")
+		hub.limited(0.001, 10)
+		here, there := ends(t, lan, "evil", hub)
+		evil := frames.Over(t, here)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			hub.x.Run(ctx, exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true})
+		}()
+		log := newChain(t, "flood", hub.journal.Today(), 20)
+		evil.Bytes(log.frame(wire.TypeRun, 1, 10))
+		evil.Bytes(log.frame(wire.TypeRun, 11, 20))
+		time.Sleep(time.Second)
+		began := time.Now()
+		stop()
+		<-done
+		if d := time.Since(began); d > 10*time.Millisecond {
+			t.Errorf("ended after %v", d)
+		}
+	})
+}
+
+// counting counts the frames of one type that are written. An Exchange writes whole frames.
+type counting struct {
+	net.Conn
+	of wire.Type
+	n  *atomic.Int64
+}
+
+func (c counting) Write(b []byte) (int, error) {
+	for f := b; len(f) >= wire.HeaderLen; f = f[wire.HeaderLen-1+int(binary.BigEndian.Uint32(f)):] {
+		if wire.Type(f[wire.HeaderLen-1]) == c.of {
+			c.n.Add(1)
+		}
+	}
+	return c.Conn.Write(b)
+}
+
+// What is of tomorrow, by a clock that is ahead, is caught up like today, and then there is no difference to talk about.
+func TestTomorrow(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		hub.give(newChain(t, "early", hub.journal.Today()+1, 3).run(1, 3))
+		var states atomic.Int64
+		here, there := ends(t, lan, "a", hub)
+		a.join(hub, counting{here, wire.TypeState, &states}, counting{there, wire.TypeState, &states})
+		time.Sleep(20 * time.Second)
+		equal(t, 3, hub, a)
+		if n := states.Load(); n != 2 {
+			t.Errorf("STATE was sent %d times, want once each way", n)
+		}
+	})
+}
+
+// More days than one walk visits are walked in part, the newest first, and do not end the link.
+func TestThousandsOfDays(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := newReplica(t, lan, "hub")
+		evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		state := hub.state(false)
+		state.Groups[0].Root = message.Hash{1}
+		evil.Send(wire.TypeState, state)
+		const last = 5 * wire.MaxDays
+		for d := uint32(0); d < last; {
+			var ask wire.AskDays
+			evil.Await(time.Second, wire.TypeAskDays, &ask)
+			page := wire.Days{Group: ask.Group, From: ask.From}
+			for range wire.MaxDays {
+				d++
+				page.Days = append(page.Days, wire.DaySum{Day: d, Sum: message.Hash{1}})
+			}
+			page.More = d < last
+			evil.Send(wire.TypeDays, &page)
+		}
+		for i := range uint32(3) {
+			var ask wire.AskHeads
+			evil.Await(time.Second, wire.TypeAskHeads, &ask)
+			if ask.Day != last-i {
+				t.Fatalf("asked for day %d, want %d", ask.Day, last-i)
+			}
+			evil.Send(wire.TypeHeads, &wire.Heads{Group: ask.Group, Day: ask.Day})
+		}
+		time.Sleep(time.Second)
+		stands(t, ended)
+	})
+}
+
+// Where the proof of a fork is known before the log, what comes before the fork is fetched all the same.
+func TestProofBeforeTheLog(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		log := newChain(t, "cloned", hub.journal.Today(), 10)
+		one, two := log.run(8, 8), log.run(8, 8)
+		two.Records[0] = message.Body(two.Records[0].HLC, message.Text, []byte("another"))
+		two.Sign(log.who)
+		proof := message.AppendProof(nil, one, two)
+		hub.give(log.run(1, 3))
+		a.give(log.run(1, 7))
+		for _, r := range []*replica{hub, a} {
+			if err := r.journal.AppendProof(proof); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.link(hub)
+		time.Sleep(3 * time.Second)
+		equal(t, 7, a, hub)
+		if h, _ := hub.journal.Head(log.whole.Log); h.Fork != 8 {
+			t.Errorf("the log forks at %d, want 8", h.Fork)
+		}
+	})
+}
+
+// What is missing before a live run is asked for at once, from the link that brought it.
+func TestGapIsFilled(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := newReplica(t, lan, "hub")
+		peer, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		log := newChain(t, "bob", hub.journal.Today(), 6)
+		peer.Bytes(log.frame(wire.TypeRun, 1, 2))
+		peer.Bytes(log.frame(wire.TypeRun, 5, 6))
+		var want wire.Want
+		peer.Await(2*time.Second, wire.TypeWant, &want)
+		if w := (wire.WantLog{Log: log.whole.Log, From: 3}); len(want.Wants) != 1 || want.Wants[0] != w {
+			t.Fatalf("wanted %v, want %v", want.Wants, w)
+		}
+		peer.Bytes(log.frame(wire.TypePulled, 3, 6))
+		peer.Send(wire.TypeDone, &wire.Done{Logs: []message.LogID{log.whole.Log}})
+		time.Sleep(100 * time.Millisecond)
+		stands(t, ended)
+		equal(t, 6, hub)
+	})
+}
+
+// Who is not the hub does not say what is stable, and the hub reports to nobody.
+func TestAcknowledgementsGoOneWay(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		r := newReplica(t, lan, "r")
+		k := r.sayText("mine")
+		tip, _ := r.journal.Hash(k.Log, k.Seq)
+		follower, ended := hostile(t, lan, r, exchange.Link{Hub: true})
+		follower.Send(wire.TypeStable, &wire.Stable{Logs: []wire.StableLog{{Log: k.Log, Seq: k.Seq, Tip: tip, Copies: 2, All: true}}})
+		broken(t, ended)
+		hub, ended := hostile(t, lan, r, exchange.Link{State: r.state(true)})
+		hub.Send(wire.TypeHave, &wire.Have{Heads: []wire.Head{{Log: k.Log, Seq: k.Seq, Tip: tip}}})
+		broken(t, ended)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if len(r.stable) > 0 {
+			t.Errorf("believed: %v", r.stable)
+		}
+	})
+}
