@@ -1,0 +1,201 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"earshot/node/exchange"
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
+	"earshot/node/wire"
+)
+
+// A seat is a hub on a host of the LAN that admits and greets whoever dials it.
+type seat struct {
+	*Hub
+	t       *testing.T
+	lan     *nodetest.LAN
+	address string
+	ended   chan error // of links, in order
+}
+
+// serve runs a test at a hub whose limit of a person is perSecond and burst; 0: none.
+func serve(t *testing.T, perSecond rate.Limit, burst int, f func(s *seat)) {
+	synctest.Test(t, func(t *testing.T) {
+		j, err := journal.Open(journal.Config{Network: network})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exchange.Config{Journal: j}
+		if burst > 0 {
+			c.Limit = func(identity.PeerID) *rate.Limiter { return rate.NewLimiter(perSecond, burst) }
+		}
+		lan := nodetest.New(1)
+		l, _, err := lan.Host("hub").Net().Listen(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		self := frames.Identity(t, "hub")
+		s := &seat{Hub: New(Config{Exchange: exchange.New(c), Self: wire.Person{Session: identity.NewSession(), ID: self.ID(), Nick: "hub"}}), t: t, lan: lan,
+			address: l.Addr().String(), ended: make(chan error, 16)}
+		ctx, stop := context.WithCancel(t.Context())
+		var work sync.WaitGroup
+		work.Go(func() { j.Run(ctx) })
+		gate := frames.Gate(t, self)
+		work.Go(func() {
+			for {
+				raw, err := l.Accept()
+				if err != nil {
+					return
+				}
+				work.Go(func() { s.greet(ctx, gate, raw) })
+			}
+		})
+		t.Cleanup(func() {
+			l.Close()
+			stop()
+			work.Wait()
+		})
+		f(s)
+	})
+}
+
+var network = identity.NetworkID{1}
+
+func (s *seat) greet(ctx context.Context, gate *identity.Gate, raw net.Conn) {
+	c, err := gate.Accept(ctx, raw, identity.ProtoChat)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	r := wire.NewReader(c)
+	var hello wire.Hello
+	t, body, err := r.Next()
+	if err == nil && t == wire.TypeHello {
+		err = wire.Decode(body, &hello)
+	}
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.ended <- s.Serve(ctx, c, r, hello)
+}
+
+// link dials the hub as a person of that name with a session.
+func (s *seat) link(name string, session identity.Session) *frames.Peer {
+	s.t.Helper()
+	p := frames.Dial(s.t, s.lan, name, frames.Identity(s.t, name), s.address)
+	p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Session: session, Nick: name})
+	return p
+}
+
+// nicks are those of the people linked, the hub's own left out.
+func (s *seat) nicks() (nicks []string) {
+	for _, p := range s.People() {
+		if p.Nick != "hub" {
+			nicks = append(nicks, p.Nick)
+		}
+	}
+	slices.Sort(nicks)
+	return nicks
+}
+
+// A session is its first person's: another who gives it is turned away, and the first stays linked. The same person may dial again.
+func TestSessionIsItsPersons(t *testing.T) {
+	serve(t, 0, 0, func(s *seat) {
+		session := identity.NewSession()
+		alice := s.link("alice", session)
+		alice.Await(time.Second, wire.TypePresence, nil)
+		mallory := s.link("mallory", session)
+		if err := <-s.ended; !errors.Is(err, identity.ErrUnexpected) {
+			t.Errorf("mallory's link ended: %v", err)
+		}
+		if _, _, err := mallory.Next(time.Second); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("mallory was not cut off: %v", err)
+		}
+		alice.Await(time.Second, wire.TypePing, nil)
+		again := s.link("alice", session)
+		again.Await(time.Second, wire.TypePresence, nil)
+		<-s.ended
+		again.Await(time.Second, wire.TypePing, nil)
+		if got := s.nicks(); !slices.Equal(got, []string{"alice"}) {
+			t.Errorf("here are %v", got)
+		}
+	})
+}
+
+// A link that was replaced while it was not read from says its nick when it is, after its successor has left: nobody is here then.
+func TestReplacedLeavesNoGhost(t *testing.T) {
+	const burst = 100
+	serve(t, 1000, burst, func(s *seat) { // what follows the second run waits for a tenth of a second
+		session := identity.NewSession()
+		old := s.link("alice", session)
+		old.Await(time.Second, wire.TypePresence, nil)
+		old.Bytes(wire.Append(s.runs("alice", 2, burst), wire.TypeNote, &wire.Note{Nick: "ghost"}))
+		began := time.Now()
+		s.link("alice", session).Hangup()
+		<-s.ended
+		if got := s.nicks(); len(got) > 0 {
+			t.Fatalf("here are %v", got)
+		}
+		<-s.ended
+		if d := time.Since(began); d < 100*time.Millisecond {
+			t.Fatalf("the old link ended after %v: it was not waiting", d)
+		}
+		if got := s.nicks(); len(got) > 0 {
+			t.Errorf("a ghost is here: %v", got)
+		}
+	})
+}
+
+// runs are n logs of that many records each.
+func (s *seat) runs(name string, n, records int) (b []byte) {
+	who := frames.Identity(s.t, name)
+	for i := range n {
+		o := &message.Opening{Network: network, Room: message.Room(message.Lobby), Author: who.ID(), Nonce: message.Nonce{byte(i)}, Day: uint32(time.Now().Unix() / 86400), Nick: name, Name: message.Lobby}
+		r := &message.Run{Log: o.Log(), First: 1, Opening: o}
+		for k := range records {
+			r.Records = append(r.Records, message.Body(uint64(time.Now().UnixMilli())<<16+uint64(k), message.Text, []byte("x")))
+		}
+		r.Sign(who)
+		b = wire.AppendFrame(b, wire.TypeRun, r.Append(nil))
+	}
+	return b
+}
+
+// A follower hears something from a hub where nothing happens at least every 350 ms, however many links there are: it gives up after 700 (package link).
+func TestIdleHubIsHeard(t *testing.T) {
+	for _, links := range []int{1, manyLinks, 2 * manyLinks, 10 * manyLinks} {
+		serve(t, 0, 0, func(s *seat) {
+			s.mu.Lock()
+			for range links - 1 {
+				session := identity.NewSession()
+				s.members[session] = &member{hub: s.Hub, person: wire.Person{Session: session}}
+			}
+			s.mu.Unlock()
+			alice := s.link("alice", identity.NewSession())
+			alice.Await(time.Second, wire.TypePresence, nil)
+			for range 10 {
+				began := time.Now()
+				if _, _, err := alice.Next(time.Second); err != nil {
+					t.Fatal(err)
+				}
+				if d := time.Since(began); d > 352*time.Millisecond { // 2 ms on the wire
+					t.Errorf("one of %d heard nothing for %v", links, d)
+				}
+			}
+		})
+	}
+}
