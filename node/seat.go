@@ -12,7 +12,6 @@ import (
 	"earshot/node/election"
 	"earshot/node/hub"
 	"earshot/node/identity"
-	"earshot/node/port"
 	"earshot/node/roster"
 	"earshot/node/wire"
 )
@@ -316,27 +315,6 @@ func (s *seat) quit() {
 	s.drop()
 }
 
-// found remembers where an instance may be reached.
-func (s *seat) found(id identity.Session, addresses []netip.AddrPort) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var hint []string
-	for _, a := range addresses {
-		hint = append(hint, a.String())
-	}
-	s.hintLocked(id, hint)
-}
-
-func (s *seat) hintLocked(id identity.Session, addresses []string) {
-	if len(addresses) == 0 || id == (identity.Session{}) {
-		return
-	}
-	if _, ok := s.hints[id]; !ok && len(s.hints) >= maxHints {
-		clear(s.hints) // the roster knows those that matter
-	}
-	s.hints[id] = addresses
-}
-
 // moved: the addresses of this machine changed; again: not for the first time.
 func (s *seat) moved(again bool) {
 	if again {
@@ -346,56 +324,4 @@ func (s *seat) moved(again bool) {
 		s.mu.Unlock()
 	}
 	s.look()
-}
-
-func (s *seat) meetLocked(a netip.AddrPort) {
-	if !a.IsValid() {
-		return
-	}
-	s.met[a] = time.Now()
-	for len(s.met) > 2*maxMet {
-		oldest := a
-		for b, t := range s.met {
-			if t.Before(s.met[oldest]) {
-				oldest = b
-			}
-		}
-		delete(s.met, oldest)
-	}
-}
-
-// remember returns the addresses met, the newest first.
-func (s *seat) remember() []netip.AddrPort {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]netip.AddrPort, 0, len(s.met))
-	for a := range s.met {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, func(a, b netip.AddrPort) int {
-		if c := s.met[b].Compare(s.met[a]); c != 0 {
-			return c
-		}
-		return a.Compare(b)
-	})
-	return out[:min(len(out), maxMet)]
-}
-
-// joins are the addresses given by hand, each with a port.
-func (s *seat) joins() []string {
-	var out []string
-	for _, j := range s.node.config.Join {
-		if _, _, err := net.SplitHostPort(j); err != nil {
-			j = net.JoinHostPort(trimBrackets(j), strconv.Itoa(port.Default))
-		}
-		out = append(out, j)
-	}
-	return out
-}
-
-func trimBrackets(host string) string {
-	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		return host[1 : len(host)-1]
-	}
-	return host
 }
