@@ -179,19 +179,14 @@ func Welcome(s node.Snapshot) []string {
 		here = fmt.Sprintf("%d are here", n)
 	}
 	lines = append(lines, Standing(s)+"; "+here)
+	if s.Me.Server {
+		return append(lines, "this box is "+s.Me.Nick+"; earshot --server-only --nick NAME calls it something else")
+	}
 	return append(lines, "you are "+s.Me.Nick+"; /nick NAME changes it")
 }
 
-// Here counts the people who are here, this one included, without boxes.
-func Here(s node.Snapshot) int {
-	n := 0
-	for _, p := range s.People {
-		if !p.Server {
-			n++
-		}
-	}
-	return n
-}
+// Here counts who is here, this one and boxes included, as join and leave lines do.
+func Here(s node.Snapshot) int { return len(s.People) }
 
 func stamp(t time.Time) string { return t.Local().Format("2 Jan 2006 15:04") }
 

@@ -98,7 +98,7 @@ func TestTable(t *testing.T) {
 
 func TestAnswers(t *testing.T) {
 	want := map[string]string{
-		"/who":     "3 here in lobby:\n  alice  you\n  bob    the hub, 0.4 ms\n  漢字   away\n  box    a server",
+		"/who":     "4 here in lobby:\n  alice  you\n  bob    the hub, 0.4 ms\n  漢字   away\n  box    a server",
 		"/hub":     "bob is the hub (term 3)\nwho could be:\n  bob    the hub\n  alice  this machine, never the hub",
 		"/rooms":   "  #lobby  joined\n  #build  not joined\n/join #ROOM opens one, or makes it",
 		"/realms":  "each gathering of the open network lobby has a history of its own:\n  1f3a  now",
@@ -130,7 +130,12 @@ func TestAnswers(t *testing.T) {
 	if got := Welcome(closed); got[0] != "this is the closed network lobby: only holders of its key can join or read" {
 		t.Error(got)
 	}
-	if got := Welcome(snapshot()); !slices.Equal(got, []string{"this is the open network lobby: anyone on this LAN can join and read it", "bob is the hub; 3 are here", "you are alice; /nick NAME changes it"}) {
+	if got := Welcome(snapshot()); !slices.Equal(got, []string{"this is the open network lobby: anyone on this LAN can join and read it", "bob is the hub; 4 are here", "you are alice; /nick NAME changes it"}) {
+		t.Error(got)
+	}
+	box := snapshot()
+	box.Me.Server = true
+	if got := Welcome(box); !strings.Contains(got[2], "--nick") {
 		t.Error(got)
 	}
 	if help, _ := Help(""); len(help) != 15 || !strings.HasPrefix(help[0], "  /help [command]") {
