@@ -197,11 +197,11 @@ func (s *subscription) again(id message.ID) bool {
 
 // tell gives lines as messages, each once.
 func (s *subscription) tell(lines []journal.Line, history bool) bool {
-	joined := s.node.profile.rooms()
+	joined, everything := s.node.profile.rooms(), s.node.config.ServerOnly // a box is in no room: it logs them all
 	s.met = s.met || len(lines) > 0 && !s.at.alone
 	for _, l := range lines {
 		m, ok := s.node.message(l)
-		if !ok || !slices.Contains(joined, m.Room[1:]) || s.again(l.ID) {
+		if !ok || !everything && !slices.Contains(joined, m.Room[1:]) || s.again(l.ID) {
 			continue
 		}
 		if !s.send(Said{Message: m, History: history}) {
