@@ -278,7 +278,14 @@ func (n *Node) Found(s identity.Session, addresses []netip.AddrPort) {
 	if s == n.session || len(addresses) == 0 {
 		return
 	}
-	n.roster.Found(s, addresses[0])
+	best := addresses[0]
+	for _, a := range addresses {
+		if !a.Addr().IsLinkLocalUnicast() { // gossip has no zones
+			best = a
+			break
+		}
+	}
+	n.roster.Found(s, best)
 	n.seat.found(s, addresses)
 }
 
