@@ -62,7 +62,9 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 		l.config.Report(rep)
 		return true, nil
 	}
-	l.log.Info("link lost", "hub", hello.Session, "err", err)
+	if !l.left() {
+		l.log.Info("link lost", "hub", hello.Session, "err", err)
+	}
 	return false, errors.Join(errLinked, err)
 }
 
