@@ -27,6 +27,7 @@ type gathering struct {
 	journal  *journal.Journal
 	author   *journal.Author
 	exchange *exchange.Exchange
+	book     book
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the journal has closed
 	err      error         // of the journal; read after done
@@ -96,7 +97,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		return nil, fmt.Errorf("open history: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	at := &gathering{realm: r, alone: alone, journal: j, stop: stop, done: make(chan struct{})}
+	at := &gathering{realm: r, alone: alone, journal: j, book: book{journal: j}, stop: stop, done: make(chan struct{})}
 	at.author = j.NewAuthor(g.who, g.nick())
 	g.spoke = append(g.spoke, at.author.Nonce())
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },

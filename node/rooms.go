@@ -47,16 +47,13 @@ func (n *Node) rooms() []Room {
 	joined := n.profile.rooms()
 	last := map[string]time.Time{}
 	for _, from := range n.gather.shown() {
-		known, err := from.journal.Rooms()
+		known, err := from.book.rooms()
 		if err != nil {
 			n.log.Debug("cannot list rooms", "err", err)
 		}
-		for _, r := range known {
-			name, err := message.CleanRoom(r.Name)
-			if err == nil && name == r.Name && r.ID == message.Room(name) {
-				if t := timeOf(r.Last); t.After(last[name]) {
-					last[name] = t
-				}
+		for name, t := range known {
+			if t.After(last[name]) {
+				last[name] = t
 			}
 		}
 	}
