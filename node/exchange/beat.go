@@ -2,10 +2,10 @@ package exchange
 
 import (
 	"maps"
+	"net"
 	"slices"
 	"time"
 
-	"earshot/node/identity"
 	"earshot/node/wire"
 )
 
@@ -77,6 +77,12 @@ func (p *peer) beat(b *wire.Beat) error {
 	if err != nil || root == *b.Root {
 		return err
 	}
+	now := time.Now()
+	if now.Before(p.again) {
+		return nil
+	}
+	p.rest = min(max(2*p.rest, beatEvery), maxRest) // what one end does not take it will not take a second later
+	p.again = now.Add(p.rest)
 	x.log.Debug("journals differ", "peer", p.Hello.Session)
 	return p.offer(true)
 }
@@ -95,22 +101,36 @@ func (p *peer) tellHave(asked []wire.Head) error {
 	return p.answer(wire.TypeHave, &have)
 }
 
-// median is the network's time by the clocks of the machines linked and this one's, if there are enough: a machine has one clock, however many links it has.
+// median is the network's time by the clocks of the machines linked and this one's, if there are enough. A machine has one clock, however many links and
+// host ids it claims to have: one counts for an address, too.
 func (x *Exchange) median() (time.Time, bool) {
-	clocks := map[identity.HostID]time.Duration{}
 	x.mu.Lock()
-	for p := range x.links {
-		p.mu.Lock()
-		if p.clocked {
-			clocks[p.Hello.Host] = p.clock
-		}
-		p.mu.Unlock()
-	}
+	links := slices.SortedFunc(maps.Keys(x.links), func(a, b *peer) int { return slices.Compare(a.Hello.Session[:], b.Hello.Session[:]) })
 	x.mu.Unlock()
-	clocks[x.config.Host] = 0
-	if len(clocks) < minClocks {
+	seen := map[string]bool{string(x.config.Host[:]): true}
+	offsets := []time.Duration{0}
+	for _, p := range links {
+		p.mu.Lock()
+		clock, clocked := p.clock, p.clocked
+		p.mu.Unlock()
+		host, address := string(p.Hello.Host[:]), p.address()
+		if clocked && !seen[host] && !seen[address] {
+			seen[host], seen[address] = true, true
+			offsets = append(offsets, clock)
+		}
+	}
+	if len(offsets) < minClocks {
 		return time.Time{}, false
 	}
-	offsets := slices.Sorted(maps.Values(clocks))
+	slices.Sort(offsets)
 	return time.Now().Add(offsets[(len(offsets)-1)/2]), true
+}
+
+// address is the peer's IP address.
+func (p *peer) address() string {
+	a := p.Conn.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(a); err == nil {
+		return host
+	}
+	return a
 }

@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -48,6 +49,12 @@ const (
 	maxGaps      = 512     // logs of which a live run left a gap
 	// pullPatience is how long a link that was asked for a log may bring nothing before another is asked.
 	pullPatience = 5 * time.Second
+	// maxPulling bounds the logs of which it is remembered who brings them; where there are more, several may.
+	maxPulling = 16 << 10
+	// maxBusy is how long what links say they bring may keep the journals from being compared.
+	maxBusy = 30 * time.Second
+	// maxRest bounds the time between two attempts to settle a difference that the last one did not settle.
+	maxRest = time.Minute
 )
 
 var (
@@ -83,6 +90,7 @@ type Exchange struct {
 	mu        sync.Mutex
 	links     map[*peer]struct{}
 	pulling   map[message.LogID]*pull
+	free      time.Time          // when nothing was being brought, last
 	witnesses []identity.Session // of the hub
 }
 
@@ -91,7 +99,7 @@ func New(c Config) *Exchange {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &Exchange{journal: c.Journal, config: c, log: c.Log, links: map[*peer]struct{}{}, pulling: map[message.LogID]*pull{}}
+	x := &Exchange{journal: c.Journal, config: c, log: c.Log, links: map[*peer]struct{}{}, pulling: map[message.LogID]*pull{}, free: time.Now()}
 	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}}
 	return x
 }
@@ -160,27 +168,47 @@ func (x *Exchange) forget(p *peer) {
 	delete(x.links, p)
 	for l, q := range x.pulling {
 		if q.by == p {
-			delete(x.pulling, l)
+			x.endLocked(l, q)
 		}
 	}
 	x.mu.Unlock()
 	x.acks.forget(p)
 }
 
-// A pull is a log that a link brings. One that brings nothing for a while may be taken over: heads are easily claimed.
+// A pull is a log that a link brings. Heads are easily claimed: a log of which a link brought nothing is open, anyone may be asked for it until someone brings something.
 type pull struct {
-	by    *peer
-	until time.Time
+	by      *peer // nil: open
+	until   time.Time
+	brought bool
+}
+
+// endLocked: nobody brings l any more.
+func (x *Exchange) endLocked(l message.LogID, q *pull) {
+	if q.brought {
+		delete(x.pulling, l)
+	}
+	q.by = nil
 }
 
 // pull reserves a log for p; false: another link brings it.
 func (x *Exchange) pull(l message.LogID, p *peer) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if q := x.pulling[l]; q != nil && q.by != p && time.Now().Before(q.until) {
+	q := x.pulling[l]
+	switch {
+	case q == nil:
+		if len(x.pulling) >= maxPulling {
+			maps.DeleteFunc(x.pulling, func(_ message.LogID, q *pull) bool { return q.by == nil })
+		}
+		if len(x.pulling) < maxPulling {
+			x.pulling[l] = &pull{by: p, until: time.Now().Add(pullPatience)}
+		}
+	case q.by == nil || q.by == p:
+	case time.Now().Before(q.until):
 		return false
+	default:
+		q.by, q.brought = nil, false
 	}
-	x.pulling[l] = &pull{p, time.Now().Add(pullPatience)}
 	return true
 }
 
@@ -190,11 +218,14 @@ func (x *Exchange) pulled(l message.LogID, p *peer, done bool) {
 	defer x.mu.Unlock()
 	q := x.pulling[l]
 	switch {
-	case q == nil || q.by != p:
-	case done:
+	case q == nil:
+	case q.by == nil && !done:
 		delete(x.pulling, l)
+	case q.by != p:
+	case done:
+		x.endLocked(l, q)
 	default:
-		q.until = time.Now().Add(pullPatience)
+		q.until, q.brought = time.Now().Add(pullPatience), true
 	}
 }
 
@@ -204,9 +235,10 @@ func (x *Exchange) busy() bool {
 	defer x.mu.Unlock()
 	now := time.Now()
 	for _, q := range x.pulling {
-		if now.Before(q.until) {
-			return true
+		if q.by != nil && now.Before(q.until) {
+			return now.Sub(x.free) < maxBusy
 		}
 	}
+	x.free = now
 	return false
 }

@@ -41,6 +41,10 @@ type peer struct {
 	walking  bool
 	clock    time.Duration // the peer's clock minus ours
 	clocked  bool
+
+	// What follows is the reader's.
+	again time.Time     // when a difference is talked about next
+	rest  time.Duration // how long after this time; 0: something came since
 }
 
 func newPeer(x *Exchange, l Link) *peer {
