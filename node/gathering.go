@@ -45,6 +45,7 @@ type gatherings struct {
 	nick    func() string
 	changed func() // the current gathering is another; must not block
 	broken  func(error)
+	notice  func(text, hint string)
 	log     *slog.Logger
 
 	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.
@@ -95,6 +96,9 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	j, err := journal.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
+	}
+	if aside := j.Recovered(); aside != "" {
+		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	at := &gathering{realm: r, alone: alone, journal: j, book: book{journal: j}, stop: stop, done: make(chan struct{})}
@@ -291,12 +295,13 @@ func merge(a, b []journal.Line) []journal.Line {
 // close closes what is open.
 func (g *gatherings) close() error {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if !g.current.alone && !g.network.Closed() {
 		g.rememberLocked(g.current.realm)
 	}
+	open := []*gathering{g.current, g.alone, g.earlier}
+	g.mu.Unlock()
 	var errs []error
-	for _, at := range []*gathering{g.current, g.alone, g.earlier} {
+	for _, at := range open {
 		if at != nil {
 			errs = append(errs, at.close())
 		}

@@ -9,7 +9,7 @@
 // Order: a subscription gives messages in the order of arrival in the journal. Presence, hub and deliveries are states: a subscriber that looks late sees the newest, and
 // how it got there is not replayed.
 //
-// Realms (DESIGN §3): a node of an open network starts alone, in a store that is never exchanged; it enters a realm when it links to a hub or the first other links to it, and takes
+// Realms. The open network has one name everywhere, so each gathering of it has a history of its own, its realm; else a laptop would carry the office's talk to a café. A node of an open network starts alone, in a store that is never exchanged; it enters a realm when it links to a hub or the first other links to it, and takes
 // along what was said here meanwhile.
 package node
 
@@ -126,7 +126,7 @@ func (n *Node) open() (err error) {
 	}
 	n.own = newDeliveries(n.watch.wake, n.serving.Load)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, log: c.Log}
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, notice: n.notice, log: c.Log}
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of
 	}

@@ -18,7 +18,7 @@ type Snapshot struct {
 	People  []Person  // who is here, this one included, sorted by nick
 	Rooms   []Room    // joined, the lobby first
 	Realms  []RealmInfo
-	// Undecided: no gathering joined yet; what is said waits here (DESIGN §3, realms).
+	// Undecided: no gathering joined yet; what is said waits here.
 	Undecided bool
 	Address   netip.Addr // this node's, as others are told; invalid: no network interface
 	// Members of the roster: for /hub.

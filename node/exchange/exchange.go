@@ -1,15 +1,16 @@
 // Package exchange keeps two journals equal over a connection. Both ends run the same function; the hub is the end that others have dialled, and differs
 // only in what it is asked to count: acknowledgements and clocks.
 //
-// How two ends become equal (DESIGN §6). Each says in STATE what it holds: a root over the closed days and the sum of today. Where they differ each end asks for
+// How two ends become equal. Each says in STATE what it holds: a root over the closed days and the sum of today. Where they differ each end asks for
 // the other's sums, then for the heads of the days that differ, newest first, then for the logs it lacks (WANT). Everything is asked for by the end that
 // lacks it, one page at a time, so that neither end holds more than a page of the other's in memory; a log that another link is bringing already
-// is not asked for twice. From the moment STATE was made, what arrives in the journal is sent on in order of arrival (the tail), minus what came from this link, what is
-// older than the other keeps, and what a long catch-up brought. Once a second BEAT carries the root of an end that is caught up; the other compares when nothing is in
+// is not asked for twice, unless it brings nothing. A live run that leaves a gap is asked for at once, not at the next comparison. From the
+// moment STATE was made, what arrives in the journal is sent on in order of arrival (the tail), minus what came from this link, what is older
+// than the other keeps, and what a long catch-up brought. Once a second BEAT carries the root of an end that is caught up; the other compares when nothing is in
 // flight, and a difference starts again from STATE.
 //
 // Goroutines: Run reads on the caller's goroutine and has one writer. The writer owns the connection's write side: it sends, in this order, what the reader answered,
-// what Control has to say, the tail from its cursor, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
+// the tail from its cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
 // a peer that asks without reading the answers is cut off.
 //
 // Back-pressure: a slow peer only lags, its cursor behind the journal's end; one that does not take a write within WriteTimeout is cut off. A peer that says too much is
