@@ -27,24 +27,41 @@ func (s Step) String() string {
 	return fmt.Sprintf("%7.3fs %s %s %d %v", s.At.Seconds(), s.Do, host, s.N, s.For)
 }
 
-// faults are what happens and how often, beside what is said. Hub is how much likelier it meets the hub.
+// faults are what happens and how often, beside what is said: hub is how much likelier it meets the hub, talk that people often speak just before it.
 var faults = []struct {
 	do          string
 	weight, hub int
+	talk        bool
 }{
-	{"start", 18, 0}, // one that is down
-	{"kill", 8, 10},
-	{"power", 4, 5},
-	{"stop", 4, 4},
-	{"reset", 8, 6}, // connections
-	{"cut", 3, 3},
-	{"heal", 8, 0}, // one that is cut off
-	{"split", 5, 0},
-	{"join", 8, 0},
-	{"loss", 4, 0},
-	{"calm", 6, 0}, // no loss
-	{"stall", 6, 5},
-	{"blackout", 1, 0},
+	{"start", 18, 0, false}, // one that is down
+	{"kill", 8, 10, true},
+	{"power", 4, 5, true},
+	{"stop", 4, 4, true},
+	{"reset", 8, 6, true}, // connections
+	{"cut", 3, 3, true},
+	{"heal", 8, 0, false}, // one that is cut off
+	{"split", 5, 0, true},
+	{"join", 8, 0, false},
+	{"loss", 4, 0, false},
+	{"calm", 6, 0, false}, // no loss
+	{"stall", 6, 5, false},
+	{"blackout", 2, 0, true},
+}
+
+// talk is what is said within the tenth of a second before a fault, sometimes while the disk that it concerns is slow: what is on its way then is what a fault can lose.
+func talk(rng *rand.Rand, fault Step, hosts int) (steps []Step) {
+	before := func(most time.Duration) time.Duration { return fault.At - time.Duration(rng.Int64N(int64(most))) }
+	if rng.IntN(3) == 0 {
+		steps = append(steps, Step{At: before(200 * time.Millisecond), Do: "stall", Host: fault.Host, N: rng.IntN(30), For: 300 * time.Millisecond})
+	}
+	for range rng.IntN(4) {
+		speaker := rng.IntN(hosts)
+		if rng.IntN(3) == 0 {
+			speaker = fault.Host
+		}
+		steps = append(steps, Step{At: before(100 * time.Millisecond), Do: "say", Host: speaker, N: 1 + rng.IntN(3)})
+	}
+	return steps
 }
 
 // schedule draws what happens to a number of hosts. It is the seed's alone: nothing that happens changes it.
@@ -64,6 +81,9 @@ func schedule(rng *rand.Rand, hosts int, length time.Duration, open bool) []Step
 					s.Host = hub
 				}
 				steps = append(steps, s)
+				if f.talk {
+					steps = append(steps, talk(rng, s, hosts)...)
+				}
 				break
 			}
 			k -= f.weight + f.hub

@@ -24,6 +24,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/identity"
+	"earshot/node/message"
 	"earshot/node/nodetest"
 	"earshot/node/nodetest/instance"
 )
@@ -47,6 +48,7 @@ type world struct {
 	began time.Time
 	hosts []*host
 	lines map[string]*line // by text
+	lost  int              // disks
 
 	mu    sync.Mutex // protects trace
 	trace []string
@@ -61,6 +63,7 @@ type host struct {
 	dirs     int
 	snapshot string
 	snapAt   time.Time
+	held     held // as of the last audit
 	runs     []*run
 }
 
@@ -73,7 +76,11 @@ type run struct {
 	done  chan struct{} // closed when nothing is being said any more
 	until time.Time     // what it told later does not count; zero: it runs
 	ended bool
-	told  []node.Event
+	// of audit
+	audited int
+	keys    map[message.ID]node.Key
+	ticks   map[message.ID]int
+	told    []node.Event
 
 	mu       sync.Mutex // protects accepted
 	accepted []string
@@ -205,6 +212,9 @@ func (w *world) step(s Step) {
 				up.say(w)
 			}
 		}
+		if s.N > 1 {
+			w.audit()
+		}
 	case "start":
 		for i := range w.hosts {
 			if down := w.hosts[(s.Host+i)%len(w.hosts)]; down.up() == nil {
@@ -244,6 +254,7 @@ func (w *world) step(s Step) {
 		w.lan.Loss(0)
 	case "stall":
 		h.disk.set(time.Duration(1+s.N%30)*time.Millisecond, s.For)
+		w.audit()
 	case "snapshot":
 		synctest.Wait()
 		h.snapshot, h.snapAt = w.newDir(h), time.Now()
@@ -267,14 +278,17 @@ func (w *world) split(n int) {
 func (w *world) start(h *host) *run {
 	h.disk.set(0, 0)
 	w.lan.Heal(h.name)
-	r := &run{host: h, n: len(h.runs), said: make(chan string, 1<<10), done: make(chan struct{})}
+	r := &run{host: h, n: len(h.runs), said: make(chan string, 1<<10), done: make(chan struct{}),
+		keys: map[message.ID]node.Key{}, ticks: map[message.ID]int{}}
 	c := h.config
 	c.HostDir, c.Nick = h.dir, h.name
 	c.Log = slog.New(&tracer{w: w, name: fmt.Sprintf("%s%d", h.name, r.n)})
 	r.Instance = instance.Start(w.t, w.lan, h.name, c)
-	synctest.Wait()
-	h.disk.attach(w.t, h.dir)
-	h.disk.set(5*time.Millisecond, 0)
+	if !w.c.Open { // there a history is closed while others wait for a mutex, and fake time with them
+		synctest.Wait()
+		h.disk.attach(w.t, h.dir)
+		h.disk.set(5*time.Millisecond, 0)
+	}
 	h.runs = append(h.runs, r)
 	w.logf("-- started %s%d session %x", h.name, r.n, r.Session())
 	go r.sayAll()
@@ -329,7 +343,7 @@ func (w *world) kill(h *host, power bool) {
 	if r == nil {
 		return
 	}
-	synctest.Wait()
+	w.audit()
 	next := w.newDir(h)
 	copyDisk(w.t, h.dir, next)
 	w.ends(r)
@@ -347,6 +361,7 @@ func (w *world) stop(h *host) {
 	if r == nil {
 		return
 	}
+	w.audit()
 	w.end(r, r.Stop)
 	w.ends(r)
 	r.mu.Lock()
@@ -382,6 +397,8 @@ func (w *world) lose(h *host, s Step) {
 			}
 		}
 	}
+	w.lost++
+	h.held = nil
 	for _, l := range w.lines {
 		if l.by.host == h && l.since.After(since) {
 			l.must = false

@@ -1,0 +1,86 @@
+package storm
+
+import (
+	"database/sql"
+	"testing"
+	"testing/synctest"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// held says how far logs go on a disk.
+type held map[message.LogID]uint64
+
+// readDisk reads it of the stores below dir, whose process runs: of what is committed, nothing that is on its way.
+func readDisk(t testing.TB, dir string) held {
+	t.Helper()
+	logs := held{}
+	for _, path := range stores(t, dir) {
+		db, err := sql.Open("sqlite", "file:"+path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := db.Query("SELECT lid, seq FROM log")
+		if err != nil {
+			t.Fatalf("read %s: %v", path, err)
+		}
+		for rows.Next() {
+			var lid []byte
+			var seq uint64
+			if err := rows.Scan(&lid, &seq); err != nil {
+				t.Fatal(err)
+			}
+			logs[message.LogID(lid)] = seq
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return logs
+}
+
+// audit checks that what was ticked since the last time is on as many disks as was said. Who is down has what it had.
+func (w *world) audit() {
+	w.t.Helper()
+	synctest.Wait()
+	for _, h := range w.hosts {
+		if h.up() != nil {
+			h.held = readDisk(w.t, h.dir)
+		}
+	}
+	for _, h := range w.hosts {
+		r := h.up()
+		if r == nil {
+			continue
+		}
+		events := r.Events()
+		for ; r.audited < len(events); r.audited++ {
+			switch e := events[r.audited].(type) {
+			case node.Said:
+				r.keys[e.ID] = e.Key
+			case node.Delivered:
+				r.ticks[e.ID] = e.Copies
+			}
+		}
+		for id, copies := range r.ticks {
+			key, ok := r.keys[id]
+			if !ok {
+				continue // its own disk is the last to have it
+			}
+			delete(r.ticks, id)
+			n := w.lost // a disk that is gone had it, perhaps
+			for _, h := range w.hosts {
+				if h.held[key.Log] >= key.Seq {
+					n++
+				}
+			}
+			if n < copies {
+				w.errorf("%s%d was told that %x is on %d disks, and it is on %d", h.name, r.n, id, copies, n)
+			}
+		}
+	}
+}
