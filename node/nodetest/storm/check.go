@@ -45,12 +45,30 @@ func (w *world) until(within time.Duration, what string, cond func() bool) bool 
 
 // check checks everything, a while after the faults.
 func (w *world) check() {
+	w.settle("calm")
+	for range 3 {
+		w.encore()
+		w.settle("an encore")
+	}
+	w.finally(w.running())
+	w.newcomer()
+	for _, h := range w.hosts {
+		if r := h.up(); r != nil {
+			w.stop(h)
+		}
+		for _, r := range h.runs {
+			w.events(r)
+		}
+	}
+}
+
+// settle waits until there is one hub and everything is where it belongs.
+func (w *world) settle(after string) {
 	all, calm := w.running(), time.Now()
-	if !w.until(oneHub, "one hub", func() bool { return len(hubs(all)) == 1 }) {
+	if !w.until(oneHub, "one hub after "+after, func() bool { return len(hubs(all)) == 1 }) {
 		for _, i := range all {
 			w.logf("%s %+v", i.Name, i.Snapshot().Hub)
 		}
-		w.until(time.Minute, "one hub, late", func() bool { return len(hubs(all)) == 1 })
 	}
 	if !w.until(together, "all linked to it", func() bool { return linked(all) }) {
 		for _, i := range all {
@@ -67,36 +85,48 @@ func (w *world) check() {
 	for _, s := range w.unticked(len(all)) {
 		w.errorf("%s", s)
 	}
-	w.finally(all)
-	time.Sleep(time.Until(calm.Add(oneHub))) // a box takes the seat in that time
-	first := hubs(all)
-	if !linked(all) {
-		w.errorf("after %v the hubs are %v", oneHub, names(first))
-	}
-	for _, h := range w.hosts {
-		if h.config.ServerOnly && !h.up().Serving() {
-			w.errorf("the box %s is not the hub, but %v", h.name, names(first))
+	time.Sleep(time.Until(calm.Add(oneHub)))
+	// A box takes the seat when it has been there for 2 s, or, where the others had lost it, 5 s and more later: that may be just now.
+	w.until(oneHub, "and so it stays", func() bool { return linked(all) })
+}
+
+// encore takes the hub away from a calm network while everyone speaks: what was on its way to being ticked must be ticked all the same.
+func (w *world) encore() {
+	for range 4 {
+		for _, h := range w.hosts {
+			if w.rng.IntN(2) == 0 {
+				h.up().say(w)
+			}
 		}
+		time.Sleep(time.Duration(w.rng.Int64N(int64(8 * time.Millisecond))))
 	}
+	s := Step{At: time.Since(w.began), Do: []string{"kill", "power", "stop", "cut", "reset"}[w.rng.IntN(5)], Host: hub, N: w.rng.IntN(8)}
+	w.step(s)
+	time.Sleep(time.Duration(w.rng.Int64N(int64(3 * time.Second))))
+	w.calm()
+}
+
+// newcomer starts one more, which gets everything and does not become the hub.
+func (w *world) newcomer() {
+	first := hubs(w.running())
 	newcomer := &host{name: "newcomer", config: node.Config{Network: w.net}, disk: newDisk(w.t, w.dir+"/newcomer")}
 	newcomer.dir = w.newDir(newcomer)
 	w.hosts = append(w.hosts, newcomer)
 	w.start(newcomer)
-	all = w.running()
+	all := w.running()
 	w.until(together, "the newcomer is linked, too", func() bool { return linked(all) })
 	w.until(equal, "and has all the lines", func() bool { return w.same(all) })
 	time.Sleep(4 * time.Second)
-	if now := hubs(all); !slices.Equal(now, first) {
+	if now := hubs(all); !slices.Equal(now, first) && !w.box(now) {
 		w.errorf("the newcomer moved the hub from %v to %v", names(first), names(now))
 	}
-	for _, h := range w.hosts {
-		if r := h.up(); r != nil {
-			w.stop(h)
-		}
-		for _, r := range h.runs {
-			w.events(r)
-		}
-	}
+}
+
+// box reports whether the hub is one that is preferred, which may take the seat at any time.
+func (w *world) box(hubs []*instance.Instance) bool {
+	return slices.ContainsFunc(w.hosts, func(h *host) bool {
+		return h.config.ServerOnly && slices.Equal(hubs, []*instance.Instance{h.up().Instance})
+	})
 }
 
 func hubs(all []*instance.Instance) (hubs []*instance.Instance) {
