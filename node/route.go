@@ -53,6 +53,17 @@ func (s *seat) route(w *way) []string {
 	return unique(out)
 }
 
+// own reports whether this very process listens at an address. One that was killed and started again finds itself where the roster still has the dead one.
+func (s *seat) own(address string) bool {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil || int(a.Port()) != s.node.port.Number() {
+		return false
+	}
+	s.node.mu.Lock()
+	defer s.node.mu.Unlock()
+	return slices.ContainsFunc(s.node.moved, func(b netip.Addr) bool { return a.Addr().WithZone("") == b.WithZone("") })
+}
+
 // addresses lists where an instance may be reached.
 func (s *seat) addresses(id identity.Session) []string {
 	if id == (identity.Session{}) {

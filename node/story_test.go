@@ -127,6 +127,24 @@ func TestHubCrashes(t *testing.T) {
 	})
 }
 
+// A hub that is killed and started again at once is told of itself by the others: it must not wait for it.
+func TestHubIsBackAtOnce(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave", "eve")
+		hub := instance.Meet(t, 3*time.Second, all...)
+		time.Sleep(5 * time.Second) // all know what the hub claims
+		hub.Crash()
+		rest := others(all, hub)
+		instance.Until(t, time.Second, "another serves", func() bool { return slices.ContainsFunc(rest, (*instance.Instance).Serving) })
+		next := rest[slices.IndexFunc(rest, (*instance.Instance).Serving)]
+		back := instance.Start(t, lan, hub.Name, node.Config{})
+		instance.Until(t, time.Second, "it is with the new hub", func() bool { return back.Snapshot().Hub.State == node.Linked })
+		if instance.Meet(t, 3*time.Second, append(rest, back)...) != next {
+			t.Error("the one that came back took the seat")
+		}
+	})
+}
+
 func TestHandover(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		all := start(t, lan, "alice", "bob", "carol")

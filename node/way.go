@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"earshot/node/election"
@@ -90,6 +91,9 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 	w := &way{seat0: s, hand: hand, stop: stop, ended: make(chan struct{}), seat: to, state: election.Dialing, since: time.Now()}
 	c := link.Config{
 		Dial: func(ctx context.Context, address string) (*identity.Conn, error) {
+			if s.own(address) {
+				return nil, fmt.Errorf("dial %s, which is this instance's own: %w", address, syscall.ECONNREFUSED)
+			}
 			return n.port.Dial(ctx, address, identity.ProtoChat, s.expected(w))
 		},
 		Addresses: func() []string { return s.route(w) },
