@@ -130,11 +130,14 @@ func Run(t *testing.T, c Config) {
 		h.dir = w.newDir(h)
 		w.hosts = append(w.hosts, h)
 	}
+	if rng.IntN(4) == 0 {
+		w.twins(w.hosts[0], w.hosts[1])
+	}
 	for _, h := range w.hosts {
 		w.start(h)
 	}
 	if c.Open { // one gathering: what two say that never met is another story
-		instance.Meet(t, 20*time.Second, w.running()...)
+		instance.Until(t, 20*time.Second, "all have met", func() bool { return linked(w.running()) })
 	}
 	steps := schedule(rng, hosts, c.Length, c.Open)
 	for _, s := range steps {
@@ -145,6 +148,25 @@ func Run(t *testing.T, c Config) {
 	}
 	w.calm()
 	w.check()
+}
+
+// twins makes one person of two: the profile was copied to another machine.
+func (w *world) twins(a, b *host) {
+	key := filepath.Join(a.name, "identity.key")
+	if _, err := identity.Load(filepath.Join(a.dir, a.name)); err != nil {
+		w.t.Fatal(err)
+	}
+	secret, err := os.ReadFile(filepath.Join(a.dir, key))
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(b.dir, b.name), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(b.dir, b.name, filepath.Base(key)), secret, 0o600)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.logf("== %s and %s are one person", a.name, b.name)
 }
 
 // logf adds to the trace.
@@ -292,6 +314,11 @@ func (w *world) start(h *host) *run {
 	h.runs = append(h.runs, r)
 	w.logf("-- started %s%d session %x", h.name, r.n, r.Session())
 	go r.sayAll()
+	w.t.Cleanup(func() {
+		if !r.ended { // it goes on after this, where the test failed
+			close(r.said)
+		}
+	})
 	return r
 }
 
