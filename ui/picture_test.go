@@ -25,6 +25,9 @@ func TestPicture(t *testing.T) {
 	f.snapshot.Hub = node.HubChanged{State: node.Linked, Hub: "attic", HubID: box.ID, Term: 7}
 	people := f.snapshot.People
 	people[1].Hub = false
+	for i := range people {
+		people[i].Latency = 0 // nothing measures it yet
+	}
 	f.snapshot.People = []node.Person{people[0], box, people[1], people[2], people[3]}
 	s := newStage(t, 80, 24, f, Config{})
 	s.time = start.Add(-16 * time.Hour)
