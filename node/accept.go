@@ -77,6 +77,9 @@ func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *h
 	s.mu.Unlock()
 	if at, _ := s.node.gather.now(); strange && !at.alone {
 		if r, _, ok := s.node.gather.recognised(h.Session, from, h.Tags); !ok || r != at.realm {
+			if h := s.current(); h != nil && h.Followers() > 0 {
+				return nil // it shows soon whether they are still there; who comes tries again
+			}
 			s.mu.Lock()
 			s.departLocked() // who comes is not of the gathering this machine was in
 			s.mu.Unlock()

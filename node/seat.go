@@ -41,7 +41,8 @@ type seat struct {
 	hints   map[identity.Session][]string // addresses by instance, as discovery, goodbyes and redirects told
 	learned []string                      // addresses of those who could be the hub, for who cannot find them otherwise
 	met     map[netip.AddrPort]time.Time
-	strange bool      // this machine may be in another place than the gathering
+	strange bool      // this machine may be in another place than the gathering,
+	movedAt time.Time // since then
 	handed  time.Time // until then the way to the successor that the last hub named is no loss
 }
 
@@ -54,6 +55,8 @@ const (
 	maxMet = 32
 	// handover is how long a handover may take before it counts as a loss.
 	handover = time.Second
+	// settled is after how long a link that is still up shows that a machine whose addresses changed is where it was: a dead one has ended by then.
+	settled = 6 * time.Second
 	// again is how long a way that ended rests before the same is tried again.
 	again = 150 * time.Millisecond
 )
@@ -84,6 +87,7 @@ func (s *seat) run(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		leaving := ctx.Err() != nil
+		s.retry = time.Time{}
 		in := s.input(leaving)
 		action, wake := s.election.Step(time.Now(), in)
 		s.play(ctx, action, in)
@@ -132,10 +136,31 @@ func (s *seat) input(leaving bool) election.Input {
 	for _, o := range s.order.Successors {
 		in.Order = append(in.Order, election.ID(o))
 	}
-	if s.strange && len(in.Members) == 0 && in.Followers == 0 && in.Link != election.Linked {
-		s.departLocked()
+	if s.strange {
+		s.placeLocked(in)
 	}
 	return in
+}
+
+// placeLocked finds out whether this machine, which moved, is still with its gathering: links that are up much later than it takes to notice a dead one say so, and
+// when nobody is left it is not.
+func (s *seat) placeLocked(in election.Input) {
+	with := in.Followers > 0 || in.Link == election.Linked
+	switch known := s.movedAt.Add(settled); {
+	case with && !time.Now().Before(known):
+		s.strange = false
+	case with:
+		s.retryAt(known)
+	case len(in.Members) == 0:
+		s.departLocked()
+	}
+}
+
+// retryAt has run look again at t at the latest.
+func (s *seat) retryAt(t time.Time) {
+	if s.retry.IsZero() || t.Before(s.retry) {
+		s.retry = t
+	}
 }
 
 // departLocked leaves the gathering of another place.
@@ -221,9 +246,6 @@ func (s *seat) openLocked(at *gathering) {
 			return
 		}
 		n.people.serve(h.People())
-		s.mu.Lock()
-		s.strange = s.strange && h.Followers() == 0
-		s.mu.Unlock()
 		s.look()
 	}})
 	s.hub = h
@@ -320,7 +342,7 @@ func (s *seat) moved(again bool) {
 	if again {
 		s.node.gather.arrived()
 		s.mu.Lock()
-		s.strange = true
+		s.strange, s.movedAt = true, time.Now()
 		s.mu.Unlock()
 	}
 	s.look()

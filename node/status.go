@@ -25,9 +25,7 @@ func (s *seat) show(a election.Action) {
 	handed := s.handed
 	s.mu.Unlock()
 	if status.State == Searching && time.Now().Before(handed) {
-		if s.retry.IsZero() || handed.Before(s.retry) {
-			s.retry = handed
-		}
+		s.retryAt(handed)
 		return // the next hub is known: nothing is lost
 	}
 	if status.State == Serving {

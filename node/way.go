@@ -43,7 +43,6 @@ func (w *way) linked() bool {
 
 // follow works the way that the election wants, or the one given by hand where there is no other.
 func (s *seat) follow(ctx context.Context, a election.Action) {
-	s.retry = time.Time{}
 	s.mu.Lock()
 	w := s.way
 	s.mu.Unlock()
@@ -77,7 +76,7 @@ func (s *seat) follow(ctx context.Context, a election.Action) {
 func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat, hand bool) {
 	if old != nil && over && old.aims(to.Hub) {
 		if till := old.last().Add(again); time.Now().Before(till) {
-			s.retry = till
+			s.retryAt(till)
 			return
 		}
 	}

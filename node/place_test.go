@@ -1,0 +1,81 @@
+package node_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/instance"
+)
+
+// unplug and plug are what pulling a cable and putting it in somewhere do to a machine's addresses.
+func unplug(i *instance.Instance) { i.Moved(nil) }
+
+func plug(lan *nodetest.LAN, i *instance.Instance) { i.Moved([]netip.Addr{lan.Host(i.Name).IP()}) }
+
+// A hub whose cable was touched goes on with its gathering, also when somebody new comes at that moment.
+func TestReplugKeepsTheGathering(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "dave")
+		instance.Meet(t, 3*time.Second, all...)
+		all[2].Say("the office's history")
+		same(t, 2*time.Second, 1, all...)
+		all[2].Stop() // nobody is left who could say it anew
+		all = all[:2]
+		hub := instance.Meet(t, 8*time.Second, all...)
+		follower := others(all, hub)[0]
+		before := len(follower.Events())
+		unplug(hub)
+		plug(lan, hub)
+		carol := instance.Start(t, lan, "carol", node.Config{})
+		all = append(all, carol)
+		instance.Meet(t, 15*time.Second, all...)
+		same(t, 3*time.Second, 1, all...)
+		for _, e := range follower.Events()[before:] {
+			if h, ok := e.(node.HubChanged); ok {
+				t.Errorf("%s saw %+v", follower.Name, h)
+			}
+		}
+	})
+}
+
+// A laptop that is carried from the office to a café while earshot runs tells nobody there what was said in the office, whoever is the hub.
+func TestCarriedToACafe(t *testing.T) {
+	for _, first := range []string{"laptop", "stranger"} {
+		t.Run(first, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				office := start(t, lan, "laptop", "desk")
+				instance.Meet(t, 3*time.Second, office...)
+				laptop := office[0]
+				laptop.Say("the office's secret")
+				office[1].Say("the desk's secret")
+				same(t, 2*time.Second, 2, office...)
+				unplug(laptop)
+				lan.Split([]string{"desk"}, []string{"laptop", "stranger"})
+				var stranger *instance.Instance
+				if first == "stranger" {
+					stranger = instance.Start(t, lan, "stranger", node.Config{})
+					time.Sleep(2 * time.Second)
+				}
+				plug(lan, laptop)
+				if stranger == nil {
+					stranger = instance.Start(t, lan, "stranger", node.Config{})
+				}
+				instance.Meet(t, 30*time.Second, laptop, stranger)
+				laptop.Say("hello café")
+				instance.Until(t, 5*time.Second, "the stranger hears it", func() bool {
+					return len(stranger.Lines(instance.Lobby)) > 0
+				})
+				time.Sleep(10 * time.Second)
+				for _, l := range stranger.Lines(instance.Lobby) {
+					if strings.Contains(l, "secret") {
+						t.Errorf("the stranger has %q", l)
+					}
+				}
+			})
+		})
+	}
+}
