@@ -42,7 +42,7 @@ func (s *spoken) copies() int {
 }
 
 func (s *spoken) done() bool {
-	return (s.durable || !s.kept) && (s.others >= 2 || s.every && s.others >= 1)
+	return (s.durable || !s.kept) && s.copies() >= 2 && (s.others >= 2 || s.every)
 }
 
 const (

@@ -278,6 +278,21 @@ func (x *Exchange) Witnesses(sessions []identity.Session) {
 	}
 }
 
+// Forgets reports whether the instance linked has said that it keeps nothing on disk: it is no use as a witness.
+func (x *Exchange) Forgets(s identity.Session) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for p := range x.links {
+		p.mu.Lock()
+		forgets := p.Hello.Session == s && p.state != nil && !p.state.Durable
+		p.mu.Unlock()
+		if forgets {
+			return true
+		}
+	}
+	return false
+}
+
 // Witness says whether this end is one, on a link to the hub.
 func (x *Exchange) Witness(yes bool) {
 	x.mu.Lock()

@@ -190,7 +190,8 @@ func (h *Hub) SetSelf(p wire.Person) {
 	h.setLocked(p)
 }
 
-// SetOrder announces the succession, and who the witnesses are: the first two successors, or whoever else is linked, on machines of their own.
+// SetOrder announces the succession, and who the witnesses are: the first two successors, or whoever else is linked, on machines of their own
+// that keep history. It is to be called again now and then: who keeps none says so only once linked.
 func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -210,7 +211,7 @@ func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
 	witnesses := []identity.Session{}
 	for _, s := range slices.Concat(first, all) {
 		m := h.members[s]
-		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == wire.MaxWitnesses {
+		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == wire.MaxWitnesses || h.config.Exchange.Forgets(s) {
 			continue
 		}
 		hosts = append(hosts, m.person.Host)
