@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -26,6 +27,7 @@ type disk struct {
 	mu      sync.Mutex // protects what follows
 	latency time.Duration
 	stuck   time.Time // commits wait until then
+	full    time.Time // they fail until then
 }
 
 // disks finds a disk by its name. SQLite's functions are the process's, so this must be too.
@@ -39,7 +41,7 @@ func newDisk(t testing.TB, name string) *disk {
 	disks.once.Do(func() {
 		sqlite.MustRegisterScalarFunction("storm_wait", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 			if d, ok := disks.byName.Load(args[0]); ok {
-				d.(*disk).wait()
+				return int64(0), d.(*disk).wait()
 			}
 			return int64(0), nil
 		})
@@ -51,10 +53,13 @@ func newDisk(t testing.TB, name string) *disk {
 }
 
 // wait is one row's share of a commit.
-func (d *disk) wait() {
+func (d *disk) wait() error {
 	d.mu.Lock()
-	left := d.latency
+	left, full := d.latency, time.Now().Before(d.full)
 	d.mu.Unlock()
+	if full {
+		return errFull
+	}
 	for left > 0 {
 		step := min(left, 10*time.Millisecond)
 		time.Sleep(step)
@@ -64,13 +69,23 @@ func (d *disk) wait() {
 		}
 		d.mu.Unlock()
 	}
+	return nil
 }
+
+var errFull = errors.New("no room")
 
 // set makes commits wait: each row for latency, and all until stuck.
 func (d *disk) set(latency, stuck time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.latency, d.stuck = latency, time.Now().Add(stuck)
+	d.latency, d.stuck, d.full = latency, time.Now().Add(stuck), time.Time{}
+}
+
+// fill makes commits fail for a while.
+func (d *disk) fill(long time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.full = time.Now().Add(long)
 }
 
 // attach lets the stores below dir wait for d. Nothing may be writing to them.

@@ -46,6 +46,8 @@ var faults = []struct {
 	{"calm", 6, 0, false}, // no loss
 	{"stall", 6, 5, false},
 	{"blackout", 2, 0, true},
+	{"full", 2, 2, true},
+	{"rename", 2, 1, false},
 }
 
 // talk is what is said within the tenth of a second before a fault, sometimes while the disk that it concerns is slow: what is on its way then is what a fault can lose.
@@ -104,9 +106,9 @@ func schedule(rng *rand.Rand, hosts int, length time.Duration, open bool) []Step
 		victim := rng.IntN(hosts)
 		switch rng.IntN(4) {
 		case 0:
-			steps = append(steps, Step{At: at, Do: "wipe", Host: victim, N: rng.IntN(2)})
+			steps = append(steps, Step{At: at, Do: "wipe", Host: victim, N: rng.IntN(4)})
 		case 1:
-			steps = append(steps, Step{At: at, Do: "wipe", Host: hub, N: rng.IntN(2)})
+			steps = append(steps, Step{At: at, Do: "wipe", Host: hub, N: rng.IntN(4)})
 		case 2:
 			steps = append(steps, Step{At: at / 2, Do: "snapshot", Host: victim}, Step{At: at, Do: "restore", Host: victim})
 		}

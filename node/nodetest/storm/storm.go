@@ -39,16 +39,17 @@ type Config struct {
 
 // A world is a storm under way. Its methods are called by the test's goroutine.
 type world struct {
-	t     testing.TB
-	c     Config
-	rng   *rand.Rand // what the schedule does not fix
-	lan   *nodetest.LAN
-	net   *identity.Network
-	dir   string
-	began time.Time
-	hosts []*host
-	lines map[string]*line // by text
-	lost  int              // disks
+	t      testing.TB
+	c      Config
+	rng    *rand.Rand // what the schedule does not fix
+	lan    *nodetest.LAN
+	net    *identity.Network
+	dir    string
+	began  time.Time
+	hosts  []*host
+	lines  map[string]*line // by text
+	lost   int              // disks
+	filled time.Time        // until then a disk was full
 
 	mu    sync.Mutex // protects trace
 	trace []string
@@ -76,6 +77,7 @@ type run struct {
 	done  chan struct{} // closed when nothing is being said any more
 	until time.Time     // what it told later does not count; zero: it runs
 	ended bool
+	full  bool // its disk was, once
 	// of audit
 	audited int
 	keys    map[message.ID]node.Key
@@ -129,6 +131,12 @@ func Run(t *testing.T, c Config) {
 		h.disk = newDisk(t, filepath.Join(w.dir, h.name))
 		h.dir = w.newDir(h)
 		w.hosts = append(w.hosts, h)
+	}
+	if rng.IntN(5) == 0 {
+		w.hosts[2].config.NoHistory = true
+	}
+	if rng.IntN(5) == 0 {
+		w.hosts[3].config.ServerOnly, w.hosts[3].config.NeverHub = false, true
 	}
 	if rng.IntN(4) == 0 {
 		w.twins(w.hosts[0], w.hosts[1])
@@ -277,6 +285,15 @@ func (w *world) step(s Step) {
 	case "stall":
 		h.disk.set(time.Duration(1+s.N%30)*time.Millisecond, s.For)
 		w.audit()
+	case "full":
+		if up != nil && !w.c.Open {
+			h.disk.fill(s.For)
+			up.full, w.filled = true, time.Now().Add(s.For)
+		}
+	case "rename":
+		if up != nil {
+			up.said <- "/"
+		}
 	case "snapshot":
 		synctest.Wait()
 		h.snapshot, h.snapAt = w.newDir(h), time.Now()
@@ -339,6 +356,10 @@ func (r *run) say(w *world) {
 func (r *run) sayAll() {
 	defer close(r.done)
 	for text := range r.said {
+		if text == "/" {
+			r.Do(context.Background(), node.Rename{Nick: fmt.Sprint(r.host.name, rand.IntN(100))}) // not, where the disk is full
+			continue
+		}
 		if err := r.Do(context.Background(), node.Say{Room: instance.Lobby, Text: text}); err == nil {
 			r.mu.Lock()
 			r.accepted = append(r.accepted, text)
@@ -353,10 +374,10 @@ func (w *world) ends(r *run) {
 	w.mustHave(r)
 }
 
-// mustHave says of the lines that a process told as its own that they must be everywhere: it has them on its disk.
+// mustHave says of the lines that a process told as its own that they must be everywhere: it has them on its disk. One whose disk was full tells what it has not.
 func (w *world) mustHave(r *run) {
 	for _, e := range r.told {
-		if s, ok := e.(node.Said); ok {
+		if s, ok := e.(node.Said); ok && (!r.full || r.host.held[s.Key.Log] >= s.Key.Seq) && !r.host.config.NoHistory {
 			if l := w.lines[s.Text]; l != nil && l.by == r && !l.must && l.since.IsZero() {
 				l.must, l.since = true, time.Now()
 			}
@@ -391,6 +412,9 @@ func (w *world) stop(h *host) {
 	w.audit()
 	w.end(r, r.Stop)
 	w.ends(r)
+	if h.config.NoHistory {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, text := range r.accepted {
@@ -416,10 +440,19 @@ func (w *world) lose(h *host, s Step) {
 	case s.Do == "restore":
 		copyDisk(w.t, h.snapshot, h.dir)
 		since = h.snapAt
-	case s.N == 0:
+	case s.N > 0:
 		copyDisk(w.t, old, h.dir)
 		for _, path := range stores(w.t, h.dir) {
-			if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+			var err error
+			switch s.N {
+			case 1:
+				err = os.RemoveAll(filepath.Dir(path)) // all but the key
+			case 2:
+				err = os.Remove(path)
+			case 3:
+				err = os.WriteFile(path, []byte("what a dying disk reads"), 0o600)
+			}
+			if err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -447,7 +480,13 @@ func (w *world) calm() {
 			w.start(h)
 		}
 	}
+	if time.Since(w.filled) < retry { // a disk that was full is tried again by then
+		time.Sleep(retry)
+	}
 }
+
+// retry is the longest that a journal waits before it tries again to write.
+const retry = 10 * time.Second
 
 // A tracer writes a process's log into the trace.
 type tracer struct {
