@@ -123,6 +123,12 @@ func (w *world) newcomer() {
 	w.until(together, "the newcomer is linked, too", func() bool { return linked(all) })
 	w.until(equal, "and has all the lines", func() bool { return w.same(all) })
 	time.Sleep(4 * time.Second)
+	w.mu.Lock()
+	differ := time.Since(w.differ)
+	w.mu.Unlock()
+	if differ < 3*time.Second {
+		w.errorf("journals that are equal were found to differ %v ago", differ)
+	}
 	if now := hubs(all); !slices.Equal(now, first) && !w.box(now) {
 		w.errorf("the newcomer moved the hub from %v to %v", names(first), names(now))
 	}

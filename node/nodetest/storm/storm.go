@@ -51,8 +51,9 @@ type world struct {
 	lost   int              // disks
 	filled time.Time        // until then a disk was full
 
-	mu    sync.Mutex // protects trace
-	trace []string
+	mu     sync.Mutex // protects what follows
+	trace  []string
+	differ time.Time // when two journals were last found to differ
 }
 
 // A host is a machine and the process on it.
@@ -510,5 +511,10 @@ func (l *tracer) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	l.w.logf("%s %v %s%s", l.name, r.Level, r.Message, b.String())
+	if r.Message == "journals differ" { // package exchange
+		l.w.mu.Lock()
+		l.w.differ = time.Now()
+		l.w.mu.Unlock()
+	}
 	return nil
 }
