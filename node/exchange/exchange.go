@@ -148,6 +148,13 @@ func (x *Exchange) Run(ctx context.Context, l Link) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(ctx, func() { abort(l.Conn) })
 	defer stop()
+	if l.Hub { // before the writer begins: STATE comes first, and the writer has more to say
+		if err := p.offer(true); err != nil {
+			cancel(err)
+			abort(l.Conn)
+			return err
+		}
+	}
 	var writer sync.WaitGroup
 	writer.Go(func() { cancel(p.write(ctx)) })
 	cancel(p.read(ctx))

@@ -362,3 +362,38 @@ func TestOtherRealm(t *testing.T) {
 		}
 	})
 }
+
+// A talker is a Control that has something to say from the start.
+type talker struct{ said bool }
+
+func (c *talker) Receive(wire.Type, []byte) error { return nil }
+func (c *talker) Changed() <-chan struct{}        { return nil }
+func (c *talker) Next(b []byte, _ bool) []byte {
+	if !c.said {
+		b = wire.Append(b, wire.TypePresence, &wire.Presence{Full: true})
+	}
+	c.said = true
+	return b
+}
+
+// What a hub says first is STATE, however much else it has to say: the other end takes it for no hub otherwise.
+func TestHubBeginsWithState(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := newReplica(t, lan, "hub")
+		for range 200 {
+			here, there := ends(t, lan, "follower", hub)
+			ctx, stop := context.WithCancel(t.Context())
+			var done sync.WaitGroup
+			done.Go(func() {
+				hub.x.Run(ctx, exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: identity.NewSession()}, Control: &talker{}})
+			})
+			kind, _, err := wire.NewReader(here).Next()
+			stop()
+			done.Wait()
+			here.Close()
+			if err != nil || kind != wire.TypeState {
+				t.Fatalf("the first frame is of type %d, %v; want STATE", kind, err)
+			}
+		}
+	})
+}

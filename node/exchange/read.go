@@ -20,11 +20,7 @@ func (p *peer) read(ctx context.Context) error {
 	if p.Hub && p.exchange.config.Limit != nil {
 		limit = p.exchange.config.Limit(p.Peer)
 	}
-	if p.Hub {
-		if err := p.offer(true); err != nil {
-			return err
-		}
-	} else if p.State != nil {
+	if p.State != nil {
 		if err := p.compare(p.State); err != nil {
 			return err
 		}
