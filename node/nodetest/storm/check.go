@@ -93,13 +93,13 @@ func (w *world) settle(after string) {
 // encore takes the hub away from a calm network while everyone speaks, to slow disks as to quick ones: what was on its way to being ticked must be ticked all the same.
 func (w *world) encore() {
 	for _, h := range w.hosts {
-		if w.rng.IntN(3) == 0 {
+		if w.rng.IntN(3) == 0 || h.up().Serving() && w.rng.IntN(2) == 0 {
 			h.disk.set(5*time.Millisecond, time.Duration(w.rng.Int64N(int64(300*time.Millisecond))))
 		}
 	}
 	for range 4 {
 		for _, h := range w.hosts {
-			if w.rng.IntN(2) == 0 {
+			if w.rng.IntN(2) == 0 || h.up().Serving() {
 				h.up().say(w)
 			}
 		}
