@@ -39,6 +39,7 @@ type subscription struct {
 	first    []*gathering // whose history is told first
 	version  uint64
 	cursor   *journal.Cursor
+	held     []journal.Entry          // own, not yet known to be on this disk
 	shown    map[identity.Realm]int64 // how far each gathering's history was told; the zero realm: alone
 	met      bool                     // something of a gathering was told
 	told     map[message.ID]struct{}  // the newest messages told, whatever the gathering
@@ -150,9 +151,12 @@ func (s *subscription) past(max int) bool {
 
 // enter goes on with another gathering, after what was told of it before.
 func (s *subscription) enter(at *gathering, version uint64) bool {
-	if s.at != nil {
-		s.shown[s.at.realm] = s.cursor.Arrival()
+	for _, e := range s.held { // what was left is on disk, or on its way there
+		if !s.entry(e) {
+			return false
+		}
 	}
+	s.held, s.shown[s.at.realm] = nil, s.cursor.Arrival()
 	s.at, s.version = at, version
 	if told, ok := s.shown[at.realm]; ok {
 		s.cursor = at.journal.Follow(told)
@@ -211,47 +215,50 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 	return true
 }
 
-// lines tells what arrived in the journal. Own lines are told once they are on this disk.
+// lines tells what arrived in the journal. Own lines are told once they are on this disk; others' do not wait for them.
 func (s *subscription) lines() bool {
+	if !s.settled() {
+		return false
+	}
 	for {
 		entries, err := s.cursor.Next(64 << 10)
 		if err != nil || len(entries) == 0 {
 			return true // an error: it was closed, and there is another
 		}
 		for _, e := range entries {
-			lines, err := s.at.journal.Lines(e)
-			if err != nil {
-				s.node.log.Warn("cannot read what arrived", "err", err)
-				continue
-			}
-			mine := e.From == 0 && s.at.journal.Persistent()
-			if mine && !s.durable(e.Arrival) {
-				return true
-			}
-			if !s.tell(lines, e.Bulk || !mine && !s.caughtUp) {
+			if e.From == 0 && s.at.journal.Persistent() {
+				s.held = append(s.held, e)
+			} else if !s.entry(e) {
 				return false
 			}
+		}
+		if !s.settled() {
+			return false
 		}
 	}
 }
 
-// durable waits until an arrival is on this disk, or cannot be for now; false: nobody reads any more.
-func (s *subscription) durable(arrival int64) bool {
+// settled tells the own lines that are on this disk by now, or cannot be for the time being.
+func (s *subscription) settled() bool {
 	j := s.at.journal
-	changed, stop := j.Watch()
-	defer stop()
-	for j.Durable() < arrival && j.Err() == nil {
-		select {
-		case <-changed:
-		case <-s.at.done:
-			return j.Durable() >= arrival
-		case <-s.ctx.Done():
-			return false
-		case <-s.end:
+	for len(s.held) > 0 && (j.Durable() >= s.held[0].Arrival || j.Err() != nil) {
+		e := s.held[0]
+		s.held = s.held[1:]
+		if !s.entry(e) {
 			return false
 		}
 	}
 	return true
+}
+
+// entry tells the lines of one run.
+func (s *subscription) entry(e journal.Entry) bool {
+	lines, err := s.at.journal.Lines(e)
+	if err != nil {
+		s.node.log.Warn("cannot read what arrived", "err", err)
+		return true
+	}
+	return s.tell(lines, e.Bulk || e.From != 0 && !s.caughtUp)
 }
 
 // states tells what is different of the hub, the people here, and the notices.
