@@ -155,23 +155,31 @@ func (g *gatherings) write(ctx context.Context, room string, k message.Kind, bod
 
 // enter goes to the realm r, taking along what was said here since this machine came to the network it is at.
 func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
+	next, left, err := g.move(r)
+	for _, at := range left { // without the lock: a slow disk holds nobody else
+		g.log.Debug("left a gathering", "err", at.close())
+	}
+	return next, err
+}
+
+// move does the work of enter, and returns the gatherings that were left, to be closed.
+func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.current
 	if old.realm == r && !old.alone {
-		return old, nil
+		return old, nil, nil
 	}
 	if g.network.Closed() || r == (identity.Realm{}) {
-		return nil, exchange.ErrRealm
+		return nil, nil, exchange.ErrRealm
 	}
-	next := g.earlier
+	next = g.earlier
 	if next == nil || next.realm != r {
-		var err error
 		if next, err = g.start(r, false); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	} else if err := next.author.Rename(context.Background(), g.nick()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if nonce := old.author.Nonce(); !slices.Contains(g.spoke, nonce) { // a corrected clock begins another
 		g.spoke = append(g.spoke, nonce)
@@ -183,14 +191,14 @@ func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
 	}
 	for _, done := range []*gathering{g.earlier, old} {
 		if done != nil && done != next && done != g.alone {
-			g.log.Debug("left a gathering", "err", done.close())
+			left = append(left, done)
 		}
 	}
 	g.earlier = nil
 	g.setLocked(next)
 	g.rememberLocked(r)
 	g.log.Info("entered a realm", "realm", fmt.Sprintf("%.4x", r[:]))
-	return next, nil
+	return next, left, nil
 }
 
 // arrived: this machine may be at another network from now on. What was said before stays where it was said.
