@@ -135,7 +135,7 @@ func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) erro
 	case errors.Is(err, plain.ErrNobody):
 		hint := "start earshot on another machine of this network, or reach one with --join"
 		if !s.Node.NoHistory {
-			hint += "; what was said is kept, and sent when the next start meets somebody"
+			hint += "; what was said is kept on this machine"
 		}
 		return &cli.Error{Code: cli.ExitNobody, Text: "nobody was there to hear what was said", Hint: hint}
 	case errors.Is(err, syscall.EPIPE): // who reads the output has seen enough
