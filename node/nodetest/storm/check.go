@@ -15,7 +15,7 @@ import (
 
 // How long after the faults things may take.
 const (
-	oneHub   = 5 * time.Second  // DESIGN §10
+	oneHub   = 5 * time.Second
 	together = 10 * time.Second // everyone is linked to it
 	equal    = 10 * time.Second // and from then on, until all have the same
 	settled  = 10 * time.Second // until everything is ticked

@@ -1,4 +1,4 @@
-// Package storm drives whole nodes through a schedule of faults and then checks what DESIGN §10 says must hold: nothing that is on two disks is lost, all replicas are equal,
+// Package storm drives whole nodes through a schedule of faults and then checks what must hold: nothing that is on two disks is lost, all replicas are equal,
 // nothing is told twice, an author's order is kept, and there is one hub.
 //
 // A seed fixes the schedule: who says something when, and what breaks when. How the nodes' goroutines interleave it does not fix, so a
