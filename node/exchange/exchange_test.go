@@ -22,8 +22,8 @@ import (
 type replica struct {
 	t       *testing.T
 	name    string
+	lan     *nodetest.LAN
 	host    *nodetest.Process
-	ip      string
 	who     *identity.Identity
 	session identity.Session
 	journal *journal.Journal
@@ -44,8 +44,7 @@ func newReplica(t *testing.T, lan *nodetest.LAN, name string) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := lan.Host(name)
-	r := &replica{t: t, name: name, host: h.Net(), ip: h.IP().String(), who: who, session: identity.NewSession(), stable: map[uint64]int{}}
+	r := &replica{t: t, name: name, lan: lan, host: lan.Host(name).Net(), who: who, session: identity.NewSession(), stable: map[uint64]int{}}
 	if r.journal, err = journal.Open(journal.Config{Dir: t.TempDir(), Network: identity.NetworkID{1}, Realm: realm}); err != nil {
 		t.Fatal(err)
 	}
@@ -94,23 +93,8 @@ func (r *replica) sayText(text string) journal.Key {
 // link runs the exchange between r, which dials, and hub, and returns what ends it.
 func (r *replica) link(hub *replica) (end func()) {
 	r.t.Helper()
-	l, _, err := hub.host.Listen(0)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	there, here := make(chan net.Conn, 1), net.Conn(nil)
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			r.t.Error(err)
-		}
-		there <- c
-		l.Close()
-	}()
-	if here, err = r.host.Dial(r.t.Context(), l.Addr().String()); err != nil {
-		r.t.Fatal(err)
-	}
-	return r.join(hub, here, <-there)
+	here, there := ends(r.t, r.lan, r.name, hub)
+	return r.join(hub, here, there)
 }
 
 func (r *replica) join(hub *replica, here, there net.Conn) (end func()) {
@@ -258,20 +242,8 @@ func TestStuckReaderHarmsNobody(t *testing.T) {
 		a.link(hub)
 		b.link(hub)
 		stuck := newReplica(t, lan, "stuck")
-		l, _, err := hub.host.Listen(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		c, err := stuck.host.Dial(t.Context(), l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, there := ends(t, lan, "stuck", hub)
 		defer c.Close()
-		there, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
 		ended := make(chan time.Time, 1)
 		go func() {
 			hub.x.Run(t.Context(), exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: stuck.session}})
@@ -337,27 +309,14 @@ func TestStable(t *testing.T) {
 // Another realm is not exchanged with.
 func TestOtherRealm(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
-		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		hub := newReplica(t, lan, "hub")
 		hub.say(1)
-		l, _, err := hub.host.Listen(0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		c, err := a.host.Dial(t.Context(), l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
+		c, there := ends(t, lan, "a", hub)
 		defer c.Close()
-		there, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
 		if _, err := c.Write(wire.Append(nil, wire.TypeState, &wire.State{Realm: identity.Realm{9}})); err != nil {
 			t.Fatal(err)
 		}
-		err = hub.x.Run(t.Context(), exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true})
-		if err == nil {
+		if err := hub.x.Run(t.Context(), exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true}); err == nil {
 			t.Fatal("an exchange with another realm went on")
 		}
 	})

@@ -31,19 +31,7 @@ func (c counted) Write(b []byte) (int, error) {
 // traffic links r to hub and counts the bytes at the hub's end.
 func (r *replica) traffic(hub *replica, in, out *atomic.Int64) {
 	r.t.Helper()
-	l, _, err := hub.host.Listen(0)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer l.Close()
-	here, err := r.host.Dial(r.t.Context(), l.Addr().String())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	there, err := l.Accept()
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	here, there := ends(r.t, r.lan, r.name, hub)
 	r.join(hub, here, counted{there, in, out})
 }
 
