@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"earshot/node/election"
 	"earshot/node/identity"
 	"earshot/node/port"
 )
@@ -39,6 +40,17 @@ type Config struct {
 	// Keep is how long history is kept; 0: 365 days.
 	Keep time.Duration
 	Log  *slog.Logger
+}
+
+// class is how this node ranks as a hub.
+func (c *Config) class() election.Class {
+	switch {
+	case c.NeverHub:
+		return election.Never
+	case c.ServerOnly:
+		return election.Dedicated
+	}
+	return election.Ordinary
 }
 
 const defaultRate = 5 // messages a second: faster than anyone reads

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -24,8 +24,8 @@ type seat struct {
 	kick     chan struct{} // room for one
 
 	// What follows belongs to run.
-	published roster.Status
-	retry     time.Time // when to look again: a way that ended may be tried then
+	published *roster.Status // nil: nothing yet
+	retry     time.Time      // when to look again: a way that ended may be tried then
 
 	// role protects hub and serving: accept must not serve a hub that is being closed.
 	role    sync.Mutex
@@ -62,14 +62,7 @@ const (
 )
 
 func newSeat(n *Node) *seat {
-	class := election.Ordinary
-	switch {
-	case n.config.NeverHub:
-		class = election.Never
-	case n.config.ServerOnly:
-		class = election.Dedicated
-	}
-	return &seat{node: n, election: election.New(election.ID(n.session), class, time.Now()), kick: make(chan struct{}, 1), open: make(chan struct{}),
+	return &seat{node: n, election: election.New(election.ID(n.session), n.config.class(), time.Now()), kick: make(chan struct{}, 1), open: make(chan struct{}),
 		hints: map[identity.Session][]string{}, met: map[netip.AddrPort]time.Time{}}
 }
 
@@ -172,11 +165,8 @@ func (s *seat) departLocked() {
 	}
 	s.role.Lock()
 	defer s.role.Unlock()
-	if s.hub != nil {
-		s.hub.Close(wire.Bye{})
-		s.hub = nil
-		s.node.serving.Store(false)
-	}
+	at, _ := s.node.gather.now()
+	s.staleLocked(at)
 }
 
 // play does what the election says.
@@ -187,21 +177,24 @@ func (s *seat) play(ctx context.Context, a election.Action, in election.Input) {
 		s.yield(a, in.Leaving)
 	}
 	s.follow(ctx, a)
-	tags := s.node.gather.tags(s.node.session)
-	status := roster.Status{Class: uint8(a.Claim.Class), Hub: a.Hub, Weight: a.Claim.Weight, Term: a.Claim.Term, LostHub: identity.Session(a.Lost.Hub), LostTerm: a.Lost.Term, Tags: tags}
-	quiet := s.published
-	quiet.Term = status.Term // a term that rose is not worth a message of its own while this node does not claim
-	if s.published.Tags == nil && s.published.Class == 0 || !same(quiet, status) || status.Hub && s.published.Term != status.Term {
-		s.published = status
-		s.node.roster.Publish(status)
-	}
+	s.publish(roster.Status{Class: uint8(a.Claim.Class), Hub: a.Hub, Weight: a.Claim.Weight, Term: a.Claim.Term, LostHub: identity.Session(a.Lost.Hub),
+		LostTerm: a.Lost.Term, Tags: s.node.gather.tags(s.node.session)})
 	s.show(a)
 }
 
-func same(a, b roster.Status) bool {
-	tags := slices.Equal(a.Tags, b.Tags)
-	a.Tags, b.Tags = nil, nil
-	return tags && a.Class == b.Class && a.Hub == b.Hub && a.Weight == b.Weight && a.Term == b.Term && a.LostHub == b.LostHub && a.LostTerm == b.LostTerm
+// publish tells the roster what is new. A term that rose is not worth a message of its own while this node does not claim.
+func (s *seat) publish(status roster.Status) {
+	if s.published != nil {
+		old := *s.published
+		if !status.Hub {
+			old.Term = status.Term
+		}
+		if reflect.DeepEqual(old, status) {
+			return
+		}
+	}
+	s.published = &status
+	s.node.roster.Publish(status)
 }
 
 // serve takes or keeps the seat.
@@ -288,21 +281,11 @@ func (s *seat) self() wire.Person {
 	n := s.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	p := wire.Person{Session: n.session, ID: n.who.ID(), Nick: n.nick, Away: n.away, Host: n.host, Class: s.class()}
+	p := wire.Person{Session: n.session, ID: n.who.ID(), Nick: n.nick, Away: n.away, Host: n.host, Class: uint8(n.config.class())}
 	for _, a := range n.moved[:min(len(n.moved), wire.MaxAddress)] {
 		p.Address = append(p.Address, net.JoinHostPort(a.String(), strconv.Itoa(n.port.Number())))
 	}
 	return p
-}
-
-func (s *seat) class() uint8 {
-	switch {
-	case s.node.config.NeverHub:
-		return uint8(election.Never)
-	case s.node.config.ServerOnly:
-		return uint8(election.Dedicated)
-	}
-	return uint8(election.Ordinary)
 }
 
 // noted spreads a changed nick or absence.

@@ -18,7 +18,7 @@ import (
 
 // A way is one link to one hub, or to whoever answers at addresses given by hand, as the election sees it.
 type way struct {
-	seat0 *seat
+	owner *seat
 	link  *link.Link
 	hand  bool // whoever answers will do
 	stop  context.CancelFunc
@@ -36,9 +36,9 @@ type way struct {
 }
 
 func (w *way) linked() bool {
-	w.seat0.mu.Lock()
-	defer w.seat0.mu.Unlock()
-	return w.state == election.Linked
+	w.owner.mu.Lock()
+	defer w.owner.mu.Unlock()
+	return w.linkedLocked()
 }
 
 // follow works the way that the election wants, or the one given by hand where there is no other.
@@ -87,7 +87,7 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 	s.settle()
 	n := s.node
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx)) // quit says goodbye first
-	w := &way{seat0: s, hand: hand, stop: stop, ended: make(chan struct{}), seat: to, state: election.Dialing, since: time.Now()}
+	w := &way{owner: s, hand: hand, stop: stop, ended: make(chan struct{}), seat: to, state: election.Dialing, since: time.Now()}
 	c := link.Config{
 		Dial: func(ctx context.Context, address string) (*identity.Conn, error) {
 			if s.own(address) {
@@ -132,14 +132,14 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 
 // aims reports whether the way leads to that hub.
 func (w *way) aims(hub election.ID) bool {
-	w.seat0.mu.Lock()
-	defer w.seat0.mu.Unlock()
+	w.owner.mu.Lock()
+	defer w.owner.mu.Unlock()
 	return w.seat.Hub == hub
 }
 
 func (w *way) last() time.Time {
-	w.seat0.mu.Lock()
-	defer w.seat0.mu.Unlock()
+	w.owner.mu.Lock()
+	defer w.owner.mu.Unlock()
 	return w.since
 }
 
@@ -218,7 +218,7 @@ func (s *seat) complainLocked(w *way, err error) {
 func (s *seat) hello(w *way) wire.Hello {
 	n := s.node
 	at, _ := n.gather.now()
-	h := wire.Hello{Version: wire.Version, Software: Software, Session: n.session, Host: n.host, Nick: n.Nick(), Class: s.class(), Port: uint16(n.port.Number()),
+	h := wire.Hello{Version: wire.Version, Software: Software, Session: n.session, Host: n.host, Nick: n.Nick(), Class: uint8(n.config.class()), Port: uint16(n.port.Number()),
 		Tags: n.gather.tags(n.session)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
