@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"sync"
 
@@ -14,7 +16,7 @@ import (
 type acks struct {
 	exchange *Exchange
 
-	// mu protects what follows, and peer.haves and peer.tells.
+	// mu protects what follows.
 	mu      sync.Mutex
 	awaited map[message.LogID]*awaited
 	haves   map[*peer]map[message.LogID]wire.Head // of witnesses, for awaited logs
@@ -35,7 +37,7 @@ const maxAwaited = 4096
 // Await asks to be told (Config.Stable) when an own message is stable. The hub calls it for what it wrote itself.
 func (x *Exchange) Await(l message.LogID, seq uint64) {
 	x.acks.await(nil, l, seq, true)
-	x.acks.count(l)
+	x.acks.count([]message.LogID{l})
 }
 
 // arrived: the author's own link brought a message.
@@ -47,6 +49,7 @@ func (a *acks) arrived(p *peer, l message.LogID, seq uint64) {
 
 // waiting: the author still waits for these.
 func (a *acks) waiting(p *peer, heads []wire.Head) {
+	var logs []message.LogID
 	for _, h := range heads {
 		o, ok := p.journal.Opening(h.Log)
 		if !ok || o.Author != p.Peer {
@@ -56,8 +59,9 @@ func (a *acks) waiting(p *peer, heads []wire.Head) {
 			continue
 		}
 		a.await(p, h.Log, h.Seq, true)
-		a.count(h.Log)
+		logs = append(logs, h.Log)
 	}
+	a.count(logs)
 }
 
 // await takes on a log; again: the author asks, so what it was told already is told once more.
@@ -89,36 +93,28 @@ func (a *acks) have(p *peer, heads []wire.Head) {
 	if !witness {
 		return
 	}
+	var logs []message.LogID
+	a.mu.Lock()
 	for _, h := range heads {
-		a.mu.Lock()
-		wanted := a.awaited[h.Log] != nil
-		if wanted {
-			if a.haves == nil {
-				a.haves = map[*peer]map[message.LogID]wire.Head{}
-			}
-			if a.haves[p] == nil {
-				a.haves[p] = map[message.LogID]wire.Head{}
-			}
-			a.haves[p][h.Log] = h
+		if a.awaited[h.Log] == nil {
+			continue
 		}
-		a.mu.Unlock()
-		if wanted {
-			a.count(h.Log)
+		if a.haves[p] == nil {
+			a.haves[p] = map[message.LogID]wire.Head{}
 		}
+		a.haves[p][h.Log] = h
+		logs = append(logs, h.Log)
 	}
+	a.mu.Unlock()
+	a.count(logs)
 }
 
 // Committed counts anew what is awaited; the hub calls it when its own journal has committed.
 func (x *Exchange) Committed() {
 	x.acks.mu.Lock()
-	logs := make([]message.LogID, 0, len(x.acks.awaited))
-	for l := range x.acks.awaited {
-		logs = append(logs, l)
-	}
+	logs := slices.Collect(maps.Keys(x.acks.awaited))
 	x.acks.mu.Unlock()
-	for _, l := range logs {
-		x.acks.count(l)
-	}
+	x.acks.count(logs)
 }
 
 // copied is one machine's durable head.
@@ -127,14 +123,24 @@ type copied struct {
 	seq  uint64
 }
 
-// count tells the author of l what has become stable.
-func (a *acks) count(l message.LogID) {
+// count tells the authors of logs what has become stable.
+func (a *acks) count(logs []message.LogID) {
+	if len(logs) == 0 {
+		return
+	}
+	hosts := a.exchange.hosts()
+	for _, l := range logs {
+		a.countOne(l, hosts)
+	}
+}
+
+// countOne counts one log; could are the machines that could hold a copy.
+func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
 	j := a.exchange.journal
 	var copies []copied
 	if h, ok := j.DurableHead(l); ok && j.Persistent() {
 		copies = append(copies, copied{a.exchange.config.Host, h.Seq})
 	}
-	others := a.exchange.hosts()
 	a.mu.Lock()
 	w := a.awaited[l]
 	if w == nil {
@@ -151,8 +157,11 @@ func (a *acks) count(l message.LogID) {
 		}
 	}
 	copies = slices.DeleteFunc(copies, func(c copied) bool { return c.host == w.host })
-	slices.SortFunc(copies, func(a, b copied) int { return int(int64(b.seq) - int64(a.seq)) })
-	delete(others, w.host)
+	slices.SortFunc(copies, func(a, b copied) int { return cmp.Compare(b.seq, a.seq) })
+	others := len(could)
+	if could[w.host] {
+		others--
+	}
 	var tell []wire.StableLog
 	hosts := map[identity.HostID]bool{}
 	for _, c := range copies {
@@ -169,7 +178,7 @@ func (a *acks) count(l message.LogID) {
 		if !ok {
 			continue
 		}
-		all := n >= len(others)
+		all := n >= others
 		w.told[n-1] = seq
 		tell = append(tell, wire.StableLog{Log: l, Seq: seq, Tip: tip, Copies: uint8(n), All: all})
 		if seq == w.until && (n >= 2 || all) {
@@ -180,9 +189,6 @@ func (a *acks) count(l message.LogID) {
 		}
 	}
 	if w.author != nil && len(tell) > 0 {
-		if a.tells == nil {
-			a.tells = map[*peer][]wire.StableLog{}
-		}
 		a.tells[w.author] = append(a.tells[w.author], tell...)
 		w.author.poke()
 		tell = nil

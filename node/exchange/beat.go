@@ -84,7 +84,8 @@ func (p *peer) beat(b *wire.Beat) error {
 	p.rest = min(max(2*p.rest, beatEvery), maxRest) // what one end does not take it will not take a second later
 	p.again = now.Add(p.rest)
 	x.log.Debug("journals differ", "peer", p.Hello.Session)
-	return p.offer(true)
+	_, err = p.offer(true)
+	return err
 }
 
 // tellHave answers what the hub asks for.

@@ -101,7 +101,7 @@ func New(c Config) *Exchange {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	x := &Exchange{journal: c.Journal, config: c, log: c.Log, links: map[*peer]struct{}{}, pulling: map[message.LogID]*pull{}, free: time.Now()}
-	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}}
+	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}, haves: map[*peer]map[message.LogID]wire.Head{}, tells: map[*peer][]wire.StableLog{}}
 	return x
 }
 
@@ -149,7 +149,7 @@ func (x *Exchange) Run(ctx context.Context, l Link) error {
 	stop := context.AfterFunc(ctx, func() { abort(l.Conn) })
 	defer stop()
 	if l.Hub { // before the writer begins: STATE comes first, and the writer has more to say
-		if err := p.offer(true); err != nil {
+		if _, err := p.offer(true); err != nil {
 			cancel(err)
 			abort(l.Conn)
 			return err

@@ -158,8 +158,9 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	return len(r.Records), p.fill()
 }
 
-// offer sends STATE; reply asks for the other's. What arrives in the journal from here on is the tail's.
-func (p *peer) offer(reply bool) error {
+// offer sends STATE; reply asks for the other's. What arrives in the journal from here on is the tail's. It returns what it
+// sent.
+func (p *peer) offer(reply bool) (*wire.State, error) {
 	p.mu.Lock()
 	if p.cursor == nil {
 		p.cursor = p.journal.Follow(p.journal.Last())
@@ -168,10 +169,10 @@ func (p *peer) offer(reply bool) error {
 	p.mu.Unlock()
 	s, err := p.hold()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.Reply = reply
-	return p.answer(wire.TypeState, s)
+	return s, p.answer(wire.TypeState, s)
 }
 
 // days answers ASKDAYS.

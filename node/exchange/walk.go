@@ -29,12 +29,11 @@ func (p *peer) compare(s *wire.State) error {
 	if s.Realm != p.journal.Realm() {
 		return ErrRealm
 	}
+	look := p.hold
 	if s.Reply || p.cursor == nil {
-		if err := p.offer(false); err != nil {
-			return err
-		}
+		look = func() (*wire.State, error) { return p.offer(false) }
 	}
-	mine, err := p.hold()
+	mine, err := look()
 	if err != nil {
 		return err
 	}
