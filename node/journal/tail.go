@@ -25,15 +25,6 @@ type Entry struct {
 	Log     message.LogID
 }
 
-// Join returns a and b as one slice where b's bytes follow a's in memory, as those of neighbouring entries mostly do.
-func Join(a, b []byte) ([]byte, bool) {
-	n := len(a)
-	if n == 0 || len(b) == 0 || cap(a) < n+len(b) || &a[: n+1 : n+1][n] != &b[0] {
-		return nil, false
-	}
-	return a[: n+len(b) : cap(a)], true
-}
-
 // An item is an entry with what the committer needs.
 type item struct {
 	Entry
