@@ -244,11 +244,5 @@ func (l *List) Move() {
 // Read takes the line "new messages" away.
 func (l *List) Read() { l.unread = nil }
 
-// Unread reports whether there is such a line.
-func (l *List) Unread() bool { return l.unread != nil }
-
-// Below returns how many messages arrived since the user scrolled up.
-func (l *List) Below() int { return l.below }
-
 // Following reports whether the end is in view.
 func (l *List) Following() bool { return l.follow }

@@ -96,14 +96,14 @@ func TestStaysStill(t *testing.T) {
 		l.Add(node.Said{Message: m, History: true}, "alice", true)
 	}
 	after := rows(s, l, 60, 20)
-	if l.Below() != 1000 || !strings.HasSuffix(after[19], "↓ 1000 new (End)") {
-		t.Errorf("%d below, %q", l.Below(), after[19])
+	if l.below != 1000 || !strings.HasSuffix(after[19], "↓ 1000 new (End)") {
+		t.Errorf("%d below, %q", l.below, after[19])
 	}
 	if !slices.Equal(before[:19], after[:19]) {
 		t.Errorf("the screen moved from\n%s\nto\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
 	}
 	l.End()
-	if end := rows(s, l, 60, 20); l.Below() != 0 || !slices.ContainsFunc(end, func(r string) bool { return strings.Contains(r, "something") }) {
+	if end := rows(s, l, 60, 20); l.below != 0 || !slices.ContainsFunc(end, func(r string) bool { return strings.Contains(r, "something") }) {
 		t.Errorf("the end is\n%s", strings.Join(end, "\n"))
 	}
 }
@@ -325,7 +325,7 @@ func TestLimit(t *testing.T) {
 		t.Errorf("after %d pages: exhausted %v, cut off %v", pages, l.exhausted, l.cutOff)
 	}
 	l.Add(node.Said{Message: msg(1000, "news")}, "alice", true)
-	if l.Below() == 0 || l.Newest() {
+	if l.below == 0 || l.Newest() {
 		t.Error("what arrives beyond the cut is counted, and not asked for yet")
 	}
 	l.Event(start, "note")
