@@ -72,9 +72,9 @@ func (a *announcement) sendLocked(b *announcement, hear func()) {
 	lan := a.process.lan
 	reach := func() bool {
 		from, to := a.process.host, b.process.host
-		return reachLocked(from, to) && !from.mute && !to.mute
+		return reachLocked(from, to) && !from.mute && !to.mute && !a.process.frozen && !b.process.frozen
 	}
-	if a == b || !reach() || lan.loseLocked() {
+	if a == b || !reach() || lan.loseLocked(a.process.host) {
 		return
 	}
 	time.AfterFunc(lan.latencyLocked(), func() {

@@ -11,7 +11,8 @@
 //     cable is out. Loss shows as 200 ms more for the share of writes that it hits.
 //   - Close is heard as EOF after all that was written, or as ECONNRESET where the closer had not read everything (RFC 2525 §2.17). A write
 //     to an end that has closed succeeds, and is answered by ECONNRESET.
-//   - Cut and Split lose packets without a word and stall streams; Heal and Join let streams go on. A dial waits for its context.
+//   - Cut and Split lose packets without a word and stall streams; Heal and Join let streams go on. A dial waits for its context. Deafen does it in one direction.
+//   - Freeze is SIGSTOP: the kernel goes on taking what comes.
 //   - Crash is kill -9: what the process had written still arrives, then ECONNRESET; dials are refused from then on. Cut followed by Crash is a power
 //     failure: what was on its way is gone, and the others hear nothing until Heal.
 //
@@ -66,6 +67,8 @@ type Host struct {
 	// Guarded by lan.mu.
 	cut       bool
 	mute      bool
+	deaf      bool
+	loss      int // percent of what it sends
 	network   int // the switch it is plugged into
 	processes []*Process
 }
@@ -94,8 +97,21 @@ func (h *Host) Name() string   { return h.name }
 func (h *Host) IP() netip.Addr { return h.ip }
 
 // Cut pulls a host's cable; processes on it still reach each other. Heal puts it back.
-func (l *LAN) Cut(host string)  { l.change(func() { l.hostLocked(host).cut = true }) }
-func (l *LAN) Heal(host string) { l.change(func() { l.hostLocked(host).cut = false }) }
+func (l *LAN) Cut(host string) { l.change(func() { l.hostLocked(host).cut = true }) }
+func (l *LAN) Heal(host string) {
+	l.change(func() {
+		h := l.hostLocked(host)
+		h.cut, h.deaf, h.loss = false, false, 0
+	})
+}
+
+// Deafen breaks one direction of a host's cable: it is heard, and hears nobody. Heal ends that, too.
+func (l *LAN) Deafen(host string) { l.change(func() { l.hostLocked(host).deaf = true }) }
+
+// Mumble loses that share of the packets that a host sends, beside what Loss loses, until Heal.
+func (l *LAN) Mumble(host string, percent int) {
+	l.change(func() { l.hostLocked(host).loss = percent })
+}
 
 // Mute keeps Announce from a host and to it, as a firewall or a router does; all else passes.
 func (l *LAN) Mute(host string) { l.change(func() { l.hostLocked(host).mute = true }) }
@@ -153,14 +169,17 @@ func (l *LAN) change(f func()) {
 
 // reachLocked reports whether a packet from a arrives at b.
 func reachLocked(a, b *Host) bool {
-	return a == b || !a.cut && !b.cut && a.network == b.network
+	return a == b || !a.cut && !b.cut && !b.deaf && a.network == b.network
 }
 
 func (l *LAN) latencyLocked() time.Duration {
 	return minLatency + time.Duration(l.rng.Int64N(int64(maxLatency-minLatency)))
 }
 
-func (l *LAN) loseLocked() bool { return l.rng.IntN(100) < l.loss }
+// loseLocked draws whether a packet from a host is lost.
+func (l *LAN) loseLocked(from *Host) bool {
+	return l.rng.IntN(100) < l.loss || from.loss > 0 && l.rng.IntN(100) < from.loss
+}
 
 // findLocked returns the host with an address; self is what loopback addresses mean.
 func (l *LAN) findLocked(ip netip.Addr, self *Host) *Host {

@@ -28,7 +28,7 @@ func newListener(p *Process, port int) *listener {
 func (l *listener) Accept() (net.Conn, error) {
 	l.process.lan.mu.Lock()
 	defer l.process.lan.mu.Unlock()
-	for len(l.queue) == 0 && !l.closed {
+	for (len(l.queue) == 0 || l.process.frozen) && !l.closed {
 		l.arrived.Wait()
 	}
 	if l.closed {

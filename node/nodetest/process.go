@@ -20,6 +20,8 @@ type Process struct {
 
 	// Guarded by lan.mu.
 	dead      bool
+	frozen    bool
+	held      []func() // packets of a frozen process
 	listeners []*listener
 	sockets   []*socket
 	conns     []*conn
@@ -55,8 +57,12 @@ func (p *Process) crashLocked() {
 		s.closeLocked()
 	}
 	for _, c := range slices.Clone(p.conns) {
+		if p.frozen {
+			c.out.dropLocked() // it never wrote that
+		}
 		c.crashLocked()
 	}
+	p.frozen, p.held = false, nil
 }
 
 // Listen binds TCP and UDP on that port of the host's address; 0 takes any port that is free. A port that is taken is EADDRINUSE.
@@ -98,7 +104,7 @@ func (p *Process) dial(ctx context.Context, address string) (*conn, error) {
 	}
 	var c *conn
 	for c == nil {
-		if err := p.travel(ctx, to); err != nil {
+		if err := p.travel(ctx, p.host, to); err != nil {
 			return nil, err
 		}
 		if c, err = p.open(to, port); err != nil {
@@ -110,7 +116,7 @@ func (p *Process) dial(ctx context.Context, address string) (*conn, error) {
 			}
 		}
 	}
-	if err := p.travel(ctx, to); err != nil {
+	if err := p.travel(ctx, to, p.host); err != nil {
 		c.abort()
 		return nil, err
 	}
@@ -138,12 +144,12 @@ func (p *Process) open(to *Host, port int) (*conn, error) {
 	return near, nil
 }
 
-// travel waits until a packet has gone from p to a host, sent again for as long as it cannot arrive.
-func (p *Process) travel(ctx context.Context, to *Host) error {
+// travel waits until a packet of p's handshake has gone from one host to the other, sent again for as long as it cannot arrive.
+func (p *Process) travel(ctx context.Context, from, to *Host) error {
 	for {
 		p.lan.mu.Lock()
 		latency, changed := p.lan.latencyLocked(), p.lan.topology
-		if p.lan.loseLocked() {
+		if p.lan.loseLocked(from) {
 			latency += retransmit
 		}
 		p.lan.mu.Unlock()
@@ -151,7 +157,7 @@ func (p *Process) travel(ctx context.Context, to *Host) error {
 			return err
 		}
 		p.lan.mu.Lock()
-		dead, ok := p.dead, reachLocked(p.host, to)
+		dead, ok := p.dead, !p.frozen && reachLocked(from, to)
 		p.lan.mu.Unlock()
 		switch {
 		case dead:

@@ -46,6 +46,7 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 		switch {
 		case s.closed:
 			return 0, nil, s.fail("read", net.ErrClosed)
+		case s.process.frozen:
 		case s.read.passedLocked():
 			return 0, nil, s.fail("read", os.ErrDeadlineExceeded)
 		case len(s.queue) > 0:
@@ -74,11 +75,21 @@ func (s *socket) WriteTo(b []byte, addr net.Addr) (int, error) {
 	case len(b) > maxPacket:
 		return 0, s.fail("write", os.NewSyscallError("sendto", syscall.EMSGSIZE))
 	}
-	if h := lan.findLocked(to.Addr(), s.process.host); h != nil && reachLocked(s.process.host, h) && !lan.loseLocked() {
-		p := packet{netip.AddrPortFrom(s.process.host.ip, uint16(s.port)), slices.Clone(b)}
-		time.AfterFunc(lan.latencyLocked(), func() { h.deliver(s.process.host, int(to.Port()), p) })
+	p := packet{netip.AddrPortFrom(s.process.host.ip, uint16(s.port)), slices.Clone(b)}
+	if s.process.frozen {
+		s.process.held = append(s.process.held, func() { s.sendLocked(to, p) })
+	} else {
+		s.sendLocked(to, p)
 	}
 	return len(b), nil
+}
+
+// sendLocked puts a packet on its way.
+func (s *socket) sendLocked(to netip.AddrPort, p packet) {
+	lan := s.process.lan
+	if h := lan.findLocked(to.Addr(), s.process.host); h != nil && reachLocked(s.process.host, h) && !lan.loseLocked(s.process.host) {
+		time.AfterFunc(lan.latencyLocked(), func() { h.deliver(s.process.host, int(to.Port()), p) })
+	}
 }
 
 // deliver hands over a packet that has travelled, if it still can.

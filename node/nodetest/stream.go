@@ -70,6 +70,9 @@ func (c *conn) Read(b []byte) (int, error) {
 		switch {
 		case c.closed:
 			return 0, c.fail("read", net.ErrClosed)
+		case c.process.frozen:
+			p.changed.Wait()
+			continue
 		case p.read.passedLocked():
 			return 0, c.fail("read", os.ErrDeadlineExceeded)
 		case len(b) == 0:
@@ -116,7 +119,7 @@ func (c *conn) Write(b []byte) (int, error) {
 // sendLocked puts a segment on its way, behind what is there.
 func (p *pipe) sendLocked(s segment) {
 	latency := p.lan.latencyLocked()
-	if p.lan.loseLocked() {
+	if p.lan.loseLocked(p.from.process.host) {
 		latency += retransmit
 	}
 	if s.at = time.Now().Add(latency); s.at.Before(p.last) {
@@ -136,7 +139,7 @@ func (p *pipe) arrive() {
 	if len(p.flight) == 0 {
 		return // dropped while this was on its way
 	}
-	if !reachLocked(p.from.process.host, p.to.process.host) {
+	if p.from.process.frozen || !reachLocked(p.from.process.host, p.to.process.host) {
 		p.lan.stalled = append(p.lan.stalled, p)
 		return
 	}

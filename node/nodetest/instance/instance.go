@@ -125,6 +125,10 @@ func (i *Instance) Crash() {
 	}
 }
 
+// Freeze stops the process as SIGSTOP does, as far as anyone else can tell; Thaw lets it go on.
+func (i *Instance) Freeze() { i.process.Freeze() }
+func (i *Instance) Thaw()   { i.process.Thaw() }
+
 // stopWithin is what ending may take: a goodbye to peers that do not answer.
 const stopWithin = 10 * time.Second
 
