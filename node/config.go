@@ -39,7 +39,9 @@ type Config struct {
 	PerIP int
 	// Keep is how long history is kept; 0: 365 days.
 	Keep time.Duration
-	Log  *slog.Logger
+	// Clock is the machine's, which people set and which may be wrong; nil: time.Now. How long something takes is never measured with it.
+	Clock func() time.Time
+	Log   *slog.Logger
 }
 
 // class is how this node ranks as a hub.

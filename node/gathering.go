@@ -39,6 +39,7 @@ type gatherings struct {
 	network *identity.Network
 	who     *identity.Identity
 	keep    time.Duration
+	clock   func() time.Time
 	limit   func(identity.PeerID) *rate.Limiter
 	host    identity.HostID
 	own     *deliveries
@@ -63,7 +64,7 @@ type gatherings struct {
 func (g *gatherings) open() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.since = time.Now()
+	g.since = g.clock()
 	var err error
 	if g.network.Closed() {
 		g.current, err = g.start(identity.Realm{}, false)
@@ -86,7 +87,7 @@ func (g *gatherings) open() error {
 
 // start opens a journal and runs it.
 func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
-	c := journal.Config{Network: g.network.ID(), Realm: r, Keep: g.keep, Log: g.log}
+	c := journal.Config{Network: g.network.ID(), Realm: r, Keep: g.keep, Clock: g.clock, Log: g.log}
 	if g.dir != "" {
 		c.Dir = filepath.Join(g.dir, fmt.Sprintf("realm-%x", r[:]))
 		if alone {
@@ -230,7 +231,7 @@ func (g *gatherings) setLocked(at *gathering) {
 // rememberLocked makes r the most recent realm.
 func (g *gatherings) rememberLocked(r identity.Realm) {
 	g.known = slices.DeleteFunc(g.known, func(k knownRealm) bool { return identity.Realm(k.Realm) == r })
-	g.known = slices.Insert(g.known, 0, knownRealm{realmHex(r), time.Now().UTC().Truncate(time.Second)})
+	g.known = slices.Insert(g.known, 0, knownRealm{realmHex(r), g.clock().UTC().Truncate(time.Second)})
 	g.known = g.known[:min(len(g.known), maxRealms)]
 	if g.dir == "" {
 		return

@@ -16,7 +16,7 @@ const minClocks = 3
 func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 	x := p.exchange
 	p.mu.Lock()
-	beat := wire.Beat{Clock: time.Now().UnixMilli(), Received: p.received}
+	beat := wire.Beat{Clock: p.journal.Local().UnixMilli(), Received: p.received}
 	quiet := !serving && !p.walking && len(p.answers) == 0 && len(p.serving) == 0
 	state := p.state
 	p.mu.Unlock()
@@ -46,15 +46,15 @@ func (p *peer) beat(b *wire.Beat) error {
 	x := p.exchange
 	if p.Hub {
 		p.mu.Lock()
-		p.clock, p.clocked = time.Until(time.UnixMilli(b.Clock)), true
+		p.clock, p.clocked = time.UnixMilli(b.Clock).Sub(p.journal.Local()), true
 		p.mu.Unlock()
 		x.acks.waiting(p, b.Waiting)
 		if net, ok := x.median(); ok {
-			p.journal.Offset(time.Until(net), true)
+			p.journal.Offset(net.Sub(p.journal.Local()), true)
 		}
 	} else {
 		if b.Vouched {
-			p.journal.Offset(time.Until(time.UnixMilli(b.Net)), true)
+			p.journal.Offset(time.UnixMilli(b.Net).Sub(p.journal.Local()), true)
 		}
 		if err := p.tellHave(b.Waiting); err != nil {
 			return err
@@ -124,7 +124,7 @@ func (x *Exchange) median() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	slices.Sort(offsets)
-	return time.Now().Add(offsets[(len(offsets)-1)/2]), true
+	return x.journal.Local().Add(offsets[(len(offsets)-1)/2]), true
 }
 
 // address is the peer's IP address.

@@ -10,12 +10,13 @@ const maxAhead = time.Minute
 
 // A clock is the hybrid logical clock: milliseconds since 1970 << 16 | counter, never going back.
 type clock struct {
+	local   func() time.Time
 	offset  time.Duration
 	vouched bool
 	hlc     uint64 // the newest stamp given or merged
 }
 
-func (c *clock) now() time.Time { return time.Now().Add(c.offset) }
+func (c *clock) now() time.Time { return c.local().Add(c.offset) }
 
 // ahead reports whether hlc is too far ahead of the corrected clock.
 func (c *clock) ahead(hlc uint64) bool {
@@ -46,6 +47,9 @@ func (j *Journal) Offset(d time.Duration, vouched bool) {
 	j.moveHorizonLocked()
 }
 
+// Local is the time by this machine's clock.
+func (j *Journal) Local() time.Time { return j.conf.Clock() }
+
 // Now is the corrected time.
 func (j *Journal) Now() time.Time {
 	j.mu.RLock()
@@ -67,7 +71,7 @@ func (j *Journal) Horizon() uint32 {
 
 // moveHorizonLocked moves the horizon with the clock. What is before it is gone from the sums at once, and soon from the disk.
 func (j *Journal) moveHorizonLocked() {
-	today := dayOf(min(j.clock.now().UnixMilli(), time.Now().UnixMilli())) // both clocks: others cannot make this one forget
+	today := dayOf(min(j.clock.now().UnixMilli(), j.clock.local().UnixMilli())) // both clocks: others cannot make this one forget
 	if !j.clock.vouched || today < j.keep || today-j.keep <= j.horizon {
 		return
 	}

@@ -56,7 +56,9 @@ type Config struct {
 	Keep time.Duration
 	// Tail is how many bytes of framed runs stay in memory; 0 means 64 MiB. What is not yet committed stays in any case.
 	Tail int
-	Log  *slog.Logger
+	// Clock is the machine's; nil: time.Now. It may jump.
+	Clock func() time.Time
+	Log   *slog.Logger
 }
 
 var (

@@ -23,15 +23,19 @@ func Open(c Config) (*Journal, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
 	j := &Journal{
-		conf: c,
-		log:  c.Log,
-		keep: 365,
-		work: make(chan struct{}, 1),
-		news: make(chan struct{}),
-		sums: map[message.GroupID]map[uint32]*daySum{},
-		logs: newCache(),
-		mine: map[message.Nonce]struct{}{},
+		conf:  c,
+		log:   c.Log,
+		keep:  365,
+		work:  make(chan struct{}, 1),
+		news:  make(chan struct{}),
+		clock: clock{local: c.Clock},
+		sums:  map[message.GroupID]map[uint32]*daySum{},
+		logs:  newCache(),
+		mine:  map[message.Nonce]struct{}{},
 	}
 	if c.Keep > 0 {
 		j.keep = uint32((c.Keep + 24*time.Hour - 1) / (24 * time.Hour))
