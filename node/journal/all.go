@@ -19,7 +19,7 @@ func (j *Journal) All(n int) iter.Seq2[Line, error] {
 }
 
 func (j *Journal) all(n int, yield func(Line) bool) error {
-	if err := j.settleIndex(); err != nil {
+	if err := j.settle(); err != nil {
 		return err
 	}
 	ids, err := j.store.rooms()
@@ -112,7 +112,7 @@ type Room struct {
 
 // Rooms lists them by name.
 func (j *Journal) Rooms() ([]Room, error) {
-	if err := j.settleIndex(); err != nil {
+	if err := j.settle(); err != nil {
 		return nil, err
 	}
 	ids, err := j.store.rooms()

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -161,12 +163,9 @@ func (a *Author) stamp() uint64 {
 // Reoffer appends to j every log in old by nonce that has a message stamped at or after since (hlc): the same logs with the same numbers.
 // Logs of days that j does not keep are left out.
 func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs int, err error) {
-	if err := old.settle(); err != nil {
-		return 0, err
-	}
-	ids, err := old.store.by(nonce, since)
+	ids, err := old.by(nonce, since)
 	if err != nil {
-		return 0, old.fault(err)
+		return 0, err
 	}
 	for _, id := range ids {
 		added := false
@@ -192,4 +191,25 @@ func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs
 		}
 	}
 	return logs, nil
+}
+
+// by returns the logs of a process that have a message stamped at or after since, oldest first.
+func (j *Journal) by(nonce message.Nonce, since uint64) ([]message.LogID, error) {
+	// First what is in memory, then what is on disk: what is committed in between is seen twice, and nothing not at all.
+	rows := map[int64]message.LogID{}
+	j.mu.RLock()
+	for _, l := range j.changed {
+		if l.Nonce == nonce && l.hlc >= since {
+			rows[l.row] = l.Log
+		}
+	}
+	j.mu.RUnlock()
+	if err := j.fault(j.store.by(nonce, since, rows)); err != nil {
+		return nil, err
+	}
+	var ids []message.LogID
+	for _, row := range slices.Sorted(maps.Keys(rows)) {
+		ids = append(ids, rows[row])
+	}
+	return ids, nil
 }

@@ -37,10 +37,20 @@ func written(t testing.TB, n, size int) (runs []*message.Run) {
 	return runs
 }
 
+// settle waits until everything is on disk.
 func settle(t testing.TB, j *Journal) {
 	t.Helper()
-	if err := j.settle(); err != nil {
-		t.Fatal(err)
+	for {
+		j.mu.RLock()
+		saved, closed, news := j.saved >= j.edits, j.closed, j.news
+		j.mu.RUnlock()
+		switch {
+		case closed:
+			t.Fatal(ErrClosed)
+		case saved:
+			return
+		}
+		<-news
 	}
 }
 
@@ -106,7 +116,7 @@ func BenchmarkPage(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			if err := j.settleIndex(); err != nil {
+			if err := j.settle(); err != nil {
 				b.Fatal(err)
 			}
 			for b.Loop() {

@@ -16,8 +16,8 @@
 // Back-pressure: Append and Write wait while more than 32 MiB are not yet committed. Cursors never hold anything back: a reader further behind than the
 // tail (64 MiB) goes on from the store, at its own pace.
 //
-// Visibility: what was accepted is in heads, sums and cursors at once; Serve waits until what was accepted before the call is committed, Page, All and
-// Rooms until it is indexed as well. None of them waits while Err is set: then they tell what is on disk.
+// Visibility: what was accepted is in heads, sums, cursors and Serve at once, however slow the disk; Page, All and Rooms wait until what was accepted before
+// the call is committed and indexed. They do not wait while Err is set: then they tell what is on disk.
 //
 // Disk: one row a run, in the encoding of package message, which is also the wire's: nothing is encoded again to be served, and a run of 256
 // messages is one insert. What is held about logs and days stands beside, written in the same transaction. In memory are the sums of all days, the

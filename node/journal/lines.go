@@ -78,7 +78,7 @@ func (j *Journal) Lines(e Entry) ([]Line, error) {
 
 // Page returns the newest n lines of a room before k (the zero Key: from the end), oldest first.
 func (j *Journal) Page(room message.RoomID, k Key, n int) ([]Line, error) {
-	if err := j.settleIndex(); err != nil {
+	if err := j.settle(); err != nil {
 		return nil, err
 	}
 	return j.page(room, k, n)

@@ -131,14 +131,17 @@ func each(q interface {
 	return rows.Err()
 }
 
-// by reads the logs of a process that have a message stamped at or after since.
-func (s *store) by(nonce message.Nonce, since uint64) (out []message.LogID, err error) {
+// by adds the logs of a process that have a message stamped at or after since, by row.
+func (s *store) by(nonce message.Nonce, since uint64, out map[int64]message.LogID) error {
 	// A log has its stamps in its day, give or take a clock: the index by group and day keeps this from reading all logs.
-	err = s.each("SELECT log.lid FROM day CROSS JOIN log ON log.grp=day.grp AND log.day=day.day WHERE day.day>=? AND log.nonce=? AND log.hlc>=? ORDER BY log.id",
+	return s.each("SELECT log.id, log.lid FROM day CROSS JOIN log ON log.grp=day.grp AND log.day=day.day WHERE day.day>=? AND log.nonce=? AND log.hlc>=?",
 		[]any{max(dayOf(int64(since>>16)), 1) - 1, nonce[:], since}, func(rows *sql.Rows) error {
+			var row int64
 			var id message.LogID
-			defer func() { out = append(out, id) }()
-			return rows.Scan(fixed(id[:]))
+			if err := rows.Scan(&row, fixed(id[:])); err != nil {
+				return err
+			}
+			out[row] = id
+			return nil
 		})
-	return out, err
 }

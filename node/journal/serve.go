@@ -48,7 +48,7 @@ func (j *Journal) Opening(id message.LogID) (*message.Opening, bool) {
 const served = 256 << 10
 
 // Serve yields the encoded runs (without frame header) of a log from a number on, oldest first, joined up to the limits of a run, each ending with a signature.
-// Where the log ends at a fork, the last run may reach past it: its signature vouches for what is below. The caller may keep what is yielded.
+// Where the log ends at a fork, the last run may reach past it: its signature vouches for what is below. It does not wait for the disk: what is not there yet comes from memory. The caller may keep what is yielded.
 func (j *Journal) Serve(id message.LogID, from uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if err := j.serve(id, from, func(run []byte) bool { return yield(run, nil) }); err != nil {
@@ -58,20 +58,21 @@ func (j *Journal) Serve(id message.LogID, from uint64) iter.Seq2[[]byte, error] 
 }
 
 func (j *Journal) serve(id message.LogID, from uint64, yield func([]byte) bool) error {
-	if err := j.settle(); err != nil {
-		return err
-	}
 	l, _, err := j.lookup(id)
 	if err != nil {
 		return err
 	}
 	// No connection is held while the caller has the word: it may take as long as it likes, and write.
-	for from = max(from, 1); from <= min(l.Seq, l.saved.Seq); {
-		rows, err := j.store.runs(l.row, from, served)
-		if err != nil {
-			return j.fault(err)
+	from, end := max(from, 1), l.Seq
+	for {
+		if end = min(end, l.Seq); from > end { // l may have been cut off, or dropped, meanwhile
+			return nil
 		}
-		runs, next, err := join(rows, from, l.Seq)
+		rows, err := j.runs(&l, from)
+		if err != nil {
+			return err
+		}
+		runs, next, err := join(rows, from, end)
 		if err != nil {
 			return j.fault(err)
 		}
@@ -80,12 +81,38 @@ func (j *Journal) serve(id message.LogID, from uint64, yield func([]byte) bool) 
 				return nil
 			}
 		}
-		if len(runs) == 0 { // dropped meanwhile
+		if from == next && from <= l.saved.Seq { // dropped meanwhile
 			return nil
 		}
 		from = next
+		if l, _, err = j.lookup(id); err != nil {
+			return err
+		}
 	}
-	return nil
+}
+
+// runs returns runs of l from the one that has message from on: of what is on disk, else of what waits for it, or none where that has got there since l was looked up.
+func (j *Journal) runs(l *state, from uint64) (rows [][]byte, err error) {
+	if from <= l.saved.Seq {
+		rows, err := j.store.runs(l.row, from, served)
+		return rows, j.fault(err)
+	}
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	size := 0
+	for _, arrival := range l.pending {
+		if arrival <= j.durable.Load() {
+			return nil, nil
+		}
+		it := j.tail.at(arrival)
+		if it.first <= from {
+			rows, size = rows[:0], 0
+		}
+		if size < served {
+			rows, size = append(rows, slices.Clip(body(it.Frame))), size+len(it.Frame)
+		}
+	}
+	return rows, nil
 }
 
 // join joins rows, the runs of a log, from a number to an end and returns the number after them.
@@ -149,30 +176,21 @@ func encodedSize(run *message.Run) int {
 	return n
 }
 
-// settle waits until what was accepted before the call is on disk, or cannot be written.
-func (j *Journal) settle() error { return j.wait(false) }
-
-// settleIndex waits until it is in the timeline as well.
-func (j *Journal) settleIndex() error {
+// settle waits until what was accepted before the call is on disk and in the timeline, or cannot be written.
+func (j *Journal) settle() error {
 	j.mu.Lock()
 	j.indexers++
+	edits, last := j.edits, j.last.Load()
 	j.mu.Unlock()
 	defer func() {
 		j.mu.Lock()
 		j.indexers--
 		j.mu.Unlock()
 	}()
-	return j.wait(true)
-}
-
-func (j *Journal) wait(indexed bool) error {
-	j.mu.RLock()
-	edits, last := j.edits, j.last.Load()
-	j.mu.RUnlock()
 	for {
 		j.mu.RLock()
 		closed, news := j.closed, j.news
-		done := j.err != nil || j.saved >= edits && (!indexed || j.watermark >= last)
+		done := j.err != nil || j.saved >= edits && j.watermark >= last
 		j.mu.RUnlock()
 		switch {
 		case closed:

@@ -1,0 +1,186 @@
+// Package disk puts a disk under the SQLite databases of a folder that can be slow, full or broken, for tests: the program knows nothing of it.
+//
+// SQLite reaches files through a table of functions, its VFS. Under registers one that passes everything on to the system's and gets in between where a file
+// below a folder it was given is written or synced. It stays registered for the life of the process, as SQLite's tables do, and does nothing to other files.
+package disk
+
+import (
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"modernc.org/libc"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// A Disk is sound and fast until told otherwise.
+type Disk struct {
+	dir string
+
+	mu     sync.Mutex // protects what follows
+	slow   time.Duration
+	full   bool
+	broken bool
+	syncs  int
+}
+
+// Under puts a disk under what is opened below dir from now on.
+func Under(t testing.TB, dir string) *Disk {
+	t.Helper()
+	shim.once.Do(register)
+	if shim.err != "" {
+		t.Fatal(shim.err)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Disk{dir: abs + string(filepath.Separator)}
+	shim.disks.Store(d, d)
+	t.Cleanup(func() { shim.disks.Delete(d) })
+	return d
+}
+
+// Slow makes each sync take that long, in fake time in a synctest bubble; 0 makes the disk fast again.
+func (d *Disk) Slow(sync time.Duration) { d.set(func() { d.slow = sync }) }
+
+// Fill makes writes fail for lack of room, or, with false, makes room.
+func (d *Disk) Fill(full bool) { d.set(func() { d.full = full }) }
+
+// Break makes syncs fail, or mends the disk.
+func (d *Disk) Break(broken bool) { d.set(func() { d.broken = broken }) }
+
+func (d *Disk) set(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+}
+
+// Syncs is how many syncs began.
+func (d *Disk) Syncs() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.syncs
+}
+
+func (d *Disk) write() int32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.full {
+		return sqlite3.SQLITE_FULL
+	}
+	return sqlite3.SQLITE_OK
+}
+
+func (d *Disk) sync() int32 {
+	d.mu.Lock()
+	d.syncs++
+	slow, broken := d.slow, d.broken
+	d.mu.Unlock()
+	time.Sleep(slow)
+	if broken {
+		return sqlite3.SQLITE_IOERR_FSYNC
+	}
+	return sqlite3.SQLITE_OK
+}
+
+// shim is what is registered. SQLite's VFSs are the process's, so this must be too.
+var shim struct {
+	once    sync.Once
+	err     string
+	below   uintptr // the system's VFS
+	vfs     sqlite3.Tsqlite3_vfs
+	name    []byte
+	disks   sync.Map // of *Disk
+	mu      sync.Mutex
+	methods map[uintptr]*methods // by the system's
+	files   sync.Map             // *Disk by file
+}
+
+// methods are a file's, with the system's beside them.
+type methods struct {
+	ours, below sqlite3.Tsqlite3_io_methods
+}
+
+func register() {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	shim.methods = map[uintptr]*methods{}
+	if shim.below = sqlite3.Xsqlite3_vfs_find(tls, 0); shim.below == 0 {
+		shim.err = "SQLite has no VFS"
+		return
+	}
+	shim.vfs = *at[sqlite3.Tsqlite3_vfs](shim.below)
+	shim.name = []byte("test disk\x00")
+	shim.vfs.FzName = uintptr(unsafe.Pointer(&shim.name[0]))
+	shim.vfs.FpNext = 0
+	shim.vfs.FxOpen = pointer(open)
+	if rc := sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(&shim.vfs)), 1); rc != sqlite3.SQLITE_OK {
+		shim.err = "SQLite takes no VFS"
+	}
+}
+
+// at is what stands at an address of C's.
+func at[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
+
+// pointer is the address that SQLite calls a function by, and function the other way round; modernc.org/sqlite does the same for its callbacks.
+func pointer[F any](f F) uintptr    { return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f})) }
+func function[F any](p uintptr) F   { return *(*F)(unsafe.Pointer(&struct{ p uintptr }{p})) }
+func below(file uintptr) *methods   { return at[methods](at[sqlite3.Tsqlite3_file](file).FpMethods) }
+func diskOf(file uintptr) (d *Disk) { v, _ := shim.files.Load(file); d, _ = v.(*Disk); return d }
+func diskAt(path string) (at *Disk) {
+	shim.disks.Range(func(_, v any) bool {
+		if d := v.(*Disk); strings.HasPrefix(path, d.dir) {
+			at = d
+		}
+		return true
+	})
+	return at
+}
+
+func open(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 {
+	rc := function[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](at[sqlite3.Tsqlite3_vfs](shim.below).FxOpen)(tls, shim.below, name, file, flags, out)
+	if rc != sqlite3.SQLITE_OK || name == 0 {
+		return rc
+	}
+	d := diskAt(libc.GoString(name))
+	if d == nil {
+		return rc
+	}
+	shim.files.Store(file, d)
+	f := at[sqlite3.Tsqlite3_file](file)
+	shim.mu.Lock()
+	defer shim.mu.Unlock()
+	m := shim.methods[f.FpMethods]
+	if m == nil {
+		m = &methods{below: *at[sqlite3.Tsqlite3_io_methods](f.FpMethods)}
+		m.ours = m.below
+		m.ours.FxClose, m.ours.FxWrite, m.ours.FxSync = pointer(closed), pointer(write), pointer(synced)
+		shim.methods[f.FpMethods] = m
+	}
+	f.FpMethods = uintptr(unsafe.Pointer(m))
+	return rc
+}
+
+func closed(tls *libc.TLS, file uintptr) int32 {
+	m := below(file)
+	shim.files.Delete(file)
+	return function[func(*libc.TLS, uintptr) int32](m.below.FxClose)(tls, file)
+}
+
+func write(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
+	if rc := diskOf(file).write(); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	return function[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](below(file).below.FxWrite)(tls, file, data, n, offset)
+}
+
+func synced(tls *libc.TLS, file uintptr, flags int32) int32 {
+	if rc := diskOf(file).sync(); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	return function[func(*libc.TLS, uintptr, int32) int32](below(file).below.FxSync)(tls, file, flags)
+}

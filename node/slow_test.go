@@ -1,0 +1,65 @@
+package node_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/disk"
+	"earshot/node/nodetest/instance"
+)
+
+// A disk that takes three seconds for every sync keeps the hub neither from its seat nor from relaying, and who comes meanwhile is given what was said just now.
+func TestSlowDiskAtTheHub(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		var all []*instance.Instance
+		disks := map[string]*disk.Disk{}
+		for _, name := range []string{"alice", "bob", "carol"} {
+			dir := t.TempDir()
+			disks[name] = disk.Under(t, dir)
+			all = append(all, instance.Start(t, lan, name, node.Config{Dir: dir}))
+		}
+		hub := instance.Meet(t, 3*time.Second, all...)
+		all[0].Say("hello")
+		same(t, 2*time.Second, 1, all...)
+		speakers := others(all, hub)
+		before := map[*instance.Instance]int{}
+		for _, i := range speakers {
+			before[i] = len(i.Events())
+		}
+		disks[hub.Name].Slow(3 * time.Second)
+		synced := disks[hub.Name].Syncs()
+		heard := func(i *instance.Instance, text string) bool { return slices.Contains(i.Heard(instance.Lobby), text) }
+		for n := range 20 {
+			text := fmt.Sprint("line ", n)
+			speakers[n%2].Say(text)
+			began := time.Now()
+			instance.Until(t, time.Second, text+" is heard", func() bool { return heard(speakers[1-n%2], text) && heard(hub, text) })
+			if took := time.Since(began); took > 50*time.Millisecond {
+				t.Errorf("%q took %v", text, took)
+			}
+			time.Sleep(500 * time.Millisecond)
+			if n == 10 {
+				dave := instance.Start(t, lan, "dave", node.Config{})
+				instance.Until(t, 2*time.Second, "dave has what was said", func() bool { return len(dave.Heard(instance.Lobby)) == 12 })
+				before[dave] = len(dave.Events())
+				all = append(all, dave)
+			}
+		}
+		for _, i := range others(all, hub) {
+			for _, e := range i.Events()[before[i]:] {
+				if h, ok := e.(node.HubChanged); ok {
+					t.Errorf("%s saw %+v", i.Name, h)
+				}
+			}
+		}
+		if s := disks[hub.Name].Syncs() - synced; s < 3 || s > 6 {
+			t.Errorf("%d syncs of 3 s each in 10 s", s)
+		}
+		disks[hub.Name].Slow(0)
+		same(t, 5*time.Second, 21, all...)
+	})
+}
