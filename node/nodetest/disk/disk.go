@@ -92,11 +92,9 @@ var shim struct {
 	once    sync.Once
 	err     string
 	below   uintptr // the system's VFS
-	vfs     sqlite3.Tsqlite3_vfs
-	name    []byte
 	disks   sync.Map // of *Disk
 	mu      sync.Mutex
-	methods map[uintptr]*methods // by the system's
+	methods map[uintptr]uintptr // by the system's
 	files   sync.Map             // *Disk by file
 }
 
@@ -108,19 +106,30 @@ type methods struct {
 func register() {
 	tls := libc.NewTLS()
 	defer tls.Close()
-	shim.methods = map[uintptr]*methods{}
+	shim.methods = map[uintptr]uintptr{}
 	if shim.below = sqlite3.Xsqlite3_vfs_find(tls, 0); shim.below == 0 {
 		shim.err = "SQLite has no VFS"
 		return
 	}
-	shim.vfs = *at[sqlite3.Tsqlite3_vfs](shim.below)
-	shim.name = []byte("test disk\x00")
-	shim.vfs.FzName = uintptr(unsafe.Pointer(&shim.name[0]))
-	shim.vfs.FpNext = 0
-	shim.vfs.FxOpen = pointer(open)
-	if rc := sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(&shim.vfs)), 1); rc != sqlite3.SQLITE_OK {
+	name, err := libc.CString("test disk")
+	if err != nil {
+		shim.err = err.Error()
+		return
+	}
+	vfs := keep(tls, *at[sqlite3.Tsqlite3_vfs](shim.below))
+	at[sqlite3.Tsqlite3_vfs](vfs).FzName = name
+	at[sqlite3.Tsqlite3_vfs](vfs).FpNext = 0
+	at[sqlite3.Tsqlite3_vfs](vfs).FxOpen = pointer(open)
+	if rc := sqlite3.Xsqlite3_vfs_register(tls, vfs, 1); rc != sqlite3.SQLITE_OK {
 		shim.err = "SQLite takes no VFS"
 	}
+}
+
+// keep copies v to where SQLite may point to for ever: outside Go's heap.
+func keep[T any](tls *libc.TLS, v T) uintptr {
+	p := sqlite3.Xsqlite3_malloc(tls, int32(unsafe.Sizeof(v)))
+	*at[T](p) = v
+	return p
 }
 
 // at is what stands at an address of C's.
@@ -154,14 +163,15 @@ func open(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 
 	f := at[sqlite3.Tsqlite3_file](file)
 	shim.mu.Lock()
 	defer shim.mu.Unlock()
-	m := shim.methods[f.FpMethods]
-	if m == nil {
-		m = &methods{below: *at[sqlite3.Tsqlite3_io_methods](f.FpMethods)}
-		m.ours = m.below
-		m.ours.FxClose, m.ours.FxWrite, m.ours.FxSync = pointer(closed), pointer(write), pointer(synced)
+	m, ok := shim.methods[f.FpMethods]
+	if !ok {
+		both := methods{below: *at[sqlite3.Tsqlite3_io_methods](f.FpMethods)}
+		both.ours = both.below
+		both.ours.FxClose, both.ours.FxWrite, both.ours.FxSync = pointer(closed), pointer(write), pointer(synced)
+		m = keep(tls, both)
 		shim.methods[f.FpMethods] = m
 	}
-	f.FpMethods = uintptr(unsafe.Pointer(m))
+	f.FpMethods = m
 	return rc
 }
 
