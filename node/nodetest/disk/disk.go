@@ -91,11 +91,11 @@ func (d *Disk) sync() int32 {
 var shim struct {
 	once    sync.Once
 	err     string
-	below   uintptr // the system's VFS
+	below   uintptr  // the system's VFS
 	disks   sync.Map // of *Disk
 	mu      sync.Mutex
 	methods map[uintptr]uintptr // by the system's
-	files   sync.Map             // *Disk by file
+	files   sync.Map            // *Disk by file
 }
 
 // methods are a file's, with the system's beside them.
