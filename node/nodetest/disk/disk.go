@@ -25,6 +25,7 @@ type Disk struct {
 	full   bool
 	broken bool
 	syncs  int
+	cached map[string][]cached // by file: what was written and not synced, oldest first
 }
 
 // Under puts a disk under what is opened below dir from now on.
@@ -38,7 +39,7 @@ func Under(t testing.TB, dir string) *Disk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Disk{dir: abs + string(filepath.Separator)}
+	d := &Disk{dir: abs + string(filepath.Separator), cached: map[string][]cached{}}
 	shim.disks.Store(d, d)
 	t.Cleanup(func() { shim.disks.Delete(d) })
 	return d
@@ -95,7 +96,7 @@ var shim struct {
 	disks   sync.Map // of *Disk
 	mu      sync.Mutex
 	methods map[uintptr]uintptr // by the system's
-	files   sync.Map            // *Disk by file
+	files   sync.Map            // *opened by file
 }
 
 // methods are a file's, with the system's beside them.
@@ -135,11 +136,21 @@ func keep[T any](tls *libc.TLS, v T) uintptr {
 // at is what stands at an address of C's.
 func at[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
 
+// An opened file is one of a disk's.
+type opened struct {
+	disk *Disk
+	path string
+}
+
+func openedAs(file uintptr) *opened {
+	v, _ := shim.files.Load(file)
+	return v.(*opened)
+}
+
 // pointer is the address that SQLite calls a function by, and function the other way round; modernc.org/sqlite does the same for its callbacks.
-func pointer[F any](f F) uintptr    { return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f})) }
-func function[F any](p uintptr) F   { return *(*F)(unsafe.Pointer(&struct{ p uintptr }{p})) }
-func below(file uintptr) *methods   { return at[methods](at[sqlite3.Tsqlite3_file](file).FpMethods) }
-func diskOf(file uintptr) (d *Disk) { v, _ := shim.files.Load(file); d, _ = v.(*Disk); return d }
+func pointer[F any](f F) uintptr  { return *(*uintptr)(unsafe.Pointer(&struct{ f F }{f})) }
+func function[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&struct{ p uintptr }{p})) }
+func below(file uintptr) *methods { return at[methods](at[sqlite3.Tsqlite3_file](file).FpMethods) }
 func diskAt(path string) (at *Disk) {
 	shim.disks.Range(func(_, v any) bool {
 		if d := v.(*Disk); strings.HasPrefix(path, d.dir) {
@@ -155,11 +166,11 @@ func open(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 
 	if rc != sqlite3.SQLITE_OK || name == 0 {
 		return rc
 	}
-	d := diskAt(libc.GoString(name))
-	if d == nil {
+	o := &opened{path: libc.GoString(name)}
+	if o.disk = diskAt(o.path); o.disk == nil {
 		return rc
 	}
-	shim.files.Store(file, d)
+	shim.files.Store(file, o)
 	f := at[sqlite3.Tsqlite3_file](file)
 	shim.mu.Lock()
 	defer shim.mu.Unlock()
@@ -182,15 +193,22 @@ func closed(tls *libc.TLS, file uintptr) int32 {
 }
 
 func write(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
-	if rc := diskOf(file).write(); rc != sqlite3.SQLITE_OK {
+	o := openedAs(file)
+	if rc := o.disk.write(); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
+	o.caches(tls, file, n, offset)
 	return function[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](below(file).below.FxWrite)(tls, file, data, n, offset)
 }
 
 func synced(tls *libc.TLS, file uintptr, flags int32) int32 {
-	if rc := diskOf(file).sync(); rc != sqlite3.SQLITE_OK {
+	o := openedAs(file)
+	if rc := o.disk.sync(); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
-	return function[func(*libc.TLS, uintptr, int32) int32](below(file).below.FxSync)(tls, file, flags)
+	rc := function[func(*libc.TLS, uintptr, int32) int32](below(file).below.FxSync)(tls, file, flags)
+	if rc == sqlite3.SQLITE_OK {
+		o.disk.set(func() { delete(o.disk.cached, o.path) })
+	}
+	return rc
 }
