@@ -433,3 +433,47 @@ func TestAcknowledgementsGoOneWay(t *testing.T) {
 		}
 	})
 }
+
+// stripped is a run without its bodies.
+func (c *chain) stripped(t wire.Type, from, to uint64) []byte {
+	r := c.run(from, to)
+	for i := range r.Records {
+		r.Records[i].Body, r.Records[i].Redacted = nil, true
+	}
+	return wire.AppendFrame(nil, t, r.Append(nil))
+}
+
+// Who takes the bodies out of what it relays is asked for a log once; another who has them is asked, too, and then nothing is missing.
+func TestStrippedBodies(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, good := newReplica(t, lan, "hub"), newReplica(t, lan, "good")
+		log := newChain(t, "bob", hub.journal.Today(), 6)
+		evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		hub.claim(evil, log.head(6))
+		wants := 1
+		for range 20 { // every answer is stripped
+			evil.Bytes(log.stripped(wire.TypePulled, 1, 6))
+			evil.Send(wire.TypeDone, &wire.Done{Logs: []message.LogID{log.whole.Log}})
+			evil.Bytes(log.stripped(wire.TypeRun, 1, 6))
+			evil.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli()})
+			for end := time.Now().Add(100 * time.Millisecond); ; {
+				kind, _, err := evil.Next(time.Until(end))
+				if err != nil {
+					break
+				}
+				if kind == wire.TypeWant {
+					wants++
+				}
+			}
+		}
+		stands(t, ended)
+		if wants != 1 {
+			t.Errorf("who strips bodies was asked %d times, want once", wants)
+		}
+		equal(t, 0, hub)
+		good.give(log.run(1, 6))
+		good.link(hub)
+		time.Sleep(3 * time.Second)
+		equal(t, 6, good, hub)
+	})
+}

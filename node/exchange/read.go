@@ -129,6 +129,10 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	added, err := p.journal.Append(ctx, r, p.origin, asked && t == wire.TypeBulk)
 	switch {
 	case err == nil:
+	case errors.Is(err, journal.ErrStripped): // it would be stripped again: another link is asked, when that says what it has
+		if len(p.stripped) < maxGaps {
+			p.stripped[r.Log] = struct{}{}
+		}
 	case errors.Is(err, journal.ErrGap):
 		if len(p.gaps) < maxGaps {
 			p.gaps[r.Log] = r.Last()

@@ -157,7 +157,9 @@ func (p *peer) walkHeads(h *wire.Heads) error {
 // lacks says from which number on h's log is to be asked for.
 func (p *peer) lacks(h wire.Head) (from uint64, lacking bool) {
 	mine, ok := p.journal.Head(h.Log)
+	_, stripped := p.stripped[h.Log]
 	switch {
+	case stripped:
 	case !ok:
 		return 1, h.Seq > 0
 	case h.Fork > 0 && (mine.Fork == 0 || h.Fork < mine.Fork):
@@ -173,7 +175,8 @@ func (p *peer) lacks(h wire.Head) (from uint64, lacking bool) {
 
 // wantFrom asks for a log out of turn: from 1, to compare, or for what a live run left a gap of.
 func (p *peer) wantFrom(l message.LogID, from, until uint64) error {
-	if _, asked := p.wants[l]; asked || len(p.wants) >= maxServing || !p.exchange.pull(l, p) {
+	_, asked := p.wants[l]
+	if _, stripped := p.stripped[l]; asked || stripped || len(p.wants) >= maxServing || !p.exchange.pull(l, p) {
 		return nil
 	}
 	p.wants[l] = until
