@@ -38,6 +38,12 @@ var realm = identity.Realm{7}
 
 func newReplica(t *testing.T, lan *nodetest.LAN, name string) *replica {
 	t.Helper()
+	return newReplicaIn(t, lan, name, t.TempDir())
+}
+
+// newReplicaIn keeps its history in dir; empty: in memory.
+func newReplicaIn(t *testing.T, lan *nodetest.LAN, name, dir string) *replica {
+	t.Helper()
 	seed := make([]byte, 32)
 	copy(seed, name)
 	who, err := identity.FromSeed(seed)
@@ -45,7 +51,7 @@ func newReplica(t *testing.T, lan *nodetest.LAN, name string) *replica {
 		t.Fatal(err)
 	}
 	r := &replica{t: t, name: name, lan: lan, host: lan.Host(name).Net(), who: who, session: identity.NewSession(), stable: map[uint64]int{}}
-	if r.journal, err = journal.Open(journal.Config{Dir: t.TempDir(), Network: identity.NetworkID{1}, Realm: realm}); err != nil {
+	if r.journal, err = journal.Open(journal.Config{Dir: dir, Network: identity.NetworkID{1}, Realm: realm}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -279,21 +285,7 @@ func TestStable(t *testing.T) {
 		hub.x.Witnesses([]identity.Session{w.session})
 		w.x.Witness(true)
 		time.Sleep(100 * time.Millisecond)
-		commit := func(r *replica) {
-			changed, stop := r.journal.Watch()
-			go func() {
-				defer stop()
-				for {
-					select {
-					case <-changed:
-						r.x.Committed()
-					case <-t.Context().Done():
-						return
-					}
-				}
-			}()
-		}
-		commit(hub)
+		hub.commits()
 		a.say(3)
 		time.Sleep(3 * time.Second)
 		a.mu.Lock()

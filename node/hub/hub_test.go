@@ -34,7 +34,7 @@ type seat struct {
 // serve runs a test at a hub whose limit of a person is perSecond and burst; 0: none.
 func serve(t *testing.T, perSecond rate.Limit, burst int, f func(s *seat)) {
 	synctest.Test(t, func(t *testing.T) {
-		j, err := journal.Open(journal.Config{Network: network})
+		j, err := journal.Open(journal.Config{Dir: t.TempDir(), Network: network})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,8 +96,14 @@ func (s *seat) greet(ctx context.Context, gate *identity.Gate, raw net.Conn) {
 // link dials the hub as a person of that name with a session.
 func (s *seat) link(name string, session identity.Session) *frames.Peer {
 	s.t.Helper()
+	return s.linkFrom(name, wire.Hello{Session: session})
+}
+
+func (s *seat) linkFrom(name string, h wire.Hello) *frames.Peer {
+	s.t.Helper()
 	p := frames.Dial(s.t, s.lan, name, frames.Identity(s.t, name), s.address)
-	p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Session: session, Nick: name})
+	h.Version, h.Nick = wire.Version, name
+	p.Send(wire.TypeHello, &h)
 	return p
 }
 
@@ -134,6 +140,46 @@ func TestSessionIsItsPersons(t *testing.T) {
 			t.Errorf("here are %v", got)
 		}
 	})
+}
+
+// Witnesses are on machines of their own: neither two of them on one, nor one on the hub's where that keeps history itself. Successors come first, and who is reached by hand
+// will do.
+func TestWitnessesAreOnTheirOwnMachines(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		machines   string // of the followers a, b, c, d; h is the hub's
+		successors string
+		want       string
+	}{
+		{"all apart", "1234", "cb", "cb"},
+		{"two on one machine", "1123", "abc", "ac"},
+		{"one on the hub's", "h123", "abc", "bc"},
+		{"no successor", "1111", "", "a"},
+		{"one successor", "1234", "d", "da"},
+		{"all on the hub's", "hhhh", "abcd", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			serve(t, 0, 0, func(s *seat) {
+				s.config.Self.Host = identity.HostID{'h'}
+				session := func(name byte) identity.Session { return identity.Session{name} }
+				for i := range 4 {
+					s.linkFrom(string("abcd"[i]), wire.Hello{Session: session("abcd"[i]), Host: identity.HostID{c.machines[i]}, LinkOnly: true}).Await(time.Second, wire.TypePresence, nil)
+				}
+				var successors []identity.Session
+				for i := range c.successors {
+					successors = append(successors, session(c.successors[i]))
+				}
+				s.SetOrder(1, successors)
+				got := ""
+				for _, w := range s.order.Witnesses {
+					got += string(w[0])
+				}
+				if got != c.want {
+					t.Errorf("witnesses %q, want %q", got, c.want)
+				}
+			})
+		})
+	}
 }
 
 // A link that was replaced while it was not read from says its nick when it is, after its successor has left: nobody is here then.
