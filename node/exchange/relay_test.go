@@ -205,3 +205,44 @@ func TestHaveIsOfWitnessesAndOfThis(t *testing.T) {
 		}
 	})
 }
+
+// A witness that keeps nothing has nothing on its disk, asked or not.
+func TestForgetfulWitness(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a, w := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplicaIn(t, lan, "w", "")
+		newReplica(t, lan, "another").link(hub)
+		hub.commits()
+		hub.x.Witnesses([]identity.Session{w.session})
+		a.link(hub)
+		w.link(hub)
+		time.Sleep(100 * time.Millisecond)
+		w.x.Witness(true)
+		k := a.sayText("mine")
+		time.Sleep(3 * time.Second)
+		if n := a.told(1); n != 1 || w.has(k.Log) != 1 {
+			t.Errorf("told of %d machines, want the hub's alone", n)
+		}
+	})
+}
+
+// An author that asks is told what was counted, although it was told before: it may have been too early for it.
+func TestAskedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := newReplica(t, lan, "hub")
+		hub.commits()
+		newReplica(t, lan, "another").link(hub) // could hold a copy, and is not asked
+		log := newChain(t, "bob", hub.journal.Today(), 1)
+		bob, ended := hostile(t, lan, hub, exchange.Link{Hub: true, Peer: log.who.ID()})
+		bob.Send(wire.TypeState, hub.state(false))
+		bob.Bytes(log.frame(wire.TypeRun, 1, 1))
+		for range 3 {
+			var s wire.Stable
+			bob.Await(time.Second, wire.TypeStable, &s)
+			if want := (wire.StableLog{Log: log.whole.Log, Seq: 1, Tip: log.hashes[0], Copies: 1}); len(s.Logs) != 1 || s.Logs[0] != want {
+				t.Errorf("told %v, want %v", s.Logs, want)
+			}
+			bob.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Waiting: []wire.Head{log.head(1)}})
+		}
+		stands(t, ended)
+	})
+}

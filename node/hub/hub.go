@@ -207,7 +207,10 @@ func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 
 func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
 	all := slices.SortedFunc(maps.Keys(h.members), func(a, b identity.Session) int { return bytes.Compare(a[:], b[:]) })
-	hosts := []identity.HostID{h.config.Self.Host}
+	var hosts []identity.HostID
+	if h.config.Exchange.Journal().Persistent() {
+		hosts = append(hosts, h.config.Self.Host)
+	}
 	witnesses := []identity.Session{}
 	for _, s := range slices.Concat(first, all) {
 		m := h.members[s]
