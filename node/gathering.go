@@ -39,7 +39,7 @@ type gatherings struct {
 	network *identity.Network
 	who     *identity.Identity
 	keep    time.Duration
-	clock   func() time.Time
+	clock   *journal.Clock
 	limit   func(identity.PeerID) *rate.Limiter
 	host    identity.HostID
 	own     *deliveries
@@ -64,7 +64,7 @@ type gatherings struct {
 func (g *gatherings) open() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.since = g.clock()
+	g.since, _ = g.clock.Now()
 	var err error
 	if g.network.Closed() {
 		g.current, err = g.start(identity.Realm{}, false)
@@ -206,7 +206,7 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 func (g *gatherings) arrived() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.since = g.current.journal.Now()
+	g.since, _ = g.clock.Now()
 }
 
 // depart goes back to being alone: this machine is in another place, and nobody of the old one is here.
@@ -231,7 +231,7 @@ func (g *gatherings) setLocked(at *gathering) {
 // rememberLocked makes r the most recent realm.
 func (g *gatherings) rememberLocked(r identity.Realm) {
 	g.known = slices.DeleteFunc(g.known, func(k knownRealm) bool { return identity.Realm(k.Realm) == r })
-	g.known = slices.Insert(g.known, 0, knownRealm{realmHex(r), g.clock().UTC().Truncate(time.Second)})
+	g.known = slices.Insert(g.known, 0, knownRealm{realmHex(r), g.clock.Local().UTC().Truncate(time.Second)})
 	g.known = g.known[:min(len(g.known), maxRealms)]
 	if g.dir == "" {
 		return

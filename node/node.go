@@ -27,6 +27,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"earshot/node/identity"
+	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/port"
 	"earshot/node/roster"
@@ -77,9 +78,6 @@ func New(c Config) (*Node, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
 	if c.HostDir == "" {
 		c.HostDir = filepath.Dir(c.Dir)
 	}
@@ -129,7 +127,7 @@ func (n *Node) open() (err error) {
 	}
 	n.own = newDeliveries(n.watch.wake, n.serving.Load)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: c.Clock, own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, notice: n.notice, log: c.Log}
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, notice: n.notice, log: c.Log}
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of
 	}

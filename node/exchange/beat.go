@@ -1,22 +1,16 @@
 package exchange
 
 import (
-	"maps"
-	"net"
-	"slices"
 	"time"
 
 	"earshot/node/wire"
 )
 
-// minClocks is how many clocks must agree on a median before it corrects anyone (never the hub's own alone: one wrong hub would drag everyone).
-const minClocks = 3
-
 // appendBeat adds BEAT. The root goes with it only if this end is caught up: everything sent, nothing being brought by any link.
 func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 	x := p.exchange
 	p.mu.Lock()
-	beat := wire.Beat{Clock: p.journal.Local().UnixMilli(), Received: p.received}
+	beat := wire.Beat{Clock: p.journal.Clock().Local().UnixMilli(), Received: p.received}
 	quiet := !serving && !p.walking && len(p.answers) == 0 && len(p.serving) == 0
 	state := p.state
 	p.mu.Unlock()
@@ -30,11 +24,11 @@ func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 			beat.Root = &root
 		}
 	}
+	if net, ok := x.vouched(p.Hub); ok {
+		beat.Net, beat.Vouched = net.UnixMilli(), true
+	}
 	if p.Hub {
 		beat.Waiting = x.acks.asks(p)
-		if net, ok := x.median(); ok {
-			beat.Net, beat.Vouched = net.UnixMilli(), true
-		}
 	} else if x.config.Waiting != nil {
 		beat.Waiting = x.config.Waiting()
 	}
@@ -46,16 +40,12 @@ func (p *peer) beat(b *wire.Beat) error {
 	x := p.exchange
 	if p.Hub {
 		p.mu.Lock()
-		p.clock, p.clocked = time.UnixMilli(b.Clock).Sub(p.journal.Local()), true
+		p.clock, p.clocked = time.UnixMilli(b.Clock), time.Now()
 		p.mu.Unlock()
 		x.acks.waiting(p, b.Waiting)
-		if net, ok := x.median(); ok {
-			p.journal.Offset(net.Sub(p.journal.Local()), true)
-		}
-	} else {
-		if b.Vouched {
-			p.journal.Offset(time.UnixMilli(b.Net).Sub(p.journal.Local()), true)
-		}
+	}
+	x.correct(p, b)
+	if !p.Hub {
 		if err := p.tellHave(b.Waiting); err != nil {
 			return err
 		}
@@ -100,38 +90,4 @@ func (p *peer) tellHave(asked []wire.Head) error {
 		}
 	}
 	return p.answer(wire.TypeHave, &have)
-}
-
-// median is the network's time by the clocks of the machines linked and this one's, if there are enough. A machine has one clock, however many links and
-// host ids it claims to have: one counts for an address, too.
-func (x *Exchange) median() (time.Time, bool) {
-	x.mu.Lock()
-	links := slices.SortedFunc(maps.Keys(x.links), func(a, b *peer) int { return slices.Compare(a.Hello.Session[:], b.Hello.Session[:]) })
-	x.mu.Unlock()
-	seen := map[string]bool{string(x.config.Host[:]): true}
-	offsets := []time.Duration{0}
-	for _, p := range links {
-		p.mu.Lock()
-		clock, clocked := p.clock, p.clocked
-		p.mu.Unlock()
-		host, address := string(p.Hello.Host[:]), p.address()
-		if clocked && !seen[host] && !seen[address] {
-			seen[host], seen[address] = true, true
-			offsets = append(offsets, clock)
-		}
-	}
-	if len(offsets) < minClocks {
-		return time.Time{}, false
-	}
-	slices.Sort(offsets)
-	return x.journal.Local().Add(offsets[(len(offsets)-1)/2]), true
-}
-
-// address is the peer's IP address.
-func (p *peer) address() string {
-	a := p.Conn.RemoteAddr().String()
-	if host, _, err := net.SplitHostPort(a); err == nil {
-		return host
-	}
-	return a
 }

@@ -16,6 +16,8 @@
 // Back-pressure: a slow peer only lags, its cursor behind the journal's end; one that does not take a write within WriteTimeout is cut off. A peer that says too much is
 // not read from (Config.Limit). Reads have a deadline too: a silent peer is ErrSilent.
 //
+// What time it is, and by whose clock, is in clocks.go: a log of a day to come is neither taken nor compared.
+//
 // Acknowledgements (ack.go) live and die with the links: what is on whose disk is told anew or asked for again.
 package exchange
 

@@ -41,8 +41,18 @@ func newReplica(t *testing.T, lan *nodetest.LAN, name string) *replica {
 	return newReplicaIn(t, lan, name, t.TempDir())
 }
 
-// newReplicaIn keeps its history in dir; empty: in memory.
+// newReplicaIn keeps its history in dir; empty: in memory. newReplicaBy goes by a clock of its own.
 func newReplicaIn(t *testing.T, lan *nodetest.LAN, name, dir string) *replica {
+	t.Helper()
+	return newReplicaOf(t, lan, name, journal.Config{Dir: dir})
+}
+
+func newReplicaBy(t *testing.T, lan *nodetest.LAN, name string, clock *journal.Clock) *replica {
+	t.Helper()
+	return newReplicaOf(t, lan, name, journal.Config{Dir: t.TempDir(), Clock: clock})
+}
+
+func newReplicaOf(t *testing.T, lan *nodetest.LAN, name string, c journal.Config) *replica {
 	t.Helper()
 	seed := make([]byte, 32)
 	copy(seed, name)
@@ -51,7 +61,8 @@ func newReplicaIn(t *testing.T, lan *nodetest.LAN, name, dir string) *replica {
 		t.Fatal(err)
 	}
 	r := &replica{t: t, name: name, lan: lan, host: lan.Host(name).Net(), who: who, session: identity.NewSession(), stable: map[uint64]int{}}
-	if r.journal, err = journal.Open(journal.Config{Dir: dir, Network: identity.NetworkID{1}, Realm: realm}); err != nil {
+	c.Network, c.Realm = identity.NetworkID{1}, realm
+	if r.journal, err = journal.Open(c); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

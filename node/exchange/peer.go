@@ -41,8 +41,8 @@ type peer struct {
 	received uint64
 	sent     uint64
 	walking  bool
-	clock    time.Duration // the peer's clock minus ours
-	clocked  bool
+	clock    time.Time // what the peer's machine showed
+	clocked  time.Time // when it came; zero: not yet
 
 	// What follows is the reader's.
 	again time.Time     // when a difference is talked about next
@@ -81,13 +81,13 @@ func (p *peer) answer(t wire.Type, v any) error {
 func (p *peer) hold() (*wire.State, error) {
 	j := p.journal
 	s := &wire.State{Realm: j.Realm(), Store: j.StoreID(), Durable: j.Persistent()}
-	today, horizon := j.Today(), j.Horizon()
+	today, tomorrow, horizon := j.Today(), j.Tomorrow(), j.Horizon()
 	for _, g := range groups {
 		root, err := j.Root(g, horizon, today-1)
 		if err != nil {
 			return nil, err
 		}
-		sum, err := j.Root(g, today, ^uint32(0))
+		sum, err := j.Root(g, today, tomorrow)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func shared(s *wire.State, g message.GroupID) *wire.GroupState {
 func (p *peer) root(s *wire.State, from uint32) (message.Hash, error) {
 	for _, g := range groups {
 		if shared(s, g) != nil {
-			return p.journal.Root(g, from, ^uint32(0))
+			return p.journal.Root(g, from, p.journal.Tomorrow())
 		}
 	}
 	return message.Hash{}, nil

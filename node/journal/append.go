@@ -93,7 +93,7 @@ func (j *Journal) checkOpening(o *message.Opening) error {
 	}
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if o.Day < j.horizon || j.clock.vouched && o.Day > dayOf(j.clock.now().UnixMilli())+1 {
+	if o.Day < j.horizon || o.Day > j.Tomorrow() {
 		return ErrDay
 	}
 	return nil

@@ -151,13 +151,13 @@ func (a *Author) stamp() uint64 {
 	j := a.j
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.clock.ahead(j.clock.hlc) {
-		j.clock.hlc = 0
+	if j.aheadLocked(j.hlc) {
+		j.hlc = 0
 		rand.Read(a.nonce[:])
 		clear(a.open)
 		j.mine[a.nonce] = struct{}{}
 	}
-	return j.clock.stamp()
+	return j.stampLocked()
 }
 
 // Reoffer appends to j every log in old by nonce that has a message stamped at or after since (hlc): the same logs with the same numbers.

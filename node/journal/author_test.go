@@ -124,7 +124,8 @@ func TestBadWrites(t *testing.T) {
 
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j := start(t, Config{})
+		clock, set := wrongClock()
+		j := start(t, Config{Clock: clock})
 		a := j.NewAuthor(person(t, 1), "a")
 		stamp := func() uint64 {
 			_, key := say(t, a, "x")
@@ -151,20 +152,20 @@ func TestClock(t *testing.T) {
 			t.Error("a stamp a year ahead was merged")
 		}
 		nonce := a.Nonce()
-		j.Offset(time.Hour, false)
+		set(time.Hour)
 		if got := stamp(); got != ms(time.Hour) || a.Nonce() != nonce {
-			t.Error("the offset is not used")
+			t.Error("the clock is not followed")
 		}
-		j.Offset(0, false) // the clock is set back: an honest reader would put all that follows an hour ahead
+		set(0) // the clock is set back: an honest reader would put all that follows an hour ahead
 		if got := stamp(); got != ms(0) || a.Nonce() == nonce {
 			t.Error("no new logs where the clock was set back")
 		}
 		// Another author of the process, whose log is ahead still.
 		b := j.NewAuthor(person(t, 4), "b")
-		j.Offset(time.Hour, false)
+		set(time.Hour)
 		say(t, b, "x")
 		nonce = b.Nonce()
-		j.Offset(0, false)
+		set(0)
 		stamp()
 		say(t, b, "x")
 		if b.Nonce() == nonce {
@@ -178,9 +179,10 @@ func TestClock(t *testing.T) {
 func TestClockGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		j := open(t, Config{Dir: dir})
+		clock, set := wrongClock()
+		set(30 * time.Second)
+		j := open(t, Config{Dir: dir, Clock: clock})
 		stop := run(t, j)
-		j.Offset(30*time.Second, false)
 		_, before := say(t, j.NewAuthor(person(t, 1), "a"), "x")
 		stop()
 		j = start(t, Config{Dir: dir})

@@ -123,7 +123,7 @@ func TestDays(t *testing.T) {
 		}
 		settle(t, j)
 		last := j.Last()
-		j.Offset(time.Second, true)
+		j.Clock().Vouch(time.Now().Add(time.Second))
 		if j.Horizon() != day-10 || j.Today() != day {
 			t.Errorf("horizon %d of %d", j.Horizon(), j.Today())
 		}
@@ -164,7 +164,8 @@ func TestDays(t *testing.T) {
 			t.Error("after a day: old heads")
 		}
 		time.Sleep(30 * 24 * time.Hour)
-		j.Offset(0, true)
+		j.Clock().Vouch(time.Now())
+		j.Horizon()
 		synctest.Wait()
 		if rows("run") != 0 || rows("day") != 0 || rows("timeline") != 0 {
 			t.Error("after a month something is left")
@@ -183,7 +184,8 @@ func TestArrivalsGoOn(t *testing.T) {
 		stop := run(t, j)
 		take(t, j, newChain(t, 1, today()-1000).add("x").run(1, 1), 1, nil)
 		settle(t, j)
-		j.Offset(0, true)
+		j.Clock().Vouch(time.Now())
+		j.Horizon()
 		synctest.Wait()
 		if len(heads(t, j)) != 0 {
 			t.Fatal("not dropped")

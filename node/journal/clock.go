@@ -2,66 +2,111 @@ package journal
 
 import (
 	"math"
+	"sync"
 	"time"
 )
+
+// A Clock is the machine's clock, corrected by what others vouch for. All journals of a process share one. Its methods may be called concurrently.
+//
+// People set clocks, and machines start without one. What was vouched for runs on evenly while this process runs, whatever is done to the machine's clock: set
+// back, it changes nothing. A clock that leaps ahead may have been set, or the machine slept, when nothing runs evenly: it is followed, and nobody vouches
+// for it until others do so again, a second after they are met.
+type Clock struct {
+	local func() time.Time
+
+	mu      sync.Mutex    // protects what follows
+	offset  time.Duration // to be added to the local clock
+	vouched bool
+	at      time.Time // by the local clock, when it was vouched for
+	since   time.Time // the same moment, to measure from
+}
+
+// leap is how far the local clock may run from what is measured before it was set, or the machine slept.
+const leap = time.Minute
+
+// NewClock returns a clock that nobody vouches for. local is the machine's, which may jump; nil: time.Now.
+func NewClock(local func() time.Time) *Clock {
+	if local == nil {
+		local = time.Now
+	}
+	return &Clock{local: local}
+}
+
+// Local is the time by the machine's clock alone.
+func (c *Clock) Local() time.Time { return c.local().Round(0) } // only what it shows
+
+// Now is the corrected time, and whether at least three clocks vouch for it.
+func (c *Clock) Now() (now time.Time, vouched bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now = c.Local()
+	if !c.vouched {
+		return now.Add(c.offset), false
+	}
+	switch ahead := now.Sub(c.at) - time.Since(c.since); {
+	case ahead > leap:
+		return now.Add(c.offset), false
+	case ahead < -leap:
+		return now.Add(c.offset - ahead), true
+	}
+	return now.Add(c.offset), true
+}
+
+// Vouch corrects the clock.
+func (c *Clock) Vouch(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.since = c.Local(), time.Now()
+	c.offset, c.vouched = now.Round(0).Sub(c.at), true
+}
 
 // maxAhead is how far a stamp may be ahead of the corrected clock and still be merged: one wrong clock must not drag honest ones.
 const maxAhead = time.Minute
 
-// A clock is the hybrid logical clock: milliseconds since 1970 << 16 | counter, never going back.
-type clock struct {
-	local   func() time.Time
-	offset  time.Duration
-	vouched bool
-	hlc     uint64 // the newest stamp given or merged
+// aheadLocked reports whether hlc is too far ahead of the corrected clock.
+func (j *Journal) aheadLocked(hlc uint64) bool {
+	now, _ := j.clock.Now()
+	return int64(hlc>>16) > now.Add(maxAhead).UnixMilli()
 }
 
-func (c *clock) now() time.Time { return c.local().Add(c.offset) }
-
-// ahead reports whether hlc is too far ahead of the corrected clock.
-func (c *clock) ahead(hlc uint64) bool {
-	return int64(hlc>>16) > c.now().Add(maxAhead).UnixMilli()
+// stampLocked returns the next stamp of the hybrid logical clock: milliseconds since 1970 << 16 | counter, never going back.
+func (j *Journal) stampLocked() uint64 {
+	now, _ := j.clock.Now()
+	j.hlc = max(uint64(max(now.UnixMilli(), 0))<<16, j.hlc+1)
+	return j.hlc
 }
 
-// stamp returns the next stamp.
-func (c *clock) stamp() uint64 {
-	c.hlc = max(uint64(max(c.now().UnixMilli(), 0))<<16, c.hlc+1)
-	return c.hlc
+// mergeLocked lets the hybrid clock go on after hlc.
+func (j *Journal) mergeLocked(hlc uint64) {
+	if hlc > j.hlc && !j.aheadLocked(hlc) {
+		j.hlc = hlc
+	}
 }
 
 // dayOf returns the day, since 1970 in UTC, of a time in milliseconds.
 func dayOf(ms int64) uint32 { return uint32(min(max(ms, 0)/86_400_000, math.MaxUint32)) }
 
-// mergeLocked lets the clock go on after hlc.
-func (j *Journal) mergeLocked(hlc uint64) {
-	if hlc > j.clock.hlc && !j.clock.ahead(hlc) {
-		j.clock.hlc = hlc
-	}
-}
-
-// Offset sets what is added to the local clock, and whether at least three clocks vouch for it.
-func (j *Journal) Offset(d time.Duration, vouched bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.clock.offset, j.clock.vouched = d, vouched
-	j.moveHorizonLocked()
-}
-
-// Local is the time by this machine's clock.
-func (j *Journal) Local() time.Time { return j.conf.Clock() }
-
-// Now is the corrected time.
-func (j *Journal) Now() time.Time {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	return j.clock.now()
-}
+// Clock returns the clock by which this journal stamps and keeps.
+func (j *Journal) Clock() *Clock { return j.clock }
 
 // Today is the current day by the corrected clock.
-func (j *Journal) Today() uint32 { return dayOf(j.Now().UnixMilli()) }
+func (j *Journal) Today() uint32 {
+	now, _ := j.clock.Now()
+	return dayOf(now.UnixMilli())
+}
 
-// Horizon is the oldest day kept: 0, everything, until the clock was first vouched for. It moves on when the clock is set, something is said, or
-// someone asks, and never goes back while the process runs.
+// Tomorrow is the newest day of which a log is taken, served and counted: later ones are the work of a wrong clock. While nobody vouches for this clock,
+// all are.
+func (j *Journal) Tomorrow() uint32 {
+	now, vouched := j.clock.Now()
+	if !vouched {
+		return math.MaxUint32
+	}
+	return dayOf(now.UnixMilli()) + 1
+}
+
+// Horizon is the oldest day kept: 0, everything, until the clock was first vouched for. It moves on when something is said or someone asks, and never
+// goes back while the process runs.
 func (j *Journal) Horizon() uint32 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -71,8 +116,9 @@ func (j *Journal) Horizon() uint32 {
 
 // moveHorizonLocked moves the horizon with the clock. What is before it is gone from the sums at once, and soon from the disk.
 func (j *Journal) moveHorizonLocked() {
-	today := dayOf(min(j.clock.now().UnixMilli(), j.clock.local().UnixMilli())) // both clocks: others cannot make this one forget
-	if !j.clock.vouched || today < j.keep || today-j.keep <= j.horizon {
+	now, vouched := j.clock.Now()
+	today := dayOf(min(now.UnixMilli(), j.clock.Local().UnixMilli())) // both clocks: others cannot make this one forget
+	if !vouched || today < j.keep || today-j.keep <= j.horizon {
 		return
 	}
 	j.horizon = today - j.keep

@@ -30,8 +30,9 @@
 // Forks: a log that was continued twice ends, for everyone, before the lowest number at which two differ. The proof is kept; so are runs that reach past
 // that number, because their signature vouches for what is below, but nothing past it is shown, counted or told.
 //
-// Time: the author's hybrid logical clock is the local clock plus Offset. Stamps more than 60 s ahead of it are kept and shown but never merged.
-// Days are dropped, and days to come refused, only while the clock is vouched for.
+// Time: the author's hybrid logical clock goes by a Clock, the machine's as others correct it. Stamps more than 60 s ahead of it are kept and shown but never merged.
+// Days are dropped, and days to come refused, only while the clock is vouched for; what is held of days to come since nobody did is kept and shown, but not
+// compared with others until its day has come.
 package journal
 
 import (
@@ -56,8 +57,8 @@ type Config struct {
 	Keep time.Duration
 	// Tail is how many bytes of framed runs stay in memory; 0 means 64 MiB. What is not yet committed stays in any case.
 	Tail int
-	// Clock is the machine's; nil: time.Now. It may jump.
-	Clock func() time.Time
+	// Clock is shared by the journals of a process; nil: one of its own.
+	Clock *Clock
 	Log   *slog.Logger
 }
 
@@ -92,6 +93,7 @@ const Stored = ^Origin(0)
 type Journal struct {
 	conf      Config
 	log       *slog.Logger
+	clock     *Clock
 	keep      uint32 // days
 	store     *store
 	recovered string
@@ -104,7 +106,7 @@ type Journal struct {
 	last, durable atomic.Int64
 
 	mu        sync.RWMutex // guards what follows; no I/O under it
-	clock     clock
+	hlc       uint64       // the newest stamp given or merged
 	horizon   uint32
 	tail      tail
 	logs      cache

@@ -24,7 +24,7 @@ func Open(c Config) (*Journal, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Clock == nil {
-		c.Clock = time.Now
+		c.Clock = NewClock(nil)
 	}
 	j := &Journal{
 		conf:  c,
@@ -32,7 +32,7 @@ func Open(c Config) (*Journal, error) {
 		keep:  365,
 		work:  make(chan struct{}, 1),
 		news:  make(chan struct{}),
-		clock: clock{local: c.Clock},
+		clock: c.Clock,
 		sums:  map[message.GroupID]map[uint32]*daySum{},
 		logs:  newCache(),
 		mine:  map[message.Nonce]struct{}{},

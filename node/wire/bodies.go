@@ -108,7 +108,7 @@ type Beat struct {
 	From     uint32        `cbor:"4,keyasint,omitempty"` // the horizon Root begins at
 	// Waiting is the author's: heads of own logs not yet stable. The hub's: logs whose durable heads it asks for.
 	Waiting []Head `cbor:"5,keyasint,omitempty"`
-	// Net is the hub's: the median of at least three clocks, if Vouched.
+	// Net is the time that at least three clocks vouched for, if Vouched: their median now, at the hub, or what runs on of one since.
 	Net     int64 `cbor:"6,keyasint,omitempty"`
 	Vouched bool  `cbor:"7,keyasint,omitempty"`
 }

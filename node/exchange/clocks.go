@@ -1,0 +1,86 @@
+package exchange
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"earshot/node/wire"
+)
+
+// What time it is. The hub knows the clocks of all machines linked, by their BEATs; of three or more it takes the median, goes by that itself, and tells it to
+// everyone: a machine whose clock is wrong neither drags the others, nor dates what is said there. What was vouched for once runs on in every machine, and is
+// passed on to who knows no better, by followers too: a log that some would refuse for its day is then written by nobody who could know.
+
+// minClocks is how many clocks make a median (never the hub's own alone: one wrong hub would drag everyone).
+const minClocks = 3
+
+// correct takes the time from a BEAT.
+func (x *Exchange) correct(p *peer, b *wire.Beat) {
+	clock := x.journal.Clock()
+	if p.Hub {
+		if net, ok := x.median(); ok {
+			clock.Vouch(net)
+			return
+		}
+		if _, vouched := clock.Now(); vouched {
+			return
+		}
+	}
+	if b.Vouched {
+		clock.Vouch(time.UnixMilli(b.Net))
+	}
+}
+
+// vouched is the time that this end vouches for, if it does.
+func (x *Exchange) vouched(hub bool) (time.Time, bool) {
+	if hub {
+		if net, ok := x.median(); ok {
+			return net, true
+		}
+	}
+	return x.journal.Clock().Now()
+}
+
+// median is the network's time by the clocks of the machines linked and this one's, if there are enough. A machine has one clock, however many links and
+// host ids it claims to have: one counts for an address, too.
+func (x *Exchange) median() (time.Time, bool) {
+	x.mu.Lock()
+	links := slices.SortedFunc(maps.Keys(x.links), func(a, b *peer) int { return slices.Compare(a.Hello.Session[:], b.Hello.Session[:]) })
+	x.mu.Unlock()
+	seen := map[string]bool{string(x.config.Host[:]): true}
+	clocks := []time.Time{x.journal.Clock().Local()}
+	for _, p := range links {
+		now, ok := p.now()
+		host, address := string(p.Hello.Host[:]), p.address()
+		if ok && !seen[host] && !seen[address] {
+			seen[host], seen[address] = true, true
+			clocks = append(clocks, now)
+		}
+	}
+	if len(clocks) < minClocks {
+		return time.Time{}, false
+	}
+	slices.SortFunc(clocks, time.Time.Compare)
+	return clocks[(len(clocks)-1)/2], true
+}
+
+// now is what the peer's clock shows by now, if that is known.
+func (p *peer) now() (t time.Time, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.clocked.IsZero() {
+		return t, false
+	}
+	return p.clock.Add(time.Since(p.clocked)), true
+}
+
+// address is the peer's IP address.
+func (p *peer) address() string {
+	a := p.Conn.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(a); err == nil {
+		return host
+	}
+	return a
+}
