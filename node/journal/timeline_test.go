@@ -143,10 +143,11 @@ func TestIndexGoesOn(t *testing.T) {
 		if err := j.store.close(); err != nil {
 			t.Fatal(err)
 		}
-		j = start(t, Config{Dir: dir})
+		j = open(t, Config{Dir: dir})
 		if j.watermark != 0 {
 			t.Fatal("indexed already")
 		}
+		run(t, j)
 		lines, err := j.Page(lobby, Key{}, 1000)
 		if got := texts(t, lines, err); len(got) != 100 || got[99] != "99" {
 			t.Errorf("%d lines", len(got))
