@@ -6,6 +6,39 @@ import (
 	"earshot/node/wire"
 )
 
+// rest is how long this end may say nothing. The hub speaks at the same moments on all links of a phase: at rest, what costs is to wake up.
+func (p *peer) rest() time.Duration {
+	if p.Ping == 0 {
+		return beatPatience
+	}
+	return p.Ping - (time.Since(p.exchange.born)+p.Ping-p.Phase)%p.Ping
+}
+
+// tick says something: the hub a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there was none.
+func (p *peer) tick() {
+	second := time.Since(p.exchange.born) / beatEvery
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Ping == 0 || second != p.second {
+		p.second, p.due = second, true
+		return
+	}
+	p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
+}
+
+// answerBeat lets the writer answer a BEAT, which costs neither end another wake-up; but not as often as the other end likes.
+func (p *peer) answerBeat() {
+	now := time.Now()
+	if now.Sub(p.beaten) < beatEvery/2 {
+		return
+	}
+	p.beaten = now
+	p.mu.Lock()
+	p.due = true
+	p.mu.Unlock()
+	p.poke()
+}
+
 // appendBeat adds BEAT. The root goes with it only if this end is caught up: everything sent, nothing being brought by any link.
 func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 	x := p.exchange
@@ -49,6 +82,7 @@ func (p *peer) beat(b *wire.Beat) error {
 		if err := p.tellHave(b.Waiting); err != nil {
 			return err
 		}
+		p.answerBeat()
 	}
 	if err := p.fill(); err != nil {
 		return err
@@ -71,8 +105,8 @@ func (p *peer) beat(b *wire.Beat) error {
 	if now.Before(p.again) {
 		return nil
 	}
-	p.rest = min(max(2*p.rest, beatEvery), maxRest) // what one end does not take it will not take a second later
-	p.again = now.Add(p.rest)
+	p.pause = min(max(2*p.pause, beatEvery), maxPause) // what one end does not take it will not take a second later
+	p.again = now.Add(p.pause)
 	x.log.Debug("journals differ", "peer", p.Hello.Session)
 	_, err = p.offer(true)
 	return err

@@ -6,8 +6,8 @@
 // lacks it, one page at a time, so that neither end holds more than a page of the other's in memory; a log that another link is bringing already
 // is not asked for twice, unless it brings nothing. A live run that leaves a gap is asked for at once, not at the next comparison. From the
 // moment STATE was made, what arrives in the journal is sent on in order of arrival (the tail), minus what came from this link, what is older
-// than the other keeps, and what a long catch-up brought. Once a second BEAT carries the root of an end that is caught up; the other compares when nothing is in
-// flight, and a difference starts again from STATE.
+// than the other keeps, and what a long catch-up brought. Once a second the hub sends BEAT, to all at once, and who hears it answers with its own: at rest neither wakes up for
+// anything else but PING. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
 //
 // Goroutines: Run reads on the caller's goroutine and has one writer. The writer owns the connection's write side: it sends, in this order, what the reader answered,
 // the tail from its cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
@@ -43,7 +43,8 @@ import (
 const (
 	WriteTimeout = 5 * time.Second
 	beatEvery    = time.Second
-	writeBytes   = 64 << 10 // the most that one round of the writer takes from the tail, and from what is wanted
+	beatPatience = 3 * beatEvery / 2 // after that long without the hub's BEAT the other end sends its own
+	writeBytes   = 64 << 10          // the most that one round of the writer takes from the tail, and from what is wanted
 	maxAnswers   = 256 << 10
 	maxServing   = 2 * wire.MaxWants
 	maxWalk      = 4 << 10 // days that one walk visits
@@ -56,8 +57,8 @@ const (
 	maxPulling = 16 << 10
 	// maxBusy is how long what links say they bring may keep the journals from being compared.
 	maxBusy = 30 * time.Second
-	// maxRest bounds the time between two attempts to settle a difference that the last one did not settle.
-	maxRest = time.Minute
+	// maxPause bounds the time between two attempts to settle a difference that the last one did not settle.
+	maxPause = time.Minute
 )
 
 var (
@@ -87,6 +88,7 @@ type Exchange struct {
 	journal *journal.Journal
 	config  Config
 	log     *slog.Logger
+	born    time.Time
 	acks    acks
 
 	// mu protects what follows.
@@ -102,7 +104,8 @@ func New(c Config) *Exchange {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &Exchange{journal: c.Journal, config: c, log: c.Log, links: map[*peer]struct{}{}, pulling: map[message.LogID]*pull{}, free: time.Now()}
+	x := &Exchange{journal: c.Journal, config: c, log: c.Log, born: time.Now(), links: map[*peer]struct{}{}, pulling: map[message.LogID]*pull{}}
+	x.free = x.born
 	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}, haves: map[*peer]map[message.LogID]wire.Head{}, tells: map[*peer][]wire.StableLog{}}
 	return x
 }
@@ -131,9 +134,9 @@ type Link struct {
 	State *wire.State
 	// Hub: this end is the hub.
 	Hub bool
-	// Silence is how long nothing may be heard; Ping, how long nothing may be said; 0: no bound.
-	Silence, Ping time.Duration
-	Control       Control
+	// Silence is how long nothing may be heard; 0: no bound. Ping is how often the hub says something, at moments that all its links share that have the same Phase.
+	Silence, Ping, Phase time.Duration
+	Control              Control
 	// CaughtUp, if set, is called once, when what the other end had has come.
 	CaughtUp func()
 }

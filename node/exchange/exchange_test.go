@@ -118,8 +118,12 @@ func (r *replica) join(hub *replica, here, there net.Conn) (end func()) {
 	ctx, stop := context.WithCancel(r.t.Context())
 	var done sync.WaitGroup
 	run := func(x *exchange.Exchange, c net.Conn, other *replica, isHub bool) {
+		ping := time.Duration(0)
+		if isHub {
+			ping = 250 * time.Millisecond
+		}
 		done.Go(func() {
-			x.Run(ctx, exchange.Link{Conn: c, Reader: wire.NewReader(c), Peer: other.who.ID(), Hub: isHub, Silence: 5 * time.Second, Ping: 250 * time.Millisecond,
+			x.Run(ctx, exchange.Link{Conn: c, Reader: wire.NewReader(c), Peer: other.who.ID(), Hub: isHub, Silence: 5 * time.Second, Ping: ping,
 				Hello: wire.Hello{Session: other.session, Host: hostID(other.name)}})
 		})
 	}

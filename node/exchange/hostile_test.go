@@ -43,7 +43,10 @@ func hostile(t *testing.T, lan *nodetest.LAN, r *replica, l exchange.Link) (p *f
 	t.Helper()
 	here, there := ends(t, lan, "evil", r)
 	p = frames.Over(t, here)
-	l.Conn, l.Reader, l.Silence, l.Ping = there, wire.NewReader(there), 5*time.Second, 250*time.Millisecond
+	l.Conn, l.Reader, l.Silence = there, wire.NewReader(there), 5*time.Second
+	if l.Hub {
+		l.Ping = 250 * time.Millisecond
+	}
 	if l.Hello.Session == (identity.Session{}) {
 		l.Hello = wire.Hello{Session: identity.NewSession(), Host: hostID("evil")}
 	}

@@ -41,17 +41,21 @@ type peer struct {
 	received uint64
 	sent     uint64
 	walking  bool
+	due      bool      // the writer shall send BEAT
 	clock    time.Time // what the peer's machine showed
 	clocked  time.Time // when it came; zero: not yet
 
 	// What follows is the reader's.
-	again time.Time     // when a difference is talked about next
-	rest  time.Duration // how long after this time; 0: something came since
+	again  time.Time     // when a difference is talked about next
+	pause  time.Duration // how long after this time; 0: something came since
+	beaten time.Time     // when a BEAT was answered
+
+	second time.Duration // the writer's: the second of the last BEAT, as Exchange.born counts
 }
 
 func newPeer(x *Exchange, l Link) *peer {
 	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), wake: make(chan struct{}, 1),
-		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, dirty: map[message.LogID]int64{}}
+		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, dirty: map[message.LogID]int64{}, second: time.Since(x.born) / beatEvery}
 }
 
 // poke lets the writer look.

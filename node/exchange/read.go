@@ -147,7 +147,7 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 		return 0, err
 	}
 	if added > 0 {
-		p.again, p.rest = time.Time{}, 0
+		p.again, p.pause = time.Time{}, 0
 		p.exchange.pulled(r.Log, p, false)
 		if p.Hub {
 			p.exchange.acks.arrived(p, r.Log, r.Last())

@@ -18,29 +18,24 @@ func (p *peer) write(ctx context.Context) error {
 	if p.Control != nil {
 		control = p.Control.Changed()
 	}
-	beat := time.NewTicker(beatEvery)
-	defer beat.Stop()
-	var ping <-chan time.Time
-	var pinger *time.Ticker
-	if p.Ping > 0 {
-		pinger = time.NewTicker(p.Ping)
-		defer pinger.Stop()
-		ping = pinger.C
-	}
+	tick := time.NewTimer(p.rest())
+	defer tick.Stop()
 	var serve served
 	defer serve.stop()
 	buf := make([]byte, 0, 4<<10)
-	due := false
 	for {
-		b, err := p.round(buf[:0], &serve, due)
+		p.mu.Lock()
+		beat := p.due
+		p.due = false
+		p.mu.Unlock()
+		b, err := p.round(buf[:0], &serve, beat)
 		if err != nil {
 			return err
 		}
-		due = false
+		if beat {
+			tick.Reset(p.rest())
+		}
 		if len(b) > 0 {
-			if pinger != nil {
-				pinger.Reset(p.Ping)
-			}
 			p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
 			if _, err := p.Conn.Write(b); err != nil {
 				return err
@@ -56,12 +51,9 @@ func (p *peer) write(ctx context.Context) error {
 		case <-changed:
 		case <-control:
 		case <-p.wake:
-		case <-beat.C:
-			due = true
-		case <-ping:
-			p.mu.Lock()
-			p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
-			p.mu.Unlock()
+		case <-tick.C:
+			p.tick()
+			tick.Reset(p.rest())
 		}
 	}
 }
@@ -95,8 +87,11 @@ func (p *peer) round(b []byte, serve *served, beat bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if beat && tailing {
+	switch {
+	case beat && tailing:
 		return p.appendBeat(b, serve.next != nil)
+	case beat:
+		b = wire.AppendFrame(b, wire.TypePing, nil)
 	}
 	return b, nil
 }

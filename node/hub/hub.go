@@ -30,12 +30,14 @@ const (
 	batch = 20 * time.Millisecond
 	// kept is how many changes of presence are kept; who is further behind gets all of it.
 	kept = 1024
-	// silence is how long a follower may say nothing: it sends a BEAT every second.
+	// silence is how long a follower may say nothing: it answers the BEAT of every second.
 	silence = 4 * time.Second
 	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone; pingMany, where there are more than manyLinks: one
 	// that is late does not make a follower give up.
 	ping, pingMany = 250 * time.Millisecond, 350 * time.Millisecond
 	manyLinks      = 200
+	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond.
+	phase, phaseLinks = 10 * time.Millisecond, 50
 	// goodbye is how long Close waits for the links to end.
 	goodbye = 300 * time.Millisecond
 )
@@ -109,7 +111,7 @@ func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 	}
 	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
 	err = h.config.Exchange.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: hello, Hub: true,
-		Silence: silence, Ping: every, Control: m})
+		Silence: silence, Ping: every, Phase: time.Duration(links/phaseLinks) * phase % every, Control: m})
 	h.leave(m)
 	h.log.Info("link ended", "peer", hello.Session, "err", err)
 	return err

@@ -245,3 +245,21 @@ func TestIdleHubIsHeard(t *testing.T) {
 		})
 	}
 }
+
+// Links that were made at different times are spoken to at the same: a hub wakes up four times a second, not four times a second and link.
+func TestLinksShareTheMoment(t *testing.T) {
+	serve(t, 0, 0, func(s *seat) {
+		var heard []time.Duration
+		began := time.Now()
+		for _, name := range []string{"alice", "bob", "carol"} {
+			p := s.link(name, identity.NewSession())
+			p.Await(time.Second, wire.TypePresence, nil)
+			p.Await(time.Second, wire.TypePing, nil)
+			heard = append(heard, time.Since(began)%ping)
+			time.Sleep(70 * time.Millisecond)
+		}
+		if first, last := slices.Min(heard), slices.Max(heard); last-first > 3*time.Millisecond { // on the wire
+			t.Errorf("of each %v, the links are spoken to at %v", ping, heard)
+		}
+	})
+}
