@@ -47,6 +47,7 @@ type gatherings struct {
 	changed func() // the current gathering is another; must not block
 	broken  func(error)
 	notice  func(text, hint string)
+	skew    *skew
 	log     *slog.Logger
 
 	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.
@@ -106,7 +107,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	at.author = j.NewAuthor(g.who, g.nick())
 	g.spoke = append(g.spoke, at.author.Nonce())
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
-		Stable: g.own.stable, Log: g.log})
+		Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
 	go func() {
 		at.err = j.Run(ctx)
 		close(at.done)

@@ -127,7 +127,7 @@ func (n *Node) open() (err error) {
 	}
 	n.own = newDeliveries(n.watch.wake, n.serving.Load)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, notice: n.notice, log: c.Log}
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, notice: n.notice, skew: &skew{notice: n.notice}, log: c.Log}
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of
 	}

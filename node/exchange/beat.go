@@ -78,6 +78,9 @@ func (p *peer) beat(b *wire.Beat) error {
 		x.acks.waiting(p, b.Waiting)
 	}
 	x.correct(p, b)
+	if x.config.Skew != nil {
+		x.config.Skew(x.skew(b))
+	}
 	if !p.Hub {
 		if err := p.tellHave(b.Waiting); err != nil {
 			return err

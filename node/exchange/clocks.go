@@ -33,6 +33,15 @@ func (x *Exchange) correct(p *peer, b *wire.Beat) {
 	}
 }
 
+// skew is how far this machine's clock is off: by what is vouched for, or else by the one that sent b.
+func (x *Exchange) skew(b *wire.Beat) (off time.Duration, vouched bool) {
+	clock := x.journal.Clock()
+	if now, ok := clock.Now(); ok {
+		return clock.Local().Sub(now), true
+	}
+	return clock.Local().Sub(time.UnixMilli(b.Clock)), false
+}
+
 // vouched is the time that this end vouches for, if it does.
 func (x *Exchange) vouched(hub bool) (time.Time, bool) {
 	if hub {

@@ -80,7 +80,9 @@ type Config struct {
 	Waiting func() []wire.Head
 	// Stable, if set, is told that an own message, and those before it in its log, are on copies machines' disks, this one's left out.
 	Stable func(l message.LogID, seq uint64, copies int, all bool)
-	Log    *slog.Logger
+	// Skew, if set, is told about once a second how far this machine's clock is off: by what is vouched for, or by the one other clock that is known.
+	Skew func(off time.Duration, vouched bool)
+	Log  *slog.Logger
 }
 
 // An Exchange is what the links of one journal share. All methods may be called concurrently.
