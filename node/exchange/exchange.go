@@ -2,7 +2,7 @@
 // only in what it is asked to count: acknowledgements and clocks.
 //
 // How two ends become equal. Each says in STATE what it holds: a root over the closed days and the sum of today. Where they differ each end asks for
-// the other's sums, then for the heads of the days that differ, newest first, then for the logs it lacks (WANT). Everything is asked for by the end that
+// the other's sums, then for the heads of the days that differ, newest first (of a day with many logs those of the parts that differ), then for the logs it lacks (WANT). Everything is asked for by the end that
 // lacks it, one page at a time, so that neither end holds more than a page of the other's in memory; a log that another link is bringing already
 // is not asked for twice, unless it brings nothing. A live run that leaves a gap is asked for at once, not at the next comparison. From the
 // moment STATE was made, what arrives in the journal is sent on in order of arrival (the tail), minus what came from this link, what is older
@@ -48,6 +48,7 @@ const (
 	maxAnswers   = 256 << 10
 	maxServing   = 2 * wire.MaxWants
 	maxWalk      = 4 << 10 // days that one walk visits
+	maxPages     = 16      // pages of heads that one answer looks through
 	bulkFrom     = 60      // records; a catch-up longer than this is not relayed
 	proofRecord  = 128     // bytes of a proof that count as one record against the rate
 	maxGaps      = 512     // logs of which a live run left a gap

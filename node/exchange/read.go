@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -197,13 +198,39 @@ func (p *peer) days(ask *wire.AskDays) error {
 
 // heads answers ASKHEADS.
 func (p *peer) heads(ask *wire.AskHeads) error {
-	hs, more, err := p.journal.Heads(ask.Group, ask.Day, ask.After, wire.MaxHeads)
-	if err != nil {
-		return err
+	differs := func(message.LogID) bool { return true }
+	if len(ask.Parts) > 0 {
+		mine, err := p.journal.Parts(ask.Group, ask.Day)
+		if err != nil {
+			return err
+		}
+		if mine != nil {
+			differs = func(l message.LogID) bool {
+				at := journal.Part(l) * wire.PartBytes
+				return !bytes.Equal(mine[at:at+wire.PartBytes], ask.Parts[at:at+wire.PartBytes])
+			}
+		}
 	}
-	a := wire.Heads{Group: ask.Group, Day: ask.Day, More: more}
-	for _, h := range hs {
-		a.Heads = append(a.Heads, head(h))
+	a := wire.Heads{Group: ask.Group, Day: ask.Day, More: true}
+	for after, pages := ask.After, 1; a.More && len(a.Heads) < wire.MaxHeads; pages++ {
+		hs, more, err := p.journal.Heads(ask.Group, ask.Day, after, wire.MaxHeads)
+		if err != nil {
+			return err
+		}
+		a.More = more
+		for i, h := range hs {
+			last := pages == maxPages && i == len(hs)-1 // so that the asker goes on from there
+			if after = h.Log; !differs(h.Log) && !last {
+				continue
+			}
+			if a.Heads = append(a.Heads, head(h)); len(a.Heads) == wire.MaxHeads {
+				a.More = more || i+1 < len(hs)
+				break
+			}
+		}
+		if pages == maxPages {
+			break
+		}
 	}
 	return p.answer(wire.TypeHeads, &a)
 }

@@ -147,11 +147,11 @@ func (j *Journal) changeLocked(l *state, change func()) {
 	if l.Head == (Head{Log: l.Log, Day: l.Day}) {
 		d.logs++
 	} else {
-		d.sum.sub(l.lanes())
+		d.sub(&l.Head)
 	}
 	change()
 	j.edits++
-	d.sum.add(l.lanes())
+	d.add(&l.Head)
 	d.version++
 	if l.version == 0 {
 		j.changed = append(j.changed, l)

@@ -2,9 +2,7 @@ package journal
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"runtime"
 	"testing"
 	"time"
 
@@ -166,49 +164,4 @@ func BenchmarkServe(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/message")
-}
-
-// BenchmarkOpenYear opens what 250 people leave who talk in 5 rooms every day of a year: 456,250 logs.
-func BenchmarkOpenYear(b *testing.B) {
-	dir := b.TempDir()
-	j := open(b, Config{Dir: dir})
-	today := j.Today()
-	runs := written(b, 10, 1)
-	var arrival int64
-	for day := range uint32(365) {
-		var batch batch
-		d := daySum{day: today - day, logs: 1250}
-		for range d.logs {
-			arrival++
-			l := newState(runs[0].Opening, arrival)
-			rand.Read(l.Log[:])
-			l.Day, l.Seq, l.hlc = d.day, 1, runs[0].Records[0].HLC
-			d.sum.add(l.lanes())
-			batch.logs = append(batch.logs, *l)
-			batch.items = append(batch.items, item{Entry: Entry{Arrival: arrival, Frame: frame(nil, runs[0].Append)}, log: l.row, first: 1})
-		}
-		batch.days = []daySum{d}
-		if err := j.store.commit(batch); err != nil {
-			b.Fatal(err)
-		}
-	}
-	if err := j.store.close(); err != nil {
-		b.Fatal(err)
-	}
-	var before, after runtime.MemStats
-	for b.Loop() {
-		b.StopTimer()
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		b.StartTimer()
-		j := open(b, Config{Dir: dir})
-		if h, more, err := j.Heads(message.Public, today, message.LogID{}, 512); len(h) != 512 || !more || err != nil {
-			b.Fatal(len(h), more, err)
-		}
-		b.StopTimer()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
-		j.store.close()
-		b.StartTimer()
-	}
 }

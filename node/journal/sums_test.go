@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
 	"earshot/node/message"
+	"earshot/node/wire"
 )
 
 // TestSums pins the bytes that all replicas must agree on.
@@ -32,4 +34,44 @@ func TestSums(t *testing.T) {
 	if one, _ := j.Root(message.Public, 6, 7); one == root {
 		t.Error("the root does not depend on the days")
 	}
+}
+
+// The parts of a day keep up with its heads: new logs, longer ones, and forks.
+func TestParts(t *testing.T) {
+	j := start(t, Config{Dir: t.TempDir()})
+	day := today()
+	check := func(want bool) {
+		t.Helper()
+		got, err := j.Parts(message.Public, day)
+		if err != nil || (got != nil) != want {
+			t.Fatal(got, err)
+		}
+		var sums [wire.Parts]uint64
+		for _, h := range heads(t, j) {
+			if h.Day == day {
+				sums[h.Log[0]/2] += h.lanes()[0]
+			}
+		}
+		for i := range got[:len(got)/wire.PartBytes] {
+			if binary.BigEndian.Uint64(got[i*wire.PartBytes:]) != sums[i] {
+				t.Fatalf("part %d is wrong", i)
+			}
+		}
+	}
+	var logs []*chain
+	for i := range wire.Parts {
+		check(false)
+		c := newChain(t, byte(i), day).add("one", "two", "three")
+		logs = append(logs, c)
+		take(t, j, c.run(1, 2), 2, nil)
+	}
+	check(true)
+	for _, c := range logs[:9] {
+		take(t, j, c.run(3, 3), 1, nil)
+	}
+	take(t, j, logs[9].fork(1).add("other").run(2, 2), 0, ErrConflict)
+	take(t, j, newChain(t, 1, day-1).add("yesterday").run(1, 1), 1, nil)
+	check(true)
+	settle(t, j)
+	check(true)
 }

@@ -61,11 +61,13 @@ type DaySum struct {
 	Sum message.Hash
 }
 
-// AskHeads asks for the heads of the logs of one day whose ids are above After; Heads answers, ascending by id.
+// AskHeads asks for the heads of the logs of one day whose ids are above After; Heads answers, ascending by id. Parts, if it is there, has PartBytes of the
+// sum over the asker's heads for each of the Parts that the day's logs fall into by the first bits of their ids: heads in parts that are equal may be left out.
 type AskHeads struct {
 	Group message.GroupID `cbor:"1,keyasint"`
 	Day   uint32          `cbor:"2,keyasint"`
 	After message.LogID   `cbor:"3,keyasint"`
+	Parts []byte          `cbor:"4,keyasint,omitempty"`
 }
 
 type Heads struct {

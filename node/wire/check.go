@@ -18,7 +18,9 @@ func check(v any) error {
 		return v.check()
 	case *State:
 		return within("groups", len(v.Groups), MaxGroups)
-	case *AskDays, *AskHeads:
+	case *AskHeads:
+		return v.check()
+	case *AskDays:
 		return nil
 	case *Days:
 		return v.check()
@@ -103,6 +105,13 @@ func (d *Days) check() error {
 		}
 	}
 	return within("days", len(d.Days), MaxDays)
+}
+
+func (a *AskHeads) check() error {
+	if n := len(a.Parts); n != 0 && n != Parts*PartBytes {
+		return fmt.Errorf("%d bytes of parts", n)
+	}
+	return nil
 }
 
 func (h *Heads) check() error {

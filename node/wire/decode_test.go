@@ -171,6 +171,7 @@ func TestLimits(t *testing.T) {
 		"days' order":        {&Days{Days: []DaySum{{Day: 1}, {Day: 2}}}, &Days{Days: []DaySum{{Day: 2}, {Day: 1}}}},
 		"a day twice":        {&Days{Days: days(2)}, &Days{Days: make([]DaySum, 2)}},
 		"days' beginning":    {&Days{From: 1, Days: days(2)[1:]}, &Days{From: 1, Days: days(2)}},
+		"parts":              {&AskHeads{Parts: make([]byte, Parts*PartBytes)}, &AskHeads{Parts: make([]byte, Parts*PartBytes+1)}},
 		"heads":              {&Heads{Heads: heads(MaxHeads)}, &Heads{Heads: heads(MaxHeads + 1)}},
 		"heads' order":       {&Heads{Heads: heads(2)}, &Heads{Heads: []Head{heads(2)[1], heads(2)[0]}}},
 		"a head twice":       {&Heads{Heads: heads(2)}, &Heads{Heads: make([]Head, 2)}},

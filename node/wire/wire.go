@@ -29,6 +29,9 @@ const (
 	MaxWitnesses = 2
 	MaxAddress   = 8
 
+	Parts     = 128 // of a day, in ASKHEADS
+	PartBytes = 8
+
 	MaxTags         = 4
 	MaxProfile      = 2 << 10 // bytes
 	MaxAddressBytes = 255     // of one address

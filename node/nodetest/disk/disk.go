@@ -25,6 +25,7 @@ type Disk struct {
 	full   bool
 	broken bool
 	syncs  int
+	read   int64
 	cached map[string][]cached // by file: what was written and not synced, oldest first
 }
 
@@ -65,6 +66,13 @@ func (d *Disk) Syncs() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.syncs
+}
+
+// Read is how many bytes were read.
+func (d *Disk) Read() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.read
 }
 
 func (d *Disk) write() int32 {
@@ -178,7 +186,7 @@ func open(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 
 	if !ok {
 		both := methods{below: *at[sqlite3.Tsqlite3_io_methods](f.FpMethods)}
 		both.ours = both.below
-		both.ours.FxClose, both.ours.FxWrite, both.ours.FxSync = pointer(closed), pointer(write), pointer(synced)
+		both.ours.FxClose, both.ours.FxRead, both.ours.FxWrite, both.ours.FxSync = pointer(closed), pointer(read), pointer(write), pointer(synced)
 		m = keep(tls, both)
 		shim.methods[f.FpMethods] = m
 	}
@@ -190,6 +198,12 @@ func closed(tls *libc.TLS, file uintptr) int32 {
 	m := below(file)
 	shim.files.Delete(file)
 	return function[func(*libc.TLS, uintptr) int32](m.below.FxClose)(tls, file)
+}
+
+func read(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
+	d := openedAs(file).disk
+	d.set(func() { d.read += int64(n) })
+	return function[func(*libc.TLS, uintptr, uintptr, int32, int64) int32](below(file).below.FxRead)(tls, file, data, n, offset)
 }
 
 func write(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
