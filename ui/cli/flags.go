@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/peterbourgon/ff/v3"
 
@@ -29,10 +30,14 @@ type options struct {
 	plain, json      bool
 	history          int // see historyUnset, historyAll
 	noHistory        bool
+	keep             time.Duration
 	dataDir, logFile string
 	logLevel         *slog.Level // nil: the mode's
 	version, qr      bool
 }
+
+// maxKeep is a hundred years, in days.
+const maxKeep = 36500
 
 const (
 	historyUnset = -2 // as many lines as suit the mode
@@ -86,6 +91,7 @@ func (o *options) settings() []*setting {
 		{group: "Display", name: "json", help: "the same with one JSON object per event, for scripts", set: yes(&o.json)},
 		{group: "Display", name: "history", arg: "N", help: "lines of stored history to show first; or: all", set: history(&o.history)},
 		{group: "Display", name: "no-history", help: "keep nothing of what is said on this disk", set: yes(&o.noHistory)},
+		{group: "Display", name: "keep", arg: "DAYS", help: "how long history is kept on this disk (365d)", set: days(&o.keep)},
 
 		{group: "Files", name: "data-dir", arg: "DIR", help: "where identity, keys and history are", set: text(&o.dataDir)},
 		{group: "Files", name: "log-file", arg: "FILE", help: "append the program's own log to FILE", set: text(&o.logFile)},
@@ -244,6 +250,18 @@ func rate(to *float64) func(string) error {
 		if *to, err = strconv.ParseFloat(s, 64); err != nil || !(*to >= 0 && *to <= 1e6) {
 			return fmt.Errorf("%q is not a number of messages a second", s)
 		}
+		return nil
+	}
+}
+
+// days is a number of whole days, as 365d.
+func days(to *time.Duration) func(string) error {
+	return func(s string) error {
+		var n int
+		if number(&n, 1, maxKeep)(strings.TrimSuffix(s, "d")) != nil {
+			return fmt.Errorf("%q is not a number of days from 1d to %dd", s, maxKeep)
+		}
+		*to = time.Duration(n) * 24 * time.Hour
 		return nil
 	}
 }

@@ -45,7 +45,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 	s = &Setup{
 		Node: node.Config{
 			Dir: dir, HostDir: filepath.Dir(filepath.Dir(dir)), Nick: nick, DefaultNick: defaultNick(o.serverOnly), Network: network, Port: o.port, Join: o.join,
-			ServerOnly: o.serverOnly, NeverHub: o.neverHub, NoHistory: o.noHistory,
+			ServerOnly: o.serverOnly, NeverHub: o.neverHub, NoHistory: o.noHistory, Keep: o.keep,
 			Rate: none(o.rate), PerIP: none(o.perIP), Log: log,
 		},
 		Mode: mode, JSON: o.json, History: o.lines(mode), Log: log, Version: version(), Restore: saveTerminal(mode == FullScreen),

@@ -1,0 +1,87 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/instance"
+)
+
+// differences counts how often a node found that its history differs from another's.
+type differences struct {
+	slog.Handler
+	n atomic.Int64
+}
+
+func (d *differences) Enabled(context.Context, slog.Level) bool { return true }
+
+func (d *differences) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "journals differ" {
+		d.n.Add(1)
+	}
+	return nil
+}
+
+// Those who keep history for 30 days and those who keep it for a year hold the same of what both keep, and have nothing to talk about, whoever is the hub.
+func TestHorizons(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, short := range []string{"harry", "fred"} {
+		t.Run(short+" keeps less", func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				count := differences{Handler: slog.DiscardHandler}
+				var all []*instance.Instance
+				again := func(after time.Duration) {
+					t.Helper()
+					for _, i := range all {
+						i.Stop()
+					}
+					time.Sleep(after)
+					all = nil
+					for _, name := range []string{"harry", "fred", "otto"} {
+						c := node.Config{NeverHub: name != "harry", Log: slog.New(&count)}
+						if name == short {
+							c.Keep = 30 * day
+						}
+						all = append(all, instance.Start(t, lan, name, c))
+					}
+					instance.Meet(t, 5*time.Second, all...)
+					time.Sleep(3 * time.Second)
+				}
+				for n, after := range []time.Duration{0, 10 * day, 25 * day, 10 * day} {
+					again(after)
+					for _, i := range all {
+						i.Say(fmt.Sprint(i.Name, n))
+					}
+					time.Sleep(2 * time.Second)
+				}
+				count.n.Store(0)
+				// One with a year comes back with an empty disk: it gets what whoever is linked to it keeps.
+				lost := instance.Start(t, lan, "lost", node.Config{NeverHub: true, Log: slog.New(&count)})
+				instance.Meet(t, 5*time.Second, append(all, lost)...)
+				time.Sleep(2 * time.Minute)
+				const year, month = 12, 6
+				for _, i := range append(all, lost) {
+					want := year
+					if i.Name == short || i == lost && short == "harry" {
+						want = month
+					}
+					lines := i.Lines(instance.Lobby)
+					if full := all[2].Lines(instance.Lobby); len(lines) != want || len(full) != year || !slices.Equal(lines, full[year-want:]) {
+						t.Errorf("%s shows %q, want the last %d of %q", i.Name, lines, want, full)
+					}
+					delivered(t, i)
+				}
+				if n := count.n.Load(); n > 1 {
+					t.Errorf("histories were found to differ %d times", n)
+				}
+			})
+		})
+	}
+}
