@@ -57,6 +57,7 @@ type gatherings struct {
 	earlier *gathering // open only while alone is current
 	known   []knownRealm
 	since   time.Time // when this machine came to the network it is at
+	left    time.Time // when it left the realm that earlier is; zero: in an earlier process
 	spoke   []message.Nonce
 	version uint64 // counts changes of current
 }
@@ -155,7 +156,7 @@ func (g *gatherings) write(ctx context.Context, room string, k message.Kind, bod
 	return g.own.write(ctx, at, room, k, body)
 }
 
-// enter goes to the realm r, taking along what was said here since this machine came to the network it is at.
+// enter goes to the realm r, taking along what was said here since this machine came to the network it is at; where it is back in the realm it left last, since it left.
 func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
 	next, left, err := g.move(r)
 	for _, at := range left { // without the lock: a slow disk holds nobody else
@@ -175,19 +176,24 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 	if g.network.Closed() || r == (identity.Realm{}) {
 		return nil, nil, exchange.ErrRealm
 	}
-	next = g.earlier
-	if next == nil || next.realm != r {
+	since := g.since
+	if next = g.earlier; next == nil || next.realm != r {
 		if next, err = g.start(r, false); err != nil {
 			return nil, nil, err
 		}
-	} else if err := next.author.Rename(context.Background(), g.nick()); err != nil {
-		return nil, nil, err
+	} else {
+		if err := next.author.Rename(context.Background(), g.nick()); err != nil {
+			return nil, nil, err
+		}
+		if !g.left.IsZero() {
+			since = g.left
+		}
 	}
 	if nonce := old.author.Nonce(); !slices.Contains(g.spoke, nonce) { // a corrected clock begins another
 		g.spoke = append(g.spoke, nonce)
 	}
 	for _, nonce := range g.spoke {
-		if _, err := next.journal.Reoffer(old.journal, nonce, uint64(g.since.UnixMilli())<<16); err != nil {
+		if _, err := next.journal.Reoffer(old.journal, nonce, uint64(since.UnixMilli())<<16); err != nil {
 			g.log.Warn("cannot take along what was said", "err", err)
 		}
 	}
@@ -219,6 +225,7 @@ func (g *gatherings) depart() error {
 	}
 	g.rememberLocked(g.current.realm)
 	g.earlier = g.current
+	g.left, _ = g.clock.Now()
 	g.setLocked(g.alone)
 	return nil
 }

@@ -42,6 +42,28 @@ func TestReplugKeepsTheGathering(t *testing.T) {
 	})
 }
 
+// What is said while the own cable is out is told when it is in again, as what a cut-off side says is.
+func TestSaidWhileUnplugged(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol")
+		instance.Meet(t, 3*time.Second, all...)
+		all[0].Say("before")
+		same(t, 2*time.Second, 1, all...)
+		for i, away := range all {
+			unplug(away)
+			lan.Cut(away.Name)
+			instance.Until(t, 10*time.Second, "it is alone", away.Serving)
+			time.Sleep(10 * time.Second)
+			away.Say(away.Name + " says: nobody hears me")
+			time.Sleep(time.Second)
+			lan.Heal(away.Name)
+			plug(lan, away)
+			instance.Meet(t, 15*time.Second, all...)
+			same(t, 5*time.Second, 2+i, all...)
+		}
+	})
+}
+
 // A laptop that is carried from the office to a café while earshot runs tells nobody there what was said in the office, whoever is the hub.
 func TestCarriedToACafe(t *testing.T) {
 	for _, first := range []string{"laptop", "stranger"} {
@@ -55,6 +77,9 @@ func TestCarriedToACafe(t *testing.T) {
 				same(t, 2*time.Second, 2, office...)
 				unplug(laptop)
 				lan.Split([]string{"desk"}, []string{"laptop", "stranger"})
+				time.Sleep(10 * time.Second)
+				laptop.Say("a secret of the way")
+				time.Sleep(time.Second)
 				var stranger *instance.Instance
 				if first == "stranger" {
 					stranger = instance.Start(t, lan, "stranger", node.Config{})
