@@ -243,6 +243,8 @@ func (n *Node) watchCommits(ctx context.Context) {
 				n.seat.look()
 				if full {
 					n.notice("the disk is full: what is said is not kept here until there is room", "make room on the disk; earshot goes on by itself")
+				} else {
+					n.notice("there is room on the disk again: what is said is kept", "")
 				}
 			}
 			select {
