@@ -57,6 +57,8 @@ const (
 	handover = time.Second
 	// settled is after how long a link that is still up shows that a machine whose addresses changed is where it was: a dead one has ended by then.
 	settled = 6 * time.Second
+	// overslept is a delay of run that is worth a line in the log: the election mistrusts a seat after it.
+	overslept = 700 * time.Millisecond
 	// again is how long a way that ended rests before the same is tried again.
 	again = 150 * time.Millisecond
 )
@@ -100,6 +102,9 @@ func (s *seat) run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-s.kick:
 		case <-due:
+		}
+		if late := time.Since(wake); !wake.IsZero() && late > overslept {
+			s.node.log.Info("this process did not run", "for", late.Round(time.Millisecond))
 		}
 	}
 }
