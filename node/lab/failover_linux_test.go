@@ -71,7 +71,7 @@ func TestHubSaysGoodbye(t *testing.T) {
 	if status := hub.Stop(); status != 0 {
 		t.Errorf("it ended with status %d", status)
 	}
-	l.Wait(2*time.Second*lab.Slack, "another serves, and all have heard the goodbye", func() bool {
+	l.Wait(soon, "another serves, and all have heard the goodbye", func() bool {
 		return hubOf(rest) != nil && !slices.ContainsFunc(rest, func(p *lab.Process) bool { return last(p, "peer").ID != gone })
 	})
 	for _, p := range rest {
@@ -110,25 +110,32 @@ func TestHubsCableIsPulled(t *testing.T) {
 	haveAll(t, l, lines, all...)
 }
 
+// TestSplitAndJoin has two, two and one chat on without one another.
 func TestSplitAndJoin(t *testing.T) {
 	t.Parallel()
-	l := lab.New(t, 4)
-	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3), start(l, 4)}
+	l := lab.New(t, 5)
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3), start(l, 4), start(l, 5)}
 	together(t, l, soon, all...)
 	say(all[0], "before 1")
 	haveAll(t, l, []string{"before 1"}, all...)
-	l.Split([]int{1, 2}, []int{3, 4})
-	together(t, l, 4*soon, all[:2]...)
-	together(t, l, 4*soon, all[2:]...)
-	lines := []string{"before 1"}
-	for i := range 10 {
-		for k, p := range all {
-			text := fmt.Sprintf("side%d %d", k, i)
-			lines = append(lines, text)
-			say(p, text)
-		}
+	l.Split([]int{1, 2}, []int{3, 4}, []int{5})
+	parts := [][]*lab.Process{all[:2], all[2:4], all[4:]}
+	for _, part := range parts {
+		together(t, l, 4*soon, part...)
 	}
-	haveAll(t, l, lines[:1], all...)
+	lines := []string{"before 1"}
+	for i, part := range parts {
+		var said []string
+		for n := range 10 {
+			for k, p := range part {
+				text := fmt.Sprintf("side%d.%d %d", i, k, n)
+				said = append(said, text)
+				say(p, text)
+			}
+		}
+		haveAll(t, l, said, part...)
+		lines = append(lines, said...)
+	}
 	l.Join()
 	together(t, l, 4*soon, all...)
 	haveAll(t, l, lines, all...)

@@ -16,6 +16,9 @@ import (
 // netnsDir is where ip keeps named network namespaces.
 const netnsDir = "/run/netns"
 
+// switches is how many parts a network can be split into.
+const switches = 3
+
 // A Lab is a network of hosts 1 to n on one switch.
 type Lab struct {
 	t      testing.TB
@@ -48,18 +51,18 @@ func New(t testing.TB, n int) *Lab {
 	dir := t.TempDir()
 	l := &Lab{t: t, changed: make(chan struct{}), name: strings.ReplaceAll(strings.TrimPrefix(dir, os.TempDir()+"/"), "/", "-"), binary: binary}
 	l.netns(l.bridges())
-	l.batch(l.bridges(),
-		"link add br0 type bridge mcast_snooping 0 forward_delay 0", "link set br0 up",
-		"link add br1 type bridge mcast_snooping 0 forward_delay 0", "link set br1 up")
+	for i := range switches {
+		l.batch(l.bridges(), fmt.Sprintf("link add br%d type bridge mcast_snooping 0 forward_delay 0", i), fmt.Sprintf("link set br%d up", i))
+	}
 	for i := 1; i <= n; i++ {
-		h := &Host{lab: l, t: t, name: fmt.Sprintf("%s-%d", l.name, i), dir: filepath.Join(dir, fmt.Sprint(i)), ip: netip.AddrFrom4([4]byte{10, 77, 0, byte(i)})}
+		h := &Host{lab: l, t: t, name: fmt.Sprintf("%s-%d", l.name, i), dir: filepath.Join(dir, fmt.Sprint(i)), ip: netip.AddrFrom4([4]byte{10, 77, 0, byte(i)}), mac: fmt.Sprintf("02:00:00:00:00:%02x", i)}
 		if err := os.Mkdir(h.dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		l.hosts = append(l.hosts, h)
 		l.netns(h.name)
 		l.batch(l.bridges(),
-			fmt.Sprintf("link add p%d type veth peer name eth0 netns %s", i, h.name),
+			fmt.Sprintf("link add p%d type veth peer name eth0 address %s netns %s", i, h.mac, h.name),
 			fmt.Sprintf("link set p%d master br0 up", i))
 		// Where /proc/sys is read-only, duplicate address detection costs the link-local address a second.
 		h.Command("sh", "-c", "echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad").Run()
@@ -136,11 +139,16 @@ func (l *Lab) Host(i int) *Host { return l.hosts[i-1] }
 func (l *Lab) Cut(i int)  { l.t.Helper(); l.batch(l.bridges(), fmt.Sprintf("link set p%d nomaster", i)) }
 func (l *Lab) Heal(i int) { l.t.Helper(); l.plug(0, i) }
 
-// Split leaves the first hosts on one switch and moves the second to another; Join brings all together.
-func (l *Lab) Split(first, second []int) {
+// Unplug pulls a host's cable at the host: its own link goes down. Plug puts it back.
+func (l *Lab) Unplug(i int) { l.t.Helper(); l.batch(l.bridges(), fmt.Sprintf("link set p%d down", i)) }
+func (l *Lab) Plug(i int)   { l.t.Helper(); l.batch(l.bridges(), fmt.Sprintf("link set p%d up", i)) }
+
+// Split gives each part, three at most, a switch of its own, the first the one that all were on; Join brings all together.
+func (l *Lab) Split(parts ...[]int) {
 	l.t.Helper()
-	l.plug(0, first...)
-	l.plug(1, second...)
+	for bridge, hosts := range parts {
+		l.plug(bridge, hosts...)
+	}
 }
 
 func (l *Lab) Join() {

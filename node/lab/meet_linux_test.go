@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ func TestThreeMeetAndTalk(t *testing.T) {
 	l := lab.New(t, 3)
 	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3)}
 	began := time.Now()
-	together(t, l, 3*time.Second*lab.Slack, all...)
+	together(t, l, soon, all...)
 	t.Logf("together %v after the last start", time.Since(began).Round(time.Millisecond))
 	for i, p := range all {
 		ready := last(p, "ready")
@@ -42,7 +43,7 @@ func TestServerOnlyTakesTheSeatAndKeepsIt(t *testing.T) {
 	together(t, l, soon, all...)
 	box := start(l, 4, "--server-only")
 	withBox := append(slices.Clone(all), box)
-	l.Wait(5*time.Second*lab.Slack, "all are with the box", func() bool { return hubOf(withBox) == box })
+	l.Wait(2*soon, "all are with the box", func() bool { return hubOf(withBox) == box })
 
 	newcomer := start(l, 5)
 	withBox = append(withBox, newcomer)
@@ -69,10 +70,42 @@ func TestServerOnlyTakesTheSeatAndKeepsIt(t *testing.T) {
 		t.Errorf("the box ended with status %d", status)
 	}
 	rest := append(slices.Clone(all), newcomer)
-	l.Wait(soon, "another serves", func() bool { return hubOf(rest) != nil })
-	say(all[0], "still here")
-	for _, p := range rest {
-		reads(p, "still here")
+	lines := []string{"secret words"}
+	for i := range 3 { // it flaps
+		l.Wait(2*soon, "another serves", func() bool { return hubOf(rest) != nil })
+		text := fmt.Sprint("without the box ", i)
+		say(all[i], text)
+		haveAll(t, l, []string{text}, rest...)
+		box = start(l, 4, "--server-only")
+		l.Wait(4*soon, "all are with the box again", func() bool { return hubOf(append(rest, box)) == box })
+		with := fmt.Sprint("with the box ", i)
+		say(newcomer, with)
+		lines = append(lines, text, with)
+		haveAll(t, l, []string{with}, rest...)
+		box.Kill()
+	}
+	l.Wait(2*soon, "another serves in the end", func() bool { return hubOf(rest) != nil })
+	haveAll(t, l, lines, rest...)
+}
+
+// TestTwentyStartAtOnce has as many hosts as may be there at once: it is not parallel to others.
+func TestTwentyStartAtOnce(t *testing.T) {
+	l := lab.New(t, 20)
+	var all []*lab.Process
+	began := time.Now()
+	for i := 1; i <= 20; i++ {
+		all = append(all, start(l, i))
+	}
+	t.Logf("started within %v", time.Since(began).Round(time.Millisecond))
+	hub := together(t, l, 8*soon, all...)
+	var lines []string
+	for i, p := range all {
+		lines = append(lines, fmt.Sprint("hello from ", i))
+		p.Send(lines[i])
+	}
+	haveAll(t, l, lines, all...)
+	if hubOf(all) != hub {
+		t.Error("the hub moved")
 	}
 }
 

@@ -10,12 +10,57 @@ import (
 	"earshot/node/lab"
 )
 
-// soon is what an action may take that has no bound of its own: several times what it does take.
-const soon = 5 * time.Second * lab.Slack
+// soon is what an action may take that has no bound of its own: many times what it does take, since the machine may be busy with other things.
+const soon = 10 * time.Second * lab.Slack
 
 // start runs the binary on host i, under a name of its own.
 func start(l *lab.Lab, i int, args ...string) *lab.Process {
-	return l.Host(i).Earshot(append([]string{"--nick", fmt.Sprint("host", i), "--rate", "0"}, args...)...)
+	return l.Host(i).Earshot(append([]string{"--nick", fmt.Sprint("host", i), "--rate", "0", "--log-level", "info"}, args...)...)
+}
+
+// inTurn starts n hosts one after the other: the first is the hub, and the others are its succession in that order.
+func inTurn(t *testing.T, l *lab.Lab, n int) (all []*lab.Process) {
+	t.Helper()
+	for i := 1; i <= n; i++ {
+		all = append(all, start(l, i))
+		if i == 1 {
+			l.Wait(soon, "the first serves", func() bool { return hubOf(all) != nil })
+			continue
+		}
+		together(t, l, soon, all...)
+	}
+	return all
+}
+
+// numbers returns lines "word 1" to "word n".
+func numbers(word string, n int) (lines []string) {
+	for i := range n {
+		lines = append(lines, fmt.Sprint(word, " ", i+1))
+	}
+	return lines
+}
+
+// marks are how many events processes had printed.
+type marks map[*lab.Process]int
+
+func mark(all ...*lab.Process) marks {
+	m := marks{}
+	for _, p := range all {
+		m[p] = len(p.Events())
+	}
+	return m
+}
+
+// stayed checks that since the mark all processes in it stayed with one hub.
+func (m marks) stayed(t *testing.T, hub *lab.Process) {
+	t.Helper()
+	for p, n := range m {
+		for _, e := range p.Events()[n:] {
+			if e.Kind == "hub" && (e.HubID != last(hub, "ready").ID || e.State != "linked" && e.State != "serving") {
+				t.Errorf("%s was to stay with %s: %s", p, hub, e.Raw)
+			}
+		}
+	}
 }
 
 // last returns the newest event of a kind; the zero Event where there is none.
