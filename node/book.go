@@ -45,7 +45,7 @@ func (b *book) rooms() (map[string]time.Time, error) {
 		}
 		for _, e := range entries {
 			o, ok := b.journal.Opening(e.Log)
-			if !ok {
+			if !ok || e.Fork != 0 {
 				continue
 			}
 			if run, err := message.ParseRun(e.Frame[wire.HeaderLen:]); err == nil {

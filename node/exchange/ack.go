@@ -138,6 +138,7 @@ func (a *acks) count(logs []message.LogID) {
 func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
 	j := a.exchange.journal
 	var copies []copied
+	head, _ := j.Head(l)
 	if h, ok := j.DurableHead(l); ok && j.Persistent() {
 		copies = append(copies, copied{a.exchange.config.Host, h.Seq})
 	}
@@ -146,6 +147,9 @@ func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
 	if w == nil {
 		a.mu.Unlock()
 		return
+	}
+	if head.Fork != 0 { // what is past it will never be stable
+		w.until = min(w.until, head.Seq)
 	}
 	for p, haves := range a.haves {
 		h, ok := haves[l]
@@ -170,7 +174,10 @@ func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
 		}
 		hosts[c.host] = true
 		n := len(hosts)
-		seq := min(c.seq, w.until)
+		seq, all := min(c.seq, w.until), n >= others
+		if seq == w.until && (n >= 2 || all) {
+			a.dropLocked(l)
+		}
 		if seq <= w.told[n-1] {
 			continue
 		}
@@ -178,15 +185,11 @@ func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
 		if !ok {
 			continue
 		}
-		all := n >= others
 		w.told[n-1] = seq
 		tell = append(tell, wire.StableLog{Log: l, Seq: seq, Tip: tip, Copies: uint8(n), All: all})
-		if seq == w.until && (n >= 2 || all) {
-			delete(a.awaited, l)
-			for _, haves := range a.haves {
-				delete(haves, l)
-			}
-		}
+	}
+	if w.until == 0 {
+		a.dropLocked(l)
 	}
 	if w.author != nil && len(tell) > 0 {
 		a.tells[w.author] = append(a.tells[w.author], tell...)
@@ -195,6 +198,13 @@ func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
 	}
 	a.mu.Unlock()
 	a.stable(tell)
+}
+
+func (a *acks) dropLocked(l message.LogID) {
+	delete(a.awaited, l)
+	for _, haves := range a.haves {
+		delete(haves, l)
+	}
 }
 
 // hosts are the machines that could hold a copy.

@@ -13,6 +13,9 @@
 // the tail from its cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
 // a peer that asks without reading the answers is cut off.
 //
+// The proof of a fork goes with the tail, like the rows of its log, from the end that found it or was brought it: once a log, and once more where it lowers the number. With
+// heads and WANT it reaches who was not there. At the hub it counts against its bringer's rate, asked for or not.
+//
 // Back-pressure: a slow peer only lags, its cursor behind the journal's end; one that does not take a write within WriteTimeout is cut off. A peer that says too much is
 // not read from (Config.Limit). Reads have a deadline too: a silent peer is ErrSilent.
 //

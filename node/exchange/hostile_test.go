@@ -383,7 +383,7 @@ func TestProofBeforeTheLog(t *testing.T) {
 		hub.give(log.run(1, 3))
 		a.give(log.run(1, 7))
 		for _, r := range []*replica{hub, a} {
-			if err := r.journal.AppendProof(proof); err != nil {
+			if err := r.journal.AppendProof(proof, 0); err != nil {
 				t.Fatal(err)
 			}
 		}

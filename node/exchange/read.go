@@ -59,7 +59,7 @@ func (p *peer) frame(ctx context.Context, t wire.Type, body []byte) (live int, e
 		p.mu.Lock()
 		p.received++
 		p.mu.Unlock()
-		if err := p.journal.AppendProof(body); err != nil && !errors.Is(err, journal.ErrGap) && !errors.Is(err, journal.ErrDay) {
+		if err := p.journal.AppendProof(body, p.origin); err != nil && !errors.Is(err, journal.ErrGap) && !errors.Is(err, journal.ErrDay) {
 			return 0, err
 		}
 		return len(body) / proofRecord, nil
@@ -144,6 +144,7 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 		if err := p.wantFrom(r.Log, 1, r.Last()); err != nil {
 			return 0, err
 		}
+		asked = false // a liar can fork a log as often as it has messages
 	default:
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"earshot/node/message"
+	"earshot/node/wire"
 )
 
 // Append accepts a run that came from elsewhere: strictly new records of it are verified (one signature), added to their log, framed into the tail
@@ -132,13 +133,19 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 		}
 	})
 	j.mergeLocked(c.hlc)
-	f := j.tail.frame(fresh)
-	arrival = j.last.Load() + 1
-	j.tail.add(item{Entry: Entry{Arrival: arrival, Frame: f, From: from, Bulk: bulk, Group: c.Group, Day: c.Day, Log: c.Log}, log: c.row, first: fresh.First})
+	f := j.tail.frame(wire.TypeRun, encodedSize(fresh), fresh.Append)
+	arrival = j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Bulk: bulk, Group: c.Group, Day: c.Day, Log: c.Log}, log: c.row, first: fresh.First})
 	c.pending = append(c.pending, arrival)
-	j.queued += len(f)
-	j.last.Store(arrival)
 	return added, arrival, true, nil
+}
+
+// arriveLocked puts an item at the end of the tail, and returns its number.
+func (j *Journal) arriveLocked(it item) int64 {
+	it.Arrival = j.last.Load() + 1
+	j.tail.add(it)
+	j.queued += len(it.Frame)
+	j.last.Store(it.Arrival)
+	return it.Arrival
 }
 
 // changeLocked runs change, which changes l's head, and keeps the sums in step.

@@ -10,6 +10,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/message"
+	"earshot/node/wire"
 )
 
 // A chain is a log made by hand.
@@ -231,10 +232,10 @@ func TestFork(t *testing.T) {
 		}
 		checkSums(t, a)
 		proof := a.Proof(id)
-		if err := c.AppendProof(proof); !errors.Is(err, ErrGap) {
+		if err := c.AppendProof(proof, 1); !errors.Is(err, ErrGap) {
 			t.Errorf("a proof of a log not held: %v", err)
 		}
-		if err := b.AppendProof(proof); err != nil {
+		if err := b.AppendProof(proof, 1); err != nil {
 			t.Fatal(err)
 		}
 		if hb, _ := b.Head(id); hb != h {
@@ -243,6 +244,38 @@ func TestFork(t *testing.T) {
 		take(t, a, x.run(1, 8), 0, nil)
 		take(t, a, y.run(5, 7), 0, nil)
 		take(t, b, y.run(7, 7), 0, nil)
+
+		// The proof follows the rows, once, for everyone; where it was brought, for all but who brought it.
+		for _, c := range []struct {
+			j    *Journal
+			from Origin
+		}{{a, Stored}, {b, 1}} {
+			es, err := c.j.Follow(0).Next(1 << 20)
+			if err != nil || len(es) == 0 {
+				t.Fatal(es, err)
+			}
+			for i, e := range es {
+				if last := i == len(es)-1; last != (e.Fork == 5) || last && (e.From != c.from || e.Log != id || !slices.Equal(body(e.Frame), proof) || e.Frame[wire.HeaderLen-1] != byte(wire.TypeProof)) {
+					t.Errorf("entry %d of %d: %+v", i, len(es), e)
+				}
+			}
+			if c.j.Forks() != 1 {
+				t.Errorf("%d forks were found, want 1", c.j.Forks())
+			}
+		}
+		// What is behind it is kept: of each the way it knew.
+		for j, want := range map[*Journal][]string{a: {"5x", "6x", "7x", "8x"}, b: {"5y", "6y", "7y"}} {
+			for range 2 { // on the way to the disk, or there
+				lines, err := j.Beyond(id, 0)
+				if got := texts(t, lines, err); !slices.Equal(got, want) {
+					t.Errorf("beyond the fork is %v, want %v", got, want)
+				}
+				if lines, err = j.Beyond(id, 7); len(lines) != len(want)-2 || lines[0].Seq != 7 || err != nil {
+					t.Errorf("beyond 7 is %v, %v", lines, err)
+				}
+				settle(t, j)
+			}
+		}
 
 		// Everywhere the log ends before the fork.
 		for _, j := range []*Journal{a, b} {
@@ -271,7 +304,7 @@ func TestFork(t *testing.T) {
 		}
 		// A third one gets there from what is served, and the proof.
 		feed(t, a, c)
-		if err := c.AppendProof(proof); err != nil {
+		if err := c.AppendProof(proof, 1); err != nil {
 			t.Fatal(err)
 		}
 		if hc, _ := c.Head(id); hc != h {
@@ -284,10 +317,10 @@ func TestFork(t *testing.T) {
 		take(t, a, z.run(1, 4), 0, ErrConflict)
 		h.Seq, h.Tip, h.Fork = 2, x.run(1, 2).Hashes()[1], 3
 		for _, j := range []*Journal{b, c, d} {
-			if err := j.AppendProof(a.Proof(id)); err != nil {
+			if err := j.AppendProof(a.Proof(id), 1); err != nil {
 				t.Fatal(err)
 			}
-			if err := j.AppendProof(proof); err != nil {
+			if err := j.AppendProof(proof, 1); err != nil {
 				t.Errorf("a proof that is no news: %v", err)
 			}
 			take(t, j, x.run(1, 8), 0, nil)
@@ -302,7 +335,7 @@ func TestFork(t *testing.T) {
 		if ha, _ := a.Head(id); ha != h || !slices.Equal(a.Proof(id), proof) {
 			t.Errorf("reopened: %+v", ha)
 		}
-		if err := a.AppendProof(proof[:len(proof)-1]); !errors.Is(err, message.ErrMalformed) {
+		if err := a.AppendProof(proof[:len(proof)-1], 1); !errors.Is(err, message.ErrMalformed) {
 			t.Errorf("a broken proof: %v", err)
 		}
 	})
@@ -329,9 +362,12 @@ func TestForkAtFirst(t *testing.T) {
 		// One that holds nothing of it learns that much.
 		k := start(t, Config{})
 		for range 2 {
-			if err := k.AppendProof(j.Proof(x.opening.Log())); err != nil {
+			if err := k.AppendProof(j.Proof(x.opening.Log()), 1); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if es, err := k.Follow(0).Next(1); err != nil || len(es) != 1 || es[0].Fork != 1 || es[0].From != 1 || k.Forks() != 1 {
+			t.Errorf("it tells %v, %v", es, err)
 		}
 		if !slices.Equal(heads(t, k), heads(t, j)) {
 			t.Error("the replicas differ")
@@ -342,5 +378,34 @@ func TestForkAtFirst(t *testing.T) {
 			t.Errorf("on disk: %+v", h)
 		}
 		checkWhole(t, k)
+	})
+}
+
+// A proof that came last has a number like everything, and is not on disk as an entry: what follows a restart is in the timeline all the same.
+func TestProofIsLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		j := open(t, Config{Dir: dir})
+		stop := run(t, j)
+		x := newChain(t, 1, today()).add("1", "2")
+		take(t, j, x.run(1, 2), 2, nil)
+		take(t, j, x.fork(1).add("two").run(1, 2), 0, ErrConflict)
+		if err := j.settle(); err != nil || j.Durable() != 2 || j.Last() != 2 {
+			t.Fatalf("%v; %d of %d on disk, want both entries", err, j.Durable(), j.Last())
+		}
+		rows := 0
+		if err := j.store.r.QueryRow("SELECT count(*) FROM run").Scan(&rows); err != nil || rows != 1 {
+			t.Errorf("%d rows, %v; want that of the run", rows, err)
+		}
+		stop()
+		j = start(t, Config{Dir: dir})
+		take(t, j, newChain(t, 2, today()).add("3").run(1, 1), 1, nil)
+		lines, err := j.Page(lobby, Key{}, 10)
+		if got := slices.Sorted(slices.Values(texts(t, lines, err))); !slices.Equal(got, []string{"1", "3"}) {
+			t.Errorf("page %v", got)
+		}
+		if es, err := j.Follow(0).Next(1 << 20); err != nil || len(es) != 1 || es[0].Fork != 0 {
+			t.Errorf("entries %v, %v", es, err)
+		}
 	})
 }

@@ -101,6 +101,9 @@ func (s *store) commit(b batch) error {
 		}
 		for i := range b.items {
 			it := &b.items[i]
+			if it.Fork != 0 {
+				continue // the proof stands with its log
+			}
 			if _, err := insertRun.Exec(it.Arrival, it.log, it.first, body(it.Frame)); err != nil {
 				return err
 			}

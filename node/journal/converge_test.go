@@ -127,7 +127,7 @@ func exchange(t *testing.T, rnd *rand.Rand, js []*Journal) {
 					want = 1
 				}
 				if p := from.Proof(theirs.Log); p != nil {
-					if err := to.AppendProof(p); err != nil && !errors.Is(err, ErrGap) {
+					if err := to.AppendProof(p, 1); err != nil && !errors.Is(err, ErrGap) {
 						t.Fatal(err)
 					}
 				}

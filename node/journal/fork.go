@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"earshot/node/message"
+	"earshot/node/wire"
 )
 
 // conflict takes note that run, whose signature verifies, differs from what is held of l at a number both have, and returns ErrConflict.
@@ -26,7 +27,7 @@ func (j *Journal) conflict(l *state, run *message.Run, hashes []message.Hash) er
 	if err != nil {
 		return err
 	}
-	if err := j.cut(l, at, proof(at, held, run)); err != nil {
+	if err := j.cut(l, at, proof(at, held, run), Stored); err != nil {
 		return err
 	}
 	return ErrConflict
@@ -45,7 +46,7 @@ func since(at uint64, run *message.Run) *message.Run {
 }
 
 // cut ends l before number at, if it does not end there already.
-func (j *Journal) cut(l *state, at uint64, proof []byte) error {
+func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 	for l.Fork == 0 || at < l.Fork {
 		end, err := j.upTo(l, at-1)
 		if err != nil {
@@ -57,6 +58,7 @@ func (j *Journal) cut(l *state, at uint64, proof []byte) error {
 				c.Seq, c.Tip, c.hlc, c.nick = end.Seq, end.Tip, end.hlc, end.nick
 				c.Fork, c.proof = at, proof
 			})
+			j.relayLocked(c, from)
 			j.mu.Unlock()
 			j.log.Warn("a log was continued twice", "log", fmt.Sprintf("%x", l.Log), "seq", at)
 			j.wake()
@@ -112,9 +114,20 @@ func (j *Journal) Proof(id message.LogID) []byte {
 	return b
 }
 
+// relayLocked puts the proof of a fork into the tail, so that it travels like any row, behind those of its log. On disk it stands with the log instead: who follows
+// from the store finds out by comparing.
+func (j *Journal) relayLocked(c *state, from Origin) {
+	f := j.tail.frame(wire.TypeProof, len(c.proof), func(b []byte) []byte { return append(b, c.proof...) })
+	j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Group: c.Group, Day: c.Day, Log: c.Log, Fork: c.Fork}})
+	j.forks.Add(1)
+}
+
+// Forks counts the forks found since the journal was opened, those that lower one included.
+func (j *Journal) Forks() int64 { return j.forks.Load() }
+
 // AppendProof accepts the proof of a fork of a log that is held, or whose first message is in it, and ends the log there. Errors are ErrGap where the
-// log is not held, ErrForeign, ErrDay, those of message.ParseProof and message.ErrSignature; a proof that says nothing new is accepted.
-func (j *Journal) AppendProof(b []byte) error {
+// log is not held, ErrForeign, ErrDay, those of message.ParseProof and message.ErrSignature; a proof that says nothing new is accepted, and goes no further.
+func (j *Journal) AppendProof(b []byte, from Origin) error {
 	one, two, err := message.ParseProof(b)
 	if err != nil {
 		return err
@@ -139,20 +152,20 @@ func (j *Journal) AppendProof(b []byte) error {
 			return err
 		}
 		if held {
-			return j.cut(&l, at, proof(at, one, two))
+			return j.cut(&l, at, proof(at, one, two), from)
 		}
 		// A log that forks at its first message has nothing to hold but that. Fork at a later one: nothing of it is held yet.
 		if at > 1 {
 			return ErrGap
 		}
-		if ok, err := j.bury(&l, one.Opening, proof(at, one, two)); ok || err != nil {
+		if ok, err := j.bury(&l, one.Opening, proof(at, one, two), from); ok || err != nil {
 			return err
 		}
 	}
 }
 
 // bury adds a log that forks at its first message; ok is false where it came to be held since it was looked up.
-func (j *Journal) bury(l *state, o *message.Opening, proof []byte) (ok bool, err error) {
+func (j *Journal) bury(l *state, o *message.Opening, proof []byte, from Origin) (ok bool, err error) {
 	j.mu.Lock()
 	switch {
 	case j.closed:
@@ -165,6 +178,7 @@ func (j *Journal) bury(l *state, o *message.Opening, proof []byte) (ok bool, err
 		c := newState(o, j.lastLog)
 		j.logs.put(c)
 		j.changeLocked(c, func() { c.Fork, c.proof = 1, proof })
+		j.relayLocked(c, from)
 	}
 	j.mu.Unlock()
 	j.wake()

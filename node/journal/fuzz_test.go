@@ -38,7 +38,7 @@ func FuzzAppend(f *testing.F) {
 		var n int
 		var err error
 		if mode == fuzzProof {
-			err = j.AppendProof(b)
+			err = j.AppendProof(b, 1)
 		} else {
 			run, bad := message.ParseRun(b)
 			if bad != nil {

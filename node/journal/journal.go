@@ -27,8 +27,9 @@
 // in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside. A full disk, or any other failure to write, stops
 // commits and sets Err; they go on when there is room.
 //
-// Forks: a log that was continued twice ends, for everyone, before the lowest number at which two differ. The proof is kept; so are runs that reach past
-// that number, because their signature vouches for what is below, but nothing past it is shown, counted or told.
+// Forks: a log that was continued twice ends, for everyone, before the lowest number at which two differ. The proof is kept, and goes into the tail once: again only where
+// it lowers that number. So are runs that reach past it, because their signature vouches for what is below, but nothing past it is shown, counted or told; Beyond has it for
+// who wants to say it anew.
 //
 // Time: the author's hybrid logical clock goes by a Clock, the machine's as others correct it. Stamps more than 60 s ahead of it are kept and shown but never merged.
 // Days are dropped, and days to come refused, only while the clock is vouched for; what is held of days to come since nobody did is kept and shown, but not
@@ -104,6 +105,7 @@ type Journal struct {
 
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64
+	forks         atomic.Int64 // found
 
 	mu        sync.RWMutex // guards what follows; no I/O under it
 	hlc       uint64       // the newest stamp given or merged

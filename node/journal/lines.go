@@ -63,8 +63,11 @@ func (l *state) lines(run *message.Run, arrival int64) []Line {
 	return out
 }
 
-// Lines decodes an entry; none are returned of a log that was dropped meanwhile. Bodies alias the frame.
+// Lines decodes an entry; none are returned of a log that was dropped meanwhile, or of a proof. Bodies alias the frame.
 func (j *Journal) Lines(e Entry) ([]Line, error) {
+	if e.Fork != 0 {
+		return nil, nil
+	}
 	l, ok, err := j.lookup(e.Log)
 	if err != nil || !ok {
 		return nil, err
@@ -74,6 +77,40 @@ func (j *Journal) Lines(e Entry) ([]Line, error) {
 		return nil, j.fault(err)
 	}
 	return l.lines(run, e.Arrival), nil
+}
+
+// Beyond returns the lines from a number on that are kept of a log although it ends before them, at a fork: of the ways in which it went on, the one that
+// came here first.
+func (j *Journal) Beyond(id message.LogID, from uint64) (out []Line, err error) {
+	l, _, err := j.lookup(id)
+	if err != nil || l.Fork == 0 {
+		return nil, err
+	}
+	from = max(from, l.Fork)
+	rows, err := j.store.runs(l.row, from, math.MaxInt)
+	if err != nil {
+		return nil, j.fault(err)
+	}
+	j.mu.RLock()
+	for _, arrival := range l.pending {
+		if arrival > j.durable.Load() {
+			rows = append(rows, body(j.tail.at(arrival).Frame))
+		}
+	}
+	j.mu.RUnlock()
+	l.Seq = math.MaxUint64
+	for _, row := range rows {
+		run, err := parseHeld(row)
+		if err != nil {
+			return nil, j.fault(err)
+		}
+		for _, line := range l.lines(run, 0) {
+			if line.Seq >= from && (len(out) == 0 || line.Seq > out[len(out)-1].Seq) {
+				out = append(out, line)
+			}
+		}
+	}
+	return out, nil
 }
 
 // Page returns the newest n lines of a room before k (the zero Key: from the end), oldest first.

@@ -96,6 +96,7 @@ func (j *Journal) load(s *store) error {
 			(SELECT value FROM meta WHERE key=?), coalesce((SELECT max(id) FROM log), 0)`, metaLast, metaWatermark).Scan(&last, &j.watermark, &j.lastLog); err != nil {
 			return err
 		}
+		last = max(last, j.watermark) // what came last may have been a proof, which has no row
 		j.last.Store(last)
 		j.durable.Store(last)
 		j.tail = newTail(last+1, j.conf.Tail)

@@ -57,7 +57,7 @@ func (s *store) entries(after, before int64, max int) (out []Entry, nonces []mes
 			if len(data) >= wire.MaxFrame {
 				return fmt.Errorf("%w: a run is too long", ErrDamaged)
 			}
-			frames = frame(frames, func(b []byte) []byte { return append(b, data...) })
+			frames = frame(frames, wire.TypeRun, func(b []byte) []byte { return append(b, data...) })
 			out, nonces, ends = append(out, e), append(nonces, nonce), append(ends, len(frames))
 			if len(frames) >= max {
 				return errEnough

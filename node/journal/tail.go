@@ -14,15 +14,17 @@ const segSize = 256 << 10
 // entryCost is what one entry of the tail costs beside its frame.
 const entryCost = 128
 
-// Entry is one accepted run in the tail.
+// Entry is one accepted run in the tail, or the proof of a fork.
 type Entry struct {
 	Arrival int64
-	Frame   []byte // the whole wire frame of type RUN; shared, read only
+	Frame   []byte // the whole wire frame, of type RUN or PROOF; shared, read only
 	From    Origin
 	Bulk    bool
 	Group   message.GroupID
 	Day     uint32
 	Log     message.LogID
+	// Fork is where the log ends from here on, where Frame is the proof of that; 0: it is a run.
+	Fork uint64
 }
 
 // An item is an entry with what the committer needs.
@@ -43,27 +45,26 @@ type tail struct {
 
 func newTail(next int64, max int) tail { return tail{first: next, max: max} }
 
-// frame writes run's frame into the segment, behind the one before. The frame's capacity reaches to the end of the segment (see Join).
-func (t *tail) frame(run *message.Run) []byte {
-	size := wire.HeaderLen + encodedSize(run)
-	if cap(t.seg)-len(t.seg) < size {
+// frame writes a frame into the segment, behind the one before; add appends its body of that size. The frame's capacity reaches to the end of the segment (see Join).
+func (t *tail) frame(of wire.Type, size int, add func([]byte) []byte) []byte {
+	if size += wire.HeaderLen; cap(t.seg)-len(t.seg) < size {
 		t.seg = make([]byte, 0, max(segSize, size))
 	}
 	from := len(t.seg)
-	t.seg = frame(t.seg, run.Append)
+	t.seg = frame(t.seg, of, add)
 	return t.seg[from:]
 }
 
-// frame appends the RUN frame whose body add appends.
-func frame(b []byte, add func([]byte) []byte) []byte {
+// frame appends the frame whose body add appends.
+func frame(b []byte, of wire.Type, add func([]byte) []byte) []byte {
 	from := len(b)
-	b = append(b, 0, 0, 0, 0, byte(wire.TypeRun))
+	b = append(b, 0, 0, 0, 0, byte(of))
 	b = add(b)
 	binary.BigEndian.PutUint32(b[from:], uint32(len(b)-from-4))
 	return b
 }
 
-// body returns a frame's run.
+// body returns a frame's run, or proof.
 func body(frame []byte) []byte { return frame[wire.HeaderLen:] }
 
 func (t *tail) add(it item) {
