@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/disk"
 	"earshot/node/nodetest/instance"
 )
 
@@ -42,4 +44,85 @@ func TestDamagedStoreComesBack(t *testing.T) {
 			t.Errorf("notices %q", notices)
 		}
 	})
+}
+
+// A disk that fails to sync once, at the hub, at a follower, or where nobody else is: the store is set aside while earshot runs on, with one notice, and nothing is missing
+// that the others or this process have.
+func TestStoreFailsWhileRunning(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		hub   bool
+		alone bool
+	}{{name: "hub", hub: true}, {name: "follower"}, {name: "alone", alone: true}} {
+		t.Run(c.name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				dir := t.TempDir()
+				d := disk.Under(t, dir)
+				all := []*instance.Instance{instance.Start(t, lan, "alice", node.Config{Dir: dir})}
+				alice := all[0]
+				if !c.alone {
+					time.Sleep(2 * time.Second)
+					all = append(all, start(t, lan, "bob", "carol")...)
+					instance.Meet(t, 3*time.Second, all...)
+				}
+				if !c.hub && !c.alone { // alice comes again, to a hub that is there
+					alice.Stop()
+					instance.Meet(t, 8*time.Second, all[1:]...)
+					alice = instance.Start(t, lan, "alice", node.Config{Dir: dir})
+					all[0] = alice
+				}
+				if !c.alone {
+					if hub := instance.Meet(t, 8*time.Second, all...); (hub == alice) != c.hub {
+						t.Fatalf("%s is the hub", hub.Name)
+					}
+				}
+				n := 0
+				for range 3 {
+					for _, i := range all {
+						n++
+						i.Say(fmt.Sprint(i.Name, " says ", n))
+					}
+				}
+				same(t, 2*time.Second, n, all...)
+				d.Break(1)
+				for range 3 { // the first of them meets it
+					for _, i := range all {
+						n++
+						i.Say(fmt.Sprint(i.Name, " says ", n))
+					}
+				}
+				instance.Until(t, 2*time.Second, "alice is told", func() bool {
+					return slices.ContainsFunc(alice.Events(), func(e node.Event) bool { _, ok := e.(node.Notice); return ok })
+				})
+				same(t, 3*time.Second, n, all...)
+				if !c.alone {
+					instance.Meet(t, 3*time.Second, all...)
+				}
+				n++
+				all[len(all)-1].Say("on we go")
+				same(t, 2*time.Second, n, all...)
+				aside, err := filepath.Glob(filepath.Join(dir, "networks", "*", "*", "history.db.corrupt-*"))
+				if len(aside) != 1 || err != nil {
+					t.Errorf("set aside: %q, %v", aside, err)
+				}
+				notices := 0
+				for _, e := range alice.Events() {
+					switch e := e.(type) {
+					case node.Notice:
+						if notices++; len(aside) == 1 && !strings.Contains(e.Hint, aside[0]) {
+							t.Errorf("notice %+v", e)
+						}
+					case node.RealmChanged:
+						t.Error("the gathering is said to be another")
+					}
+				}
+				if notices != 1 {
+					t.Errorf("%d notices", notices)
+				}
+				alice.Stop()
+				alice = instance.Start(t, lan, "alice", node.Config{Dir: dir})
+				instance.Until(t, time.Second, "all is on disk", func() bool { return len(alice.Lines(instance.Lobby)) == n })
+			})
+		})
+	}
 }

@@ -60,6 +60,8 @@ type gatherings struct {
 	left    time.Time // when it left the realm that earlier is; zero: in an earlier process
 	spoke   []message.Nonce
 	version uint64 // counts changes of current
+	mended  time.Time
+	closed  bool
 }
 
 // open starts with the gathering of a closed network, or alone.
@@ -110,13 +112,54 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
 		Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
 	go func() {
-		at.err = j.Run(ctx)
-		close(at.done)
-		if at.err != nil && ctx.Err() == nil {
-			g.broken(at.err)
+		defer close(at.done)
+		if at.err = j.Run(ctx); at.err != nil && ctx.Err() == nil {
+			at.err = g.mend(at)
 		}
 	}()
 	return at, nil
+}
+
+// ends reports whether err says that the journal it came from ends, or has: gathering.done is closed when another stands in its place.
+func ends(err error) bool {
+	return errors.Is(err, journal.ErrClosed) || errors.Is(err, journal.ErrDamaged)
+}
+
+// mendRest is how long a mended store must have held before it is worth mending again: a disk that fails all the time is no place for a history.
+const mendRest = time.Minute
+
+// mend puts another in the place of a gathering whose store is damaged: journal.Open sets that aside, what is in memory goes along, and the others bring the rest.
+func (g *gatherings) mend(at *gathering) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	defer at.stop()
+	if g.closed || at != g.current && at != g.alone && at != g.earlier {
+		return at.err // it was left meanwhile
+	}
+	again := !g.mended.IsZero() && time.Since(g.mended) < mendRest
+	g.mended = time.Now()
+	if !errors.Is(at.err, journal.ErrDamaged) || again {
+		g.broken(at.err)
+		return at.err
+	}
+	g.log.Error("the history is damaged", "err", at.err)
+	next, err := g.start(at.realm, at.alone)
+	if err != nil {
+		g.broken(errors.Join(at.err, err))
+		return errors.Join(at.err, err)
+	}
+	if n, err := next.journal.Adopt(at.journal); err != nil {
+		g.log.Warn("cannot save all that was in memory", "runs", n, "err", err)
+	}
+	for _, place := range []**gathering{&g.alone, &g.earlier} {
+		if *place == at {
+			*place = next
+		}
+	}
+	if g.current == at {
+		g.setLocked(next)
+	}
+	return nil
 }
 
 func (at *gathering) close() error {
@@ -145,15 +188,28 @@ func (g *gatherings) shown() []*gathering {
 	return list
 }
 
-// write says something in the current gathering.
+// write says something in the current gathering. Where its store fails at this moment it is said in the one that takes its place.
 func (g *gatherings) write(ctx context.Context, room string, k message.Kind, body []byte) error {
+	for {
+		at, err := g.writeNow(ctx, room, k, body)
+		if !ends(err) {
+			return err
+		}
+		<-at.done
+		if now, _ := g.now(); now == at {
+			return err
+		}
+	}
+}
+
+func (g *gatherings) writeNow(ctx context.Context, room string, k message.Kind, body []byte) (*gathering, error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	at := g.current
 	if at.journal.Err() != nil {
-		return &Error{Text: "the disk is full: nothing can be said here until there is room", Hint: "make room on the disk; earshot goes on by itself"}
+		return at, &Error{Text: "the disk is full: nothing can be said here until there is room", Hint: "make room on the disk; earshot goes on by itself"}
 	}
-	return g.own.write(ctx, at, room, k, body)
+	return at, g.own.write(ctx, at, room, k, body)
 }
 
 // enter goes to the realm r, taking along what was said here since this machine came to the network it is at; where it is back in the realm it left last, since it left.
@@ -286,16 +342,19 @@ func (g *gatherings) realms() []RealmInfo {
 // page merges the newest lines before k of what is shown.
 func (g *gatherings) page(room message.RoomID, k journal.Key, n int) ([]journal.Line, error) {
 	for {
-		_, version := g.now()
+		shown := g.shown()
 		var lines []journal.Line
 		var err error
-		for _, at := range g.shown() {
+		for _, at := range shown {
 			more, fault := at.journal.Page(room, k, n)
 			err = errors.Join(err, fault)
 			lines = merge(lines, more)
+			if ends(fault) {
+				<-at.done
+			}
 		}
 		lines = lines[max(0, len(lines)-n):]
-		if _, v := g.now(); v != version {
+		if !slices.Equal(g.shown(), shown) {
 			continue // a journal was closed under us
 		}
 		return lines, err
@@ -315,6 +374,7 @@ func (g *gatherings) close() error {
 	if !g.current.alone && !g.network.Closed() {
 		g.rememberLocked(g.current.realm)
 	}
+	g.closed = true
 	open := []*gathering{g.current, g.alone, g.earlier}
 	g.mu.Unlock()
 	var errs []error

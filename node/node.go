@@ -127,7 +127,12 @@ func (n *Node) open() (err error) {
 	}
 	n.own = newDeliveries(n.watch.wake, n.serving.Load)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, changed: n.watch.wake, broken: n.broke, notice: n.notice, skew: &skew{notice: n.notice}, log: c.Log}
+	n.seat = newSeat(n)
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, skew: &skew{notice: n.notice}, log: c.Log}
+	n.gather.changed = func() {
+		n.watch.wake()
+		n.seat.look()
+	}
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of
 	}
@@ -137,7 +142,6 @@ func (n *Node) open() (err error) {
 	if err = n.gather.open(); err != nil {
 		return err
 	}
-	n.seat = newSeat(n)
 	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.seat.look, Log: c.Log})
 	n.port.Handle(identity.ProtoChat, n.accept)
 	return nil
@@ -217,7 +221,7 @@ func (n *Node) Run(ctx context.Context) error {
 	return err
 }
 
-// broke ends the node: its history cannot be written.
+// broke ends the node: its history cannot be written, nor begun anew.
 func (n *Node) broke(err error) {
 	n.mu.Lock()
 	n.failed = &Error{Text: fmt.Sprintf("the history on disk is damaged: %v", err), Hint: "start earshot again: it sets the damaged files aside and fetches the history from the others", cause: err}

@@ -14,7 +14,7 @@ import (
 // own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan Event {
 	out := make(chan Event)
-	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[identity.Realm]int64{}, told: map[message.ID]struct{}{}}
+	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]struct{}{}}
 	s.begin()
 	ok := n.watch.subscribe(func() {
 		defer close(out)
@@ -39,11 +39,11 @@ type subscription struct {
 	first    []*gathering // whose history is told first
 	version  uint64
 	cursor   *journal.Cursor
-	held     []journal.Entry          // own, not yet known to be on this disk
-	shown    map[identity.Realm]int64 // how far each gathering's history was told; the zero realm: alone
-	met      bool                     // something of a gathering was told
-	told     map[message.ID]struct{}  // the newest messages told, whatever the gathering
-	order    []message.ID             // of told
+	held     []journal.Entry         // own, not yet known to be on this disk
+	shown    map[[16]byte]int64      // how far the history in each store was told
+	met      bool                    // something of a gathering was told
+	told     map[message.ID]struct{} // the newest messages told, whatever the gathering
+	order    []message.ID            // of told
 	hub      HubChanged
 	here     map[identity.PeerID]Person
 	news     uint64 // number of the last delivery told
@@ -69,9 +69,9 @@ func (s *subscription) begin() {
 	s.first = n.gather.shown()
 	for _, at := range s.first {
 		s.met = s.met || !at.alone && at.journal.Last() > 0
-		s.shown[at.realm] = at.journal.Last()
+		s.shown[at.journal.StoreID()] = at.journal.Last()
 	}
-	s.cursor = s.at.journal.Follow(s.shown[s.at.realm])
+	s.cursor = s.at.journal.Follow(s.shown[s.at.journal.StoreID()])
 	_, s.news = n.own.since(^uint64(0))
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *subscription) past(max int) bool {
 				s.node.log.Warn("cannot read history", "err", err)
 				break
 			}
-			if l.Arrival <= s.shown[at.realm] {
+			if l.Arrival <= s.shown[at.journal.StoreID()] {
 				lines = append(lines, l)
 			}
 		}
@@ -156,15 +156,16 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 			return false
 		}
 	}
-	s.held, s.shown[s.at.realm] = nil, s.cursor.Arrival()
+	s.held, s.shown[s.at.journal.StoreID()] = nil, s.cursor.Arrival()
+	mended := at.realm == s.at.realm && at.alone == s.at.alone
 	s.at, s.version = at, version
-	if told, ok := s.shown[at.realm]; ok {
+	if told, ok := s.shown[at.journal.StoreID()]; ok {
 		s.cursor = at.journal.Follow(told)
 		return true
 	}
 	last := at.journal.Last()
 	s.cursor = at.journal.Follow(last)
-	if s.met && !s.send(RealmChanged{}) { // what was said alone goes along: that is no change
+	if s.met && !mended && !s.send(RealmChanged{}) { // what was said alone goes along: that is no change
 		return false
 	}
 	for l, err := range at.journal.All(0) {

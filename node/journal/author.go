@@ -193,6 +193,38 @@ func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs
 	return logs, nil
 }
 
+// Adopt appends to j what may be nowhere but in the memory of old, whose Run has ended, because its store is damaged: what this process wrote, and what was not on disk,
+// with what comes before it in its log as far as that is in memory.
+func (j *Journal) Adopt(old *Journal) (runs int, err error) {
+	old.mu.RLock()
+	items, durable := old.tail.items, old.durable.Load()
+	old.mu.RUnlock()
+	logs := map[message.LogID]bool{}
+	for i := range items {
+		if it := &items[i]; it.From == 0 || it.Arrival > durable {
+			logs[it.Log] = true
+		}
+	}
+	for i := range items {
+		if !logs[items[i].Log] {
+			continue
+		}
+		run, err := parseHeld(body(items[i].Frame))
+		if err != nil {
+			return runs, err
+		}
+		n, err := j.Append(context.Background(), run, 0, false)
+		if errors.Is(err, ErrGap) || errors.Is(err, ErrDay) || errors.Is(err, ErrConflict) {
+			continue // the others have what is missing
+		}
+		if err != nil {
+			return runs, err
+		}
+		runs += min(n, 1)
+	}
+	return runs, nil
+}
+
 // by returns the logs of a process that have a message stamped at or after since, oldest first.
 func (j *Journal) by(nonce message.Nonce, since uint64) ([]message.LogID, error) {
 	// First what is in memory, then what is on disk: what is committed in between is seen twice, and nothing not at all.

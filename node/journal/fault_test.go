@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"earshot/node/message"
+	"earshot/node/nodetest/disk"
 )
 
 // crash copies what is on disk, as if the machine stopped now; the WAL up to limit bytes, as if the rest had not got there.
@@ -231,6 +232,88 @@ func TestDamage(t *testing.T) {
 			say(t, a, "on we go")
 			settle(t, j)
 			checkWhole(t, j)
+		})
+	}
+}
+
+// Pages that change under a running journal are noticed by who reads them and by who writes, and end it; so does a sync that fails. The next Open begins anew, and adopts
+// what this process wrote and what had not been committed.
+func TestDamageWhileRunning(t *testing.T) {
+	for _, name := range []string{"read", "write", "sync"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			d := disk.Under(t, dir)
+			c := newChain(t, 2, today())
+			for i := range 300 { // so long that there are some pages to damage
+				c.add(fmt.Sprint(strings.Repeat("x", 2000), i))
+			}
+			j := open(t, Config{Dir: dir})
+			ended := make(chan error, 1)
+			go func() { ended <- j.Run(t.Context()) }()
+			for i := range 300 {
+				take(t, j, c.run(i+1, i+1), 1, nil)
+			}
+			a := j.NewAuthor(person(t, 1), "a")
+			say(t, a, "mine")
+			settle(t, j)
+			if err := j.settle(); err != nil {
+				t.Fatal(err)
+			}
+			var seen error
+			if name == "sync" {
+				d.Break(1)
+			} else {
+				for _, q := range []string{"PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA cache_size=10", "PRAGMA shrink_memory"} {
+					if _, err := j.store.w.Exec(q); err != nil {
+						t.Fatal(err)
+					}
+				}
+				f, err := os.OpenFile(filepath.Join(dir, dbFile), os.O_RDWR, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				info, err := f.Stat()
+				if err == nil {
+					_, err = f.WriteAt(bytes.Repeat([]byte{0xa5}, int(info.Size())*9/10), 2*8192)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close() // closing it would take SQLite's locks away
+			}
+			if name == "read" {
+				for data, err := range j.Serve(c.opening.Log(), 1) {
+					if seen = err; err == nil && len(data) == 0 {
+						t.Error("nothing is served")
+					}
+				}
+				if !errors.Is(seen, ErrDamaged) {
+					t.Errorf("read: %v", seen)
+				}
+			}
+			for i := 0; ; i++ {
+				if _, _, _, err := a.Write(t.Context(), message.Public, lobby, message.Lobby, message.Text, []byte("more")); errors.Is(err, ErrClosed) || errors.Is(err, ErrDamaged) {
+					break
+				} else if err != nil || i > 1000 {
+					t.Fatal(i, err)
+				}
+			}
+			if err := <-ended; !errors.Is(err, ErrDamaged) {
+				t.Fatalf("Run ended with %v", err)
+			}
+			k := start(t, Config{Dir: dir})
+			if k.Recovered() == "" || k.StoreID() == j.StoreID() {
+				t.Error("the store is still in use")
+			}
+			if n, err := k.Adopt(j); n == 0 || err != nil {
+				t.Error(n, err)
+			}
+			settle(t, k)
+			h, _ := j.Head(a.log(t))
+			if got, _ := k.Head(a.log(t)); got.Seq == 0 || h.Seq != 0 && got != h {
+				t.Errorf("own log: %+v, was %+v", got, h)
+			}
+			checkWhole(t, k)
 		})
 	}
 }

@@ -23,8 +23,8 @@
 // messages is one insert. What is held about logs and days stands beside, written in the same transaction. In memory are the sums of all days, the
 // logs used lately and those not yet committed; opening reads the days alone.
 //
-// Faults: a store that is missing beside its store id, or damaged (SQLite 11, 26), is set aside as *.corrupt-<time> and a new one started: Open reports it
-// in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside. A full disk, or any other failure to write, stops
+// Faults: a store that is missing beside its store id, or damaged (SQLite 11, 26, or a disk that fails to read or to sync), is set aside as *.corrupt-<time> and a new one started: Open reports it
+// in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside: Adopt then saves what only this process has. A full disk, or any other failure to write, stops
 // commits and sets Err; they go on when there is room.
 //
 // Forks: a log that was continued twice ends, for everyone, before the lowest number at which two differ. The proof is kept, and goes into the tail once: again only where
@@ -171,9 +171,12 @@ func (j *Journal) tellLocked() {
 	j.news = make(chan struct{})
 }
 
-// fault takes note of an error of the store that ends Run, and returns it.
+// fault takes note of an error of the store that ends Run, and returns it, as ErrDamaged then.
 func (j *Journal) fault(err error) error {
 	if damaged(err) {
+		if !errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
 		j.mu.Lock()
 		if j.damage == nil {
 			j.damage = err

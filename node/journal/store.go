@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"earshot/node/identity"
 )
@@ -181,10 +182,22 @@ func (s *store) close() error {
 	return errors.Join(s.r.Close(), s.w.Close())
 }
 
-// damaged reports whether err says that the database cannot be read as one: SQLITE_CORRUPT, SQLITE_NOTADB, or contents this package did not write.
+// damaged reports whether err says that the database cannot be read as one, or not be trusted to stay what it is: SQLITE_CORRUPT, SQLITE_NOTADB, contents this package
+// did not write; what the disk no longer reads; and a sync that failed, after which nobody knows what of all that was written before is there (the system may have
+// dropped it, and says so once).
 func damaged(err error) bool {
 	var e *sqlite.Error
-	return errors.Is(err, ErrDamaged) || errors.As(err, &e) && (e.Code()&0xff == 11 || e.Code()&0xff == 26)
+	if errors.Is(err, ErrDamaged) {
+		return true
+	}
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC:
+		return true
+	}
+	return e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB
 }
 
 // errEnough ends a query early.

@@ -23,7 +23,7 @@ type Disk struct {
 	mu     sync.Mutex // protects what follows
 	slow   time.Duration
 	full   bool
-	broken bool
+	broken int
 	syncs  int
 	read   int64
 	cached map[string][]cached // by file: what was written and not synced, oldest first
@@ -52,8 +52,8 @@ func (d *Disk) Slow(sync time.Duration) { d.set(func() { d.slow = sync }) }
 // Fill makes writes fail for lack of room, or, with false, makes room.
 func (d *Disk) Fill(full bool) { d.set(func() { d.full = full }) }
 
-// Break makes syncs fail, or mends the disk.
-func (d *Disk) Break(broken bool) { d.set(func() { d.broken = broken }) }
+// Break makes the next n syncs fail.
+func (d *Disk) Break(n int) { d.set(func() { d.broken = n }) }
 
 func (d *Disk) set(f func()) {
 	d.mu.Lock()
@@ -87,7 +87,8 @@ func (d *Disk) write() int32 {
 func (d *Disk) sync() int32 {
 	d.mu.Lock()
 	d.syncs++
-	slow, broken := d.slow, d.broken
+	slow, broken := d.slow, d.broken > 0
+	d.broken = max(d.broken-1, 0)
 	d.mu.Unlock()
 	time.Sleep(slow)
 	if broken {
