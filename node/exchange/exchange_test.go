@@ -30,8 +30,9 @@ type replica struct {
 	x       *exchange.Exchange
 	author  *journal.Author
 
-	mu     sync.Mutex // protects stable
+	mu     sync.Mutex // protects what follows
 	stable map[uint64]int
+	forks  int // found
 }
 
 var realm = identity.Realm{7}
@@ -62,6 +63,11 @@ func newReplicaOf(t *testing.T, lan *nodetest.LAN, name string, c journal.Config
 	}
 	r := &replica{t: t, name: name, lan: lan, host: lan.Host(name).Net(), who: who, session: identity.NewSession(), stable: map[uint64]int{}}
 	c.Network, c.Realm = identity.NetworkID{1}, realm
+	c.Forked = func(journal.Fork) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.forks++
+	}
 	if r.journal, err = journal.Open(c); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ type Author struct {
 
 	mu    sync.Mutex // held while a message is stamped, signed and appended, so that stamps come in the order of arrival
 	nonce message.Nonce
+	used  []message.Nonce // all there were, nonce the last
 	nick  string
 	open  map[message.RoomID]openLog
 }
@@ -54,11 +55,22 @@ func cutNick(nick string) string {
 
 // mint begins a new set of logs.
 func (a *Author) mint() {
-	rand.Read(a.nonce[:])
-	clear(a.open)
 	a.j.mu.Lock()
-	a.j.mine[a.nonce] = struct{}{}
-	a.j.mu.Unlock()
+	defer a.j.mu.Unlock()
+	a.mintLocked()
+}
+
+// mintLocked is called with the journal's mu held, too.
+func (a *Author) mintLocked() {
+	var fresh message.Nonce
+	rand.Read(fresh[:])
+	a.takeLocked(fresh)
+}
+
+func (a *Author) takeLocked(n message.Nonce) {
+	a.nonce, a.used = n, append(a.used, n)
+	clear(a.open)
+	a.j.mine[n] = struct{}{}
 }
 
 // Nonce tells this process's logs from all others. It changes where the clock was set back, or where a log was continued elsewhere.
@@ -66,6 +78,31 @@ func (a *Author) Nonce() message.Nonce {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.nonce
+}
+
+// Nonces returns all there were, in order.
+func (a *Author) Nonces() []message.Nonce {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.used)
+}
+
+// Renew begins new logs, in all rooms, if those of nonce are being written: somebody else writes them, too.
+func (a *Author) Renew(nonce message.Nonce) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.nonce == nonce {
+		a.mint()
+	}
+}
+
+// Assume goes on with logs that another process writes, as the copy of a running machine does.
+func (a *Author) Assume(nonce message.Nonce) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.j.mu.Lock()
+	defer a.j.mu.Unlock()
+	a.takeLocked(nonce)
 }
 
 // Rename changes the nick: a message in each log that is open, and the opening of those to come.
@@ -153,14 +190,12 @@ func (a *Author) stamp() uint64 {
 	defer j.mu.Unlock()
 	if j.aheadLocked(j.hlc) {
 		j.hlc = 0
-		rand.Read(a.nonce[:])
-		clear(a.open)
-		j.mine[a.nonce] = struct{}{}
+		a.mintLocked()
 	}
 	return j.stampLocked()
 }
 
-// Reoffer appends to j every log in old by nonce that has a message stamped at or after since (hlc): the same logs with the same numbers.
+// Reoffer appends to j every log in old by nonce that has a message stamped at or after since (hlc): the same logs with the same numbers, and the same forks.
 // Logs of days that j does not keep are left out.
 func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs int, err error) {
 	ids, err := old.by(nonce, since)
@@ -186,6 +221,11 @@ func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs
 			}
 			added = added || n > 0
 		}
+		if proof := old.Proof(id); proof != nil {
+			if err := j.AppendProof(proof, 0); err != nil && !errors.Is(err, ErrGap) && !errors.Is(err, ErrDay) {
+				return logs, err
+			}
+		}
 		if added {
 			logs++
 		}
@@ -209,11 +249,7 @@ func (j *Journal) Adopt(old *Journal) (runs int, err error) {
 		if !logs[items[i].Log] {
 			continue
 		}
-		run, err := parseHeld(body(items[i].Frame))
-		if err != nil {
-			return runs, err
-		}
-		n, err := j.Append(context.Background(), run, 0, false)
+		n, err := j.adopt(&items[i])
 		if errors.Is(err, ErrGap) || errors.Is(err, ErrDay) || errors.Is(err, ErrConflict) {
 			continue // the others have what is missing
 		}
@@ -223,6 +259,17 @@ func (j *Journal) Adopt(old *Journal) (runs int, err error) {
 		runs += min(n, 1)
 	}
 	return runs, nil
+}
+
+func (j *Journal) adopt(it *item) (added int, err error) {
+	if it.Fork != 0 {
+		return 0, j.AppendProof(body(it.Frame), 0)
+	}
+	run, err := parseHeld(body(it.Frame))
+	if err != nil {
+		return 0, err
+	}
+	return j.Append(context.Background(), run, 0, false)
 }
 
 // by returns the logs of a process that have a message stamped at or after since, oldest first.

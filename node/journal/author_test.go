@@ -211,6 +211,29 @@ func TestOwnForkMintsNonce(t *testing.T) {
 		if got := texts(t, lines, err); !slices.Equal(got, []string{"x", "z"}) {
 			t.Errorf("page %v", got)
 		}
+		// Who follows is told what was said here, also where it is past a fork by then.
+		var told []string
+		es, err := j.Follow(0).Next(1 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range es {
+			lines, err := j.Lines(e)
+			told = append(told, texts(t, lines, err)...)
+		}
+		if !slices.Equal(told, []string{"x", "y", "z"}) {
+			t.Errorf("told %v", told)
+		}
+		// All other logs of that nonce begin anew too, when it is asked for, once.
+		second := a.Nonce()
+		a.Renew(nonce)
+		if a.Nonce() != second {
+			t.Error("a nonce that is not used any more is renewed")
+		}
+		a.Renew(second)
+		if got := a.Nonces(); len(got) != 3 || got[0] != nonce || got[1] != second || got[2] != a.Nonce() {
+			t.Errorf("nonces %v", got)
+		}
 	})
 }
 
@@ -236,6 +259,43 @@ func TestReoffer(t *testing.T) {
 		}
 		if n, err := j.Reoffer(old, a.Nonce(), 0); n != 1 || err != nil {
 			t.Errorf("everything: %d, %v", n, err)
+		}
+		// A fork goes along.
+		_, key := say(t, a, "5")
+		clone := &chain{author: person(t, 1)}
+		clone.opening, _ = old.Opening(key.Log)
+		clone.records = []message.Record{message.Body(key.HLC, message.Text, []byte("not 0"))}
+		take(t, old, clone.run(1, 1), 0, ErrConflict)
+		if _, err := j.Reoffer(old, a.Nonce(), 0); err != nil {
+			t.Error(err)
+		}
+		if h, _ := j.Head(key.Log); h.Fork != 1 || h.Seq != 0 {
+			t.Errorf("the forked log: %+v", h)
+		}
+	})
+}
+
+// What is taken over from the memory of a store that failed has its forks.
+func TestAdoptFork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := open(t, Config{})
+		stop := run(t, j)
+		a := j.NewAuthor(person(t, 1), "a")
+		say(t, a, "x")
+		_, key := say(t, a, "y")
+		clone := &chain{author: person(t, 1)}
+		clone.opening, _ = j.Opening(key.Log)
+		clone.records = []message.Record{message.Body(key.HLC-1, message.Text, []byte("x")), message.Body(key.HLC, message.Text, []byte("not y"))}
+		take(t, j, clone.run(1, 2), 0, ErrConflict)
+		say(t, a, "z")
+		before := heads(t, j)
+		stop()
+		k := start(t, Config{})
+		if n, err := k.Adopt(j); n != 3 || err != nil {
+			t.Errorf("%d runs, %v", n, err)
+		}
+		if got := heads(t, k); !slices.Equal(got, before) {
+			t.Errorf("heads %+v, want %+v", got, before)
 		}
 	})
 }

@@ -4,9 +4,18 @@ import (
 	"fmt"
 	"sort"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 	"earshot/node/wire"
 )
+
+// A Fork is the end of a log that was continued twice: nothing from number Seq on counts. Was is where it ended before that was known, 0: nowhere.
+type Fork struct {
+	Log      message.LogID
+	Author   identity.PeerID
+	Nonce    message.Nonce
+	Seq, Was uint64
+}
 
 // conflict takes note that run, whose signature verifies, differs from what is held of l at a number both have, and returns ErrConflict.
 func (j *Journal) conflict(l *state, run *message.Run, hashes []message.Hash) error {
@@ -54,12 +63,14 @@ func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 		}
 		j.mu.Lock()
 		if c := j.logs.get(l.Log); c != nil && c.Head == l.Head && c.Day >= j.horizon {
+			was := c.Fork
 			j.changeLocked(c, func() {
 				c.Seq, c.Tip, c.hlc, c.nick = end.Seq, end.Tip, end.hlc, end.nick
 				c.Fork, c.proof = at, proof
 			})
 			j.relayLocked(c, from)
 			j.mu.Unlock()
+			j.forked(l, at, was)
 			j.log.Warn("a log was continued twice", "log", fmt.Sprintf("%x", l.Log), "seq", at)
 			j.wake()
 			j.watchers.tell()
@@ -119,11 +130,7 @@ func (j *Journal) Proof(id message.LogID) []byte {
 func (j *Journal) relayLocked(c *state, from Origin) {
 	f := j.tail.frame(wire.TypeProof, len(c.proof), func(b []byte) []byte { return append(b, c.proof...) })
 	j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Group: c.Group, Day: c.Day, Log: c.Log, Fork: c.Fork}})
-	j.forks.Add(1)
 }
-
-// Forks counts the forks found since the journal was opened, those that lower one included.
-func (j *Journal) Forks() int64 { return j.forks.Load() }
 
 // AppendProof accepts the proof of a fork of a log that is held, or whose first message is in it, and ends the log there. Errors are ErrGap where the
 // log is not held, ErrForeign, ErrDay, those of message.ParseProof and message.ErrSignature; a proof that says nothing new is accepted, and goes no further.
@@ -181,7 +188,16 @@ func (j *Journal) bury(l *state, o *message.Opening, proof []byte, from Origin) 
 		j.relayLocked(c, from)
 	}
 	j.mu.Unlock()
+	if ok {
+		j.forked(newState(o, 0), 1, 0)
+	}
 	j.wake()
 	j.watchers.tell()
 	return ok, err
+}
+
+func (j *Journal) forked(l *state, at, was uint64) {
+	if j.conf.Forked != nil {
+		j.conf.Forked(Fork{Log: l.Log, Author: l.Author, Nonce: l.Nonce, Seq: at, Was: was})
+	}
 }

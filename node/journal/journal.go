@@ -56,6 +56,8 @@ type Config struct {
 	Realm   identity.Realm
 	// Keep is how long history is kept, in whole days; 0 means 365 days.
 	Keep time.Duration
+	// Forked, if set, is told of every fork that is found, and of one that is found to be lower. It must not block, nor use the journal.
+	Forked func(Fork)
 	// Tail is how many bytes of framed runs stay in memory; 0 means 64 MiB. What is not yet committed stays in any case.
 	Tail int
 	// Clock is shared by the journals of a process; nil: one of its own.
@@ -105,7 +107,6 @@ type Journal struct {
 
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64
-	forks         atomic.Int64 // found
 
 	mu        sync.RWMutex // guards what follows; no I/O under it
 	hlc       uint64       // the newest stamp given or merged

@@ -63,7 +63,8 @@ func (l *state) lines(run *message.Run, arrival int64) []Line {
 	return out
 }
 
-// Lines decodes an entry; none are returned of a log that was dropped meanwhile, or of a proof. Bodies alias the frame.
+// Lines decodes an entry; none are returned of a log that was dropped meanwhile, of a proof, or past a fork; what this process wrote is told all the same. Bodies
+// alias the frame.
 func (j *Journal) Lines(e Entry) ([]Line, error) {
 	if e.Fork != 0 {
 		return nil, nil
@@ -75,6 +76,9 @@ func (j *Journal) Lines(e Entry) ([]Line, error) {
 	run, err := parseHeld(body(e.Frame))
 	if err != nil {
 		return nil, j.fault(err)
+	}
+	if e.From == 0 {
+		l.Seq = math.MaxUint64
 	}
 	return l.lines(run, e.Arrival), nil
 }
