@@ -20,7 +20,7 @@ import (
 )
 
 // A gathering is one realm's history with what works on it: journal, author and exchange. Alone is the gathering of a node of an open network that has not met anyone
-// yet: it is never exchanged; what was said in it in this process, at this place, goes along when a realm is entered.
+// yet: it is never exchanged; what was said in it at this place (stay.go) goes along when a realm is entered.
 type gathering struct {
 	realm    identity.Realm
 	alone    bool
@@ -28,6 +28,7 @@ type gathering struct {
 	author   *journal.Author
 	exchange *exchange.Exchange
 	book     book
+	began    int64 // the newest arrival when it was opened
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the journal has closed
 	err      error         // of the journal; read after done
@@ -59,6 +60,7 @@ type gatherings struct {
 	since   time.Time // when this machine came to the network it is at
 	left    time.Time // when it left the realm that earlier is; zero: in an earlier process
 	spoke   []message.Nonce
+	stay    stay
 	version uint64 // counts changes of current
 	mended  time.Time
 	closed  bool
@@ -106,7 +108,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	at := &gathering{realm: r, alone: alone, journal: j, book: book{journal: j}, stop: stop, done: make(chan struct{})}
+	at := &gathering{realm: r, alone: alone, began: j.Last(), journal: j, book: book{journal: j}, stop: stop, done: make(chan struct{})}
 	at.author = j.NewAuthor(g.who, g.nick())
 	g.spoke = append(g.spoke, at.author.Nonce())
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
@@ -370,6 +372,7 @@ func merge(a, b []journal.Line) []journal.Line {
 
 // close closes what is open.
 func (g *gatherings) close() error {
+	g.keepStay(true)
 	g.mu.Lock()
 	if !g.current.alone && !g.network.Closed() {
 		g.rememberLocked(g.current.realm)

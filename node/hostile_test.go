@@ -88,7 +88,7 @@ func TestTagsOfAnother(t *testing.T) {
 	})
 }
 
-// What was typed while nobody was there stays on the own screen, once: after a restart, and when a realm is entered then.
+// What was typed while nobody was there stays on the own screen, once: after a restart, and when a realm is entered then, where others see it too.
 func TestSaidAloneStays(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		bob := alone(t, lan, "bob")
@@ -107,7 +107,7 @@ func TestSaidAloneStays(t *testing.T) {
 		instance.Meet(t, 3*time.Second, bob, alice)
 		bob.Say("hello alice")
 		shown("is anybody there?", "still nobody", "hello alice")
-		shows(t, alice, "still nobody", "hello alice")
+		shows(t, alice, "is anybody there?", "still nobody", "hello alice")
 		bob.Stop()
 		alice.Stop()
 		bob = alone(t, lan, "bob")

@@ -255,6 +255,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 			case <-ctx.Done():
 			case <-changed:
 			case <-again.C:
+				n.gather.keepStay(false)
 				if n.serving.Load() {
 					for _, h := range n.own.waiting(at.journal) {
 						at.exchange.Await(h.Log, h.Seq)
@@ -313,6 +314,11 @@ func (n *Node) Moved(addresses []netip.Addr) {
 	}
 	if len(addresses) == 0 {
 		n.notice("no network interface is up: nobody can be found", "connect a network; earshot goes on by itself")
+	}
+	if first {
+		n.gather.came(addresses)
+	} else {
+		n.gather.moved(addresses)
 	}
 	n.roster.SetAddress(best)
 	n.seat.moved(!first)

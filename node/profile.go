@@ -23,7 +23,8 @@ import (
 //	identity.key   the secret key (package identity)
 //	lock           held while a process uses the profile
 //	settings.json  nick and rooms
-//	networks/ID/   realms.json and, for each realm, a folder with its store (package journal); "alone" is what was said before anyone was met
+//	networks/ID/   realms.json and, for each realm, a folder with its store (package journal); "alone" is what was said before anyone was met, and
+//	               alone.json when and where (stay.go)
 type profile struct {
 	dir  string
 	lock *flock.Flock
