@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -38,11 +39,12 @@ func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 	c.Transport = g.tr
 	c.BindAddr, c.BindPort = addr.WithZone("").String(), r.config.Port.Number()
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	// A dead node is noticed in about 2 s, a change of status reaches everybody in two or three rounds of gossip.
+	// A dead node is noticed in about 2 s. Rounds of gossip are those in which a node is probed and one between: at rest, what costs is to wake up. What
+	// cannot wait for the next is told at once (publish). keeper.mend exchanges states.
 	c.ProbeInterval, c.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.AwarenessMaxMultiplier = 3, 2, 4
-	c.GossipInterval, c.RetransmitMult = 100*time.Millisecond, 6
-	c.PushPullInterval, c.TCPTimeout = 5*time.Second, 2*time.Second
+	c.GossipInterval, c.GossipNodes, c.RetransmitMult = 250*time.Millisecond, 6, 6
+	c.PushPullInterval, c.TCPTimeout = 0, 2*time.Second
 	c.EnableCompression = false
 	c.UDPBufferSize = maxSent - sealOverhead - crcOverhead
 	c.Delegate, c.Events, c.Alive, c.Merge = g, g, g, g
@@ -59,9 +61,24 @@ func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 // publish gossips the status of now. memberlist would wait until everybody had it, and hold up a newer one; what it has queued is replaced by that.
 func (g *generation) publish() { _ = g.ml.UpdateNode(time.Nanosecond) }
 
-// end leaves, waiting at most that long for it to be heard.
-func (g *generation) end(wait time.Duration) {
-	_ = g.ml.Leave(wait)
+// tell sends what is to be gossiped to one member now, for a ping takes it along, and reports whether it was answered.
+func (g *generation) tell(to node) bool {
+	_, err := g.ml.Ping(to.name, net.UDPAddrFromAddrPort(to.address))
+	return err == nil
+}
+
+// end leaves, and tells that to some, twice where they do not answer within a quarter of a second.
+func (g *generation) end(to []node) {
+	_ = g.ml.Leave(time.Nanosecond)
+	var told sync.WaitGroup
+	for _, n := range to {
+		told.Go(func() {
+			if !g.tell(n) {
+				g.tell(n)
+			}
+		})
+	}
+	told.Wait()
 	_ = g.ml.Shutdown() // it has no error to tell
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -186,6 +187,37 @@ func (l *list) here() here {
 	return h
 }
 
+// A node is a member as memberlist knows it.
+type node struct {
+	name    string
+	address netip.AddrPort
+}
+
+// some returns at most that many nodes that are alive, any.
+func (l *list) some(most int) (nodes []node) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, e := range l.entries {
+		if e.alive {
+			nodes = append(nodes, node{name, e.Address})
+		}
+	}
+	rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
+	return nodes[:min(len(nodes), most)]
+}
+
+// at returns the node last known at an address.
+func (l *list) at(a netip.AddrPort) node {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, e := range l.entries {
+		if e.Address == a {
+			return node{name, a}
+		}
+	}
+	return node{address: a}
+}
+
 // members returns who is there, by session; of one that moved only where it is now.
 func (l *list) members() []Member {
 	l.mu.Lock()
@@ -212,6 +244,12 @@ func (l *list) membersLocked() []Member {
 	}
 	slices.SortFunc(out, func(a, b Member) int { return bytes.Compare(a.Session[:], b.Session[:]) })
 	return out
+}
+
+func (l *list) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.aliveLocked()
 }
 
 func (l *list) aliveLocked() (n int) {

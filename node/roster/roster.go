@@ -13,6 +13,11 @@
 // 30 s, for a minute after they were last found. So are members that died, every other second for a minute, or until their machine says that the
 // process is gone. At most 256 addresses are kept.
 //
+// Gossip goes round four times a second, two of them with a probe: at rest what costs is to wake up. What is new of this instance, that it leaves, and that a
+// partition is over does not wait for that: a dozen members are told at once, by pings that carry it. States are exchanged with any one member every 30 s, for
+// each is a handshake; every 5 s while something has changed in the last 30, because what gossip lost then (in a partition too short for anybody to be declared
+// dead) is said again by nobody else.
+//
 // When the address it advertises changes, a new Memberlist takes over under a new name (the session with a counter behind it), and the old one leaves as soon
 // as the new one has met somebody. The members stay listed meanwhile, for at most three seconds.
 //
@@ -31,9 +36,6 @@ import (
 	"earshot/node/identity"
 	"earshot/node/port"
 )
-
-// leaveWait bounds how long a leave may take to be heard: three rounds of gossip, usually.
-const leaveWait = time.Second
 
 // A Member is another live instance.
 type Member struct {
@@ -66,7 +68,8 @@ type Roster struct {
 
 	mu      sync.Mutex // guards all below
 	status  Status
-	stale   bool // status is newer than what was published
+	stale   bool      // status is newer than what was published
+	news    time.Time // when the list or the status changed last
 	address netip.Addr
 	leads   leads
 	current *generation // nil: no gossip
@@ -92,11 +95,13 @@ func New(c Config) *Roster {
 	return r
 }
 
-// Publish sets this instance's status; only the newest is sent, at the next round of gossip, which is at most 100 ms away. r keeps a copy.
+// Publish sets this instance's status; only the newest is sent, to a dozen members at once, to all in two rounds of gossip of 250 ms. r keeps a copy.
 func (r *Roster) Publish(s Status) {
 	s.Tags = append([][8]byte(nil), s.Tags...)
 	r.mu.Lock()
-	r.stale = r.stale || !r.status.equal(s)
+	if !r.status.equal(s) {
+		r.stale, r.news = true, time.Now()
+	}
 	r.status = s
 	r.mu.Unlock()
 	r.poke()
@@ -166,7 +171,13 @@ func (r *Roster) published() Status {
 	return r.status
 }
 
-func (r *Roster) changed() { r.config.Changed() }
+func (r *Roster) changed() {
+	r.mu.Lock()
+	r.news = time.Now()
+	r.mu.Unlock()
+	r.poke()
+	r.config.Changed()
+}
 
 // missed remembers where a member was that is one no more.
 func (r *Roster) missed(m Member) {

@@ -25,6 +25,7 @@ type box struct {
 	stop    context.CancelFunc // gracefully
 	left    chan struct{}      // closed when Run has returned
 	changes atomic.Int64
+	streams atomic.Int64 // that others opened
 }
 
 func person(t *testing.T, n byte) *identity.Identity {
@@ -64,6 +65,10 @@ func startAs(t *testing.T, lan *nodetest.LAN, host string, who byte, s identity.
 		t.Fatal(err)
 	}
 	b.Roster = New(Config{Gate: gate, Session: s, Port: p, Address: b.host.IP(), Changed: func() { b.changes.Add(1) }})
+	p.Handle(identity.ProtoGossip, func(ctx context.Context, c *identity.Conn) {
+		b.streams.Add(1)
+		b.serve(ctx, c)
+	})
 	b.Publish(Status{Class: 1})
 	var ctx context.Context
 	ctx, b.stop = context.WithCancel(context.Background())
@@ -184,8 +189,8 @@ func TestStatusComesRound(t *testing.T) {
 			time.Sleep(33 * time.Millisecond)
 		}
 		t.Logf("a status was with four others after %v at worst", worst)
-		if worst > 500*time.Millisecond {
-			t.Error("too late")
+		if worst > 100*time.Millisecond {
+			t.Error("that was the next round of gossip")
 		}
 	})
 }
@@ -214,8 +219,8 @@ func TestLeaveIsNoticedAtOnce(t *testing.T) {
 		d := until(t, "the leave is noticed", time.Second, full(boxes[:3]...))
 		<-boxes[3].left
 		t.Logf("a leave was known to all after %v, Run returned after %v", d, time.Since(from))
-		if d > 400*time.Millisecond {
-			t.Error("too late")
+		if r := time.Since(from); d > 100*time.Millisecond || r > 100*time.Millisecond {
+			t.Error("that was the next round of gossip")
 		}
 		time.Sleep(10 * time.Second)
 		if !full(boxes[:3]...)() {
@@ -270,6 +275,48 @@ func TestLongPartitionHealsByFound(t *testing.T) {
 		boxes[1].meet(boxes[2])
 		// One pair is enough. Gossip may miss somebody, which the next push/pull mends.
 		t.Logf("healed after %v", until(t, "the heal", 15*time.Second, full(boxes...)))
+	})
+}
+
+// The partition is so short that nobody is declared dead. What was said during it has been gossiped by then, and is said again to nobody.
+func TestShortPartitionIsMended(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 8)
+		time.Sleep(time.Minute) // nothing is new
+		for term := range uint64(5) {
+			lan.Split([]string{"host1", "host2", "host3", "host4"}, []string{"host5", "host6", "host7", "host8"})
+			want := Status{Class: 1, Term: term + 1}
+			for _, b := range boxes[:4] {
+				b.Publish(want)
+			}
+			time.Sleep(600 * time.Millisecond) // those suspected say that they live, with what is new; there is no time to suspect all four
+			lan.Join()
+			t.Logf("known to all after %v", until(t, "a status comes round", 6*time.Second, func() bool {
+				return !slices.ContainsFunc(boxes[4:], func(b *box) bool {
+					return slices.ContainsFunc(b.Members(), func(m Member) bool { return m.Session[0] <= 4 && !m.Status.equal(want) })
+				})
+			}))
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// At rest nothing is exchanged but probes: a handshake costs more than all of them.
+func TestRestingNetwork(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 4)
+		time.Sleep(2 * time.Minute)
+		streams := func() (n int64) {
+			for _, b := range boxes {
+				n += b.streams.Load()
+			}
+			return n
+		}
+		before := streams()
+		time.Sleep(5 * time.Minute)
+		if n := streams() - before; n < 4*9 || n > 4*11 {
+			t.Errorf("%d exchanges in five minutes, not one each in 30 s", n)
+		}
 	})
 }
 
@@ -364,7 +411,7 @@ func TestRunReturns(t *testing.T) {
 		from := time.Now()
 		boxes[2].stop()
 		<-boxes[2].left
-		if d := time.Since(from); d > leaveWait+100*time.Millisecond {
+		if d := time.Since(from); d > 600*time.Millisecond {
 			t.Errorf("it took %v", d)
 		}
 	})

@@ -2,13 +2,28 @@ package roster
 
 import (
 	"context"
+	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 )
 
-// Run takes part until ctx ends, then leaves, waiting at most a second for that to be heard.
+const (
+	// look is how often Run looks what is due, where something may be.
+	look = time.Second
+	// told is how many members are told at once what is new or that this one leaves: one round of gossip reaches fewer, and is up to 250 ms away.
+	told = 12
+	// restless is how long after a change states are exchanged every mendSoon, with any one member each time, and not every mendLate. What gossip
+	// lost in a partition too short to be noticed nobody would send again: it takes less than that for the other side to be declared dead, and joined when it is back.
+	restless           = 30 * time.Second
+	mendSoon, mendLate = 5 * time.Second, 30 * time.Second
+	// mendNodes is the number of members from which on mendSoon is longer, by itself with every doubling: one exchange carries all their states.
+	mendNodes = 32
+)
+
+// Run takes part until ctx ends, then leaves, waiting at most half a second for that to be heard.
 func (r *Roster) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTimer(0)
 	defer tick.Stop()
 	k := keeper{Roster: r}
 	for ctx.Err() == nil {
@@ -18,6 +33,7 @@ func (r *Roster) Run(ctx context.Context) error {
 		if r.list.expire(k.moved) {
 			r.changed()
 		}
+		tick.Reset(k.mend())
 		select {
 		case <-ctx.Done():
 		case <-r.kick:
@@ -25,7 +41,7 @@ func (r *Roster) Run(ctx context.Context) error {
 		}
 	}
 	if k.g != nil {
-		k.g.end(leaveWait)
+		k.g.end(k.list.some(told))
 	}
 	k.turn(nil)
 	r.work.Wait()
@@ -39,6 +55,7 @@ type keeper struct {
 	moves int
 	moved time.Time // when g began
 	retry time.Time // not before, where it could not begin
+	mends time.Time // when states are exchanged next
 }
 
 // move follows the address.
@@ -51,8 +68,8 @@ func (k *keeper) move(ctx context.Context) {
 	case old == nil && (!to.IsValid() || time.Now().Before(k.retry)), old != nil && old.addr == to:
 		return
 	case !to.IsValid():
-		k.turn(nil)
 		k.retire(ctx, old, nil)
+		k.turn(nil)
 		return
 	}
 	g, err := k.begin(to, k.moves)
@@ -60,8 +77,8 @@ func (k *keeper) move(ctx context.Context) {
 		k.config.Log.Warn("no gossip at this address", "address", to, "err", err)
 		k.retry = time.Now().Add(time.Second)
 		if old != nil { // what it advertises is wrong
-			k.turn(nil)
 			k.retire(ctx, old, nil)
+			k.turn(nil)
 		}
 		return
 	}
@@ -89,6 +106,7 @@ func (k *keeper) turn(g *generation) {
 
 // retire ends a generation, once the next one has met somebody: leaving before that would leave the others without this instance for a moment.
 func (k *keeper) retire(ctx context.Context, g, next *generation) {
+	to := k.list.some(told)
 	k.work.Go(func() {
 		if next != nil {
 			wait, cancel := context.WithTimeout(ctx, time.Second)
@@ -98,7 +116,7 @@ func (k *keeper) retire(ctx context.Context, g, next *generation) {
 			case <-wait.Done():
 			}
 		}
-		g.end(leaveWait / 2)
+		g.end(to)
 	})
 }
 
@@ -108,9 +126,48 @@ func (k *keeper) publish() {
 	stale := k.stale && k.g != nil
 	k.stale = k.stale && !stale
 	k.mu.Unlock()
-	if stale {
-		k.g.publish()
+	if !stale {
+		return
 	}
+	k.g.publish()
+	k.spread(k.g)
+}
+
+// spread tells some members what is new, before the next round of gossip.
+func (k *keeper) spread(g *generation) {
+	for _, n := range k.list.some(told) {
+		k.work.Go(func() { g.tell(n) })
+	}
+}
+
+// mend exchanges states with a member now and then, and returns when Run is to look again.
+func (k *keeper) mend() time.Duration {
+	k.mu.Lock()
+	news, idle := k.news, len(k.leads.all) == 0
+	k.mu.Unlock()
+	now := time.Now()
+	calm := now.Sub(news) >= restless
+	every := mendLate
+	switch {
+	case k.g == nil:
+		return look
+	case !calm:
+		every = mendSoon * time.Duration(1+bits.Len(uint(k.list.count()/mendNodes)))
+		if k.mends.Sub(now) > every { // it was calm until now: not all at once
+			k.mends = now.Add(rand.N(every))
+		}
+	}
+	if !now.Before(k.mends) {
+		k.mends = now.Add(every)
+		g := k.g
+		for _, n := range k.list.some(1) {
+			k.work.Go(func() { g.join(n.address) })
+		}
+	}
+	if calm && idle {
+		return k.mends.Sub(now)
+	}
+	return look
 }
 
 // join joins what is due, each on a goroutine of its own.
@@ -123,9 +180,13 @@ func (k *keeper) join() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, x := range k.leads.due(time.Now(), here) {
-		to := x.address
+		to, back := x.address, x.proven
 		k.work.Go(func() {
 			joined, refused := g.join(to)
+			if joined && back { // a partition is over
+				g.tell(k.list.at(to)) // that neither is dead, with the answer
+				k.spread(g)
+			}
 			k.mu.Lock()
 			k.leads.done(x, time.Now(), joined, refused)
 			k.mu.Unlock()
