@@ -198,6 +198,39 @@ func TestTwoBecomeEqual(t *testing.T) {
 	})
 }
 
+// What one author wrote in several logs, as a process does that was alone first, comes in the order in which it was written.
+func TestPulledInOrder(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a, b := newReplica(t, lan, "a"), newReplica(t, lan, "b")
+		var want []string
+		for i := range 40 {
+			a.author = a.journal.NewAuthor(a.who, "a")
+			want = append(want, fmt.Sprintf("line %02d", i))
+			a.sayText(want[i])
+			time.Sleep(time.Second)
+		}
+		b.link(a)
+		time.Sleep(2 * time.Second)
+		entries, err := b.journal.Follow(0).Next(1 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range entries {
+			lines, err := b.journal.Lines(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range lines {
+				got = append(got, string(l.Body))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("arrived: %q", got)
+		}
+	})
+}
+
 // What a follower says reaches the others through the hub, at once and in the author's order, also when it comes late to the gathering.
 func TestHubRelays(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -2,10 +2,12 @@ package exchange
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -240,14 +242,18 @@ func head(h journal.Head) wire.Head {
 	return wire.Head{Log: h.Log, Seq: h.Seq, Tip: h.Tip, Fork: h.Fork}
 }
 
-// want takes on what the other end asks for; the writer serves it.
+// want takes on what the other end asks for; the writer serves it, of one request the log first that ended first: an author's lines come in the order in which they were
+// written also where they are in several logs.
 func (p *peer) want(w *wire.Want) error {
 	records := 0
+	ends := make(map[message.LogID]uint64, len(w.Wants))
 	for _, l := range w.Wants {
+		ends[l.Log] = p.journal.End(l.Log)
 		if h, ok := p.journal.Head(l.Log); ok && h.Seq >= l.From {
 			records += int(min(h.Seq-l.From+1, bulkFrom+1))
 		}
 	}
+	slices.SortStableFunc(w.Wants, func(a, b wire.WantLog) int { return cmp.Compare(ends[a.Log], ends[b.Log]) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.serving)+len(w.Wants) > maxServing {

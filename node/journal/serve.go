@@ -25,6 +25,12 @@ func (j *Journal) DurableHead(id message.LogID) (Head, bool) {
 	return l.saved, true
 }
 
+// End returns the stamp of a log's last message, 0 where it is not held.
+func (j *Journal) End(id message.LogID) uint64 {
+	l, _, _ := j.lookup(id)
+	return l.hlc
+}
+
 // Hash returns the hash of one header that is held.
 func (j *Journal) Hash(id message.LogID, seq uint64) (message.Hash, bool) {
 	l, ok, err := j.lookup(id)
