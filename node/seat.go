@@ -123,7 +123,11 @@ func (s *seat) input(leaving bool) election.Input {
 		s.meetLocked(m.Address)
 	}
 	if h := s.current(); h != nil {
-		in.Followers = h.Followers()
+		linked := h.Linked()
+		for i, m := range in.Members {
+			in.Members[i].Linked = linked[identity.Session(m.ID)]
+		}
+		in.Followers = len(linked)
 	}
 	if w := s.way; w != nil {
 		in.Link, in.Seat, in.Since, in.Successor = w.state, w.seat, w.since, w.successor

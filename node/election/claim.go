@@ -54,13 +54,25 @@ func (in *Input) claims(s Seat) bool {
 	return ok && m.Hub && m.Term == s.Term
 }
 
-// announce returns the succession: class, then who has been here longest.
+// relieved reports whether any other may have the seat. Of two that have it both may be unfit: which one keeps it, the order of claims says.
+func (e *Election) relieved(in Input) bool {
+	return slices.ContainsFunc(in.Members, func(m Member) bool { return m.Class > Never && !(e.hub && m.Hub) })
+}
+
+// announce returns the succession: who is linked, since the others may not reach one that does not reach the hub; class; and who has been here longest.
 func announce(members []Member) []ID {
 	line := slices.DeleteFunc(slices.Clone(members), func(m Member) bool { return m.Class == Never })
 	slices.SortFunc(line, func(a, b Member) int {
-		return cmp.Or(cmp.Compare(b.Class, a.Class), a.Since.Compare(b.Since), bytes.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(cmp.Compare(linked(b), linked(a)), cmp.Compare(b.Class, a.Class), a.Since.Compare(b.Since), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	return ids(line[:min(len(line), maxOrder)])
+}
+
+func linked(m Member) int {
+	if m.Linked {
+		return 1
+	}
+	return 0
 }
 
 func ids(members []Member) []ID {
@@ -79,7 +91,7 @@ func (e *Election) known(in Input) []ID {
 	return in.Order
 }
 
-// line returns who may take the vacant seat, in turn: the one a leaving hub named, then by class, by the succession known, by id. Who is held dead
+// line returns who may take the vacant seat, in turn: the one a leaving hub named, then the succession known, then the others by class and id. Who is held dead
 // is left out. self says whether this node is among them. Where the hub was out of the roster's reach and nobody else is in it, it is the succession alone.
 func (e *Election) line(in Input, self bool) []ID {
 	order := e.known(in)
@@ -95,7 +107,7 @@ func (e *Election) line(in Input, self bool) []ID {
 	}
 	line = slices.DeleteFunc(line, func(m Member) bool { return m.ID == e.self })
 	if self {
-		line = append(line, Member{ID: e.self, Class: e.class})
+		line = append(line, Member{ID: e.self, Class: e.claim.Class})
 	}
 	heir := e.heir
 	if !e.now.Before(e.heirTill) {
@@ -112,7 +124,7 @@ func (e *Election) line(in Input, self bool) []ID {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(b.Class, a.Class), cmp.Compare(place[a.ID], place[b.ID]), bytes.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(cmp.Compare(place[a.ID], place[b.ID]), cmp.Compare(b.Class, a.Class), bytes.Compare(a.ID[:], b.ID[:]))
 	})
 	return ids(line)
 }

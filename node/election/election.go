@@ -7,8 +7,8 @@
 //     other steps down and sends its clients there.
 //  2. The seat is sticky: nobody claims while a valid claim is visible or a link to a hub is up (the hub may be out of the roster's reach). The exception is
 //     a higher class, which takes over once it has seen the same seat, and a roster that does not grow, for 2 s.
-//  3. The hub names its successors: class, then who has been there longest. When the seat falls vacant they claim in that order, 150 ms apart, the first at
-//     once; those who know no order come after the first. Everyone else dials the expected one already before its claim is visible.
+//  3. The hub names its successors: those linked to it first, then by class, then who has been there longest. When the seat falls vacant they claim in that order,
+//     150 ms apart, the first at once; those who know no order come after the first. Everyone else dials the expected one already before its claim is visible.
 //  4. At the start there is no order: 300 ms after the roster last grew the first by class and id claims, the others 150 ms apart, all by 2.5 s. Who sees nobody at
 //     all waits 800 ms, because finding a hub that is there takes that long and a claim beside it might move it.
 //  5. The hub is gone for this node when a redial is refused, when it said goodbye, when more than half of the others cannot reach it (they say Lost),
@@ -17,7 +17,8 @@
 //  6. A hub that did not run for 700 ms may have been replaced: it drops its claim before it says anything and listens for a second. One that most others call
 //     lost, though it runs, drops it too, and waits longer each time before it takes over from another: a box behind a firewall must not make the seat flap.
 //
-// A node of class Never takes no seat and waits for none to be free: it follows. Where only such nodes are, there is no hub.
+// A node of class Never takes no seat and waits for none to be free: it follows. Where only such nodes are, there is no hub. One whose disk is full says that it is of
+// that class, and resigns in favour of whoever is not; where nobody is left it keeps the seat, or takes it a second later than another would.
 //
 // On an open network anyone may lie in a claim, a term or a vote; the worst that follows is a hub that moves or that the liar is. Terms saturate.
 package election
@@ -44,15 +45,16 @@ const (
 	startCap     = 2500 * time.Millisecond // by then somebody has claimed, whatever the roster does
 	settleWait   = 2 * time.Second         // a higher class before it takes over
 	weightWait   = time.Second             // before a claim's weight drops
+	unfitWait    = time.Second             // for another to show that it is fit
 	holdWait     = 500 * time.Millisecond  // how long one that is about to be the hub holds its callers
 	outsideWait  = 5 * time.Second         // the same for a successor out of the roster's reach: it may be a slow dial away
 	partedLatch  = time.Second             // a node that says it is not the hub
 	deadLatch    = 5 * time.Second         // a hub that refused is held dead, in a roster of up to ten: memberlist takes up to 4 s to agree
 	lostLatch    = 4 * time.Second         // one voted lost, which takes a second longer; over within the 5 s that a healed network has for finding one hub
-	pulse        = 250 * time.Millisecond  // a hub looks at the clock this often, to notice that it did not
+	pulse        = 250 * time.Millisecond  // a hub, and who is about to be it, looks at the clock this often, to notice that it did not
 	overslept    = 700 * time.Millisecond  // pulse + overslept is less than it takes the others to replace a silent hub (1 s)
 	hearWait     = time.Second             // listen after that before claiming
-	setbackFirst = 5 * time.Second         // wait after having been voted lost; doubles
+	setbackFirst = 5 * time.Second         // wait after having been voted lost, or unfit; doubles
 	setbackMax   = 5 * time.Minute
 	setbackReset = time.Minute // a seat held this long was no flapping
 	maxOrder     = 256         // successors that are named
@@ -73,6 +75,7 @@ type Member struct {
 	Weight uint8
 	Term   uint64
 	Lost   Seat      // the hub it says it cannot reach, if any
+	Linked bool      // to this node, as the hub
 	Since  time.Time // when this node first saw it
 }
 
@@ -103,7 +106,7 @@ type Input struct {
 	Order []ID
 	// Followers is how many are linked to this node as the hub and were heard from within 1 s.
 	Followers int
-	// Unfit: the disk is full; resign and do not claim.
+	// Unfit: the disk is full; resign and do not claim where anybody else may.
 	Unfit bool
 	// Leaving: the process is about to end; hand over and do not claim.
 	Leaving bool
@@ -113,6 +116,7 @@ type Input struct {
 type Action struct {
 	// Hub: this node holds the seat, with this claim. Otherwise Claim.Weight is 0 and Claim.Term the highest seen, to be published with the next
 	// change but not worth one of its own.
+	// Claim.Class is to be published too: it is Never while this node is unfit.
 	Hub   bool
 	Claim Claim
 	// Follow is the seat to be linked to; zero where nobody is known or this node is the hub. Whatever became of the last connection, it is to be dialled for as
@@ -123,7 +127,7 @@ type Action struct {
 	Lost Seat
 	// HandOver is set in the step in which the node stopped being the hub in favour of someone: its clients are redirected there.
 	HandOver ID
-	// Order is the succession this node as the hub announces: class, then stability; at most 256.
+	// Order is the succession this node as the hub announces, at most 256.
 	Order []ID
 }
 
@@ -148,7 +152,7 @@ type Election struct {
 	seat    Seat      // the best valid claim of another, and since when it has been that
 	seatAt  time.Time
 	quiet   time.Time     // no claim before
-	setback time.Duration // the last wait after having been voted lost, and its end: till then nobody's seat is taken over, but a vacant one is
+	setback time.Duration // the last wait after having been voted lost or unfit, and its end: till then nobody's seat is taken over, but a vacant one is
 	humble  time.Time
 	heldAt  time.Time // when the seat was claimed
 
@@ -169,14 +173,15 @@ func New(self ID, class Class, now time.Time) *Election {
 	return &Election{self: self, class: class, born: now, claim: Claim{ID: self, Class: class}, dead: map[ID]mark{}}
 }
 
-// Step decides. wake is when to step again at the latest; zero: only when something changes. While this node is the hub, wake is never further than 250 ms away:
-// Step notices by its being late that the process did not run.
+// Step decides. wake is when to step again at the latest; zero: only when something changes. While this node is the hub or waits for its turn, wake is never further
+// than 250 ms away: Step notices by its being late that the process did not run.
 func (e *Election) Step(now time.Time, in Input) (a Action, wake time.Time) {
 	e.now, e.wake = now, time.Time{}
-	able := e.class > Never && !in.Unfit && !in.Leaving
+	able := e.class > Never && !in.Leaving && !(in.Unfit && e.relieved(in))
 	e.awake()
 	e.learn(in)
 	e.at(e.quiet)
+	e.rate(in)
 	best, found := e.visible(in)
 	e.watch(best, found)
 	switch {
@@ -186,6 +191,7 @@ func (e *Election) Step(now time.Time, in Input) (a Action, wake time.Time) {
 		e.claim.Term, e.claim.Weight = next(e.term), 0
 		e.term = e.claim.Term
 		e.hub, e.heldAt, e.lowSince = true, now, time.Time{}
+		e.rate(in)
 		e.weigh(in.Followers)
 	}
 	if e.hub {
@@ -195,6 +201,7 @@ func (e *Election) Step(now time.Time, in Input) (a Action, wake time.Time) {
 		e.at(now.Add(pulse))
 	} else {
 		e.claim.Term, e.claim.Weight = e.term, 0
+		e.rate(in)
 		a.Follow = e.follow(in, able, best, found)
 	}
 	a.Claim, a.Lost = e.claim, e.lost
@@ -224,6 +231,18 @@ func (e *Election) awake() {
 	for id, m := range e.dead { // nor did the roster run meanwhile
 		m.until, m.aside = m.until.Add(late), m.aside.Add(late)
 		e.dead[id] = m
+	}
+}
+
+// rate keeps the class to be published.
+func (e *Election) rate(in Input) {
+	switch {
+	case !in.Unfit:
+		e.claim.Class = e.class
+	case e.hub:
+		e.claim.Class = Ordinary
+	default:
+		e.claim.Class = Never
 	}
 }
 
@@ -266,7 +285,8 @@ func (e *Election) watch(best Claim, found bool) {
 
 // hold keeps the seat, or gives it up: then it returns in whose favour, if anyone's.
 func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
-	deposed := e.deposed(in)
+	deposed := e.deposed(in) && (found || e.relieved(in)) // where nobody else can be the hub, it is worth more than none
+	e.weigh(in.Followers)
 	switch {
 	case found && (best.Better(e.claim) || !able || deposed):
 		to = best.ID
@@ -277,15 +297,17 @@ func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
 		}
 	case deposed:
 	default:
-		e.weigh(in.Followers)
 		return ID{}
 	}
-	if deposed {
+	if deposed || in.Unfit {
 		if e.now.Sub(e.heldAt) > setbackReset {
 			e.setback = 0
 		}
 		e.setback = min(max(2*e.setback, setbackFirst), setbackMax)
-		e.quiet, e.humble = later(e.quiet, e.now.Add(hearWait)), e.now.Add(e.setback)
+		e.humble = e.now.Add(e.setback)
+	}
+	if deposed {
+		e.quiet = later(e.quiet, e.now.Add(hearWait))
 	}
 	e.hub, e.vacant = false, time.Time{}
 	return to
@@ -295,7 +317,7 @@ func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
 func (e *Election) turn(in Input, best Claim, found bool) time.Time {
 	at := e.now.Add(time.Hour)
 	switch {
-	case found && e.class > best.Class:
+	case found && e.claim.Class > best.Class:
 		e.vacant = time.Time{}
 		// Growth puts it off once, not for as long as people keep coming.
 		grown := earlier(newest(in.Members, e.seatAt), e.seatAt.Add(settleWait))
@@ -311,7 +333,10 @@ func (e *Election) turn(in Input, best Claim, found bool) time.Time {
 		at = e.succession(in)
 	}
 	at = later(at, e.quiet)
-	e.at(at)
+	if in.Unfit {
+		at = at.Add(unfitWait)
+	}
+	e.at(earlier(at, e.now.Add(pulse)))
 	return at
 }
 

@@ -58,7 +58,9 @@ func TestStart(t *testing.T) {
 	}{
 		"alone":                 {Ordinary, Input{}, 800},
 		"never":                 {Never, Input{}, -1},
-		"unfit":                 {Ordinary, Input{Unfit: true}, -1},
+		"unfit and alone":       {Ordinary, Input{Unfit: true}, 1800},
+		"all are unfit":         {Ordinary, Input{Unfit: true, Members: []Member{member(c, Never, 100)}}, 1400},
+		"unfit":                 {Ordinary, Input{Unfit: true, Members: []Member{member(c, Ordinary, 100)}}, -1},
 		"leaving":               {Ordinary, Input{Leaving: true}, -1},
 		"first by id":           {Ordinary, Input{Members: []Member{member(c, Ordinary, 100), member(d, Ordinary, 200)}}, 500},
 		"second by id":          {Ordinary, Input{Members: []Member{member(a, Ordinary, 200)}}, 650},
@@ -399,6 +401,49 @@ func TestResign(t *testing.T) {
 	}
 }
 
+func TestUnfit(t *testing.T) {
+	never := []Member{{ID: c, Class: Never, Since: ms(10)}, {ID: d, Class: Never, Since: ms(10)}}
+	e := New(b, Dedicated, ms(0))
+	in := Input{Members: never, Unfit: true}
+	play(e, ms(0), ms(2000), Input{Members: never})
+	if act, _ := e.Step(ms(2100), in); !act.Hub || act.Claim.Class != Ordinary {
+		t.Errorf("gave the seat up though nobody else may have it: %+v", act)
+	}
+	in.Members = []Member{never[0], {ID: d, Class: Ordinary, Since: ms(10)}}
+	act, _ := e.Step(ms(2200), in)
+	if act.Hub || act.HandOver != d || act.Claim.Class != Never {
+		t.Errorf("did not hand over to who has room: %+v", act)
+	}
+	in.Members[1] = hubAt(d, Ordinary, 1, 2)
+	if act, at := play(e, ms(2300), ms(4000), in); !at.IsZero() || act.Claim.Class != Never {
+		t.Errorf("%+v", act)
+	}
+	in.Unfit = false
+	if act, at := play(e, ms(4000), ms(20000), in); !at.Equal(ms(7200)) || act.Claim.Class != Dedicated {
+		t.Errorf("took over at %v, not 5 s after it resigned: %+v", at.Sub(epoch), act)
+	}
+}
+
+func TestNobodyElse(t *testing.T) {
+	e := New(b, Ordinary, ms(0))
+	act, _ := play(e, ms(0), ms(2000), Input{})
+	lost := Seat{b, act.Claim.Term}
+	in := Input{Members: []Member{{ID: a, Class: Never, Lost: lost}, {ID: c, Class: Never, Lost: lost}}}
+	if act, _ = e.Step(ms(2100), in); !act.Hub {
+		t.Error("gave the seat up though nobody else may have it")
+	}
+}
+
+// One that was about to claim and did not run listens first, whenever it was to claim.
+func TestSuspendedBeforeItsTurn(t *testing.T) {
+	e := New(a, Dedicated, ms(0))
+	in := Input{Members: []Member{hubAt(b, Ordinary, 3, 7)}}
+	e.Step(ms(0), in)
+	if _, at := play(e, ms(2100), ms(9000), in); !at.Equal(ms(3100)) {
+		t.Errorf("took over at %v", at.Sub(epoch))
+	}
+}
+
 func TestWeight(t *testing.T) {
 	e := New(b, Ordinary, ms(0))
 	play(e, ms(0), ms(2000), Input{})
@@ -422,6 +467,11 @@ func TestOrder(t *testing.T) {
 	act, _ := play(e, ms(0), ms(3000), in)
 	if want := []ID{{8}, c, {9}, a}; !slices.Equal(act.Order, want) {
 		t.Errorf("%v, not %v", act.Order, want)
+	}
+	in.Members[0].Linked, in.Members[3].Linked = true, true
+	act, _ = e.Step(ms(3000), in)
+	if want := []ID{{9}, a, {8}, c}; !slices.Equal(act.Order, want) {
+		t.Errorf("%v, not %v: those linked come first", act.Order, want)
 	}
 	in.Members = nil
 	for i := range 300 {

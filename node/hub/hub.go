@@ -243,6 +243,17 @@ func (h *Hub) Followers() int {
 	return len(h.members)
 }
 
+// Linked returns who is linked.
+func (h *Hub) Linked() map[identity.Session]bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	linked := make(map[identity.Session]bool, len(h.members))
+	for s := range h.members {
+		linked[s] = true
+	}
+	return linked
+}
+
 // Close says goodbye to every link, waits a moment for them to end, and closes those that did not.
 func (h *Hub) Close(bye wire.Bye) {
 	h.mu.Lock()
