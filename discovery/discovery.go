@@ -10,7 +10,8 @@
 //     at most 20 answers a second, because the library answers every repetition of a question within a packet.
 //   - One socket per family on port 5353 announces by multicast, at the start, on change, and when it hears a question: an answer by unicast does not get through
 //     a stateful firewall, one by multicast does. It also hears what others announce, and answers tools like dig, whose query ID the library does not return.
-//   - One socket per family on a port of its own asks. What arrives never makes it ask: only time, Kick, another set of interfaces, or being alone.
+//   - One socket per family on a port of its own asks. What arrives never makes it ask: only time, Kick, another set of interfaces, or being alone. After the first
+//     seven questions those heard in the last minute are named in it, and do not announce themselves again.
 //
 // Goroutines: Run, and one reader for each socket that it opened, which end before Run returns (the library's own end with their sockets, just after). All
 // callbacks come from the goroutine of Run, which does all the sending too. Readers hand over through a bounded queue; what does not fit is lost, as any

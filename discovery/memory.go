@@ -8,6 +8,7 @@ import (
 
 const (
 	maxPeers = 1024
+	maxKnown = 32 // that a question names: 1,100 bytes
 	lifetime = ttl * time.Second
 	repeat   = time.Second // how often a peer of which nothing changes is reported
 )
@@ -92,4 +93,21 @@ func (m memory) expire(now time.Time) {
 			delete(m, s)
 		}
 	}
+}
+
+// known is a peer, and for how long what it said is good.
+type known struct {
+	session [8]byte
+	ttl     uint32 // seconds
+}
+
+// fresh returns some of those who need not answer, because what they said is good for more than half its time yet.
+func (m memory) fresh(now time.Time) (out []known) {
+	for s, k := range m {
+		left := lifetime - now.Sub(k.heard)
+		if !k.gone && left > lifetime/2 && len(out) < maxKnown {
+			out = append(out, known{s, uint32(left / time.Second)})
+		}
+	}
+	return out
 }

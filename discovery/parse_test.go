@@ -159,7 +159,7 @@ func TestReadQuestion(t *testing.T) {
 		}
 		return b
 	}
-	known := func(ttl uint32) func(*dns.Msg) {
+	knowing := func(ttl uint32) func(*dns.Msg) {
 		return func(m *dns.Msg) { m.Answer = sample().all(ttl, 0)[:1] }
 	}
 	for _, c := range []struct {
@@ -169,13 +169,15 @@ func TestReadQuestion(t *testing.T) {
 		asked, legacy bool
 	}{
 		{"our question", question(), "10.0.0.2:40000", true, false},
+		{"our question, and we are known", question(known{[8]byte{9}, ttl}, known{sample().session, ttl / 2}), "10.0.0.2:40000", false, false},
+		{"our question, and another is known", question(known{[8]byte{9}, ttl}), "10.0.0.2:40000", true, false},
 		{"a browser", ask(serviceName, dns.TypePTR, nil), "10.0.0.2:5353", true, false},
 		{"a browser that resolves", ask(sample().instance, dns.TypeSRV, nil), "10.0.0.2:5353", true, false},
 		{"an ordinary resolver", ask(serviceName, dns.TypePTR, func(m *dns.Msg) { m.Id = 77 }), "10.0.0.2:40000", true, true},
 		{"a browser with an ID", ask(serviceName, dns.TypePTR, func(m *dns.Msg) { m.Id = 77 }), "10.0.0.2:5353", true, false},
-		{"one who knows us", ask(serviceName, dns.TypePTR, known(ttl)), "10.0.0.2:5353", false, false},
-		{"one who will have forgotten us soon", ask(serviceName, dns.TypePTR, known(ttl/2-1)), "10.0.0.2:5353", true, false},
-		{"one who knows us and asks where", ask(sample().host, dns.TypeA, known(ttl)), "10.0.0.2:5353", true, false},
+		{"one who knows us", ask(serviceName, dns.TypePTR, knowing(ttl)), "10.0.0.2:5353", false, false},
+		{"one who will have forgotten us soon", ask(serviceName, dns.TypePTR, knowing(ttl/2-1)), "10.0.0.2:5353", true, false},
+		{"one who knows us and asks where", ask(sample().host, dns.TypeA, knowing(ttl)), "10.0.0.2:5353", true, false},
 		{"another service", ask("_ipp._tcp.local.", dns.TypePTR, nil), "10.0.0.2:5353", false, false},
 	} {
 		p, err := read(c.b, addrPort(c.from), "eth0", sample())

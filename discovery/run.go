@@ -23,7 +23,6 @@ const (
 type run struct {
 	*Discovery
 	names  names
-	query  []byte
 	budget *rate.Limiter
 	heard  chan heard
 
@@ -39,7 +38,6 @@ func newRun(d *Discovery) *run {
 	return &run{
 		Discovery: d,
 		names:     namesOf(d.c.Session),
-		query:     question(),
 		budget:    rate.NewLimiter(answerRate, answerRate),
 		heard:     make(chan heard, queued),
 		known:     memory{},
@@ -96,10 +94,19 @@ func (r *run) act(now time.Time) {
 	if !asking {
 		return
 	}
+	q := r.question(now)
 	for _, l := range r.links {
-		l.ask(r.query)
+		l.ask(q)
 	}
 	r.schedule.asked(now, r.isAlone(), len(r.known))
+}
+
+// question asks everybody as long as somebody is looked for, and only the unknown at rest: in a network of twenty, all else would be answers to it.
+func (r *run) question(now time.Time) []byte {
+	if !r.schedule.steady() || r.isAlone() {
+		return question()
+	}
+	return question(r.known.fresh(now)...)
 }
 
 func (r *run) isAlone() bool {

@@ -62,3 +62,52 @@ func TestBecomingAlone(t *testing.T) {
 		}
 	})
 }
+
+// Who looks for somebody asks everybody; at rest those who were heard lately need not answer.
+func TestQuestion(t *testing.T) {
+	alone := false
+	r := newRun(New(Config{Alone: func() bool { return alone }}))
+	begun := time.Now()
+	meet := func(n int) {
+		for n := range uint64(n) {
+			r.known.note(heardOf(n, "10.0.0.1:4327"), begun)
+		}
+	}
+	meet(20)
+	gone := heardOf(99)
+	gone.gone = true
+	r.known.note(gone, begun)
+	names := func(at time.Duration) (n int) {
+		b := r.question(begun.Add(at))
+		for s := range r.known {
+			own := record{names: namesOf(s)}
+			p, err := read(b, addrPort("10.0.0.2:40000"), "", own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !p.asked {
+				n++
+			}
+		}
+		if len(b) > 1232 { // RFC 9715: fits everywhere
+			t.Errorf("a question of %d bytes", len(b))
+		}
+		return n
+	}
+	for r.schedule.restart(begun); r.schedule.step < 7; r.schedule.asked(begun, false, 40) {
+		if n := names(0); n > 0 {
+			t.Errorf("question %d lets %d off", r.schedule.step, n)
+		}
+	}
+	for at, want := range map[time.Duration]int{0: 20, 59 * time.Second: 20, 60 * time.Second: 0, time.Hour: 0} {
+		if n := names(at); n != want {
+			t.Errorf("%v later %d need not answer, not %d", at, n, want)
+		}
+	}
+	if meet(40); names(0) != maxKnown {
+		t.Errorf("%d of 40 need not answer", names(0))
+	}
+	if alone = true; names(0) > 0 {
+		t.Error("alone, it does not ask all")
+	}
+}

@@ -34,6 +34,9 @@ func (s *schedule) due(now time.Time) bool { return !now.Before(s.next) }
 // announces reports whether the question that is due goes with an announcement.
 func (s *schedule) announces() bool { return s.step < 4 }
 
+// steady reports whether the question that is due comes after the first, dense ones.
+func (s *schedule) steady() bool { return s.step > 6 }
+
 func (s *schedule) asked(now time.Time, alone bool, peers int) {
 	s.step++
 	s.next = now.Add(s.gap(alone, peers))

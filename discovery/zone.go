@@ -132,12 +132,15 @@ func pack(answers []dns.RR) ([]byte, error) {
 	return (&dns.Msg{MsgHdr: dns.MsgHdr{Response: true, Authoritative: true}, Compress: true, Answer: answers}).Pack()
 }
 
-// question returns the packet that asks for everybody.
-func question() []byte {
-	m := dns.Msg{Question: []dns.Question{{Name: serviceName, Qtype: dns.TypePTR, Qclass: dns.ClassINET}}}
+// question returns the packet that asks for everybody but those known, who need not answer (RFC 6762 §7.1).
+func question(known ...known) []byte {
+	m := dns.Msg{Compress: true, Question: []dns.Question{{Name: serviceName, Qtype: dns.TypePTR, Qclass: dns.ClassINET}}}
+	for _, k := range known {
+		m.Answer = append(m.Answer, record{}.pointer(serviceName, namesOf(k.session).instance, k.ttl))
+	}
 	b, err := m.Pack()
 	if err != nil {
-		panic("discovery: a constant question does not pack: " + err.Error())
+		panic("discovery: a question does not pack: " + err.Error())
 	}
 	return b
 }

@@ -55,6 +55,7 @@ func TestGoldenBytes(t *testing.T) {
 		"announcement.hex": must(sample().announcement()),
 		"goodbye.hex":      must(sample().goodbye()),
 		"question.hex":     question(),
+		"known.hex":        question(known{sample().session, 100}),
 	} {
 		if want := golden(t, name); hex.EncodeToString(got) != hex.EncodeToString(want) {
 			t.Errorf("%s: got\n%x\nwant\n%x", name, got, want)
