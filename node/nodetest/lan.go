@@ -51,6 +51,7 @@ type LAN struct {
 	stalled  []*pipe       // have something under way that could not arrive
 	topology chan struct{} // closed, and made anew, whenever who reaches whom changes
 	ads      []*announcement
+	carried  int64
 }
 
 // New returns a LAN without hosts.
@@ -141,6 +142,25 @@ func (l *LAN) Loss(percent int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.loss = percent
+}
+
+// Carried is how many bytes were written so far to streams that had lasted for 3 s: gossip's are shorter.
+func (l *LAN) Carried() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.carried
+}
+
+// InUse is how many ports are bound and streams open.
+func (l *LAN) InUse() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.hosts {
+		for _, p := range h.processes {
+			n += len(p.listeners) + len(p.sockets) + len(p.conns)
+		}
+	}
+	return n
 }
 
 // Crash kills everything that runs on a host, without a chance to say goodbye. What is started there later works again.

@@ -36,7 +36,8 @@ type pipe struct {
 	flight      []segment // written and not arrived, oldest first
 	ready       []byte    // arrived and not read
 	size        int       // bytes in both
-	end         error     // what the reader gets after ready, once it has arrived
+	began       time.Time
+	end         error // what the reader gets after ready, once it has arrived
 	timer       *time.Timer
 	last        time.Time // when the last of flight arrives
 	read, write deadline
@@ -54,8 +55,8 @@ type segment struct {
 func newStream(a *Process, aAddr netip.AddrPort, b *Process, bAddr netip.AddrPort) (*conn, *conn) {
 	x := &conn{process: a, local: net.TCPAddrFromAddrPort(aAddr), remote: net.TCPAddrFromAddrPort(bAddr)}
 	y := &conn{process: b, local: x.remote, remote: x.local}
-	x.out = &pipe{lan: a.lan, from: x, to: y, changed: sync.Cond{L: &a.lan.mu}}
-	y.out = &pipe{lan: a.lan, from: y, to: x, changed: sync.Cond{L: &a.lan.mu}}
+	x.out = &pipe{lan: a.lan, began: time.Now(), from: x, to: y, changed: sync.Cond{L: &a.lan.mu}}
+	y.out = &pipe{lan: a.lan, began: time.Now(), from: y, to: x, changed: sync.Cond{L: &a.lan.mu}}
 	x.in, y.in = y.out, x.out
 	a.conns = append(a.conns, x)
 	b.conns = append(b.conns, y)
@@ -127,6 +128,9 @@ func (p *pipe) sendLocked(s segment) {
 	}
 	p.last = s.at
 	p.size += len(s.body)
+	if time.Since(p.began) > 3*time.Second {
+		p.lan.carried += int64(len(s.body))
+	}
 	if p.flight = append(p.flight, s); len(p.flight) == 1 {
 		p.timer = time.AfterFunc(latency, p.arrive)
 	}

@@ -22,6 +22,7 @@ type Disk struct {
 
 	mu     sync.Mutex // protects what follows
 	slow   time.Duration
+	slowed int // counts calls of Slow
 	full   bool
 	broken int
 	syncs  int
@@ -46,8 +47,14 @@ func Under(t testing.TB, dir string) *Disk {
 	return d
 }
 
-// Slow makes each sync take that long, in fake time in a synctest bubble; 0 makes the disk fast again.
-func (d *Disk) Slow(sync time.Duration) { d.set(func() { d.slow = sync }) }
+// Slow makes each sync take that long, in fake time in a synctest bubble; 0 makes the disk fast again. It concerns files that are open now: a store may be opened
+// while others wait for a mutex, and fake time would stand still.
+func (d *Disk) Slow(sync time.Duration) {
+	d.set(func() {
+		d.slow = sync
+		d.slowed++
+	})
+}
 
 // Fill makes writes fail for lack of room, or, with false, makes room.
 func (d *Disk) Fill(full bool) { d.set(func() { d.full = full }) }
@@ -84,11 +91,14 @@ func (d *Disk) write() int32 {
 	return sqlite3.SQLITE_OK
 }
 
-func (d *Disk) sync() int32 {
+func (d *Disk) sync(opened int) int32 {
 	d.mu.Lock()
 	d.syncs++
 	slow, broken := d.slow, d.broken > 0
 	d.broken = max(d.broken-1, 0)
+	if opened == d.slowed {
+		slow = 0
+	}
 	d.mu.Unlock()
 	time.Sleep(slow)
 	if broken {
@@ -147,8 +157,9 @@ func at[T any](p uintptr) *T { return *(**T)(unsafe.Pointer(&p)) }
 
 // An opened file is one of a disk's.
 type opened struct {
-	disk *Disk
-	path string
+	disk   *Disk
+	path   string
+	slowed int // the disk's, when it was opened
 }
 
 func openedAs(file uintptr) *opened {
@@ -179,6 +190,7 @@ func open(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 
 	if o.disk = diskAt(o.path); o.disk == nil {
 		return rc
 	}
+	o.disk.set(func() { o.slowed = o.disk.slowed })
 	shim.files.Store(file, o)
 	f := at[sqlite3.Tsqlite3_file](file)
 	shim.mu.Lock()
@@ -218,7 +230,7 @@ func write(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
 
 func synced(tls *libc.TLS, file uintptr, flags int32) int32 {
 	o := openedAs(file)
-	if rc := o.disk.sync(); rc != sqlite3.SQLITE_OK {
+	if rc := o.disk.sync(o.slowed); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
 	rc := function[func(*libc.TLS, uintptr, int32) int32](below(file).below.FxSync)(tls, file, flags)
