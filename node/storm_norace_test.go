@@ -2,4 +2,4 @@
 
 package node_test
 
-const defaultStorms = 6
+const defaultStorms = 24

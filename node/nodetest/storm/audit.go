@@ -2,8 +2,12 @@ package storm
 
 import (
 	"database/sql"
+	"errors"
 	"testing"
 	"testing/synctest"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"earshot/node"
 	"earshot/node/message"
@@ -12,8 +16,8 @@ import (
 // held says how far logs go on a disk.
 type held map[message.LogID]uint64
 
-// readDisk reads it of the stores below dir, whose process runs: of what is committed, nothing that is on its way.
-func readDisk(t testing.TB, dir string) held {
+// readDisk reads it of the stores below dir, whose process runs: of what is committed, nothing that is on its way. A store that is just being made is locked.
+func readDisk(t testing.TB, dir string, before held) held {
 	t.Helper()
 	logs := held{}
 	for _, path := range stores(t, dir) {
@@ -22,6 +26,10 @@ func readDisk(t testing.TB, dir string) held {
 			t.Fatal(err)
 		}
 		rows, err := db.Query("SELECT lid, seq FROM log")
+		if e := (*sqlite.Error)(nil); errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY {
+			db.Close()
+			return before
+		}
 		if err != nil {
 			t.Fatalf("read %s: %v", path, err)
 		}
@@ -43,13 +51,13 @@ func readDisk(t testing.TB, dir string) held {
 	return logs
 }
 
-// audit checks that what was ticked since the last time is on as many disks as was said. Who is down has what it had.
+// audit checks that what was ticked since the last time is on as many machines' disks as was said. Who is down has what it had, and a disk that is gone had what it had.
 func (w *world) audit() {
 	w.t.Helper()
 	synctest.Wait()
 	for _, h := range w.hosts {
 		if h.up() != nil {
-			h.held = readDisk(w.t, h.dir)
+			h.held = readDisk(w.t, h.dir, h.held)
 		}
 	}
 	for _, h := range w.hosts {
@@ -72,14 +80,14 @@ func (w *world) audit() {
 				continue // its own disk is the last to have it
 			}
 			delete(r.ticks, id)
-			n := w.lost // a disk that is gone had it, perhaps
+			machines := map[string]bool{}
 			for _, h := range w.hosts {
-				if h.held[key.Log] >= key.Seq {
-					n++
+				if h.held[key.Log] >= key.Seq || h.lost[key.Log] >= key.Seq {
+					machines[h.machine] = true
 				}
 			}
-			if n < copies {
-				w.errorf("%s%d was told that %x is on %d disks, and it is on %d", h.name, r.n, id, copies, n)
+			if len(machines) < copies {
+				w.errorf("%s%d was told that %x is on %d disks, and it is on %d", h.name, r.n, id, copies, len(machines))
 			}
 		}
 	}

@@ -19,6 +19,7 @@ const (
 	together = 10 * time.Second // everyone is linked to it
 	equal    = 10 * time.Second // and from then on, until all have the same
 	settled  = 10 * time.Second // until everything is ticked
+	isolated = 15 * time.Second // one that nobody hears gives up the others, one after the other; there is nobody to miss its hub
 )
 
 // errorf tells a violation, with the time.
@@ -37,7 +38,7 @@ func (w *world) until(within time.Duration, what string, cond func() bool) bool 
 			w.errorf("not within %v: %s", within, what)
 			return false
 		}
-		time.Sleep(20 * time.Millisecond)
+		w.sleep(20 * time.Millisecond)
 	}
 	w.logf("== after %v: %s", time.Since(began), what)
 	return true
@@ -46,12 +47,14 @@ func (w *world) until(within time.Duration, what string, cond func() bool) bool 
 // check checks everything, a while after the faults.
 func (w *world) check() {
 	w.settle("calm")
+	w.together = true
 	for range 3 {
 		w.encore()
 		w.settle("an encore")
 	}
-	w.finally(w.running())
+	w.finally()
 	w.newcomer()
+	w.idle()
 	for _, h := range w.hosts {
 		if r := h.up(); r != nil {
 			w.stop(h)
@@ -60,6 +63,63 @@ func (w *world) check() {
 			w.events(r)
 		}
 	}
+	if n := w.lan.InUse(); n > 0 {
+		w.errorf("all have ended, and %d ports and streams are in use", n)
+	}
+}
+
+// idle checks that equal journals leave each other alone: nothing is sent but signs of life.
+func (w *world) idle() {
+	const long = 9 * time.Second
+	before := w.lan.Carried()
+	w.sleep(long)
+	per := float64(w.lan.Carried()-before) / long.Seconds() / float64(len(w.running())-1)
+	w.logf("== idle, each link carries %.0f B/s", per)
+	if per > idleRate {
+		w.errorf("nobody says anything, and each link carries %.0f B/s", per)
+	}
+}
+
+// idleRate is what a link carries both ways, in bytes per second, while nobody says anything: PING and BEAT come to 263, and the time may begin and end with one.
+const idleRate = 310
+
+// lull stops breaking things for a while, and checks each part of the network.
+func (w *world) lull() {
+	w.lan.Loss(0)
+	parts := map[string][]*instance.Instance{}
+	usable := map[string]bool{}
+	for _, h := range w.hosts {
+		w.thaw(h.up())
+		part := fmt.Sprint(h.group)
+		if h.cut {
+			part = h.machine
+		} else {
+			w.lan.Heal(h.machine) // what is worse than a cut cable
+		}
+		if r := h.up(); r != nil {
+			parts[part] = append(parts[part], r.Instance)
+			usable[part] = usable[part] || !h.config.NeverHub
+		}
+	}
+	for _, h := range w.hosts {
+		if h.mute && len(parts) > 1 { // it may be alone in its part, or those it knows are in none
+			return
+		}
+	}
+	all := func(cond func([]*instance.Instance) bool) func() bool {
+		return func() bool {
+			for part, here := range parts {
+				if usable[part] && !cond(here) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	w.until(oneHub, "one hub in each part where there are two", all(func(here []*instance.Instance) bool { return len(here) == 1 || len(hubs(here)) == 1 }))
+	w.until(isolated, "and in each part", all(func(here []*instance.Instance) bool { return len(hubs(here)) == 1 }))
+	w.until(together, "all of each linked to it", all(linked))
+	w.until(equal, "all the same lines in each", all(w.same))
 }
 
 // settle waits until there is one hub and everything is where it belongs.
@@ -77,15 +137,13 @@ func (w *world) settle(after string) {
 		}
 	}
 	if !w.until(equal, "all the same lines", func() bool { return w.same(all) }) {
-		for _, i := range all {
-			w.logf("%s has %v", i.Name, texts(w.shared(i)))
-		}
+		w.differences(all)
 	}
-	w.until(settled, "everything ticked", func() bool { return len(w.unticked(len(all))) == 0 })
-	for _, s := range w.unticked(len(all)) {
+	w.until(settled, "everything ticked", func() bool { return len(w.unticked()) == 0 })
+	for _, s := range w.unticked() {
 		w.errorf("%s", s)
 	}
-	time.Sleep(time.Until(calm.Add(oneHub)))
+	w.sleep(time.Until(calm.Add(oneHub)))
 	// A box takes the seat when it has been there for 2 s, or, where the others had lost it, 5 s and more later: that may be just now.
 	w.until(oneHub, "and so it stays", func() bool { return linked(all) })
 }
@@ -94,7 +152,7 @@ func (w *world) settle(after string) {
 func (w *world) encore() {
 	for _, h := range w.hosts {
 		if w.rng.IntN(3) == 0 || h.up().Serving() && w.rng.IntN(2) == 0 {
-			h.disk.set(5*time.Millisecond, time.Duration(w.rng.Int64N(int64(300*time.Millisecond))))
+			w.stall(h, usual, time.Duration(w.rng.Int64N(int64(300*time.Millisecond))))
 		}
 	}
 	for range 4 {
@@ -103,26 +161,25 @@ func (w *world) encore() {
 				h.up().say(w)
 			}
 		}
-		time.Sleep(time.Duration(w.rng.Int64N(int64(8 * time.Millisecond))))
+		w.sleep(time.Duration(w.rng.Int64N(int64(8 * time.Millisecond))))
 		w.audit()
 	}
-	s := Step{At: time.Since(w.began), Do: []string{"kill", "power", "stop", "cut", "reset"}[w.rng.IntN(5)], Host: hub, N: w.rng.IntN(8)}
-	w.step(s)
-	time.Sleep(time.Duration(w.rng.Int64N(int64(3 * time.Second))))
+	do := []string{"kill", "power", "stop", "cut", "deafen", "freeze", "reset"}
+	w.step(Step{At: time.Since(w.began), Do: do[w.rng.IntN(len(do))], Host: hub, N: w.rng.IntN(8)})
+	w.sleep(time.Duration(w.rng.Int64N(int64(3 * time.Second))))
 	w.calm()
 }
 
 // newcomer starts one more, which gets everything and does not become the hub.
 func (w *world) newcomer() {
 	first := hubs(w.running())
-	newcomer := &host{name: "newcomer", config: node.Config{Network: w.net}, disk: newDisk(w.t, w.dir+"/newcomer")}
-	newcomer.dir = w.newDir(newcomer)
-	w.hosts = append(w.hosts, newcomer)
-	w.start(newcomer)
+	w.start(w.add("newcomer"))
 	all := w.running()
 	w.until(together, "the newcomer is linked, too", func() bool { return linked(all) })
-	w.until(equal, "and has all the lines", func() bool { return w.same(all) })
-	time.Sleep(4 * time.Second)
+	if !w.until(equal, "and has all the lines", func() bool { return w.same(all) }) {
+		w.differences(all)
+	}
+	w.sleep(4 * time.Second)
 	w.mu.Lock()
 	differ := time.Since(w.differ)
 	w.mu.Unlock()
@@ -159,29 +216,28 @@ func linked(all []*instance.Instance) bool {
 	})
 }
 
-// shared are the lines that a node shows and shares. On the open network it also shows what it said alone in a process that ended before it met anyone.
+// shared are the lines that a node shows and shares: not those that others forget. On the open network it also shows what it said alone in a process that ended before it met anyone.
 func (w *world) shared(i *instance.Instance) []node.Message {
 	page, err := i.Page(instance.Lobby, node.Key{}, 1<<20)
 	if err != nil {
 		w.errorf("%s shows nothing: %v", i.Name, err)
 	}
+	horizon := w.horizon(w.hosts...)
+	page = slices.DeleteFunc(page, func(m node.Message) bool {
+		l := w.lines[m.Text]
+		return l != nil && l.day > 0 && l.day < horizon
+	})
 	if w.c.Open {
 		page = slices.DeleteFunc(page, func(m node.Message) bool {
 			l := w.lines[m.Text]
-			return l != nil && l.by.ended && !w.ticked(l)
+			return l != nil && l.by.ended && !l.ticked(m.ID)
 		})
 	}
 	return page
 }
 
-// ticked reports whether the author was told of two copies.
-func (w *world) ticked(l *line) bool {
-	var id message.ID
-	for _, e := range l.by.events() {
-		if s, ok := e.(node.Said); ok && s.Text == l.text {
-			id = s.ID
-		}
-	}
+// ticked reports whether the author was told of two copies of what became of a line.
+func (l *line) ticked(id message.ID) bool {
 	return slices.ContainsFunc(l.by.events(), func(e node.Event) bool { d, ok := e.(node.Delivered); return ok && d.ID == id && d.Copies >= 2 })
 }
 
@@ -201,10 +257,34 @@ func (w *world) same(all []*instance.Instance) bool {
 	})
 }
 
+// differences tells what some show and others do not.
+func (w *world) differences(all []*instance.Instance) {
+	have := map[message.ID]int{}
+	for _, i := range all {
+		for _, m := range w.shared(i) {
+			have[m.ID]++
+		}
+	}
+	for _, i := range all {
+		var some []string
+		for _, m := range w.shared(i) {
+			if have[m.ID] < len(all) {
+				some = append(some, fmt.Sprint(m.Text, " of ", m.At.Format(time.DateTime)))
+			}
+		}
+		w.logf("%s has %d lines, among them %q", i.Name, len(w.shared(i)), some)
+	}
+}
+
 // unticked lists what living processes said and were not told to be on three disks, or on as many as there were; on two where one keeps nothing: it may be the
 // hub, and its disk is one of the three that are asked.
-func (w *world) unticked(machines int) (missing []string) {
-	enough := 3
+func (w *world) unticked() (missing []string) {
+	enough, machines := 3, 0
+	for _, h := range w.hosts {
+		if w.mates(h)[0] == h {
+			machines++
+		}
+	}
 	if slices.ContainsFunc(w.hosts, func(h *host) bool { return h.config.NoHistory }) {
 		enough = 2
 	}
@@ -238,8 +318,16 @@ func (w *world) unticked(machines int) (missing []string) {
 }
 
 // finally checks what is there in the end.
-func (w *world) finally(all []*instance.Instance) {
+func (w *world) finally() {
+	said := map[message.ID]*line{}
 	for _, h := range w.hosts {
+		for _, r := range h.runs {
+			for _, e := range r.events() {
+				if s, ok := e.(node.Said); ok && w.lines[s.Text] != nil {
+					said[s.ID] = w.lines[s.Text]
+				}
+			}
+		}
 		if r := h.up(); r != nil {
 			r.mu.Lock()
 			for _, text := range r.accepted {
@@ -248,43 +336,103 @@ func (w *world) finally(all []*instance.Instance) {
 			r.mu.Unlock()
 		}
 	}
-	for _, i := range all {
-		page := w.shared(i)
-		ids, seen, last := map[message.ID]bool{}, map[string]bool{}, map[*run]int{}
-		for _, m := range page {
-			l := w.lines[m.Text]
-			if l == nil {
-				w.errorf("%s shows %q, which nobody said", i.Name, m.Text)
-				continue
-			}
-			if ids[m.ID] || seen[m.Text] {
-				w.errorf("%s shows %q twice", i.Name, m.Text)
-			}
-			ids[m.ID], seen[m.Text] = true, true
-			n := number(m.Text)
-			if before, ok := last[l.by]; ok && n < before {
-				w.errorf("%s shows %q after number %d", i.Name, m.Text, before)
-			}
-			last[l.by] = n
+	for _, h := range w.hosts {
+		w.shows(h, said)
+	}
+}
+
+// shows checks what a node shows in the end. said are the lines by what they became.
+func (w *world) shows(h *host, said map[message.ID]*line) {
+	i := h.up().Instance
+	page := w.shared(i)
+	ids, seen := map[message.ID]bool{}, map[string]bool{}
+	last := map[any]int{}
+	for _, m := range page {
+		l := w.lines[m.Text]
+		if l == nil {
+			w.errorf("%s shows %q, which nobody said", i.Name, m.Text)
+			continue
 		}
-		if !slices.IsSortedFunc(page, func(a, b node.Message) int { return cmp.Compare(a.Key.HLC, b.Key.HLC) }) {
-			w.errorf("%s shows lines out of order", i.Name)
+		if ids[m.ID] || seen[m.Text] {
+			w.errorf("%s shows %q twice", i.Name, m.Text)
 		}
-		for _, h := range w.hosts {
-			for _, r := range h.runs {
-				for _, e := range r.events() {
-					if d, ok := e.(node.Delivered); ok && d.Copies >= 2 && !ids[d.ID] {
-						w.errorf("%s lost %x of %s%d, which was on %d disks", i.Name, d.ID, h.name, r.n, d.Copies)
-					}
+		ids[m.ID], seen[m.Text] = true, true
+		w.stamped(l, m)
+		order := any(l.by)
+		if slices.Contains(w.wrong, l.by.host) {
+			order = m.Key.Log // another begins where the clock jumps
+		}
+		n := number(m.Text)
+		if before, ok := last[order]; ok && n < before {
+			w.errorf("%s shows %q after number %d", i.Name, m.Text, before)
+		}
+		last[order] = n
+	}
+	if !slices.IsSortedFunc(page, func(a, b node.Message) int { return cmp.Compare(a.Key.HLC, b.Key.HLC) }) {
+		w.errorf("%s shows lines out of order", i.Name)
+	}
+	horizon := w.horizon(w.hosts...)
+	for _, o := range w.hosts {
+		for _, r := range o.runs {
+			for _, e := range r.events() {
+				d, ok := e.(node.Delivered)
+				if !ok || d.Copies < 2 || ids[d.ID] {
+					continue
+				}
+				if l := said[d.ID]; l == nil || l.day == 0 || l.day >= horizon {
+					w.errorf("%s lost %x (%v) of %s%d, which was on %d disks", i.Name, d.ID, l, o.name, r.n, d.Copies)
 				}
 			}
 		}
-		for _, l := range w.lines {
-			if l.must && !seen[l.text] && !(w.c.Open && l.by.ended) {
-				w.errorf("%s lacks %s, which was on its author's disk", i.Name, l.text)
+	}
+	for _, l := range w.lines {
+		if l.must && !seen[l.text] && !(w.c.Open && l.by.ended) && (l.day == 0 || l.day >= horizon) {
+			w.errorf("%s lacks %s, which was on its author's disk", i.Name, l.text)
+		}
+	}
+	w.complete(i, page)
+	w.old(h)
+}
+
+// old checks that what was said before the storm is kept by who keeps it, and by nobody else.
+func (w *world) old(h *host) {
+	shows := map[string]bool{}
+	forgotten := func() bool {
+		page, err := h.up().Page(instance.Lobby, node.Key{}, 1<<20)
+		if err != nil {
+			w.errorf("%s shows nothing: %v", h.name, err)
+		}
+		clear(shows)
+		for _, m := range page {
+			shows[m.Text] = true
+			if l := w.lines[m.Text]; l != nil && l.day > 0 && l.day < w.horizon(h) {
+				return false
 			}
 		}
-		w.complete(i, page)
+		return true
+	}
+	w.until(settled, h.name+" shows nothing that is too old", forgotten)
+	for _, l := range w.lines {
+		if h.old && l.day > 0 && l.day >= w.horizon(h) && !shows[l.text] {
+			w.errorf("%s forgot %s", h.name, l.text)
+		}
+	}
+}
+
+// stamped checks that a line of who has a sane clock stands where it was said, and in calm one of anybody. With two wrong clocks the majority of four may be wrong by the smaller.
+func (w *world) stamped(l *line, m node.Message) {
+	l.by.mu.Lock()
+	when, ok := l.by.times[l.text]
+	l.by.mu.Unlock()
+	if !ok || slices.Contains(w.wrong, l.by.host) && !l.calm {
+		return
+	}
+	early, late := 10*time.Second, time.Minute+3*time.Second
+	if len(w.wrong) > 1 {
+		early, late = early+time.Hour, late+time.Hour
+	}
+	if m.At.Before(when[0].Add(-early)) || m.At.After(when[1].Add(late)) {
+		w.errorf("%s was said at %v, and stands at %v", l.text, when[0], m.At)
 	}
 }
 
@@ -336,13 +484,6 @@ func number(text string) (n int) {
 func names(all []*instance.Instance) (out []string) {
 	for _, i := range all {
 		out = append(out, i.Name)
-	}
-	return out
-}
-
-func texts(page []node.Message) (out []string) {
-	for _, m := range page {
-		out = append(out, m.Text)
 	}
 	return out
 }

@@ -22,9 +22,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"earshot/node"
 	"earshot/node/identity"
-	"earshot/node/message"
 	"earshot/node/nodetest"
 	"earshot/node/nodetest/instance"
 )
@@ -34,75 +32,29 @@ type Config struct {
 	Seed   uint64
 	Length time.Duration // of the faults
 	Open   bool          // on the open network: no disk is lost then
+	Only   []string      // these families of faults; none: as they are drawn
 	Trace  bool          // tell everything, not only what failed
 }
 
 // A world is a storm under way. Its methods are called by the test's goroutine.
 type world struct {
-	t      testing.TB
-	c      Config
-	rng    *rand.Rand // what the schedule does not fix
-	lan    *nodetest.LAN
-	net    *identity.Network
-	dir    string
-	began  time.Time
-	hosts  []*host
-	lines  map[string]*line // by text
-	lost   int              // disks
-	filled time.Time        // until then a disk was full
+	t        testing.TB
+	c        Config
+	rng      *rand.Rand // what the schedule does not fix
+	lan      *nodetest.LAN
+	net      *identity.Network
+	dir      string
+	began    time.Time
+	hosts    []*host
+	lines    map[string]*line // by text
+	wrong    []*host          // their clocks may be
+	due      []due
+	filled   time.Time // until then a disk was full
+	together bool      // all are at one hub, and nothing is broken
 
 	mu     sync.Mutex // protects what follows
 	trace  []string
 	differ time.Time // when two journals were last found to differ
-}
-
-// A host is a machine and the process on it.
-type host struct {
-	name     string
-	config   node.Config
-	disk     *disk
-	dir      string // of the process that runs, or of the next
-	dirs     int
-	snapshot string
-	snapAt   time.Time
-	held     held // as of the last audit
-	runs     []*run
-}
-
-// A run is one process.
-type run struct {
-	*instance.Instance
-	host  *host
-	n     int // of the host's
-	said  chan string
-	done  chan struct{} // closed when nothing is being said any more
-	until time.Time     // what it told later does not count; zero: it runs
-	ended bool
-	full  bool // its disk was, once
-	// of audit
-	audited int
-	keys    map[message.ID]node.Key
-	ticks   map[message.ID]int
-	told    []node.Event
-
-	mu       sync.Mutex // protects accepted
-	accepted []string
-}
-
-// A line is something said.
-type line struct {
-	text  string
-	by    *run
-	must  bool // it must be everywhere in the end
-	since time.Time
-}
-
-// up is the process that runs, or nil.
-func (h *host) up() *run {
-	if n := len(h.runs); n > 0 && !h.runs[n-1].ended {
-		return h.runs[n-1]
-	}
-	return nil
 }
 
 // Run runs a storm and checks what is left. It must be called in a bubble.
@@ -115,67 +67,53 @@ func Run(t *testing.T, c Config) {
 			t.Fatal(err)
 		}
 	}
-	if rng.IntN(4) == 0 {
-		time.Sleep(24*time.Hour - c.Length/2) // midnight in the middle of it
-	}
 	w.began = time.Now()
 	defer w.tell()
-	hosts := 4 + rng.IntN(3)
-	for i := range hosts {
-		h := &host{name: string(rune('a' + i)), config: node.Config{Network: w.net}}
-		if i == hosts-1 && rng.IntN(2) == 0 {
-			h.config.ServerOnly = true
-		}
-		if rng.IntN(3) == 0 {
-			h.config.Rate = -1
-		}
-		h.disk = newDisk(t, filepath.Join(w.dir, h.name))
-		h.dir = w.newDir(h)
-		w.hosts = append(w.hosts, h)
-	}
-	if rng.IntN(5) == 0 {
-		w.hosts[2].config.NoHistory = !c.Open // it would know no gathering when it comes again, and begin another
-	}
-	if rng.IntN(5) == 0 {
-		w.hosts[3].config.ServerOnly, w.hosts[3].config.NeverHub = false, true
-	}
-	if rng.IntN(4) == 0 {
-		w.twins(w.hosts[0], w.hosts[1])
-	}
+	w.cast(rng)
 	for _, h := range w.hosts {
 		w.start(h)
 	}
 	if c.Open { // one gathering: what two say that never met is another story
 		instance.Until(t, 20*time.Second, "all have met", func() bool { return linked(w.running()) })
 	}
-	steps := schedule(rng, hosts, c.Length, c.Open)
-	for _, s := range steps {
-		if d := time.Until(w.began.Add(s.At)); d > 0 {
-			time.Sleep(d)
-		}
+	begins := time.Now()
+	for _, s := range w.schedule(rng) {
+		w.sleep(time.Until(begins.Add(s.At)))
 		w.step(s)
+		if s.Do == "lull" { // the rest comes after it
+			begins = time.Now().Add(-s.At)
+		}
 	}
 	w.calm()
 	w.check()
 }
 
-// twins makes one person of two: the profile was copied to another machine.
-func (w *world) twins(a, b *host) {
-	key := filepath.Join(a.name, "identity.key")
-	if _, err := identity.Load(filepath.Join(a.dir, a.name)); err != nil {
-		w.t.Fatal(err)
+// after does something later, on the test's goroutine.
+func (w *world) after(d time.Duration, do func()) { w.due = append(w.due, due{time.Now().Add(d), do}) }
+
+type due struct {
+	at time.Time
+	do func()
+}
+
+// sleep lets time pass, and does what falls due meanwhile.
+func (w *world) sleep(d time.Duration) {
+	for end := time.Now().Add(d); ; {
+		next := -1
+		for i, x := range w.due {
+			if !x.at.After(end) && (next < 0 || x.at.Before(w.due[next].at)) {
+				next = i
+			}
+		}
+		if next < 0 {
+			time.Sleep(time.Until(end))
+			return
+		}
+		x := w.due[next]
+		w.due = slices.Delete(w.due, next, next+1)
+		time.Sleep(time.Until(x.at))
+		x.do()
 	}
-	secret, err := os.ReadFile(filepath.Join(a.dir, key))
-	if err == nil {
-		err = os.MkdirAll(filepath.Join(b.dir, b.name), 0o700)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(b.dir, b.name, filepath.Base(key)), secret, 0o600)
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.logf("== %s and %s are one person", a.name, b.name)
 }
 
 // logf adds to the trace.
@@ -201,7 +139,7 @@ func (w *world) tell() {
 
 func (w *world) newDir(h *host) string {
 	h.dirs++
-	return filepath.Join(w.dir, fmt.Sprintf("%s-%d", h.name, h.dirs))
+	return filepath.Join(w.dir, h.name, fmt.Sprint(h.dirs))
 }
 
 // running are the processes that run.
@@ -253,10 +191,14 @@ func (w *world) step(s Step) {
 				break
 			}
 		}
+	case "up":
+		if up == nil {
+			w.start(h)
+		}
 	case "kill":
 		w.kill(h, false)
 	case "power":
-		w.kill(h, true)
+		w.power(h)
 	case "stop":
 		w.stop(h)
 	case "blackout":
@@ -265,42 +207,89 @@ func (w *world) step(s Step) {
 		}
 	case "reset":
 		for range 1 + s.N%3 {
-			w.lan.Reset(h.name)
+			w.lan.Reset(h.machine)
 		}
+	case "freeze":
+		w.freeze(up, time.Second+2*s.For)
 	case "cut":
-		w.lan.Cut(h.name)
+		w.cut(h)
+	case "deafen":
+		w.lan.Deafen(h.machine)
+	case "mumble":
+		w.lan.Mumble(h.machine, s.N%60)
 	case "heal":
 		for _, h := range w.hosts {
 			if h.up() != nil {
-				w.lan.Heal(h.name)
+				w.heal(h)
 			}
 		}
 	case "split":
 		w.split(s.N)
 	case "join":
-		w.lan.Join()
+		w.join()
 	case "loss":
 		w.lan.Loss(s.N % 30)
 	case "calm":
 		w.lan.Loss(0)
 	case "stall":
-		h.disk.set(time.Duration(1+s.N%30)*time.Millisecond, s.For)
+		w.stall(h, time.Duration(1+s.N%30)*time.Millisecond, s.For)
 		w.audit()
 	case "full":
-		if up != nil && !w.c.Open {
-			h.disk.fill(s.For)
-			up.full, w.filled = true, time.Now().Add(s.For)
-		}
+		w.fill(h, s.For)
 	case "rename":
 		if up != nil {
 			up.said <- "/"
 		}
+	case "jump":
+		w.jump(s.N)
+	case "lull":
+		w.lull()
 	case "snapshot":
 		synctest.Wait()
-		h.snapshot, h.snapAt = w.newDir(h), time.Now()
-		copyDisk(w.t, h.dir, h.snapshot)
+		for _, o := range w.mates(h) {
+			o.snapshot, o.snapAt = w.newDir(o), time.Now()
+			copyDir(w.t, o.dir, o.snapshot)
+		}
 	case "restore", "wipe":
 		w.lose(h, s)
+	}
+}
+
+// jump sets a wrong clock.
+func (w *world) jump(n int) {
+	if len(w.wrong) == 0 {
+		return
+	}
+	i := n % len(w.wrong)
+	by := jumps[n/2%len(jumps)]
+	for _, o := range w.mates(w.wrong[i]) {
+		o.clock.Store(int64(by))
+	}
+	w.logf("== the clock of %s is %v ahead", w.wrong[i], by)
+}
+
+var jumps = []time.Duration{0, 2 * time.Minute, -2 * time.Minute, time.Hour, -time.Hour}
+
+// The network, as it is and as it is noted.
+
+func (w *world) cut(h *host) {
+	w.lan.Cut(h.machine)
+	for _, o := range w.mates(h) {
+		o.cut = true
+	}
+}
+
+func (w *world) heal(h *host) {
+	w.lan.Heal(h.machine)
+	for _, o := range w.mates(h) {
+		o.cut = false
+	}
+}
+
+func (w *world) join() {
+	w.lan.Join()
+	for _, h := range w.hosts {
+		h.group = 0
 	}
 }
 
@@ -308,173 +297,29 @@ func (w *world) step(s Step) {
 func (w *world) split(n int) {
 	groups := make([][]string, 2+n%2)
 	for i, h := range w.hosts {
-		g := (n >> (2 * i)) % len(groups)
-		groups[g] = append(groups[g], h.name)
-	}
-	w.lan.Split(groups...)
-}
-
-// start starts a host's next process.
-func (w *world) start(h *host) *run {
-	h.disk.set(0, 0)
-	w.lan.Heal(h.name)
-	r := &run{host: h, n: len(h.runs), said: make(chan string, 1<<10), done: make(chan struct{}),
-		keys: map[message.ID]node.Key{}, ticks: map[message.ID]int{}}
-	c := h.config
-	c.HostDir, c.Nick = h.dir, h.name
-	c.Log = slog.New(&tracer{w: w, name: fmt.Sprintf("%s%d", h.name, r.n)})
-	r.Instance = instance.Start(w.t, w.lan, h.name, c)
-	if !w.c.Open { // there a history is closed while others wait for a mutex, and fake time with them
-		synctest.Wait()
-		h.disk.attach(w.t, h.dir)
-		h.disk.set(5*time.Millisecond, 0)
-	}
-	h.runs = append(h.runs, r)
-	w.logf("-- started %s%d session %x", h.name, r.n, r.Session())
-	go r.sayAll()
-	w.t.Cleanup(func() {
-		if !r.ended { // it goes on after this, where the test failed
-			close(r.said)
-		}
-	})
-	return r
-}
-
-// say hands a line to whoever types at the process.
-func (r *run) say(w *world) {
-	n := 0
-	for _, l := range w.lines {
-		if l.by == r {
-			n++
-		}
-	}
-	l := &line{text: fmt.Sprintf("%s.%d.%d", r.host.name, r.n, n), by: r}
-	w.lines[l.text] = l
-	r.said <- l.text
-}
-
-// sayAll types, one line after the other.
-func (r *run) sayAll() {
-	defer close(r.done)
-	for text := range r.said {
-		if text == "/" {
-			r.Do(context.Background(), node.Rename{Nick: fmt.Sprint(r.host.name, rand.IntN(100))}) // not, where the disk is full
+		if w.mates(h)[0] != h {
 			continue
 		}
-		if err := r.Do(context.Background(), node.Say{Room: instance.Lobby, Text: text}); err == nil {
-			r.mu.Lock()
-			r.accepted = append(r.accepted, text)
-			r.mu.Unlock()
+		g := (n >> (2 * i)) % len(groups)
+		groups[g] = append(groups[g], h.machine)
+		for _, o := range w.mates(h) {
+			o.group = g
 		}
 	}
-}
-
-// ends notes what a process told up to now, and what follows for the lines.
-func (w *world) ends(r *run) {
-	r.told, r.until = r.Events(), time.Now()
-	w.mustHave(r)
-}
-
-// mustHave says of the lines that a process told as its own that they must be everywhere: it has them on its disk. One whose disk was full tells what it has not.
-func (w *world) mustHave(r *run) {
-	for _, e := range r.told {
-		if s, ok := e.(node.Said); ok && (!r.full || r.host.held[s.Key.Log] >= s.Key.Seq) && !r.host.config.NoHistory {
-			if l := w.lines[s.Text]; l != nil && l.by == r && !l.must && l.since.IsZero() {
-				l.must, l.since = true, time.Now()
-			}
-		}
-	}
-}
-
-// kill ends the process on a host without a word, and leaves the next one what is on the disk.
-func (w *world) kill(h *host, power bool) {
-	r := h.up()
-	if r == nil {
-		return
-	}
-	w.audit()
-	next := w.newDir(h)
-	copyDisk(w.t, h.dir, next)
-	w.ends(r)
-	if power {
-		losePower(w.t, next, w.rng)
-		w.lan.Cut(h.name)
-	}
-	w.end(r, r.Crash)
-	h.dir = next
-}
-
-// stop ends the process as its user would.
-func (w *world) stop(h *host) {
-	r := h.up()
-	if r == nil {
-		return
-	}
-	w.audit()
-	w.end(r, r.Stop)
-	w.ends(r)
-	if h.config.NoHistory {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, text := range r.accepted {
-		w.lines[text].must, w.lines[text].since = true, time.Now()
-	}
-}
-
-func (w *world) end(r *run, how func()) {
-	w.logf("-- ends %s%d", r.host.name, r.n)
-	r.ended = true
-	r.host.disk.set(0, 0)
-	close(r.said)
-	how()
-	<-r.done
-}
-
-// lose lets a host lose its disk: all of it, all but the key, or what came after the snapshot.
-func (w *world) lose(h *host, s Step) {
-	w.kill(h, true)
-	old, since := h.dir, time.Time{}
-	h.dir = w.newDir(h)
-	switch {
-	case s.Do == "restore":
-		copyDisk(w.t, h.snapshot, h.dir)
-		since = h.snapAt
-	case s.N > 0:
-		copyDisk(w.t, old, h.dir)
-		for _, path := range stores(w.t, h.dir) {
-			var err error
-			switch s.N {
-			case 1:
-				err = os.RemoveAll(filepath.Dir(path)) // all but the key
-			case 2:
-				err = os.Remove(path)
-			case 3:
-				err = os.WriteFile(path, []byte("what a dying disk reads"), 0o600)
-			}
-			if err != nil {
-				w.t.Fatal(err)
-			}
-		}
-	}
-	w.lost++
-	h.held = nil
-	for _, l := range w.lines {
-		if l.by.host == h && l.since.After(since) {
-			l.must = false
-		}
-	}
+	w.lan.Split(groups...)
 }
 
 // calm ends the faults.
 func (w *world) calm() {
 	w.logf("== calm")
 	w.lan.Loss(0)
-	w.lan.Join()
+	w.join()
+	w.due = nil
 	for _, h := range w.hosts {
-		w.lan.Heal(h.name)
-		h.disk.set(5*time.Millisecond, 0)
+		w.heal(h)
+		w.thaw(h.up())
+		h.disk.Fill(false)
+		h.disk.Slow(usual)
 	}
 	for _, h := range w.hosts {
 		if h.up() == nil {
@@ -482,7 +327,7 @@ func (w *world) calm() {
 		}
 	}
 	if time.Since(w.filled) < retry { // a disk that was full is tried again by then
-		time.Sleep(retry)
+		w.sleep(retry)
 	}
 }
 

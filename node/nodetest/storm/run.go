@@ -1,0 +1,303 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/node/nodetest/instance"
+)
+
+// A run is one process.
+type run struct {
+	*instance.Instance
+	host   *host
+	n      int // of the host's
+	said   chan string
+	done   chan struct{} // closed when nothing is being said any more
+	until  time.Time     // what it told later does not count; zero: it runs
+	ended  bool
+	full   bool // its disk was, once
+	frozen bool
+	// of audit
+	audited int
+	keys    map[message.ID]node.Key
+	ticks   map[message.ID]int
+	told    []node.Event
+
+	mu       sync.Mutex // protects what follows
+	accepted []string
+	times    map[string][2]time.Time // when a line was being said
+}
+
+// A line is something said.
+type line struct {
+	text  string
+	by    *run
+	must  bool // it must be everywhere in the end
+	since time.Time
+	day   int  // since 1970, of one from the prologue
+	calm  bool // said when all were together
+}
+
+func (l *line) String() string {
+	if l == nil {
+		return "something"
+	}
+	return l.text
+}
+
+// start starts a host's next process.
+func (w *world) start(h *host) *run {
+	w.heal(h)
+	w.shareHostID(h)
+	r := &run{host: h, n: len(h.runs), said: make(chan string, 1<<10), done: make(chan struct{}),
+		keys: map[message.ID]node.Key{}, ticks: map[message.ID]int{}, times: map[string][2]time.Time{}}
+	c := h.config
+	c.HostDir, c.Dir, c.Nick = h.dir, filepath.Join(h.dir, h.name), h.name
+	c.Log = slog.New(&tracer{w: w, name: fmt.Sprintf("%s%d", h.name, r.n)})
+	h.disk.Slow(0)
+	r.Instance = instance.Start(w.t, w.lan, h.machine, c)
+	r.Name = h.name
+	h.disk.Slow(usual)
+	h.runs = append(h.runs, r)
+	w.logf("-- started %s%d session %x", h.name, r.n, r.Session())
+	go r.sayAll(w)
+	w.t.Cleanup(func() {
+		if !r.ended { // it goes on after this, where the test failed
+			close(r.said)
+		}
+	})
+	return r
+}
+
+// say hands a line to whoever types at the process.
+func (r *run) say(w *world) {
+	if r.frozen {
+		return
+	}
+	n := 0
+	for _, l := range w.lines {
+		if l.by == r {
+			n++
+		}
+	}
+	l := &line{text: fmt.Sprintf("%s.%d.%d", r.host.name, r.n, n), by: r, calm: w.together}
+	w.lines[l.text] = l
+	r.said <- l.text
+}
+
+// sayAll types, one line after the other.
+func (r *run) sayAll(w *world) {
+	defer close(r.done)
+	for text := range r.said {
+		if text == "/" {
+			r.Do(context.Background(), node.Rename{Nick: fmt.Sprint(r.host.name, rand.IntN(100))}) // not, where the disk is full
+			continue
+		}
+		from := time.Now()
+		err := r.Do(context.Background(), node.Say{Room: instance.Lobby, Text: text})
+		r.mu.Lock()
+		r.times[text] = [2]time.Time{from, time.Now()}
+		if err == nil {
+			r.accepted = append(r.accepted, text)
+		}
+		r.mu.Unlock()
+	}
+}
+
+// ends notes what a process told up to now, and what follows for the lines.
+func (w *world) ends(r *run) {
+	r.told, r.until = r.Events(), time.Now()
+	w.mustHave(r)
+}
+
+// mustHave says of the lines that a process told as its own that they must be everywhere: it has them on its disk. One whose disk was full tells what it has not.
+func (w *world) mustHave(r *run) {
+	for _, e := range r.told {
+		if s, ok := e.(node.Said); ok && (!r.full || r.host.held[s.Key.Log] >= s.Key.Seq) && !r.host.config.NoHistory {
+			if l := w.lines[s.Text]; l != nil && l.by == r && !l.must && l.since.IsZero() {
+				l.must, l.since = true, time.Now()
+			}
+		}
+	}
+}
+
+// kill ends the process on a host without a word, and leaves the next one what is on the disk.
+func (w *world) kill(h *host, power bool) {
+	r := h.up()
+	if r == nil {
+		return
+	}
+	w.audit()
+	next := w.newDir(h)
+	copyDir(w.t, h.dir, next)
+	w.ends(r)
+	if power {
+		h.disk.LosePower(w.t, h.dir, next, w.rng)
+		w.cut(h)
+	}
+	w.end(r, r.Crash)
+	h.dir = next
+}
+
+// power takes the power from a machine.
+func (w *world) power(h *host) {
+	for _, o := range w.mates(h) {
+		w.kill(o, true)
+	}
+}
+
+// stop ends the process as its user would.
+func (w *world) stop(h *host) {
+	r := h.up()
+	if r == nil {
+		return
+	}
+	w.thaw(r)
+	w.audit()
+	w.end(r, r.Stop)
+	w.ends(r)
+	if h.config.NoHistory {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, text := range r.accepted {
+		w.lines[text].must, w.lines[text].since = true, time.Now()
+	}
+}
+
+func (w *world) end(r *run, how func()) {
+	w.logf("-- ends %s%d", r.host.name, r.n)
+	r.ended = true
+	r.host.disk.Slow(0)
+	r.host.disk.Fill(false)
+	close(r.said)
+	how()
+	<-r.done
+}
+
+// usual is what a sync takes on a disk that is well.
+const usual = 5 * time.Millisecond
+
+// stall makes the syncs of a machine's disk take as long as that, and those that begin within stuck longer still.
+func (w *world) stall(h *host, latency, stuck time.Duration) {
+	for _, o := range w.mates(h) {
+		o.disk.Slow(latency + stuck)
+	}
+	w.after(stuck, func() {
+		for _, o := range w.mates(h) {
+			if o.up() != nil {
+				o.disk.Slow(latency)
+			}
+		}
+	})
+}
+
+// fill leaves no room on a machine's disk for a while.
+func (w *world) fill(h *host, long time.Duration) {
+	for _, o := range w.mates(h) {
+		if r := o.up(); r != nil {
+			r.full = true
+			o.disk.Fill(true)
+		}
+	}
+	w.filled = time.Now().Add(long)
+	w.after(long, func() {
+		for _, o := range w.mates(h) {
+			o.disk.Fill(false)
+		}
+	})
+}
+
+// freeze stops a process for a while.
+func (w *world) freeze(r *run, long time.Duration) {
+	if r == nil || r.frozen {
+		return
+	}
+	r.frozen = true
+	r.Freeze()
+	w.after(long, func() { w.thaw(r) })
+}
+
+func (w *world) thaw(r *run) {
+	if r != nil && r.frozen {
+		r.frozen = false
+		r.Thaw()
+	}
+}
+
+// lose lets a machine lose its disk: all of it, all but the key, what came after the snapshot, or, while it runs, the store that cannot be written any more.
+func (w *world) lose(h *host, s Step) {
+	mates := w.mates(h)
+	if s.Do == "restore" && slices.ContainsFunc(mates, func(o *host) bool { return o.snapshot == "" }) {
+		return
+	}
+	if s.Do == "wipe" && s.N == 4 {
+		for _, o := range mates {
+			if r := o.up(); r != nil {
+				w.audit()
+				r.full = true // what it told may be on the old disk alone
+				o.disk.Break(1)
+				w.lost(o, time.Time{})
+			}
+		}
+		return
+	}
+	w.power(h)
+	for _, o := range mates {
+		w.loseOne(o, s)
+	}
+}
+
+// lost notes that what a disk got after since is gone.
+func (w *world) lost(h *host, since time.Time) {
+	if h.lost == nil {
+		h.lost = held{}
+	}
+	for l, seq := range h.held {
+		h.lost[l] = max(h.lost[l], seq)
+	}
+	h.held, h.old = nil, false
+	for _, l := range w.lines {
+		if l.by.host == h && l.since.After(since) {
+			l.must = false
+		}
+	}
+}
+
+func (w *world) loseOne(h *host, s Step) {
+	old, since := h.dir, time.Time{}
+	h.dir = w.newDir(h)
+	switch {
+	case s.Do == "restore":
+		copyDir(w.t, h.snapshot, h.dir)
+		since = h.snapAt
+	case s.N > 0:
+		copyDir(w.t, old, h.dir)
+		for _, path := range stores(w.t, h.dir) {
+			var err error
+			switch s.N {
+			case 1:
+				err = os.RemoveAll(filepath.Dir(path)) // all but the key
+			case 2:
+				err = os.Remove(path)
+			case 3:
+				err = os.WriteFile(path, []byte("what a dying disk reads"), 0o600)
+			}
+			if err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	w.lost(h, since)
+}
