@@ -17,6 +17,27 @@ import (
 // Open opens or creates the store. It reads the sums of the days and little else, so that a year of history opens at once.
 // A store in which nothing is to be committed any more is closed by a Run whose context has ended.
 func Open(c Config) (*Journal, error) {
+	if c.Dir != "" {
+		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	j := newJournal(c)
+	err := j.open()
+	if damaged(err) && c.Dir != "" {
+		j.log.Warn("the history is damaged and is set aside", "err", err)
+		if j.recovered, err = setAside(c.Dir); err == nil {
+			err = j.open()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	return j, nil
+}
+
+// newJournal returns one without a store.
+func newJournal(c Config) *Journal {
 	if c.Tail == 0 {
 		c.Tail = 64 << 20
 	}
@@ -40,22 +61,7 @@ func Open(c Config) (*Journal, error) {
 	if c.Keep > 0 {
 		j.keep = uint32((c.Keep + 24*time.Hour - 1) / (24 * time.Hour))
 	}
-	if c.Dir != "" {
-		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-			return nil, err
-		}
-	}
-	err := j.open()
-	if damaged(err) && c.Dir != "" {
-		c.Log.Warn("the history is damaged and is set aside", "err", err)
-		if j.recovered, err = setAside(c.Dir); err == nil {
-			err = j.open()
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open history: %w", err)
-	}
-	return j, nil
+	return j
 }
 
 // open opens the store and reads what is kept in memory.
