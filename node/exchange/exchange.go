@@ -61,6 +61,12 @@ const (
 	maxPulling = 16 << 10
 	// maxBusy is how long what links say they bring may keep the journals from being compared.
 	maxBusy = 30 * time.Second
+	// Stall is how late a deadline fires where this process did not run when it should have.
+	Stall = 100 * time.Millisecond
+	// maxStalls bounds how often that puts off that the other end counts as silent.
+	maxStalls = 3
+	// glance is a last look at what the kernel has.
+	glance = 2 * time.Millisecond
 	// maxPause bounds the time between two attempts to settle a difference that the last one did not settle.
 	maxPause = time.Minute
 )

@@ -29,13 +29,7 @@ func (p *peer) read(ctx context.Context) error {
 		}
 	}
 	for ctx.Err() == nil {
-		if p.Silence > 0 && !p.Reader.Buffered() {
-			p.Conn.SetReadDeadline(time.Now().Add(p.Silence))
-		}
-		t, body, err := p.Reader.Next()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return ErrSilent
-		}
+		t, body, err := p.next()
 		if err != nil {
 			return err
 		}
@@ -50,6 +44,29 @@ func (p *peer) read(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// next waits for a frame. That none came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
+// kept back by what kept this process back.
+func (p *peer) next() (wire.Type, []byte, error) {
+	if p.Silence <= 0 || p.Reader.Buffered() {
+		return p.Reader.Next()
+	}
+	for wait, stalls := p.Silence, 0; ; {
+		due := time.Now().Add(wait)
+		p.Conn.SetReadDeadline(due)
+		t, body, err := p.Reader.Next()
+		switch {
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return t, body, err
+		case time.Since(due) > Stall && stalls < maxStalls:
+			wait, stalls = p.Silence, stalls+1
+		case wait > glance:
+			wait = glance
+		default:
+			return 0, nil, ErrSilent
+		}
+	}
 }
 
 // frame handles one frame; live is how many records it brought that nobody asked for.

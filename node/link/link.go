@@ -207,7 +207,7 @@ func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
 		})
 	}
 	defer cancel() // before the wait above
-	late := time.NewTimer(patience)
+	late, due, stalled := time.NewTimer(patience), time.Now().Add(patience), false
 	defer late.Stop()
 	try(addresses[0])
 	next, open := 1, 1
@@ -226,6 +226,11 @@ func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
 			}
 		case <-t.C:
 		case <-late.C:
+			if !stalled && time.Since(due) > exchange.Stall { // it was this process that did not get on
+				stalled = true
+				late.Reset(patience)
+				continue
+			}
 			l.config.Report(Report{State: Silent, Err: context.DeadlineExceeded})
 			continue
 		case <-ctx.Done():

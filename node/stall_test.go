@@ -1,0 +1,48 @@
+package node_test
+
+import (
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/instance"
+)
+
+// A follower that did not run for a while, or a machine on which nothing did, does not take its own absence for the hub's.
+func TestStalls(t *testing.T) {
+	for name, stalled := range map[string]func(all []*instance.Instance, hub *instance.Instance) []*instance.Instance{
+		"a follower": func(all []*instance.Instance, hub *instance.Instance) []*instance.Instance { return others(all, hub)[:1] },
+		"the others": others,
+		"all":        func(all []*instance.Instance, hub *instance.Instance) []*instance.Instance { return all },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				all := start(t, lan, "alice", "bob", "carol", "dave")
+				hub := instance.Meet(t, 3*time.Second, all...)
+				time.Sleep(3 * time.Second)
+				seen := map[*instance.Instance]int{}
+				for _, i := range all {
+					seen[i] = len(i.Events())
+				}
+				for range 5 {
+					for _, i := range stalled(all, hub) {
+						i.Freeze()
+					}
+					time.Sleep(1200 * time.Millisecond)
+					for _, i := range stalled(all, hub) {
+						i.Thaw()
+					}
+					time.Sleep(1200 * time.Millisecond)
+				}
+				for _, i := range all {
+					for _, e := range i.Events()[seen[i]:] {
+						if h, ok := e.(node.HubChanged); ok {
+							t.Errorf("%s: %+v", i.Name, h)
+						}
+					}
+				}
+			})
+		})
+	}
+}
