@@ -221,6 +221,32 @@ func TestSilenceNeedsAMajority(t *testing.T) {
 	}
 }
 
+// Who never answered was dialled at a guessed term: what is lost is the seat as it is claimed.
+func TestLostAtAGuessedTerm(t *testing.T) {
+	for _, l := range []LinkState{Silent, Refused} {
+		for _, guess := range []uint64{4, 9} {
+			e, in := follower(a, Ordinary, a, b, c)
+			in.Link, in.Seat, in.Since = l, Seat{d, guess}, ms(11000)
+			in.Members[0] = hubAt(b, Ordinary, 0, 6) // while it is believed that d is gone
+			play(e, ms(11000), ms(17000), in)
+			in.Members[0] = Member{ID: b, Class: Ordinary, Since: ms(0)}
+			if act, _ := e.Step(ms(17010), in); act.Lost != (Seat{d, 5}) || act.Follow != (Seat{d, 5}) {
+				t.Errorf("link %v, dialled at term %d: %+v", l, guess, act)
+			}
+		}
+	}
+}
+
+// A claim that the link knows to be newer than the roster does weighs what the roster says: else the two tell different hubs, and the link goes to and fro between them.
+func TestNewerClaimKeepsItsWeight(t *testing.T) {
+	e, in := follower(a, Ordinary, a, b, c)
+	in.Members[1] = hubAt(c, Ordinary, 1, 6)
+	in.Seat.Term, in.Since = 6, ms(10000)
+	if act, _ := e.Step(ms(10000), in); act.Follow != in.Seat {
+		t.Errorf("%+v", act)
+	}
+}
+
 func TestVerdictOfTheRoster(t *testing.T) {
 	e, in := follower(b, Ordinary, a, b, c)
 	in.Link, in.Since = Silent, ms(11000)

@@ -36,22 +36,26 @@ func latch(d time.Duration, in Input) time.Duration {
 // evidence takes in what the link says about the hub it was to.
 func (e *Election) evidence(in Input) {
 	claims := in.claims(in.Seat)
+	// The seat as it is claimed: the term of one that never answered is a guess, and who cannot be reached may have given the seat up and taken it again.
+	seat := Seat{Hub: in.Seat.Hub}
+	m, _ := in.member(seat.Hub)
+	seat.Term = m.Term
 	switch in.Link {
 	case Linked:
 		if in.Since.After(e.dead[in.Seat.Hub].since) {
 			delete(e.dead, in.Seat.Hub)
 		}
 	case Refused:
-		old := e.dead[in.Seat.Hub]
-		if claims && old.term >= in.Seat.Term && !old.refused.IsZero() && !old.refused.Equal(in.Since) {
-			e.lose(in) // the roster still has it, after all this time: the trouble is between us
+		old, till := e.dead[in.Seat.Hub], in.Since.Add(latch(deadLatch, in))
+		again := old.term >= m.Term && !old.refused.IsZero() && !old.refused.Equal(in.Since)
+		if m.Hub && (again || m.Term > in.Seat.Term || !e.now.Before(till)) {
+			e.lose(in, seat) // it lives, or the roster still has it after all this time: the trouble is between us
 			break
 		}
-		till := in.Since.Add(latch(deadLatch, in))
 		e.mark(in.Seat.Hub, mark{term: in.Seat.Term, until: till, aside: till, since: in.Since, refused: in.Since})
 	case Silent:
-		if claims {
-			e.lose(in)
+		if m.Hub {
+			e.lose(in, seat)
 		} else if in.Seat.Hub != e.outside {
 			e.mark(in.Seat.Hub, mark{aside: in.Since.Add(deadLatch), since: in.Since})
 		}
@@ -72,8 +76,8 @@ func (e *Election) evidence(in Input) {
 	}
 }
 
-// lose says of the hub linked to that it cannot be reached.
-func (e *Election) lose(in Input) { e.lost, e.lostTill = in.Seat, e.now.Add(latch(lostLatch, in)) }
+// lose says of a hub that it cannot be reached.
+func (e *Election) lose(in Input, s Seat) { e.lost, e.lostTill = s, e.now.Add(latch(lostLatch, in)) }
 
 // parted takes in that the hub said goodbye, or that it is not the hub. It is as good a candidate as any a little later.
 func (e *Election) parted(in Input, claims bool) {
@@ -146,7 +150,7 @@ func (e *Election) visible(in Input) (best Claim, found bool) {
 	for _, m := range in.Members {
 		switch {
 		case linked && m.ID == in.Seat.Hub && m.Term < in.Seat.Term && !e.hub:
-			consider(Claim{m.ID, m.Class, 0, in.Seat.Term}) // its claim has not come round yet
+			consider(Claim{m.ID, m.Class, m.Weight, in.Seat.Term}) // its claim has not come round yet
 		case m.Hub:
 			consider(Claim{m.ID, m.Class, m.Weight, m.Term})
 		}
