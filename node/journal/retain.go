@@ -2,12 +2,13 @@ package journal
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 
 	"earshot/node/message"
 )
 
-// drop deletes the logs of one group and day before the horizon, whole, and reports whether there may be more.
+// drop deletes some of the logs before the horizon, each whole, and reports whether there may be more.
 func (j *Journal) drop() (more bool, err error) {
 	j.mu.RLock()
 	horizon := j.horizon
@@ -28,60 +29,104 @@ func (j *Journal) drop() (more bool, err error) {
 	return found, nil
 }
 
+// dropMessages and dropLogs are how much is dropped in one transaction, at least one log: what is said meanwhile waits for it.
+const (
+	dropMessages = 1024
+	dropLogs     = 256
+)
+
+// drop deletes logs of one day, and takes them out of its sum.
 func (s *store) drop(horizon uint32) (found bool, err error) {
 	err = s.write(func(tx *sql.Tx) error {
-		var g message.GroupID
-		var day uint32
-		err := tx.QueryRow("SELECT grp, day FROM day WHERE day<? LIMIT 1", horizon).Scan(fixed(g[:]), &day)
+		d := daySum{}
+		var sum message.Hash
+		err := tx.QueryRow("SELECT grp, day, sum, logs FROM day WHERE day<? LIMIT 1", horizon).Scan(fixed(d.group[:]), &d.day, fixed(sum[:]), &d.logs)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		found = true
+		found, d.sum = true, lanesOf(sum)
 		// Numbers of arrivals are not given again.
 		if _, err := tx.Exec("UPDATE meta SET value=max(value, coalesce((SELECT max(arrival) FROM run), 0)) WHERE key=?", metaLast); err != nil {
 			return err
 		}
-		var keys []any
-		err = each(tx, "SELECT log.room, run.data FROM log JOIN run ON run.log=log.id WHERE log.grp=? AND log.day=?", []any{g[:], day}, func(rows *sql.Rows) error {
-			var room message.RoomID
-			var data sql.RawBytes
-			if err := rows.Scan(fixed(room[:]), &data); err != nil {
+		var logs []state
+		messages, more := uint64(0), false
+		err = each(tx, "SELECT "+logColumns+" FROM log WHERE grp=? AND day=? LIMIT ?", []any{d.group[:], d.day, dropLogs + 1}, func(rows *sql.Rows) error {
+			if more = len(logs) == dropLogs || messages >= dropMessages; more {
+				return errEnough
+			}
+			var l state
+			if err := l.scan(rows); err != nil {
 				return err
 			}
-			run, err := parseHeld(data)
-			if err != nil {
-				return err
-			}
-			for i := range run.Records {
-				keys = append(keys, room[:], run.Records[i].HLC, run.Log[:], run.First+uint64(i))
-			}
+			messages += l.Seq
+			logs = append(logs, l)
 			return nil
 		})
+		if err != nil && err != errEnough {
+			return err
+		}
+		rows := make([]int64, len(logs))
+		for i := range logs {
+			rows[i] = logs[i].row
+			d.sub(&logs[i].Head)
+			d.logs--
+		}
+		if err := dropRows(tx, rows); err != nil {
+			return err
+		}
+		if !more {
+			_, err = tx.Exec("DELETE FROM day WHERE grp=? AND day=?", d.group[:], d.day)
+			return err
+		}
+		sum = d.sum.hash()
+		_, err = tx.Stmt(s.putDay).Exec(d.group[:], d.day, sum[:], d.logs)
+		return err
+	})
+	return found, err
+}
+
+// dropRows deletes logs by their rows.
+func dropRows(tx *sql.Tx, rows []int64) error {
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	var keys []any
+	err = each(tx, "SELECT log.room, run.data FROM json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", []any{string(list)}, func(rows *sql.Rows) error {
+		var room message.RoomID
+		var data sql.RawBytes
+		if err := rows.Scan(fixed(room[:]), &data); err != nil {
+			return err
+		}
+		run, err := parseHeld(data)
 		if err != nil {
 			return err
 		}
-		del, err := tx.Prepare("DELETE FROM timeline WHERE room=? AND hlc=? AND lid=? AND seq=?")
-		if err != nil {
-			return err
-		}
-		for ; len(keys) > 0; keys = keys[4:] {
-			if _, err := del.Exec(keys[:4]...); err != nil {
-				return err
-			}
-		}
-		for _, q := range []string{
-			"DELETE FROM run WHERE log IN (SELECT id FROM log WHERE grp=? AND day=?)",
-			"DELETE FROM log WHERE grp=? AND day=?",
-			"DELETE FROM day WHERE grp=? AND day=?",
-		} {
-			if _, err := tx.Exec(q, g[:], day); err != nil {
-				return err
-			}
+		for i := range run.Records {
+			keys = append(keys, room[:], run.Records[i].HLC, run.Log[:], run.First+uint64(i))
 		}
 		return nil
 	})
-	return found, err
+	if err != nil {
+		return err
+	}
+	del, err := tx.Prepare("DELETE FROM timeline WHERE room=? AND hlc=? AND lid=? AND seq=?")
+	if err != nil {
+		return err
+	}
+	for ; len(keys) > 0; keys = keys[4:] {
+		if _, err := del.Exec(keys[:4]...); err != nil {
+			return err
+		}
+	}
+	for _, q := range []string{"DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
+		if _, err := tx.Exec(q, string(list)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
