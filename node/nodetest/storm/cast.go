@@ -47,6 +47,11 @@ func (h *host) up() *run {
 
 func (h *host) now() time.Time { return time.Now().Add(time.Duration(h.clock.Load())) }
 
+// wrong reports whether its machine's clock may be.
+func (h *host) wrong(w *world) bool {
+	return slices.ContainsFunc(w.wrong, func(o *host) bool { return o.machine == h.machine })
+}
+
 // keeps is how many days it keeps.
 func (h *host) keeps() int {
 	if h.config.Keep == 0 {

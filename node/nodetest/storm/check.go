@@ -359,7 +359,7 @@ func (w *world) shows(h *host, said map[message.ID]*line) {
 		ids[m.ID], seen[m.Text] = true, true
 		w.stamped(l, m)
 		order := any(l.by)
-		if slices.Contains(w.wrong, l.by.host) {
+		if l.by.host.wrong(w) {
 			order = m.Key.Log // another begins where the clock jumps
 		}
 		n := number(m.Text)
@@ -424,7 +424,7 @@ func (w *world) stamped(l *line, m node.Message) {
 	l.by.mu.Lock()
 	when, ok := l.by.times[l.text]
 	l.by.mu.Unlock()
-	if !ok || slices.Contains(w.wrong, l.by.host) && !l.calm {
+	if !ok || l.by.host.wrong(w) && !l.calm {
 		return
 	}
 	early, late := 10*time.Second, time.Minute+3*time.Second
