@@ -52,9 +52,26 @@ func (x *Exchange) vouched(hub bool) (time.Time, bool) {
 	return x.journal.Clock().Now()
 }
 
-// median is the network's time by the clocks of the machines linked and this one's, if there are enough. A machine has one clock, however many links and
-// host ids it claims to have: one counts for an address, too.
+// medianFor is how long a median runs on: BEATs of all links come together, and each would look at all clocks.
+const medianFor = 100 * time.Millisecond
+
+// median is the network's time by the clocks of the machines linked and this one's, if there are enough.
 func (x *Exchange) median() (time.Time, bool) {
+	x.mu.Lock()
+	net, ok, age := x.net, x.netKnown, time.Since(x.netAt)
+	x.mu.Unlock()
+	if age < medianFor {
+		return net.Add(age), ok
+	}
+	net, ok = x.count()
+	x.mu.Lock()
+	x.net, x.netKnown, x.netAt = net, ok, time.Now()
+	x.mu.Unlock()
+	return net, ok
+}
+
+// count takes the median. A machine has one clock, however many links and host ids it claims to have: one counts for an address, too.
+func (x *Exchange) count() (time.Time, bool) {
 	x.mu.Lock()
 	links := slices.SortedFunc(maps.Keys(x.links), func(a, b *peer) int { return slices.Compare(a.Hello.Session[:], b.Hello.Session[:]) })
 	x.mu.Unlock()

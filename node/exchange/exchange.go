@@ -109,6 +109,9 @@ type Exchange struct {
 	pulling   map[message.LogID]*pull
 	free      time.Time          // when nothing was being brought, last
 	witnesses []identity.Session // of the hub
+	net       time.Time          // the median, as it was at netAt, if netKnown
+	netAt     time.Time
+	netKnown  bool
 }
 
 // New returns an exchange without links.
