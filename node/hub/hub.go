@@ -32,10 +32,9 @@ const (
 	kept = 1024
 	// silence is how long a follower may say nothing: it answers the BEAT of every second.
 	silence = 4 * time.Second
-	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone; pingMany, where there are more than manyLinks: one
-	// that is late does not make a follower give up.
-	ping, pingMany = 250 * time.Millisecond, 350 * time.Millisecond
-	manyLinks      = 200
+	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone: two a second and a BEAT. One may be late by more than a
+	// retransmission takes (200 ms and some).
+	ping = time.Second / 3
 	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond.
 	phase, phaseLinks = 10 * time.Millisecond, 50
 	// goodbye is how long Close waits for the links to end.
@@ -105,13 +104,9 @@ func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 		c.NetConn().Close()
 		return err
 	}
-	every := ping
-	if links > manyLinks {
-		every = pingMany
-	}
 	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
 	err = h.config.Exchange.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: hello, Hub: true,
-		Silence: silence, Ping: every, Phase: time.Duration(links/phaseLinks) * phase % every, Control: m})
+		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m})
 	h.leave(m)
 	h.log.Info("link ended", "peer", hello.Session, "err", err)
 	return err

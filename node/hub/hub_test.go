@@ -221,9 +221,9 @@ func (s *seat) runs(name string, n, records int) (b []byte) {
 	return b
 }
 
-// A follower hears something from a hub where nothing happens at least every 350 ms, however many links there are: it gives up after 700 (package link).
+// A follower hears something from a hub where nothing happens three times a second, however many links there are: it gives up after 700 (package link).
 func TestIdleHubIsHeard(t *testing.T) {
-	for _, links := range []int{1, manyLinks, 2 * manyLinks, 10 * manyLinks} {
+	for _, links := range []int{1, phaseLinks, 400, 2000} {
 		serve(t, 0, 0, func(s *seat) {
 			s.mu.Lock()
 			for range links - 1 {
@@ -238,7 +238,7 @@ func TestIdleHubIsHeard(t *testing.T) {
 				if _, _, err := alice.Next(time.Second); err != nil {
 					t.Fatal(err)
 				}
-				if d := time.Since(began); d > 352*time.Millisecond { // 2 ms on the wire
+				if d := time.Since(began); d > ping+2*time.Millisecond { // on the wire
 					t.Errorf("one of %d heard nothing for %v", links, d)
 				}
 			}
@@ -246,7 +246,7 @@ func TestIdleHubIsHeard(t *testing.T) {
 	}
 }
 
-// Links that were made at different times are spoken to at the same: a hub wakes up four times a second, not four times a second and link.
+// Links that were made at different times are spoken to at the same: a hub wakes up three times a second, not three times a second and link.
 func TestLinksShareTheMoment(t *testing.T) {
 	serve(t, 0, 0, func(s *seat) {
 		var heard []time.Duration

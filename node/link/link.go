@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// silence is after how long a hub that says nothing is not believed to be there: it pings every 250 ms, or 350 ms where it has many links.
+	// silence is after how long a hub that says nothing is not believed to be there: it says something three times a second.
 	silence = 700 * time.Millisecond
 	// patience is how long a redial may take before the hub counts as silent.
 	patience = 300 * time.Millisecond
