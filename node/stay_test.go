@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,8 +44,19 @@ func TestSaidAloneBeforeARestart(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				hosts := strings.Fields(c.host)
 				for i := range c.starts {
-					if c.crash {
+					if c.crash { // with what it had written down by then, and no more
+						files, err := filepath.Glob(filepath.Join(dir, "networks", "*", "alone.json"))
+						if len(files) != 1 || err != nil {
+							t.Fatal("nothing is written down", err)
+						}
+						b, err := os.ReadFile(files[0])
+						if err != nil {
+							t.Fatal(err)
+						}
 						laptop.Crash()
+						if err := os.WriteFile(files[0], b, 0o600); err != nil {
+							t.Fatal(err)
+						}
 					} else {
 						laptop.Stop()
 					}
