@@ -6,13 +6,14 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
 	"earshot/node/lab"
 )
 
-var torture = flag.Int("torture", 1, "how many times TestTorture goes through its faults; each takes about 20 s")
+var torture = flag.Int("torture", 1, "how many times TestTorture goes through its faults; each takes about 25 s")
 
 // A typist types at one host. Its fields are of the process that runs there now, unless they say otherwise.
 type typist struct {
@@ -45,8 +46,10 @@ func (y *typist) start() {
 // typeLine types the next line: the host and its start as one word, and a number.
 func (y *typist) typeLine() {
 	y.typed++
+	run := [2]int{y.number, y.starts}
+	y.lines[run] = y.typed
 	if !y.met {
-		y.early[[2]int{y.number, y.starts}] = y.typed
+		y.early[run] = y.typed
 	}
 	y.p.Send(fmt.Sprintf("%d.%d %d", y.number, y.starts, y.typed))
 }
@@ -94,6 +97,7 @@ type trial struct {
 	all     []*typist
 	promise map[string]bool // lines that must be everywhere in the end
 	killed  map[[2]int]bool // by host and start
+	lines   map[[2]int]int  // how many were typed
 	early   map[[2]int]int  // the last number typed before others were met: what is said alone goes along later, and not in the order of what follows
 	tick    *time.Ticker
 }
@@ -178,13 +182,13 @@ func hear(some []*typist) func() bool {
 	}
 }
 
-// TestTorture: five hosts type all the time while hubs are killed, a host is killed as soon as it is back, and the network is split and joined. In the end every host has the same
+// TestTorture: five hosts type all the time while hubs are killed, a host is killed as soon as it is back, several and all are killed at once, and the network is split and joined. In the end every host has the same
 // history in the same order, and in it, once, everything that any process printed as its own. Of what was typed into a process that was killed before it printed it, nothing is
 // promised but that all hosts agree; nor of what a process said that met nobody before it was killed.
 func TestTorture(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, 5)
-	r := &trial{T: t, lab: l, promise: map[string]bool{}, killed: map[[2]int]bool{}, early: map[[2]int]int{}, tick: time.NewTicker(40 * time.Millisecond * lab.Slack)}
+	r := &trial{T: t, lab: l, promise: map[string]bool{}, killed: map[[2]int]bool{}, lines: map[[2]int]int{}, early: map[[2]int]int{}, tick: time.NewTicker(40 * time.Millisecond * lab.Slack)}
 	defer r.tick.Stop()
 	for i := 1; i <= 5; i++ {
 		r.all = append(r.all, &typist{trial: r, number: i})
@@ -196,6 +200,8 @@ func TestTorture(t *testing.T) {
 			r.killHub()
 		}
 		r.killTwice()
+		r.killAtOnce(3)
+		r.killAtOnce(5)
 		r.split()
 	}
 	r.compare()
@@ -207,8 +213,7 @@ func (r *trial) killHub() {
 	r.typeUntil("all are with one hub", 0, hear(r.all))
 	hub := hubAmong(r.all)
 	r.kill(hub)
-	rest := r.running()
-	r.typeUntil("the others are with another hub", rand.IntN(10), hear(rest))
+	r.typeUntil("the others are with another hub", rand.IntN(10), hear(r.running()))
 	hub.start()
 	r.typeUntil("the killed one is back", rand.IntN(10), hear(r.all))
 }
@@ -225,6 +230,31 @@ func (r *trial) killTwice() {
 	r.typeUntil("it is back", 0, hear(r.all))
 }
 
+// killAtOnce has the power go at the hub and at others, n in all, and starts them again.
+func (r *trial) killAtOnce(n int) {
+	r.Helper()
+	r.typeUntil("all are with one hub", 0, hear(r.all))
+	hub := hubAmong(r.all)
+	gone := append(rest(r.all, hub), hub)[5-n:]
+	for _, y := range gone {
+		y.p.Signal(syscall.SIGKILL)
+	}
+	for _, y := range gone {
+		r.kill(y)
+	}
+	if left := r.running(); len(left) > 0 {
+		r.typeUntil("those that are left have a hub", rand.IntN(10), hear(left))
+	}
+	for _, y := range gone {
+		y.start()
+	}
+	r.typeUntil("all are back", rand.IntN(10), hear(r.all))
+}
+
+func rest(all []*typist, but *typist) []*typist {
+	return slices.DeleteFunc(slices.Clone(all), func(y *typist) bool { return y == but })
+}
+
 // split lets three and two chat on without each other, kills a hub meanwhile, and joins them.
 func (r *trial) split() {
 	r.Helper()
@@ -234,7 +264,7 @@ func (r *trial) split() {
 	r.typeUntil("both sides have a hub", 0, both(hear(three), hear(two)))
 	hub := hubAmong(three)
 	r.kill(hub)
-	r.typeUntil("the three have another", 5, hear(slices.DeleteFunc(slices.Clone(three), func(y *typist) bool { return y == hub })))
+	r.typeUntil("the three have another", 5, hear(rest(three, hub)))
 	hub.start()
 	r.typeUntil("it is back", 10, both(hear(three), hear(two)))
 	r.lab.Join()
@@ -341,7 +371,7 @@ func (r *trial) check(told []lab.Event) {
 			r.Errorf("it remembers %q %d times", e.Text, times[e.Text])
 		}
 		run, n := parts(e.Text)
-		if e.Nick != fmt.Sprint("host", run[0]) {
+		if e.Nick != fmt.Sprint("host", run[0]) || e.Author != last(r.all[run[0]-1].p, "ready").ID || n < 1 || n > r.lines[run] || e.Text != fmt.Sprintf("%d.%d %d", run[0], run[1], n) {
 			r.Errorf("nobody typed %s", e.Raw)
 		}
 		if n <= newest[run] {
