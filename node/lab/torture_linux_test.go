@@ -19,6 +19,7 @@ var torture = flag.Int("torture", 1, "how many times TestTorture goes through it
 type typist struct {
 	*trial
 	number int
+	id     string
 	starts int
 	p      *lab.Process // nil while there is none
 
@@ -59,6 +60,8 @@ func (y *typist) take() {
 	events := y.p.Events()
 	for _, e := range events[y.taken:] {
 		switch e.Kind {
+		case "ready":
+			y.id = e.ID
 		case "hub":
 			y.hub = e
 			y.met = y.met || e.State == "linked"
@@ -288,20 +291,25 @@ func (r *trial) compare() {
 	every := func(cond func(y *typist) bool) func() bool {
 		return func() bool { return !slices.ContainsFunc(r.all, func(y *typist) bool { return !cond(y) }) }
 	}
-	calm("everyone printed all they typed", every(func(y *typist) bool { return len(y.own) == y.typed }))
-	for _, y := range r.all {
-		maps.Copy(r.promise, y.own)
-	}
 	defer func() {
 		if !r.Failed() {
 			return
 		}
 		for _, y := range r.all {
+			for n := range y.typed {
+				if text := fmt.Sprintf("%d.%d %d", y.number, y.starts, n+1); !y.own[text] {
+					r.Logf("host %d did not print %q as its own; did it print it at all: %v", y.number, text, y.heard[text])
+				}
+			}
 			if missing := slices.DeleteFunc(slices.Sorted(maps.Keys(r.promise)), func(text string) bool { return y.heard[text] }); len(missing) > 0 {
 				r.Logf("host %d has not %d of %d lines: %q", y.number, len(missing), len(r.promise), missing[:min(len(missing), 20)])
 			}
 		}
 	}()
+	calm("everyone printed all they typed", every(func(y *typist) bool { return len(y.own) == y.typed }))
+	for _, y := range r.all {
+		maps.Copy(r.promise, y.own)
+	}
 	calm("everyone has all that was promised", every(func(y *typist) bool {
 		for text := range r.promise {
 			if !y.heard[text] {
@@ -371,7 +379,7 @@ func (r *trial) check(told []lab.Event) {
 			r.Errorf("it remembers %q %d times", e.Text, times[e.Text])
 		}
 		run, n := parts(e.Text)
-		if e.Nick != fmt.Sprint("host", run[0]) || e.Author != last(r.all[run[0]-1].p, "ready").ID || n < 1 || n > r.lines[run] || e.Text != fmt.Sprintf("%d.%d %d", run[0], run[1], n) {
+		if e.Nick != fmt.Sprint("host", run[0]) || e.Author != r.all[run[0]-1].id || n < 1 || n > r.lines[run] || e.Text != fmt.Sprintf("%d.%d %d", run[0], run[1], n) {
 			r.Errorf("nobody typed %s", e.Raw)
 		}
 		if n <= newest[run] {
