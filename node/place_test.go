@@ -64,6 +64,30 @@ func TestSaidWhileUnplugged(t *testing.T) {
 	})
 }
 
+// What was said here alone is told as said now, also to who reads it only when others were met.
+func TestSaidBeforeMeeting(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		events := bob.Node.Events(t.Context(), -1)
+		for _, text := range []string{"one", "two", "three"} {
+			bob.Say(text)
+		}
+		instance.Meet(t, 3*time.Second, bob, instance.Start(t, lan, "alice", node.Config{}))
+		for told := 0; told < 3; {
+			select {
+			case e := <-events:
+				if s, ok := e.(node.Said); ok {
+					if told++; s.History || !s.Mine {
+						t.Errorf("told as history: %+v", s)
+					}
+				}
+			case <-time.After(time.Second):
+				t.Fatalf("%d of 3 lines are told", told)
+			}
+		}
+	})
+}
+
 // A laptop that is carried from the office to a café while earshot runs tells nobody there what was said in the office, whoever is the hub.
 func TestCarriedToACafe(t *testing.T) {
 	for _, first := range []string{"laptop", "stranger"} {

@@ -175,7 +175,8 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 		if l.Arrival > last {
 			continue // told below
 		}
-		if !s.tell([]journal.Line{l}, true) {
+		_, now := s.node.own.mine(l.ID) // said here a moment ago
+		if !s.tell([]journal.Line{l}, !now) {
 			return false
 		}
 	}
