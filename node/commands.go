@@ -10,6 +10,9 @@ type Say struct {
 	Action bool
 }
 
+// Resend says again, as new lines, what is known not to have been delivered (Delivered without copies).
+type Resend struct{}
+
 // Rename changes the nick, for ever.
 type Rename struct{ Nick string }
 
@@ -21,6 +24,7 @@ type Leave struct{ Room string }
 type SetAway struct{ Away bool }
 
 func (Say) command()     {}
+func (Resend) command()  {}
 func (Rename) command()  {}
 func (Join) command()    {}
 func (Leave) command()   {}

@@ -42,6 +42,8 @@ type Config struct {
 	// Clock is the machine's, which people set and which may be wrong; nil: time.Now. How long something takes is never measured with it.
 	Clock func() time.Time
 	Log   *slog.Logger
+	// Copied is the memory of the process that this one is a copy of, where a test copies a running machine; a session that is zero is drawn anew.
+	Copied Memory
 }
 
 // class is how this node ranks as a hub.

@@ -18,8 +18,10 @@ type deliveries struct {
 	mu      sync.Mutex
 	pending map[message.LogID][]*spoken // not yet on three machines' disks, nor on all there are; by number
 	all     map[message.ID]*spoken      // said in this process
-	news    []Delivered                 // the newest, the last has number end
+	news    []Event                     // Delivered and Withdrawn, the newest; the last has number end
 	end     uint64
+	forks   []ownFork  // found, and not yet looked at
+	lost    []stranded // waits to be said again
 }
 
 // spoken is one own message.
@@ -69,6 +71,9 @@ func (d *deliveries) write(ctx context.Context, at *gathering, room string, k me
 		d.pending[key.Log] = append(d.pending[key.Log], s)
 	}
 	d.mu.Unlock()
+	if h, ok := at.journal.Head(key.Log); ok && h.Fork != 0 { // since a moment ago: what was found then knew nothing of this
+		d.forked(at, journal.Fork{Log: key.Log, Nonce: at.author.Nonce(), Seq: h.Fork, Was: h.Fork})
+	}
 	if d.serving() {
 		at.exchange.Await(key.Log, key.Seq)
 	}
@@ -119,7 +124,11 @@ func (d *deliveries) tellLocked(s *spoken) {
 		return
 	}
 	s.told = n
-	d.news = append(d.news, Delivered{ID: s.id, Copies: n, All: s.every})
+	d.newsLocked(Delivered{ID: s.id, Copies: n, All: s.every})
+}
+
+func (d *deliveries) newsLocked(e Event) {
+	d.news = append(d.news, e)
 	d.end++
 	if len(d.news) > 2*newsKept {
 		d.news = slices.Clone(d.news[len(d.news)-newsKept:])
@@ -150,7 +159,7 @@ func (d *deliveries) waiting(j *journal.Journal) []wire.Head {
 }
 
 // since returns the changes after number n, and the number of the last.
-func (d *deliveries) since(n uint64) ([]Delivered, uint64) {
+func (d *deliveries) since(n uint64) ([]Event, uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if n > d.end {

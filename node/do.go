@@ -29,6 +29,8 @@ func (n *Node) do(ctx context.Context, c Command) error {
 		return n.join(c.Room)
 	case Leave:
 		return n.leave(c.Room)
+	case Resend:
+		return n.resend(ctx)
 	case SetAway:
 		n.mu.Lock()
 		n.away = c.Away

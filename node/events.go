@@ -74,8 +74,9 @@ type Message struct {
 	Author identity.PeerID
 	Text   string
 	At     time.Time
-	Mine   bool
-	Copies int // of own messages of this process, as far as known: machines, this one included; 0 unknown
+	Mine   bool // by this person, here or on another machine
+	Here   bool // said in this process: Delivered tells how far it got
+	Copies int  // of own messages of this process, as far as known: machines, this one included; 0 unknown
 	Sealed bool
 }
 
@@ -86,12 +87,17 @@ type Key struct {
 	Seq uint64
 }
 
-// Delivered: an own message is on that many machines' disks. All: there are no more machines.
+// Delivered: an own message is on that many machines' disks. All: there are no more machines. No copies: it will not be delivered, whatever was told before; Resend
+// says it again.
 type Delivered struct {
 	ID     message.ID
 	Copies int
 	All    bool
 }
+
+// Withdrawn: a message that was told does not count any more, and is shown to nobody: its author's machine was copied while it ran, and the copy said something else, or
+// a liar said two things at once. An own one that was not delivered is withdrawn when it has been said again.
+type Withdrawn struct{ Message }
 
 // Renamed: someone goes by another nick.
 type Renamed struct {
@@ -115,6 +121,7 @@ func (HubChanged) event()   {}
 func (PeerChanged) event()  {}
 func (Said) event()         {}
 func (Delivered) event()    {}
+func (Withdrawn) event()    {}
 func (Renamed) event()      {}
 func (CaughtUp) event()     {}
 func (RealmChanged) event() {}

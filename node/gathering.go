@@ -49,6 +49,7 @@ type gatherings struct {
 	broken  func(error)
 	notice  func(text, hint string)
 	skew    *skew
+	copied  map[identity.Realm]message.Nonce // Memory.Nonces
 	log     *slog.Logger
 
 	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.
@@ -100,6 +101,12 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 			c.Dir = filepath.Join(g.dir, "alone")
 		}
 	}
+	at := &gathering{realm: r, alone: alone, done: make(chan struct{})}
+	c.Forked = func(f journal.Fork) {
+		if f.Author == g.who.ID() {
+			g.own.forked(at, f)
+		}
+	}
 	j, err := journal.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
@@ -108,8 +115,11 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	at := &gathering{realm: r, alone: alone, began: j.Last(), journal: j, book: book{journal: j}, stop: stop, done: make(chan struct{})}
+	at.began, at.journal, at.book.journal, at.stop = j.Last(), j, j, stop
 	at.author = j.NewAuthor(g.who, g.nick())
+	if nonce, ok := g.copied[r]; ok && !alone {
+		at.author.Assume(nonce)
+	}
 	g.spoke = append(g.spoke, at.author.Nonce())
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
 		Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})

@@ -82,6 +82,9 @@ func New(c Config) (*Node, error) {
 		c.HostDir = filepath.Dir(c.Dir)
 	}
 	n := &Node{config: c, log: c.Log, network: c.Network, session: identity.NewSession(), since: time.Now(), status: HubChanged{State: Searching}, watch: newWatchers()}
+	if c.Copied.Session != (identity.Session{}) {
+		n.session = c.Copied.Session
+	}
 	n.broken, n.fail = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		n.Close()
@@ -128,7 +131,7 @@ func (n *Node) open() (err error) {
 	n.own = newDeliveries(n.watch.wake, n.serving.Load)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
 	n.seat = newSeat(n)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, skew: &skew{notice: n.notice}, log: c.Log}
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
 	n.gather.changed = func() {
 		n.watch.wake()
 		n.seat.look()
@@ -238,6 +241,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 		at, version := n.gather.now()
 		changed, stop := at.journal.Watch()
 		for v := version; v == version && ctx.Err() == nil; _, v = n.gather.now() {
+			n.strand()
 			n.own.committed(at.journal)
 			if n.serving.Load() {
 				at.exchange.Committed()

@@ -228,6 +228,12 @@ func (s *subscription) lines() bool {
 			return true // an error: it was closed, and there is another
 		}
 		for _, e := range entries {
+			if e.Fork != 0 {
+				if !s.withdraw(e) {
+					return false
+				}
+				continue
+			}
 			if e.From == 0 && s.at.journal.Persistent() {
 				s.held = append(s.held, e)
 			} else if !s.entry(e) {
@@ -247,6 +253,25 @@ func (s *subscription) settled() bool {
 		e := s.held[0]
 		s.held = s.held[1:]
 		if !s.entry(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// withdraw tells what was told and is past a fork. Of what was said in this process Delivered tells.
+func (s *subscription) withdraw(e journal.Entry) bool {
+	lines, err := s.at.journal.Beyond(e.Log, e.Fork)
+	if err != nil {
+		s.node.log.Warn("cannot read what is withdrawn", "err", err)
+	}
+	for _, l := range lines {
+		m, ok := s.node.message(l)
+		if _, told := s.told[l.ID]; !ok || !told || m.Here {
+			continue
+		}
+		delete(s.told, l.ID)
+		if !s.send(Withdrawn{m}) {
 			return false
 		}
 	}

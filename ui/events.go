@@ -23,6 +23,8 @@ func (a *app) apply(e node.Event) bool {
 				break
 			}
 		}
+	case node.Withdrawn:
+		a.room(e.Room).list.Withdraw(e.ID)
 	case node.HubChanged:
 		a.hub(e)
 	case node.PeerChanged:

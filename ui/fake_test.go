@@ -130,6 +130,7 @@ func (s *stage) said(after time.Duration, m node.Message, history bool) message.
 	copy(m.ID[:], fmt.Sprintf("id %013d", s.seq))
 	m.At, m.Key = s.time, node.Key{HLC: uint64(s.time.UnixMilli()) << 16, Seq: s.seq}
 	m.Mine = m.Author == id("alice")
+	m.Here = m.Mine
 	s.apply(node.Said{Message: m, History: history})
 	return m.ID
 }

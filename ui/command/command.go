@@ -38,6 +38,7 @@ func Table() []Spec {
 		{"away", nil, "", "tell the others that you are away", true},
 		{"back", nil, "", "tell the others that you are back", true},
 		{"realms", nil, "", "list the gatherings whose history is kept here", true},
+		{"resend", nil, "", "say again what could not be delivered", true},
 		{"clear", nil, "", "empty the screen; history stays", true},
 		{"version", nil, "", "say which version this is", true},
 		{"quit", []string{"exit"}, "", "leave the chat", true},

@@ -51,6 +51,7 @@ func TestParse(t *testing.T) {
 		{in: "/leave #lobby", err: "#lobby is the room everyone is in", hint: "/quit leaves the chat"},
 		{in: "/away", want: node.SetAway{Away: true}},
 		{in: "/back", want: node.SetAway{}},
+		{in: "/resend", want: node.Resend{}},
 		{in: "/back now", err: "/back takes nothing after it", hint: "usage: /back"},
 		{in: "/msg bob hi", err: "/msg is not in this version", hint: "/help lists what there is"},
 		{in: "/jion #a", err: "there is no command /jion", hint: "did you mean /join?"},
@@ -138,7 +139,7 @@ func TestAnswers(t *testing.T) {
 	if got := Welcome(box); !strings.Contains(got[2], "--nick") {
 		t.Error(got)
 	}
-	if help, _ := Help(""); len(help) != 15 || !strings.HasPrefix(help[0], "  /help [command]") {
+	if help, _ := Help(""); len(help) != 16 || !strings.HasPrefix(help[0], "  /help [command]") {
 		t.Error(help)
 	}
 }

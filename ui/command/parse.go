@@ -92,6 +92,8 @@ func run(spec Spec, args string, at At) (Action, error) {
 		return Action{Do: node.SetAway{Away: true}, Lines: []string{"you are away; /back when you return"}}, nil
 	case "back":
 		return Action{Do: node.SetAway{Away: false}, Lines: []string{"welcome back"}}, nil
+	case "resend":
+		return Action{Do: node.Resend{}}, nil
 	case "clear":
 		return Action{Clear: true}, nil
 	case "version":

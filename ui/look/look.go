@@ -28,7 +28,7 @@ type Look struct {
 type Glyphs struct {
 	Hub, Here, Away, Server     string
 	Searching, Connected, Alert string
-	Waiting, Two, Three         string // delivery of an own message
+	Waiting, Two, Three, Lost   string // delivery of an own message
 	Note, Problem, Mentioned    string
 	Down, Current, More, Dot    string
 	Bar, Rule                   string
@@ -82,7 +82,7 @@ func unicodeGlyphs() Glyphs {
 	return Glyphs{
 		Hub: "♛", Here: "●", Away: "◐", Server: "■",
 		Searching: "◌", Connected: "●", Alert: "▲",
-		Waiting: "⧗", Two: "✓", Three: "✓✓",
+		Waiting: "⧗", Two: "✓", Three: "✓✓", Lost: "✗",
 		Note: "·", Problem: "!", Mentioned: "»",
 		Down: "↓", Current: "▸", More: "…", Dot: "·",
 		Bar: "│", Rule: "─", TopLeft: "┌", TopRight: "┐", BottomLeft: "└", BottomRight: "┘",
@@ -93,7 +93,7 @@ func asciiGlyphs() Glyphs {
 	return Glyphs{
 		Hub: "^", Here: "*", Away: "-", Server: "=",
 		Searching: "?", Connected: "*", Alert: "!",
-		Waiting: ".", Two: "+", Three: "++",
+		Waiting: ".", Two: "+", Three: "++", Lost: "x",
 		Note: "-", Problem: "!", Mentioned: ">",
 		Down: "v", Current: ">", More: "~", Dot: "-",
 		Bar: "|", Rule: "-", TopLeft: "+", TopRight: "+", BottomLeft: "+", BottomRight: "+",

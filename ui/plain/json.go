@@ -57,7 +57,14 @@ type (
 	delivered struct {
 		object
 		ID     string `json:"id"`
-		Copies int    `json:"copies"` // machines that have it, this one included
+		Copies int    `json:"copies"` // machines that have it, this one included; 0: it will not be delivered
+	}
+	withdrawn struct {
+		object
+		Room   string `json:"room"`
+		Nick   string `json:"nick"`
+		Author string `json:"author"`
+		ID     string `json:"id"`
 	}
 	renamed struct {
 		object
@@ -106,6 +113,8 @@ func jsonOf(t string, e node.Event, server bool) any {
 		return s
 	case node.Delivered:
 		return delivered{object{t, "delivery"}, hex.EncodeToString(e.ID[:]), e.Copies}
+	case node.Withdrawn:
+		return withdrawn{object{t, "withdrawn"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:])}
 	case node.Renamed:
 		return renamed{object{t, "renamed"}, oneLine(e.Old), oneLine(e.New), e.ID.Fingerprint()}
 	case node.Notice:

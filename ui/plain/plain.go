@@ -119,7 +119,7 @@ type delivery struct {
 func (d *delivery) see(e node.Event) {
 	switch e := e.(type) {
 	case node.Said:
-		if e.Mine && !e.History {
+		if e.Here && !e.History {
 			if d.waiting == nil {
 				d.waiting = map[message.ID]bool{}
 			}
@@ -127,8 +127,8 @@ func (d *delivery) see(e node.Event) {
 			d.waiting[e.ID] = true
 		}
 	case node.Delivered:
-		if e.Copies > 1 {
-			d.met = true
+		d.met = d.met || e.Copies > 1
+		if e.Copies != 1 { // 0: no use waiting
 			delete(d.waiting, e.ID)
 		}
 	case node.HubChanged:

@@ -35,7 +35,7 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 	}
 	f.did = append(f.did, c)
 	if s, ok := c.(node.Say); ok {
-		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true}}
+		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true, Here: true}}
 		f.events <- m
 		if f.copyAfter > 0 {
 			time.AfterFunc(f.copyAfter, func() { f.events <- node.Delivered{ID: m.ID, Copies: 2} })
@@ -252,6 +252,26 @@ func FuzzReadLine(f *testing.F) {
 		}
 		if total != len(in) {
 			t.Errorf("%d of %d bytes seen", total, len(in))
+		}
+	})
+}
+
+// What this person says on another machine, and what cannot be delivered, is not waited for.
+func TestNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, w := io.Pipe()
+		f := &feed{events: begun()}
+		go func() {
+			f.events <- node.Said{Message: node.Message{ID: message.ID{9}, Room: "#lobby", Nick: "me", Text: "from there", Mine: true}}
+			io.WriteString(w, "one\n")
+			time.Sleep(time.Second)
+			f.events <- node.Delivered{ID: message.ID{1}}
+			w.Close()
+		}()
+		start := time.Now()
+		err := Run(t.Context(), Config{Node: f, In: in, Out: io.Discard, Linger: 5 * time.Second})
+		if took := time.Since(start); err != nil || took != time.Second {
+			t.Errorf("ended after %v with %v, want 1s and none", took, err)
 		}
 	})
 }

@@ -79,6 +79,11 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 			b = append(b, "-- "+day+"\n"...)
 		}
 		return appendLines(b, e.At, "", p.said(e))
+	case node.Withdrawn:
+		if e.Mine || p.ServerOnly {
+			return b // it was said again
+		}
+		return appendLines(b, now, "* ", fmt.Sprintf("withdrawn, for %s said two things at once: %s", oneLine(e.Nick), e.Text))
 	case node.Renamed:
 		return appendLines(b, now, "* ", fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New)))
 	case node.RealmChanged:

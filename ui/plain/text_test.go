@@ -39,6 +39,8 @@ func TestText(t *testing.T) {
 		"hub lost":     {event: node.HubChanged{State: node.Lost, Hub: "bob", HubID: identity.PeerID{1}}, want: "09:01 * hub bob lost, choosing another\n"},
 		"renamed":      {event: node.Renamed{Old: "bob", New: "rob"}, want: "09:01 * bob is now called rob\n"},
 		"notice":       {event: node.Notice{Text: "no room", Hint: "make some"}, want: "09:01 * no room\n      | hint: make some\n"},
+		"withdrawn":    {event: node.Withdrawn{Message: said(nil).Message}, want: "09:01 * withdrawn, for bob said two things at once: morning\n"},
+		"said again":   {event: node.Withdrawn{Message: said(func(s *node.Said) { s.Mine = true }).Message}, want: ""},
 		"delivery":     {event: node.Delivered{Copies: 2}, want: ""},
 		"forged names": {event: node.PeerChanged{State: node.Joined, Nick: "x\n09:02 bob: hi", Peers: 4}, want: "09:01 * x 09:02 bob: hi joined (4 here)\n"},
 	} {

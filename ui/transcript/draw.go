@@ -121,7 +121,11 @@ func (l *List) mark(e *entry) []piece {
 	sign, style := "", l.look.Dim
 	switch {
 	case e.mine && (e.live || e.pending):
-		if sign = l.delivery(e); sign != l.look.Waiting {
+		switch sign = l.delivery(e); sign {
+		case l.look.Waiting:
+		case l.look.Lost:
+			style = l.look.Bad
+		default:
 			style = l.look.Good
 		}
 	case len(e.me) > 0:
@@ -133,6 +137,8 @@ func (l *List) mark(e *entry) []piece {
 // delivery is the sign for how many machines have an own message.
 func (l *List) delivery(e *entry) string {
 	switch {
+	case e.lost:
+		return l.look.Lost
 	case e.copies >= 3 || e.copies == 2 && e.all:
 		return l.look.Three
 	case e.copies == 2:

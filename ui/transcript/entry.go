@@ -43,6 +43,7 @@ type entry struct {
 	live    bool  // said while this process ran: its delivery is worth showing
 	copies  int   // machines that have it, as far as known
 	all     bool  // there are no more machines
+	lost    bool  // it will not be delivered
 	me      []cut // where the user is named
 	moves   []move
 	count   int

@@ -57,7 +57,7 @@ func New(l *look.Look) *List {
 // not looking. It reports whether the message is new here.
 func (l *List) Add(said node.Said, me string, unseen bool) bool {
 	m := said.Message
-	if m.Mine && !said.History {
+	if m.Here && !said.History {
 		l.confirm(m)
 	}
 	if old := l.byID[m.ID]; old != nil || !Displayed(m.Kind) {
@@ -68,7 +68,7 @@ func (l *List) Add(said node.Said, me string, unseen bool) bool {
 		return true // it comes with Newest
 	}
 	e := fromMessage(m, me)
-	e.live = !said.History
+	e.live = !said.History && m.Here
 	at := l.insert(e, said.History)
 	if !l.follow && !m.Mine && at > l.index(l.anchor) {
 		l.below++
@@ -217,9 +217,27 @@ func (l *List) Deliver(d node.Delivered) bool {
 	if e == nil {
 		return false
 	}
-	e.copies, e.all, e.live = max(e.copies, d.Copies), d.All, true
+	e.copies, e.all, e.live, e.lost = max(e.copies, d.Copies), d.All, true, d.Copies == 0
 	e.drawn = drawn{}
 	return true
+}
+
+// Withdraw takes a message away.
+func (l *List) Withdraw(id message.ID) {
+	e := l.byID[id]
+	if e == nil {
+		return
+	}
+	i := l.index(e)
+	l.release(e, i)
+	l.entries = slices.Delete(l.entries, i, i+1)
+	delete(l.byID, id)
+	if l.unread == e {
+		l.unread = nil
+		if i < len(l.entries) {
+			l.unread = l.entries[i]
+		}
+	}
 }
 
 // Clear empties the list; what was there comes back by scrolling up.

@@ -220,7 +220,7 @@ func TestOwnLines(t *testing.T) {
 	l.Pend(start, me, node.Say{Text: "waves", Action: true})
 	see("    ⧗ one\n    ⧗ one", "⧗ alice waves")
 	m := msg(1, "one")
-	m.Mine, m.Nick, m.Author = true, "alice", me.ID
+	m.Mine, m.Here, m.Nick, m.Author = true, true, "alice", me.ID
 	l.Add(node.Said{Message: m}, "alice", false)
 	if len(l.entries) != 3 || l.pending != 2 {
 		t.Errorf("%d entries, %d pending", len(l.entries), l.pending)
@@ -238,6 +238,20 @@ func TestOwnLines(t *testing.T) {
 	if len(l.entries) != 1 || l.pending != 0 {
 		t.Errorf("%d entries, %d pending", len(l.entries), l.pending)
 	}
+	// What was ticked and is stranded by a fork loses its tick, whatever its look before; said again it goes.
+	l.Deliver(node.Delivered{ID: m.ID})
+	see(" ✗ one")
+	l.Withdraw(m.ID)
+	l.Withdraw(m.ID)
+	if len(l.entries) != 0 || l.byID[m.ID] != nil {
+		t.Errorf("%d entries", len(l.entries))
+	}
+	// What was said on another machine of this person's has no sign either: that machine counts.
+	there := msg(2, "there")
+	there.Mine, there.Author = true, me.ID
+	l.Add(node.Said{Message: there}, "alice", false)
+	see("      there")
+	l.Withdraw(there.ID)
 	// What was said in an earlier run has no sign: nobody counts its copies any more.
 	old := msg(0, "old")
 	old.Mine, old.Author = true, me.ID
@@ -397,5 +411,37 @@ func BenchmarkAddAndDraw(b *testing.B) {
 		l.Add(node.Said{Message: msg(n, "a line of an ordinary length, as people write them")}, "alice", false)
 		l.Draw(s, 0, 0, 80, 24)
 		n++
+	}
+}
+
+// A withdrawn line leaves the view where it was: at the line that was on top, or the one before where it was that.
+func TestWithdraw(t *testing.T) {
+	l := newList()
+	l.Resize(40, 4)
+	for n := range 20 {
+		l.Add(node.Said{Message: msg(n, fmt.Sprint("line ", n))}, "alice", n == 15)
+	}
+	l.Scroll(-8)
+	top, _ := l.top()
+	above, at := l.entries[top-1], l.entries[top]
+	l.Withdraw(l.entries[top+2].id)
+	if l.follow || l.anchor != at {
+		t.Error("the view moved")
+	}
+	l.Withdraw(at.id)
+	if l.follow || l.anchor != above {
+		t.Error("the view did not go to the line before")
+	}
+	unread := l.unread
+	after := l.entries[l.index(unread)+1]
+	l.Withdraw(unread.id)
+	if l.unread != after {
+		t.Error("the line of what is new went with the first of it")
+	}
+	for len(l.entries) > 0 {
+		l.Withdraw(l.entries[0].id)
+	}
+	if !l.follow || l.unread != nil {
+		t.Error("an empty list does not follow")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/node/identity"
 	"earshot/node/message"
 	"earshot/node/nodetest"
 )
@@ -30,6 +32,7 @@ const Lobby = "#" + message.Lobby
 type Instance struct {
 	*node.Node
 	Name    string // the host's, and the nick where the Config gives none
+	config  node.Config
 	t       testing.TB
 	lan     *nodetest.LAN
 	host    *nodetest.Host
@@ -64,7 +67,7 @@ func Start(t testing.TB, lan *nodetest.LAN, host string, c node.Config) *Instanc
 	if c.Dir == "" {
 		c.Dir = filepath.Join(c.HostDir, c.Nick)
 	}
-	c.Net = i.process
+	c.Net, i.config = i.process, c
 	n, err := node.New(c)
 	if err != nil {
 		t.Fatalf("start %s: %v", host, err)
@@ -85,6 +88,29 @@ func Start(t testing.TB, lan *nodetest.LAN, host string, c node.Config) *Instanc
 		func(s [8]byte, at []netip.AddrPort) { n.Found(s, at) }, func(s [8]byte) { n.Gone(s) })
 	t.Cleanup(i.end)
 	return i
+}
+
+// Clone starts a copy of a process on another host: its disk, and what it has in memory, as of a virtual machine that is copied while it runs; with the same session, or
+// with one of its own. What the process said must be on its disk.
+func (i *Instance) Clone(host string, sameSession bool) *Instance {
+	i.t.Helper()
+	c := i.config
+	c.HostDir = i.t.TempDir()
+	dir, err := filepath.Rel(i.config.HostDir, i.config.Dir)
+	if err == nil {
+		err = os.CopyFS(c.HostDir, os.DirFS(i.config.HostDir))
+	}
+	if err == nil {
+		err = os.Chmod(filepath.Join(c.HostDir, dir, "identity.key"), 0o600)
+	}
+	if err != nil {
+		i.t.Fatalf("copy %s: %v", i.Name, err)
+	}
+	c.Dir, c.Copied = filepath.Join(c.HostDir, dir), i.Memory()
+	if !sameSession {
+		c.Copied.Session = identity.Session{}
+	}
+	return Start(i.t, i.lan, host, c)
 }
 
 func (i *Instance) collect(events <-chan node.Event) {

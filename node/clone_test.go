@@ -1,0 +1,161 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/instance"
+)
+
+// linked waits until all are at one hub, whoever they are.
+func linked(t *testing.T, within time.Duration, all ...*instance.Instance) {
+	t.Helper()
+	instance.Until(t, within, "all are at one hub", func() bool {
+		hub := all[0].Snapshot().Hub.HubID
+		return !slices.ContainsFunc(all, func(i *instance.Instance) bool {
+			s := i.Snapshot().Hub
+			return s.HubID != hub || s.State != node.Serving && s.State != node.Linked
+		})
+	})
+}
+
+// noticed is what an instance was given notice of since its event number from.
+func noticed(i *instance.Instance, from int) (texts []string) {
+	for _, e := range i.Events()[from:] {
+		if n, ok := e.(node.Notice); ok {
+			texts = append(texts, n.Text)
+		}
+	}
+	return texts
+}
+
+// outcome is what was told of a line: how far it was said to be, and whether it was taken back.
+func outcome(i *instance.Instance, text string) (said int, copies []int, withdrawn int) {
+	ids := map[message.ID]bool{}
+	for _, e := range i.Events() {
+		switch e := e.(type) {
+		case node.Said:
+			if e.Text == text {
+				ids[e.ID] = true
+				said++
+			}
+		case node.Delivered:
+			if ids[e.ID] {
+				copies = append(copies, e.Copies)
+			}
+		case node.Withdrawn:
+			if ids[e.ID] {
+				withdrawn++
+			}
+		}
+	}
+	return said, copies, withdrawn
+}
+
+func resend(t *testing.T, i *instance.Instance) {
+	t.Helper()
+	if err := i.Do(context.Background(), node.Resend{}); err != nil {
+		t.Errorf("%s says it again: %v", i.Name, err)
+	}
+}
+
+// A virtual machine is copied while it runs, and both go on with the same logs. What they say at the same time is delivered to nobody; both are told so, once, and say it
+// again; from then on they are one person in two places.
+func TestRunningMachineIsCopied(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "bob", "carol", "alice")
+		instance.Meet(t, 5*time.Second, all...)
+		alice := all[2]
+		alice.Say("before")
+		same(t, time.Second, 1, all...)
+		build := func(i *instance.Instance, text string) {
+			if err := i.Do(context.Background(), node.Say{Room: "#build", Text: text}); err != nil {
+				t.Error(err)
+			}
+		}
+		build(alice, "before")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		clone := alice.Clone("clone", false)
+		linked(t, 5*time.Second, append(all, clone)...)
+		time.Sleep(3 * time.Second)
+		all = append(all, clone)
+		same(t, time.Second, 1, all...)
+		from := []int{len(alice.Events()), len(clone.Events())}
+
+		alice.Say("on the left")
+		clone.Say("on the right")
+		alice.Say("and more on the left")
+		time.Sleep(2 * time.Second)
+		same(t, time.Second, 1, all[:2]...)
+		for k, i := range []*instance.Instance{alice, clone} {
+			want := []string{"2 lines of yours were not delivered: a copy of this machine said something else at the same time", "a line of yours was not delivered: a copy of this machine said something else at the same time"}[k]
+			if got := noticed(i, from[k]); !slices.Equal(got, []string{want}) {
+				t.Errorf("%s was told %q, want %q once", i.Name, got, want)
+			}
+		}
+		for _, c := range []struct {
+			i    *instance.Instance
+			text string
+		}{{alice, "on the left"}, {alice, "and more on the left"}, {clone, "on the right"}} {
+			if said, copies, withdrawn := outcome(c.i, c.text); said != 1 || withdrawn != 0 || len(copies) == 0 || copies[len(copies)-1] != 0 {
+				t.Errorf("%s: %q was told %d times, is on %v disks, withdrawn %d times", c.i.Name, c.text, said, copies, withdrawn)
+			}
+		}
+		for _, i := range all[:2] {
+			for _, text := range []string{"on the left", "on the right", "and more on the left"} {
+				if said, _, withdrawn := outcome(i, text); said != withdrawn {
+					t.Errorf("%s was told %q %d times, and %d times that it does not count", i.Name, text, said, withdrawn)
+				}
+			}
+		}
+
+		from = []int{len(alice.Events()), len(clone.Events())}
+		build(alice, "on the left") // the log of this room has not shown yet that both write it
+		build(clone, "on the right")
+		resend(t, alice)
+		resend(t, clone)
+		for n := range 5 {
+			alice.Say(fmt.Sprint("left ", n))
+			clone.Say(fmt.Sprint("right ", n))
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(3 * time.Second)
+		first := all[0].Lines(instance.Lobby)
+		if len(first) != 14 {
+			t.Errorf("%q, want 14 lines", first)
+		}
+		for k, i := range all {
+			if got := i.Lines(instance.Lobby); !slices.Equal(got, first) {
+				t.Errorf("%s shows %q, and %s %q", i.Name, got, all[0].Name, first)
+			}
+			if k >= 2 && len(noticed(i, from[k-2])) > 0 {
+				t.Errorf("%s was told %q", i.Name, noticed(i, from[k-2]))
+			}
+		}
+		for _, c := range []struct {
+			i    *instance.Instance
+			text string
+		}{{alice, "on the left"}, {clone, "on the right"}} {
+			if said, copies, withdrawn := outcome(c.i, c.text); said != 2 || withdrawn != 1 || copies[len(copies)-1] < 3 {
+				t.Errorf("%s: %q was told %d times, is on %v disks, withdrawn %d times", c.i.Name, c.text, said, copies, withdrawn)
+			}
+		}
+		for _, i := range all {
+			if got := i.Lines("#build"); len(got) != 3 {
+				t.Errorf("%s shows %q in the other room", i.Name, got)
+			}
+		}
+		if err := alice.Do(context.Background(), node.Resend{}); err == nil || !strings.Contains(err.Error(), "nothing to say again") {
+			t.Errorf("a second time: %v", err)
+		}
+	})
+}
