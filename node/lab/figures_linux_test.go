@@ -18,7 +18,7 @@ import (
 	"earshot/node/lab"
 )
 
-var figures = flag.Int("figures", 0, "how many times TestFigures measures each switch of the hub; 0: it is skipped, for it only reports")
+var figures = flag.Int("figures", 0, "how many times TestFigures measures each switch of the hub; 0: it is skipped, for it only reports; each takes about 45 s: mind -timeout")
 
 // A series is one row of the report.
 type series struct {
@@ -97,6 +97,7 @@ func TestFigures(t *testing.T) {
 	late := row("  the same in the 100 ms after the hub is terminated")
 	cut := row("hub's cable pulled: the other four with a new hub")
 	healed := row("cable back: all five with one hub")
+	joined := row("three and two joined: all five with one hub")
 	theirs := row("memberlist's defaults, one of five killed: the last is told")
 	l := lab.New(t, hosts)
 	launch := func(i int) *lab.Process {
@@ -131,6 +132,14 @@ func TestFigures(t *testing.T) {
 		began = time.Now()
 		l.Heal(i + 1)
 		healed.add(switched(t, l, "one hub after the cable is back", began, all, nil))
+
+		settled(t, l, all)
+		l.Split([]int{1, 2, 3}, []int{4, 5})
+		settled(t, l, all[:3])
+		settled(t, l, all[3:])
+		began = time.Now()
+		l.Join()
+		joined.add(switched(t, l, "one hub after three and two are joined", began, all, nil))
 
 		hub = settled(t, l, all)
 		i, _ = act(handed, hub, func() { hub.Signal(syscall.SIGTERM) })
@@ -187,14 +196,16 @@ func TestIdleFigures(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			l := lab.New(t, n)
 			var all []*lab.Process
+			began := time.Now()
 			for i := 1; i <= n; i++ {
 				all = append(all, start(l, i))
 			}
+			t.Logf("%d hosts started at once: with one hub after %v", n, switched(t, l, "one hub at the start", began, all, nil).Round(time.Millisecond))
 			together(t, l, 8*soon, all...)
 			<-time.After(rest) // the start's announcements are over
 			hub := hubOf(all)
 			cpu, in, out := make([]time.Duration, n), make([]int, n), make([]int, n)
-			began := time.Now()
+			began = time.Now()
 			for i, p := range all {
 				cpu[i] = p.CPU()
 				in[i], out[i] = l.Host(i + 1).Traffic()
