@@ -79,7 +79,6 @@ func (a *app) said(e node.Said) bool {
 }
 
 func (a *app) hub(e node.HubChanged) {
-	before := a.seen
 	a.seen = e
 	a.stale = true
 	defer func() {
@@ -99,16 +98,11 @@ func (a *app) hub(e node.HubChanged) {
 		text = "connected to " + cell.Line(e.Hub) + " again"
 	case e.State == node.Linked && e.Hub != "":
 		text = cell.Line(e.Hub) + " is now the hub"
-	case e.State == node.Lost && before.State != node.Lost:
-		text = cell.Line(command.Standing(node.Snapshot{Hub: e, Me: a.snapshot.Me}))
-	}
-	if text == "" {
+	default: // that it was lost the status line says, for as long as it is so: mostly a blink
 		return
 	}
 	a.here().list.Event(a.now(), text)
-	if e.State != node.Lost {
-		a.tell(a.look.Hub+" "+text, hubFlash)
-	}
+	a.tell(a.look.Hub+" "+text, hubFlash)
 }
 
 func (a *app) peer(e node.PeerChanged) {
