@@ -79,6 +79,7 @@ func (a *app) said(e node.Said) bool {
 }
 
 func (a *app) hub(e node.HubChanged) {
+	before := a.seen
 	a.seen = e
 	a.stale = true
 	defer func() {
@@ -98,11 +99,16 @@ func (a *app) hub(e node.HubChanged) {
 		text = "connected to " + cell.Line(e.Hub) + " again"
 	case e.State == node.Linked && e.Hub != "":
 		text = cell.Line(e.Hub) + " is now the hub"
-	default: // that it was lost the status line says, for as long as it is so: mostly a blink
+	case e.State == node.Lost && before.State != node.Lost:
+		text = cell.Line(command.Standing(node.Snapshot{Hub: e, Me: a.snapshot.Me}))
+	}
+	if text == "" {
 		return
 	}
 	a.here().list.Event(a.now(), text)
-	a.tell(a.look.Hub+" "+text, hubFlash)
+	if e.State != node.Lost {
+		a.tell(a.look.Hub+" "+text, hubFlash)
+	}
 }
 
 func (a *app) peer(e node.PeerChanged) {

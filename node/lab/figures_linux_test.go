@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -185,91 +184,6 @@ func chat(t *testing.T, all []*lab.Process, name string) (longest time.Duration)
 		}
 	}
 	return longest
-}
-
-// TestLineFigures measures how long lines take to another's screen while the hub changes: two members type one every 5 ms each.
-func TestLineFigures(t *testing.T) {
-	if *figures == 0 {
-		t.Skip("only reports; -figures N measures")
-	}
-	const hosts = 5
-	l := lab.New(t, hosts)
-	var report [6]*series
-	for i, what := range []string{"a server takes over", "the server is terminated", "the hub is killed -9"} {
-		report[2*i] = &series{what: "slowest line before " + what}
-		report[2*i+1] = &series{what: "slowest line while " + what}
-	}
-	t.Cleanup(func() {
-		for _, s := range report {
-			t.Log(s)
-		}
-	})
-	for n := range *figures {
-		var all []*lab.Process
-		for i := 1; i < hosts; i++ {
-			all = append(all, start(l, i))
-		}
-		hub := settled(t, l, all)
-		var server *lab.Process
-		switches := func(i int, readers []*lab.Process, act func(), done func() bool) {
-			name := fmt.Sprint(n, ".", i)
-			before, during := typed(t, l, name, others(readers, hub)[:2], readers, act, done)
-			report[2*i].add(before)
-			report[2*i+1].add(during)
-			t.Logf("%s: %v before, %v after", name, before, during)
-		}
-		switches(0, all, func() { server = start(l, hosts, "--server-only") }, func() bool {
-			return server != nil && hubOf(append(slices.Clone(all), server)) == server
-		})
-		hub = server
-		settled(t, l, append(slices.Clone(all), server))
-		switches(1, all, func() { server.Signal(syscall.SIGTERM) }, func() bool { return hubOf(all) != nil })
-		server.Stop()
-		hub = settled(t, l, all)
-		rest := others(all, hub)
-		switches(2, rest, hub.Kill, func() bool { return hubOf(rest) != nil })
-		for _, p := range rest {
-			p.Kill()
-		}
-	}
-}
-
-// typed has two type until half a second after the act is done, and returns the longest that a line took to the last of the readers, before the act and from then on.
-func typed(t *testing.T, l *lab.Lab, name string, two, readers []*lab.Process, act func(), done func() bool) (before, during time.Duration) {
-	t.Helper()
-	const warm = 100 // lines of each before the act, and after it is done
-	at := map[string]time.Time{}
-	acted := time.Time{}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for i, left := 0, warm; left > 0; i++ {
-		if i == warm {
-			acted = time.Now()
-			act()
-		}
-		for k, p := range two {
-			text := fmt.Sprintf("%s.%d %d", name, k, i)
-			at[text] = time.Now()
-			p.Send(text)
-		}
-		if i > 2*warm && done() {
-			left--
-		}
-		<-tick.C
-	}
-	haveAll(t, l, slices.Collect(maps.Keys(at)), readers...)
-	for _, p := range readers {
-		for _, e := range p.Events() {
-			switch sent, ok := at[e.Text]; {
-			case !ok || e.Kind != "message" || e.Mine:
-			case sent.Before(acted.Add(-50 * time.Millisecond)):
-				before = max(before, e.Seen.Sub(sent))
-			default:
-				during = max(during, e.Seen.Sub(sent))
-			}
-		}
-	}
-	return before, during
 }
 
 // TestIdleFigures measures what hosts that say nothing cost.

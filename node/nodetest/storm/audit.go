@@ -80,6 +80,9 @@ func (w *world) audit() {
 				continue // its own disk is the last to have it
 			}
 			delete(r.ticks, id)
+			if !r.copied.IsZero() {
+				continue // what its copy says may have ended the log since
+			}
 			machines := map[string]bool{}
 			for _, h := range w.hosts {
 				if h.held[key.Log] >= key.Seq || h.lost[key.Log] >= key.Seq {

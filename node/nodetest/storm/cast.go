@@ -18,6 +18,7 @@ import (
 // A host is a profile on a machine and the process that uses it.
 type host struct {
 	name     string
+	profile  string // the folder of it; a copied machine has the name of the first
 	machine  string // on the network; two profiles may share one, and its disk
 	config   node.Config
 	disk     *disk.Disk
@@ -113,13 +114,17 @@ func (w *world) cast(rng *rand.Rand) {
 		}
 		w.prologue(time.Duration(20+rng.IntN(80)) * time.Hour)
 	}
+	for _, h := range w.hosts {
+		c := h.config
+		w.logf("== %s: server %v, never hub %v, no history %v, keeps %d days, wrong clock %v", h, c.ServerOnly, c.NeverHub, c.NoHistory, h.keeps(), h.wrong(w))
+	}
 	if w.has(rng, "midnight", 4) {
 		time.Sleep(day - time.Duration(time.Now().UnixNano()%int64(day)) - w.c.Length/2)
 	}
 }
 
 func (w *world) add(name string) *host {
-	h := &host{name: name, machine: name, config: node.Config{Network: w.net}, disk: disk.Under(w.t, filepath.Join(w.dir, name))}
+	h := &host{name: name, profile: name, machine: name, config: node.Config{Network: w.net}, disk: disk.Under(w.t, filepath.Join(w.dir, name))}
 	h.config.Clock = h.now
 	h.dir = w.newDir(h)
 	w.hosts = append(w.hosts, h)
@@ -138,11 +143,11 @@ func (w *world) byHand(h *host, others ...*host) {
 
 // twins makes one person of two: the profile was copied to another machine.
 func (w *world) twins(a, b *host) {
-	key := filepath.Join(a.name, "identity.key")
-	if _, err := identity.Load(filepath.Join(a.dir, a.name)); err != nil {
+	key := filepath.Join(a.profile, "identity.key")
+	if _, err := identity.Load(filepath.Join(a.dir, a.profile)); err != nil {
 		w.t.Fatal(err)
 	}
-	w.copyFile(filepath.Join(a.dir, key), filepath.Join(b.dir, b.name, filepath.Base(key)))
+	w.copyFile(filepath.Join(a.dir, key), filepath.Join(b.dir, b.profile, filepath.Base(key)))
 	w.logf("== %s and %s are one person", a.name, b.name)
 }
 

@@ -139,8 +139,9 @@ func (w *world) settle(after string) {
 	if !w.until(equal, "all the same lines", func() bool { return w.same(all) }) {
 		w.differences(all)
 	}
-	w.until(settled, "everything ticked", func() bool { return len(w.unticked()) == 0 })
-	for _, s := range w.unticked() {
+	var missing []string
+	w.until(settled, "everything ticked", func() bool { missing = w.unticked(); return len(missing) == 0 })
+	for _, s := range missing {
 		w.errorf("%s", s)
 	}
 	w.sleep(time.Until(calm.Add(oneHub)))
@@ -298,6 +299,9 @@ func (w *world) unticked() (missing []string) {
 		for _, e := range r.Events() {
 			switch e := e.(type) {
 			case node.Delivered:
+				if e.Copies == 0 && !r.copied.IsZero() {
+					continue // stranded by the copy
+				}
 				if e.Copies < copies[e.ID] {
 					w.errorf("%s: fewer copies than before of %x: %d after %d", h.name, e.ID, e.Copies, copies[e.ID])
 				}
@@ -308,7 +312,7 @@ func (w *world) unticked() (missing []string) {
 		}
 		r.mu.Lock()
 		for _, text := range r.accepted {
-			if n := copies[ids[text]]; n < min(enough, machines) && !(all[ids[text]] && n >= 2) {
+			if n := copies[ids[text]]; n < min(enough, machines) && !(all[ids[text]] && n >= 2) && !w.lines[text].stranded() {
 				missing = append(missing, fmt.Sprintf("%s is on %d disks, it says, of %d", text, n, machines))
 			}
 		}
@@ -359,8 +363,8 @@ func (w *world) shows(h *host, said map[message.ID]*line) {
 		ids[m.ID], seen[m.Text] = true, true
 		w.stamped(l, m)
 		order := any(l.by)
-		if l.by.host.wrong(w) {
-			order = m.Key.Log // another begins where the clock jumps
+		if l.by.host.wrong(w) || len(w.wrong) > 1 {
+			order = m.Key.Log // another begins where a clock jumps, and two that are wrong may outvote one
 		}
 		n := number(m.Text)
 		if before, ok := last[order]; ok && n < before {
@@ -379,14 +383,14 @@ func (w *world) shows(h *host, said map[message.ID]*line) {
 				if !ok || d.Copies < 2 || ids[d.ID] {
 					continue
 				}
-				if l := said[d.ID]; l == nil || l.day == 0 || l.day >= horizon {
+				if l := said[d.ID]; l == nil || (l.day == 0 || l.day >= horizon) && !l.stranded() {
 					w.errorf("%s lost %x (%v) of %s%d, which was on %d disks", i.Name, d.ID, l, o.name, r.n, d.Copies)
 				}
 			}
 		}
 	}
 	for _, l := range w.lines {
-		if l.must && !seen[l.text] && !(w.c.Open && l.by.ended) && (l.day == 0 || l.day >= horizon) {
+		if l.must && !seen[l.text] && !(w.c.Open && l.by.ended) && (l.day == 0 || l.day >= horizon) && !l.stranded() {
 			w.errorf("%s lacks %s, which was on its author's disk", i.Name, l.text)
 		}
 	}
@@ -453,7 +457,11 @@ func (w *world) complete(i *instance.Instance, page []node.Message) {
 
 // events checks what one process told: nothing twice, and each author's lines in order.
 func (w *world) events(r *run) {
-	seen, last := map[string]bool{}, map[message.LogID]int{} // a day's log is told after a newer one's where it is fetched
+	type part struct {
+		log message.LogID // a day's is told after a newer one's where it is fetched
+		by  *run          // and a copied machine goes on with those of the first
+	}
+	seen, last := map[string]bool{}, map[part]int{}
 	for _, e := range r.events() {
 		s, ok := e.(node.Said)
 		if !ok {
@@ -467,10 +475,11 @@ func (w *world) events(r *run) {
 			w.errorf("%s%d told %q, which nobody said", r.host.name, r.n, s.Text)
 			continue
 		}
-		if n := number(s.Text); n < last[s.Key.Log] {
-			w.errorf("%s%d told %q after number %d", r.host.name, r.n, s.Text, last[s.Key.Log])
+		p := part{s.Key.Log, w.lines[s.Text].by}
+		if n := number(s.Text); n < last[p] {
+			w.errorf("%s%d told %q after number %d", r.host.name, r.n, s.Text, last[p])
 		} else {
-			last[s.Key.Log] = n
+			last[p] = n
 		}
 	}
 }

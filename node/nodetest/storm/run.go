@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"testing/synctest"
 	"time"
 
 	"earshot/node"
+	"earshot/node/identity"
 	"earshot/node/message"
 	"earshot/node/nodetest/instance"
 )
@@ -27,6 +29,7 @@ type run struct {
 	ended  bool
 	full   bool // its disk was, once
 	frozen bool
+	copied time.Time // when its machine was copied, or became a copy; zero: it was not
 	// of audit
 	audited int
 	keys    map[message.ID]node.Key
@@ -44,8 +47,9 @@ type line struct {
 	by    *run
 	must  bool // it must be everywhere in the end
 	since time.Time
-	day   int  // since 1970, of one from the prologue
-	calm  bool // said when all were together
+	at    time.Time // when it was given to be said
+	day   int       // since 1970, of one from the prologue
+	calm  bool      // said when all were together
 }
 
 func (l *line) String() string {
@@ -62,7 +66,7 @@ func (w *world) start(h *host) *run {
 	r := &run{host: h, n: len(h.runs), said: make(chan string, 1<<10), done: make(chan struct{}),
 		keys: map[message.ID]node.Key{}, ticks: map[message.ID]int{}, times: map[string][2]time.Time{}}
 	c := h.config
-	c.HostDir, c.Dir, c.Nick = h.dir, filepath.Join(h.dir, h.name), h.name
+	c.HostDir, c.Dir, c.Nick = h.dir, filepath.Join(h.dir, h.profile), h.profile
 	c.Log = slog.New(&tracer{w: w, name: fmt.Sprintf("%s%d", h.name, r.n)})
 	h.disk.Slow(0)
 	r.Instance = instance.Start(w.t, w.lan, h.machine, c)
@@ -90,7 +94,7 @@ func (r *run) say(w *world) {
 			n++
 		}
 	}
-	l := &line{text: fmt.Sprintf("%s.%d.%d", r.host.name, r.n, n), by: r, calm: w.together}
+	l := &line{text: fmt.Sprintf("%s.%d.%d", r.host.name, r.n, n), by: r, at: time.Now(), calm: w.together}
 	w.lines[l.text] = l
 	r.said <- l.text
 }
@@ -217,6 +221,54 @@ func (w *world) fill(h *host, long time.Duration) {
 			o.disk.Fill(false)
 		}
 	})
+}
+
+// copyMachine copies a virtual machine while it runs, with what it has in memory: two go on with the same logs. The copy has a session of its own: two of one session fight for
+// the one place that the hub and the roster have for it, until one of them is started again.
+func (w *world) copyMachine(h *host) {
+	r := h.up()
+	if r == nil || r.frozen || len(w.mates(h)) > 1 || h.config.NoHistory {
+		return
+	}
+	w.sleep(200 * time.Millisecond) // what is not on disk yet is in the memory that cannot be copied here
+	synctest.Wait()
+	if r.full || len(r.said) > 0 || !r.toldAll() {
+		return
+	}
+	c := w.add(h.name + "'")
+	c.profile, c.old = h.profile, h.old
+	copyDir(w.t, h.dir, c.dir)
+	config := h.config
+	config.Clock, config.Copied = c.now, r.Memory()
+	config.Copied.Session = identity.Session{}
+	c.config = config
+	c.clock.Store(h.clock.Load())
+	w.logf("== %s is a copy of %s", c.name, h.name)
+	x := w.start(c)
+	c.config.Copied = node.Memory{} // the next process is one like any other
+	r.copied, x.copied = time.Now(), time.Now()
+}
+
+// toldAll reports whether all that a process took to be said is on its disk, so that it is told.
+func (r *run) toldAll() bool {
+	heard := r.Heard(instance.Lobby)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !slices.ContainsFunc(r.accepted, func(text string) bool { return !slices.Contains(heard, text) })
+}
+
+// stranded reports whether a line was lost to a copy of its author's machine, which the author was told, if it lived.
+func (l *line) stranded() bool {
+	if l.by.copied.IsZero() || l.at.Before(l.by.copied) {
+		return false
+	}
+	lost := map[message.ID]bool{} // told before it is known to be said, perhaps
+	for _, e := range l.by.events() {
+		if d, ok := e.(node.Delivered); ok {
+			lost[d.ID] = d.Copies == 0
+		}
+	}
+	return l.by.ended || slices.ContainsFunc(l.by.events(), func(e node.Event) bool { s, ok := e.(node.Said); return ok && s.Text == l.text && lost[s.ID] })
 }
 
 // freeze stops a process for a while.

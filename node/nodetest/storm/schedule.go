@@ -61,10 +61,10 @@ var faults = []struct {
 const repairs = 4
 
 // traits are the families of what a storm has from its beginning, or once.
-var traits = []string{"server", "never", "forgetful", "byhand", "twins", "flat", "clock", "keep", "midnight", "wipe", "restore", "lull"}
+var traits = []string{"server", "never", "forgetful", "byhand", "twins", "flat", "clock", "keep", "midnight", "wipe", "restore", "copy", "lull"}
 
 // Families are what Config.Only may name. Some traits: forgetful, one keeps no history; byhand, discovery does not reach one; twins, two machines are one person's; flat,
-// two profiles share a machine; keep, they keep history for different times; lull, what holds in each part of a broken network is checked, too.
+// two profiles share a machine; keep, they keep history for different times; copy, a virtual machine is copied while it runs; lull, what holds in each part of a broken network is checked, too.
 func Families() (names []string) {
 	for _, f := range faults[repairs:] {
 		names = append(names, f.do)
@@ -162,6 +162,9 @@ func (w *world) schedule(rng *rand.Rand) []Step {
 			victim = rng.IntN(hosts)
 			steps = append(steps, Step{At: at / 2, Do: "snapshot", Host: victim}, Step{At: at, Do: "restore", Host: victim})
 		}
+	}
+	if w.has(rng, "copy", 6) {
+		steps = append(steps, Step{At: time.Duration(rng.Int64N(int64(length))), Do: "copy", Host: rng.IntN(hosts)})
 	}
 	if w.has(rng, "lull", 2) {
 		steps = append(steps, Step{At: time.Duration(rng.Int64N(int64(length))), Do: "lull"})

@@ -242,6 +242,8 @@ func (w *world) step(s Step) {
 		}
 	case "jump":
 		w.jump(s.N)
+	case "copy":
+		w.copyMachine(h)
 	case "lull":
 		w.lull()
 	case "snapshot":
