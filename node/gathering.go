@@ -58,9 +58,10 @@ type gatherings struct {
 	alone   *gathering // nil in a closed network
 	earlier *gathering // open only while alone is current
 	known   []knownRealm
-	since   time.Time // when this machine came to the network it is at
-	left    time.Time // when it left the realm that earlier is; zero: in an earlier process
-	spoke   []message.Nonce
+	since   time.Time       // when this machine came to the network it is at
+	left    time.Time       // when it left the realm that earlier is; zero: in an earlier process
+	spoke   []message.Nonce // of the logs in which all is since then
+	past    []message.Nonce // of this process's other logs
 	stay    stay
 	version uint64 // counts changes of current
 	mended  time.Time
@@ -120,7 +121,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	if nonce, ok := g.copied[r]; ok && !alone {
 		at.author.Assume(nonce)
 	}
-	g.spoke = append(g.spoke, at.author.Nonce())
+	g.noteLocked(at)
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
 		Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
 	go func() {
@@ -155,6 +156,7 @@ func (g *gatherings) mend(at *gathering) error {
 		return at.err
 	}
 	g.log.Error("the history is damaged", "err", at.err)
+	g.noteLocked(at)
 	next, err := g.start(at.realm, at.alone)
 	if err != nil {
 		g.broken(errors.Join(at.err, err))
@@ -191,6 +193,10 @@ func (g *gatherings) now() (*gathering, uint64) {
 func (g *gatherings) shown() []*gathering {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	return g.shownLocked()
+}
+
+func (g *gatherings) shownLocked() []*gathering {
 	list := []*gathering{g.current}
 	for _, at := range []*gathering{g.alone, g.earlier} {
 		if at != nil && at != g.current {
@@ -244,7 +250,8 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 	if g.network.Closed() || r == (identity.Realm{}) {
 		return nil, nil, exchange.ErrRealm
 	}
-	since := g.since
+	g.noteLocked(old)
+	spoke, since := g.spoke, g.since
 	if next = g.earlier; next == nil || next.realm != r {
 		if next, err = g.start(r, false); err != nil {
 			return nil, nil, err
@@ -254,13 +261,10 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 			return nil, nil, err
 		}
 		if !g.left.IsZero() {
-			since = g.left
+			spoke, since = slices.Concat(g.past, g.spoke), g.left
 		}
 	}
-	if nonce := old.author.Nonce(); !slices.Contains(g.spoke, nonce) { // a corrected clock begins another
-		g.spoke = append(g.spoke, nonce)
-	}
-	for _, nonce := range g.spoke {
+	for _, nonce := range spoke {
 		if _, err := next.journal.Reoffer(old.journal, nonce, uint64(since.UnixMilli())<<16); err != nil {
 			g.log.Warn("cannot take along what was said", "err", err)
 		}
@@ -277,11 +281,30 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 	return next, left, nil
 }
 
-// arrived: this machine may be at another network from now on. What was said before stays where it was said.
-func (g *gatherings) arrived() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// arriveLocked: this machine may be at another network from now on. What was said before stays where it was said: in logs of its own, for a log goes along whole.
+func (g *gatherings) arriveLocked() {
+	if g.network.Closed() {
+		return
+	}
 	g.since, _ = g.clock.Now()
+	open := g.shownLocked()
+	for _, at := range open {
+		g.noteLocked(at)
+	}
+	g.past, g.spoke = append(g.past, g.spoke...), nil
+	for _, at := range open {
+		at.author.Renew(at.author.Nonce())
+		g.noteLocked(at)
+	}
+}
+
+// noteLocked takes note of the nonces with which at's author spoke: a corrected clock begins another, and so does a fork.
+func (g *gatherings) noteLocked(at *gathering) {
+	for _, nonce := range at.author.Nonces() {
+		if !slices.Contains(g.spoke, nonce) && !slices.Contains(g.past, nonce) {
+			g.spoke = append(g.spoke, nonce)
+		}
+	}
 }
 
 // depart goes back to being alone: this machine is in another place, and nobody of the old one is here.

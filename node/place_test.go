@@ -110,13 +110,14 @@ func TestCarriedToACafe(t *testing.T) {
 					time.Sleep(2 * time.Second)
 				}
 				plug(lan, laptop)
+				laptop.Say("is anybody here?")
 				if stranger == nil {
 					stranger = instance.Start(t, lan, "stranger", node.Config{})
 				}
 				instance.Meet(t, 30*time.Second, laptop, stranger)
 				laptop.Say("hello café")
-				instance.Until(t, 5*time.Second, "the stranger hears it", func() bool {
-					return len(stranger.Lines(instance.Lobby)) > 0
+				instance.Until(t, 5*time.Second, "the stranger hears what is said there", func() bool {
+					return len(stranger.Lines(instance.Lobby)) >= 2
 				})
 				time.Sleep(10 * time.Second)
 				for _, l := range stranger.Lines(instance.Lobby) {

@@ -332,7 +332,6 @@ func (s *seat) quit() {
 // moved: the addresses of this machine changed; again: not for the first time.
 func (s *seat) moved(again bool) {
 	if again {
-		s.node.gather.arrived()
 		s.mu.Lock()
 		s.strange, s.movedAt = true, time.Now()
 		s.mu.Unlock()

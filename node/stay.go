@@ -64,6 +64,7 @@ func (g *gatherings) came(addresses []netip.Addr) {
 func (g *gatherings) moved(addresses []netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.arriveLocked()
 	g.stay = stay{Addresses: sorted(addresses), Seen: g.stay.Seen}
 }
 
@@ -76,13 +77,14 @@ func (g *gatherings) keepStay(end bool) {
 	g.mu.Lock()
 	s := &g.stay
 	if g.alone == nil || g.dir == "" || len(s.Addresses) == 0 || len(s.Nonces) == 0 && g.alone.journal.Last() == g.alone.began ||
-		!end && (!g.current.alone || g.clock.Local().Sub(s.Seen) < stayEvery) {
+		!end && (!g.current.alone || g.clock.Local().Sub(s.Seen).Abs() < stayEvery) {
 		g.mu.Unlock()
 		return
 	}
-	nonce := g.alone.author.Nonce()
-	if text := hex.EncodeToString(nonce[:]); !slices.Contains(s.Nonces, text) {
-		s.Nonces = append(s.Nonces, text)
+	for _, nonce := range g.alone.author.Nonces() {
+		if text := hex.EncodeToString(nonce[:]); !slices.Contains(g.past, nonce) && !slices.Contains(s.Nonces, text) {
+			s.Nonces = append(s.Nonces, text)
+		}
 	}
 	s.Nonces = s.Nonces[max(0, len(s.Nonces)-maxStay):]
 	s.Since, s.Seen = g.since, g.clock.Local()
