@@ -159,3 +159,57 @@ func TestRunningMachineIsCopied(t *testing.T) {
 		}
 	})
 }
+
+// The copy of a running machine has its session, too, and the others take both for one process. Both are linked all the same, as long as neither was the hub, and one of
+// them at least is told what to do.
+func TestCopyWithTheSameSession(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		box := instance.Start(t, lan, "box", node.Config{ServerOnly: true})
+		all := append([]*instance.Instance{box}, start(t, lan, "carol", "alice")...)
+		if instance.Meet(t, 8*time.Second, all...) != box {
+			t.Fatal("the box is not the hub")
+		}
+		alice := all[2]
+		alice.Say("before")
+		same(t, time.Second, 1, all...)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		clone := alice.Clone("clone", true)
+		both := []*instance.Instance{alice, clone}
+		linked(t, 5*time.Second, append(all, clone)...)
+		time.Sleep(10 * time.Second)
+		from := []int{len(alice.Events()), len(clone.Events())}
+		for n := range 20 {
+			alice.Say(fmt.Sprint("left ", n))
+			clone.Say(fmt.Sprint("right ", n))
+			time.Sleep(500 * time.Millisecond)
+		}
+		for _, i := range both {
+			if err := i.Do(context.Background(), node.Resend{}); err != nil && !strings.Contains(err.Error(), "nothing to say again") {
+				t.Error(err)
+			}
+		}
+		time.Sleep(3 * time.Second)
+		first := box.Lines(instance.Lobby)
+		for _, i := range append(all, clone) {
+			if got := i.Lines(instance.Lobby); len(got) != 41 || !slices.Equal(got, first) {
+				t.Errorf("%s shows %q, the box %q; want the same 41 lines", i.Name, got, first)
+			}
+		}
+		told := 0
+		for k, i := range both {
+			for _, e := range i.Events()[from[k]:] {
+				if h, ok := e.(node.HubChanged); ok {
+					t.Errorf("%s saw %+v", i.Name, h)
+				}
+			}
+			n := len(slices.DeleteFunc(noticed(i, 0), func(text string) bool { return !strings.Contains(text, "copied while earshot ran") }))
+			if told += n; n > 1 {
+				t.Errorf("%s was told %q", i.Name, noticed(i, 0))
+			}
+		}
+		if told == 0 {
+			t.Error("neither was told that it was copied")
+		}
+	})
+}

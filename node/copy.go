@@ -18,6 +18,11 @@ func (n *Node) Memory() Memory {
 	return Memory{n.session, n.gather.nonces()}
 }
 
+// copied: another process has this one's memory.
+func (n *Node) copied() {
+	n.notice("this machine was copied while earshot ran, and the copy is here", "start earshot again on one of the two: until then they are taken for one")
+}
+
 // nonces are those in use in the gatherings that are open, the one of who is alone left out.
 func (g *gatherings) nonces() map[identity.Realm]message.Nonce {
 	g.mu.RLock()

@@ -145,7 +145,7 @@ func (n *Node) open() (err error) {
 	if err = n.gather.open(); err != nil {
 		return err
 	}
-	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.seat.look, Log: c.Log})
+	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.seat.look, Copied: n.copied, Log: c.Log})
 	n.port.Handle(identity.ProtoChat, n.accept)
 	return nil
 }

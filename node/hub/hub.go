@@ -1,6 +1,8 @@
 // Package hub is the central broadcast server while this node holds the seat. It serves the links that others dialled: each is one run of package exchange on the hub's own
 // journal. What it adds is presence (who is linked), the succession, and the goodbye.
 //
+// A session is usually one link. A process that has moved, or was copied with its machine, has several until one ends: none is cut off for the other.
+//
 // Goroutines: each link runs on the goroutine that called Serve; the hub has none of its own. A change of presence wakes the links' writers a moment later, so that many joins at once
 // travel as one delta. A link that is further behind than the kept changes gets a full presence.
 //
@@ -61,7 +63,8 @@ type Hub struct {
 
 	// mu protects what follows.
 	mu      sync.Mutex
-	members map[identity.Session]*member
+	members map[identity.Session][]*member // those of one session in the order they came
+	links   int
 	people  map[identity.Session]wire.Person
 	changes []change // the newest; the last has number rev
 	rev     uint64
@@ -85,7 +88,7 @@ func New(c Config) *Hub {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Hub{config: c, log: c.Log, members: map[identity.Session]*member{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self}, rev: 1,
+	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self}, rev: 1,
 		changes: []change{{session: c.Self.Session}}}
 }
 
@@ -96,8 +99,10 @@ func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
 func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello wire.Hello) error {
 	m := &member{hub: h, conn: c, changed: make(chan struct{}, 1), person: wire.Person{
 		Session: hello.Session, ID: c.Peer, Nick: hello.Nick, Class: hello.Class, LinkOnly: hello.LinkOnly, Host: hello.Host, Profile: hello.Profile}}
-	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil && !hello.LinkOnly {
-		m.person.Address = []string{net.JoinHostPort(host, strconv.Itoa(int(hello.Port)))}
+	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil {
+		if m.address = host; !hello.LinkOnly {
+			m.person.Address = []string{net.JoinHostPort(host, strconv.Itoa(int(hello.Port)))}
+		}
 	}
 	links, err := h.join(m)
 	if err != nil {
@@ -119,27 +124,61 @@ func (h *Hub) join(m *member) (int, error) {
 	if h.bye != nil {
 		return 0, net.ErrClosed
 	}
-	if old := h.members[m.person.Session]; old != nil {
+	for _, old := range h.members[m.person.Session] {
 		if old.person.ID != m.person.ID {
 			return 0, fmt.Errorf("session %v is another person's: %w", m.person.Session, identity.ErrUnexpected)
 		}
-		old.conn.NetConn().Close() // the same process dialled again: it knows better
 	}
-	h.members[m.person.Session] = m
+	for _, old := range h.members[m.person.Session] {
+		if old.address == m.address {
+			old.conn.NetConn().Close() // the same process dialled again: it knows better
+			h.removeLocked(old)
+		}
+	}
+	h.members[m.person.Session] = append(h.members[m.person.Session], m)
+	h.links++
 	h.setLocked(m.person)
-	return len(h.members), nil
+	return h.links, nil
+}
+
+// newestLocked returns the link of a session that came last. There are several where a process has moved and the hub has not yet noticed, which ends when the old one has been
+// silent, and where a machine was copied while it ran: then each closing the other's link would go on for ever.
+func (h *Hub) newestLocked(s identity.Session) *member {
+	if list := h.members[s]; len(list) > 0 {
+		return list[len(list)-1]
+	}
+	return nil
+}
+
+// removeLocked reports whether m was there.
+func (h *Hub) removeLocked(m *member) bool {
+	list := h.members[m.person.Session]
+	i := slices.Index(list, m)
+	if i < 0 {
+		return false
+	}
+	h.links--
+	if list = slices.Delete(list, i, i+1); len(list) > 0 {
+		h.members[m.person.Session] = list
+	} else {
+		delete(h.members, m.person.Session)
+	}
+	return true
 }
 
 func (h *Hub) leave(m *member) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.members[m.person.Session] != m {
+	if !h.removeLocked(m) {
 		return // replaced
 	}
-	delete(h.members, m.person.Session)
-	delete(h.people, m.person.Session)
-	h.changedLocked(change{session: m.person.Session, gone: true})
-	if h.empty != nil && len(h.members) == 0 {
+	if left := h.newestLocked(m.person.Session); left != nil {
+		h.setLocked(left.person)
+	} else {
+		delete(h.people, m.person.Session)
+		h.changedLocked(change{session: m.person.Session, gone: true})
+	}
+	if h.empty != nil && h.links == 0 {
 		close(h.empty)
 		h.empty = nil
 	}
@@ -172,10 +211,12 @@ func (h *Hub) wake() {
 }
 
 func (h *Hub) pokeLocked() {
-	for _, m := range h.members {
-		select {
-		case m.changed <- struct{}{}:
-		default:
+	for _, list := range h.members {
+		for _, m := range list {
+			select {
+			case m.changed <- struct{}{}:
+			default:
+			}
 		}
 	}
 }
@@ -210,7 +251,7 @@ func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
 	}
 	witnesses := []identity.Session{}
 	for _, s := range slices.Concat(first, all) {
-		m := h.members[s]
+		m := h.newestLocked(s)
 		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == wire.MaxWitnesses || h.config.Exchange.Forgets(s) {
 			continue
 		}
@@ -235,7 +276,7 @@ func (h *Hub) People() []wire.Person {
 func (h *Hub) Followers() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.members)
+	return h.links
 }
 
 // Linked returns who is linked.
@@ -258,7 +299,7 @@ func (h *Hub) Close(bye wire.Bye) {
 	}
 	h.bye = &bye
 	empty := make(chan struct{})
-	if len(h.members) == 0 {
+	if h.links == 0 {
 		close(empty)
 	} else {
 		h.empty = empty
@@ -274,7 +315,9 @@ func (h *Hub) Close(bye wire.Bye) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, m := range h.members {
-		m.conn.NetConn().Close()
+	for _, list := range h.members {
+		for _, m := range list {
+			m.conn.NetConn().Close()
+		}
 	}
 }

@@ -142,6 +142,52 @@ func TestSessionIsItsPersons(t *testing.T) {
 	})
 }
 
+// A machine that was copied while it ran has one session at two addresses: both stay linked, and the session is here until both have gone.
+func TestOneSessionAtTwoAddresses(t *testing.T) {
+	serve(t, 0, 0, func(s *seat) {
+		session := identity.NewSession()
+		one := s.link("alice", session)
+		one.Await(time.Second, wire.TypePresence, nil)
+		dial := func(from string) *frames.Peer {
+			p := frames.Dial(s.t, s.lan, from, frames.Identity(s.t, "alice"), s.address)
+			p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Session: session, Nick: "alice"})
+			p.Await(time.Second, wire.TypePresence, nil)
+			return p
+		}
+		two := dial("elsewhere")
+		for range 3 {
+			for _, p := range []*frames.Peer{one, two} {
+				p.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli()})
+				p.Await(time.Second, wire.TypePing, nil)
+			}
+		}
+		if s.Followers() != 2 {
+			t.Errorf("%d links, want 2", s.Followers())
+		}
+		again := dial("elsewhere") // that one has dialled anew, and is the same process for sure
+		<-s.ended
+		if s.Followers() != 2 {
+			t.Errorf("%d links, want 2", s.Followers())
+		}
+		one.Send(wire.TypeNote, &wire.Note{Nick: "old"})
+		again.Send(wire.TypeNote, &wire.Note{Nick: "new"})
+		time.Sleep(100 * time.Millisecond)
+		if got := s.nicks(); !slices.Equal(got, []string{"new"}) {
+			t.Errorf("here are %v, want the newest's nick", got)
+		}
+		again.Hangup()
+		<-s.ended
+		if got := s.nicks(); !slices.Equal(got, []string{"alice"}) {
+			t.Errorf("here are %v, want the one that is left", got)
+		}
+		one.Hangup()
+		<-s.ended
+		if got := s.nicks(); len(got) > 0 || s.Followers() != 0 {
+			t.Errorf("here are %v, with %d links", got, s.Followers())
+		}
+	})
+}
+
 // Witnesses are on machines of their own: neither two of them on one, nor one on the hub's where that keeps history itself. Successors come first, and who is reached by hand
 // will do.
 func TestWitnessesAreOnTheirOwnMachines(t *testing.T) {
@@ -228,7 +274,8 @@ func TestIdleHubIsHeard(t *testing.T) {
 			s.mu.Lock()
 			for range links - 1 {
 				session := identity.NewSession()
-				s.members[session] = &member{hub: s.Hub, person: wire.Person{Session: session}}
+				s.members[session] = []*member{{hub: s.Hub, person: wire.Person{Session: session}}}
+				s.links++
 			}
 			s.mu.Unlock()
 			alice := s.link("alice", identity.NewSession())

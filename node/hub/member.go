@@ -11,6 +11,7 @@ import (
 type member struct {
 	hub     *Hub
 	conn    *identity.Conn
+	address string // where it is
 	changed chan struct{}
 
 	person wire.Person // after join only under hub.mu
@@ -33,8 +34,8 @@ func (m *member) Receive(t wire.Type, body []byte) error {
 		}
 		m.hub.mu.Lock()
 		defer m.hub.mu.Unlock()
-		if m.hub.members[m.person.Session] != m {
-			return nil // replaced
+		if m.hub.newestLocked(m.person.Session) != m {
+			return nil // replaced, or spoken for by the other one
 		}
 		if n.Nick != "" {
 			m.person.Nick = n.Nick

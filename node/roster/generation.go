@@ -31,6 +31,7 @@ type generation struct {
 
 // begin makes a generation. Nothing of it is left where that fails.
 func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
+	r.list.move(moves)
 	g := &generation{roster: r, name: nodeName(r.config.Session, moves), addr: addr, tr: newTransport(r.config.Port, r.seal, addr)}
 	g.met = make(chan struct{})
 	g.meet = sync.OnceFunc(func() { close(g.met) })
@@ -47,7 +48,7 @@ func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 	c.PushPullInterval, c.TCPTimeout = 0, 2*time.Second
 	c.EnableCompression = false
 	c.UDPBufferSize = maxSent - sealOverhead - crcOverhead
-	c.Delegate, c.Events, c.Alive, c.Merge = g, g, g, g
+	c.Delegate, c.Events, c.Alive, c.Merge, c.Conflict = g, g, g, g, g
 	c.Logger = log.New(bridge{r.config.Log}, "", 0)
 	ml, err := memberlist.Create(c)
 	if err != nil {
@@ -134,6 +135,13 @@ func (g *generation) NotifyMerge(peers []*memberlist.Node) error {
 		return errFull
 	}
 	return nil
+}
+
+// NotifyConflict: two have one name. Only this process can give its own (see admit), and a copy of it.
+func (g *generation) NotifyConflict(existing, _ *memberlist.Node) {
+	if existing.Name == g.name {
+		g.roster.config.Copied()
+	}
 }
 
 func (g *generation) NotifyMsg([]byte)                {}

@@ -34,6 +34,26 @@ type list struct {
 	mu      sync.Mutex // guards all below
 	entries map[string]*entry
 	current *generation // whose callbacks count
+	moves   int         // the counter in this process's newest name
+}
+
+// move: this process is about to have a name with that counter.
+func (l *list) move(moves int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.moves = moves
+}
+
+// copied reports whether a name of this process's is one that it never had: a copy of it has moved.
+func (l *list) copied(moves int, n *memberlist.Node, at netip.AddrPort) bool {
+	l.mu.Lock()
+	known := moves <= l.moves
+	l.mu.Unlock()
+	if known {
+		return false
+	}
+	st, err := verifyMeta(l.network, n.Name, at, n.Meta)
+	return err == nil && st.person == l.person
 }
 
 // An entry is one node of memberlist.
@@ -65,6 +85,9 @@ func (l *list) admit(g *generation, n *memberlist.Node) error {
 	at := g.nodeAddr(n)
 	switch {
 	case s == l.self && n.Name != g.name:
+		if l.copied(moves, n, at) {
+			g.roster.config.Copied()
+		}
 		return errSelf // under its name before it moved, or somebody else's doing
 	case !usable(at, g.addr):
 		return fmt.Errorf("%w: address %v", errMeta, at)

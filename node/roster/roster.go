@@ -55,7 +55,9 @@ type Config struct {
 	Address netip.Addr
 	// Changed is called, on any goroutine, after the list or a status changed. It must not block.
 	Changed func()
-	Log     *slog.Logger
+	// Copied, if set, is called once, on any goroutine, when this very process is met at another address: the machine was copied while it ran. It must not block.
+	Copied func()
+	Log    *slog.Logger
 }
 
 // A Roster is described in the package comment. All methods may be called from any goroutine, before Run, during it and after it.
@@ -83,6 +85,10 @@ func New(c Config) *Roster {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
+	if c.Copied == nil {
+		c.Copied = func() {}
+	}
+	c.Copied = sync.OnceFunc(c.Copied)
 	network := c.Gate.Network()
 	a, err := newSeal(network.GossipKey())
 	if err != nil {

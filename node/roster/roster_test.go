@@ -26,6 +26,7 @@ type box struct {
 	left    chan struct{}      // closed when Run has returned
 	changes atomic.Int64
 	streams atomic.Int64 // that others opened
+	copies  atomic.Int64 // of itself that were met
 }
 
 func person(t *testing.T, n byte) *identity.Identity {
@@ -64,7 +65,7 @@ func startAs(t *testing.T, lan *nodetest.LAN, host string, who byte, s identity.
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Roster = New(Config{Gate: gate, Session: s, Port: p, Address: b.host.IP(), Changed: func() { b.changes.Add(1) }})
+	b.Roster = New(Config{Gate: gate, Session: s, Port: p, Address: b.host.IP(), Changed: func() { b.changes.Add(1) }, Copied: func() { b.copies.Add(1) }})
 	p.Handle(identity.ProtoGossip, func(ctx context.Context, c *identity.Conn) {
 		b.streams.Add(1)
 		b.serve(ctx, c)
@@ -348,7 +349,37 @@ func TestAddressChanges(t *testing.T) {
 		if !full(boxes...)() {
 			t.Errorf("%v %v %v", a.sees(), b.sees(), boxes[2].sees())
 		}
+		if a.copies.Load() != 0 {
+			t.Error("it took itself, before or after, for a copy")
+		}
 	})
+}
+
+// A machine that was copied while it ran is met under this process's name at another address, or, as its addresses change then, under a later one.
+func TestCopied(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		t.Run(fmt.Sprint("moved=", moved), func(t *testing.T) {
+			bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+				a, b := start(t, lan, 1, ""), start(t, lan, 2, "")
+				a.meet(b)
+				until(t, "they meet", 2*time.Second, full(a, b))
+				clone := startAs(t, lan, "clone", 1, a.config.Session, "")
+				mallory := startAs(t, lan, "mallory", 3, a.config.Session, "") // says to be the same process, and is somebody else
+				if moved {
+					clone.SetAddress(lan.Host("nowhere").IP())
+					time.Sleep(time.Second)
+					clone.SetAddress(clone.host.IP())
+					time.Sleep(3 * time.Second)
+				}
+				clone.meet(b)
+				mallory.meet(b)
+				time.Sleep(10 * time.Second)
+				if n := a.copies.Load() + clone.copies.Load(); n == 0 || a.copies.Load() > 1 || clone.copies.Load() > 1 || mallory.copies.Load()+b.copies.Load() > 0 {
+					t.Errorf("met a copy of itself: a %d times, its copy %d, mallory %d, b %d", a.copies.Load(), clone.copies.Load(), mallory.copies.Load(), b.copies.Load())
+				}
+			})
+		})
+	}
 }
 
 func TestNoAddress(t *testing.T) {
