@@ -131,3 +131,22 @@ func TestHaveComesWithTheCommit(t *testing.T) {
 		}
 	})
 }
+
+// Who waits for another's message is told nothing: acknowledgements are the author's.
+func TestOnlyAuthorsWait(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+		hub.commits()
+		a.link(hub)
+		time.Sleep(time.Second)
+		k := a.sayText("mine")
+		tip, _ := a.journal.Hash(k.Log, 1)
+		b.x = exchange.New(exchange.Config{Journal: b.journal, Host: hostID("b"), Waiting: func() []wire.Head { return []wire.Head{{Log: k.Log, Seq: 1, Tip: tip}} }})
+		_, told := b.count(hub, wire.TypeStable)
+		hub.say(1) // and commits
+		time.Sleep(5 * time.Second)
+		if n := told.Load(); n != 0 || a.told(1) != 1 {
+			t.Errorf("b was told %d times of what a said, and a of %d machines", n, a.told(1))
+		}
+	})
+}

@@ -411,3 +411,18 @@ func TestProofIsLast(t *testing.T) {
 		}
 	})
 }
+
+// What is kept goes by the earlier of two clocks, this machine's and the one that others vouch for: neither alone makes it forget.
+func TestNoClockMakesForget(t *testing.T) {
+	const off = 400 * 24 * time.Hour
+	for _, c := range []struct{ local, vouched time.Duration }{{0, off}, {off, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			day := today()
+			j := start(t, Config{Keep: 10 * 24 * time.Hour, Clock: NewClock(func() time.Time { return time.Now().Add(c.local) })})
+			j.Clock().Vouch(time.Now().Add(c.vouched))
+			if h := j.Horizon(); h != day-10 {
+				t.Errorf("this clock is %v ahead, theirs %v: the horizon is day %d of %d", c.local, c.vouched, h, day)
+			}
+		})
+	}
+}
