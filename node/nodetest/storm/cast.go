@@ -53,6 +53,9 @@ func (h *host) wrong(w *world) bool {
 	return slices.ContainsFunc(w.wrong, func(o *host) bool { return o.machine == h.machine })
 }
 
+// today is the day by its machine's clock, since 1970.
+func (h *host) today() int { return int(h.now().Unix() / int64(day/time.Second)) }
+
 // keeps is how many days it keeps.
 func (h *host) keeps() int {
 	if h.config.Keep == 0 {

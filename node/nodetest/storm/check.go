@@ -409,7 +409,7 @@ func (w *world) old(h *host) {
 		clear(shows)
 		for _, m := range page {
 			shows[m.Text] = true
-			if l := w.lines[m.Text]; l != nil && l.day > 0 && l.day < w.horizon(h) {
+			if l := w.lines[m.Text]; l != nil && l.day > 0 && l.day < min(w.horizon(h), h.today()-h.keeps()) { // by the earlier of two clocks
 				return false
 			}
 		}
