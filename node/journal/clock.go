@@ -9,7 +9,7 @@ import (
 // A Clock is the machine's clock, corrected by what others vouch for. All journals of a process share one. Its methods may be called concurrently.
 //
 // People set clocks, and machines start without one. What was vouched for runs on evenly while this process runs, whatever is done to the machine's clock: set
-// back, it changes nothing. A clock that leaps ahead may have been set, or the machine slept, when nothing runs evenly: it is followed, and nobody vouches
+// back, or right, it changes nothing. A clock that leaps ahead may have been set, or the machine slept, when nothing runs evenly: it is followed, and nobody vouches
 // for it until others do so again, a second after they are met.
 type Clock struct {
 	local func() time.Time
@@ -44,6 +44,8 @@ func (c *Clock) Now() (now time.Time, vouched bool) {
 		return now.Add(c.offset), false
 	}
 	switch ahead := now.Sub(c.at) - time.Since(c.since); {
+	case ahead > leap && (ahead-c.offset).Abs() <= leap: // it was set to what was vouched for: nothing sleeps as long as its clock is wrong
+		c.at, c.since, c.offset = now, time.Now(), c.offset-ahead
 	case ahead > leap:
 		return now.Add(c.offset), false
 	case ahead < -leap:

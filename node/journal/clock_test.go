@@ -25,6 +25,8 @@ func TestVouchedClock(t *testing.T) {
 		"nothing":          {at: year, set: year, vouched: true},
 		"slewed":           {at: -year, set: -year + 30*time.Second, off: 30 * time.Second, vouched: true},
 		"put right":        {at: year, set: 0, vouched: true},
+		"put right, ahead": {at: -year, set: 0, vouched: true},
+		"nearly right":     {at: -year, set: -30 * time.Second, vouched: true},
 		"an hour back":     {set: -time.Hour, vouched: true},
 		"a year back":      {set: -year, vouched: true},
 		"ahead, or asleep": {set: time.Hour, off: time.Hour},
