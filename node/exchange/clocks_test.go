@@ -78,6 +78,31 @@ func TestTimeIsPassedOn(t *testing.T) {
 	}
 }
 
+// A follower that lies about what was vouched for is believed by a hub that knows no better only while it is linked, and that hub's other followers never hear of it.
+func TestOnesWordEndsWithItsLink(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, liar, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "liar"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+		liar.journal.Clock().Vouch(time.Now().Add(-2 * year))
+		end := liar.link(hub)
+		time.Sleep(3 * time.Second)
+		if now, ok := hub.journal.Clock().Now(); time.Since(now).Round(time.Second) != 2*year || !ok {
+			t.Errorf("the hub's clock is %v off, vouched %v", time.Until(now), ok)
+		}
+		end()
+		a.link(hub)
+		time.Sleep(3 * time.Second)
+		hub.knows(false)
+		a.knows(false)
+		b.link(hub)
+		time.Sleep(3 * time.Second)
+		liar.link(hub)
+		time.Sleep(3 * time.Second)
+		for _, r := range []*replica{hub, a, b} {
+			r.knows(true)
+		}
+	})
+}
+
 // Two clocks are none: both go by their own.
 func TestTwoClocksVouchForNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -200,6 +200,7 @@ func (x *Exchange) forget(p *peer) {
 		}
 	}
 	x.mu.Unlock()
+	x.journal.Clock().Doubt(p)
 	x.acks.forget(p)
 }
 

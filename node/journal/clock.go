@@ -17,6 +17,7 @@ type Clock struct {
 	mu      sync.Mutex    // protects what follows
 	offset  time.Duration // to be added to the local clock
 	vouched bool
+	by      any       // whose word that is, if it is only one's
 	at      time.Time // by the local clock, when it was vouched for
 	since   time.Time // the same moment, to measure from
 }
@@ -55,11 +56,23 @@ func (c *Clock) Now() (now time.Time, vouched bool) {
 }
 
 // Vouch corrects the clock.
-func (c *Clock) Vouch(now time.Time) {
+func (c *Clock) Vouch(now time.Time) { c.Believe(now, nil) }
+
+// Believe corrects the clock by the word of one, until it is vouched for, or that one is doubted.
+func (c *Clock) Believe(now time.Time, one any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at, c.since = c.Local(), time.Now()
-	c.offset, c.vouched = now.Round(0).Sub(c.at), true
+	c.offset, c.vouched, c.by = now.Round(0).Sub(c.at), true, one
+}
+
+// Doubt goes back to the machine's clock, if the one whose word it goes by is this.
+func (c *Clock) Doubt(one any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by == one {
+		c.offset, c.vouched, c.by = 0, false, nil
+	}
 }
 
 // maxAhead is how far a stamp may be ahead of the corrected clock and still be merged: one wrong clock must not drag honest ones.
