@@ -14,6 +14,7 @@ import (
 type deliveries struct {
 	changed func()      // there is something new in since; must not block
 	serving func() bool // this node is the hub and counts for itself
+	diary   *diary
 
 	mu      sync.Mutex
 	pending map[message.LogID][]*spoken // not yet on three machines' disks, nor on all there are; by number
@@ -33,6 +34,7 @@ type spoken struct {
 	others  int  // machines
 	every   bool // there are no more
 	told    int
+	was     message.ID // what it says again; zero: nothing
 }
 
 // copies is the number of machines it is on the disk of.
@@ -54,8 +56,8 @@ const (
 	spokenKept = 64 << 10
 )
 
-func newDeliveries(changed func(), serving func() bool) *deliveries {
-	return &deliveries{changed: changed, serving: serving, pending: map[message.LogID][]*spoken{}, all: map[message.ID]*spoken{}}
+func newDeliveries(changed func(), serving func() bool, clock *journal.Clock) *deliveries {
+	return &deliveries{changed: changed, serving: serving, diary: newDiary(clock), pending: map[message.LogID][]*spoken{}, all: map[message.ID]*spoken{}}
 }
 
 // write says something in a gathering and follows it.
@@ -64,18 +66,48 @@ func (d *deliveries) write(ctx context.Context, at *gathering, room string, k me
 	if err != nil {
 		return err
 	}
-	d.mu.Lock()
-	if len(d.all) < spokenKept {
-		s := &spoken{id: id, key: key, kept: at.journal.Persistent()}
-		d.all[id] = s
-		d.pending[key.Log] = append(d.pending[key.Log], s)
-	}
-	d.mu.Unlock()
+	d.follow(&spoken{id: id, key: key, kept: at.journal.Persistent()})
 	if h, ok := at.journal.Head(key.Log); ok && h.Fork != 0 { // since a moment ago: what was found then knew nothing of this
 		d.forked(at, journal.Fork{Log: key.Log, Nonce: at.author.Nonce(), Seq: h.Fork, Was: h.Fork})
 	}
 	if d.serving() {
 		at.exchange.Await(key.Log, key.Seq)
+	}
+	return nil
+}
+
+func (d *deliveries) follow(s *spoken) {
+	d.diary.wrote(s.key)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.all) < spokenKept {
+		d.all[s.id] = s
+		d.pending[s.key.Log] = append(d.pending[s.key.Log], s)
+	}
+}
+
+// restate says a log again, and follows that instead.
+func (d *deliveries) restate(ctx context.Context, at *gathering, l message.LogID) error {
+	var last journal.Key
+	err := at.author.Restate(ctx, l, func(again []journal.Restated) {
+		for _, r := range again {
+			d.follow(&spoken{id: r.New, key: r.Key, kept: at.journal.Persistent(), was: r.Old})
+			last = r.Key
+		}
+	})
+	if err != nil || last == (journal.Key{}) {
+		return err
+	}
+	d.mu.Lock()
+	for id, s := range d.all {
+		if s.key.Log == l {
+			delete(d.all, id)
+		}
+	}
+	delete(d.pending, l)
+	d.mu.Unlock()
+	if d.serving() {
+		at.exchange.Await(last.Log, last.Seq)
 	}
 	return nil
 }
@@ -169,13 +201,13 @@ func (d *deliveries) since(n uint64) ([]Event, uint64) {
 	return slices.Clone(d.news[uint64(len(d.news))-missed:]), d.end
 }
 
-// mine returns on how many machines' disks an own message is, and whether it was said in this process.
-func (d *deliveries) mine(id message.ID) (copies int, ok bool) {
+// mine returns of an own message on how many machines' disks it is, what it says again, and whether it was said in this process.
+func (d *deliveries) mine(id message.ID) (copies int, was message.ID, here bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s, ok := d.all[id]
 	if !ok {
-		return 0, false
+		return 0, was, false
 	}
-	return s.copies(), true
+	return s.copies(), s.was, true
 }

@@ -78,6 +78,8 @@ type Message struct {
 	Here   bool // said in this process: Delivered tells how far it got
 	Copies int  // of own messages of this process, as far as known: machines, this one included; 0 unknown
 	Sealed bool
+	// Again, where it is not zero, is a message of this process that this one says again, because it was dated by a wrong clock: that is Withdrawn, where it was told.
+	Again message.ID
 }
 
 // Key orders messages the same on every machine.
@@ -97,7 +99,11 @@ type Delivered struct {
 
 // Withdrawn: a message that was told does not count any more, and is shown to nobody: its author's machine was copied while it ran, and the copy said something else, or
 // a liar said two things at once. An own one that was not delivered is withdrawn when it has been said again.
-type Withdrawn struct{ Message }
+type Withdrawn struct {
+	Message
+	// Restated: its author dated it by a wrong clock, and has said it again.
+	Restated bool
+}
 
 // Renamed: someone goes by another nick.
 type Renamed struct {

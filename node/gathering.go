@@ -59,9 +59,10 @@ type gatherings struct {
 	earlier *gathering // open only while alone is current
 	known   []knownRealm
 	since   time.Time       // when this machine came to the network it is at
-	left    time.Time       // when it left the realm that earlier is; zero: in an earlier process
-	spoke   []message.Nonce // of the logs in which all is since then
-	past    []message.Nonce // of this process's other logs
+	before  int             // how many logs this process had written then
+	left    int             // and when it left the realm that earlier is; -1: that was in an earlier process
+	spoke   []message.Nonce // of the earlier processes of this stay
+	past    []message.Nonce // in which this process spoke alone before
 	stay    stay
 	version uint64 // counts changes of current
 	mended  time.Time
@@ -72,6 +73,7 @@ type gatherings struct {
 func (g *gatherings) open() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.left = -1
 	g.since, _ = g.clock.Now()
 	var err error
 	if g.network.Closed() {
@@ -121,7 +123,6 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	if nonce, ok := g.copied[r]; ok && !alone {
 		at.author.Assume(nonce)
 	}
-	g.noteLocked(at)
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
 		Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
 	go func() {
@@ -156,7 +157,6 @@ func (g *gatherings) mend(at *gathering) error {
 		return at.err
 	}
 	g.log.Error("the history is damaged", "err", at.err)
-	g.noteLocked(at)
 	next, err := g.start(at.realm, at.alone)
 	if err != nil {
 		g.broken(errors.Join(at.err, err))
@@ -193,10 +193,11 @@ func (g *gatherings) now() (*gathering, uint64) {
 func (g *gatherings) shown() []*gathering {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.shownLocked()
+	return g.openLocked()
 }
 
-func (g *gatherings) shownLocked() []*gathering {
+// openLocked are those that are open, the current one first.
+func (g *gatherings) openLocked() []*gathering {
 	list := []*gathering{g.current}
 	for _, at := range []*gathering{g.alone, g.earlier} {
 		if at != nil && at != g.current {
@@ -230,6 +231,39 @@ func (g *gatherings) writeNow(ctx context.Context, room string, k message.Kind, 
 	return at, g.own.write(ctx, at, room, k, body)
 }
 
+// restate says again, in the current gathering, what this process said and a wrong clock dated, once it is known what time it is. Where other open ones hold it too, it ends there.
+func (g *gatherings) restate(ctx context.Context) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	at, open := g.current, g.openLocked()
+	if at.journal.Err() != nil {
+		return
+	}
+	for _, l := range g.own.diary.misdated(at) {
+		if err := g.own.restate(ctx, at, l); err != nil {
+			g.log.Warn("cannot say again what a wrong clock dated", "log", l, "err", err)
+		}
+		if h, held := at.journal.Head(l); !held || h.Fork == 0 {
+			continue // it was said elsewhere, and stays there
+		}
+		g.own.diary.restated(l)
+		for _, other := range open[1:] {
+			if _, held := other.journal.Head(l); held {
+				other.journal.AppendProof(at.journal.Proof(l), journal.Stored)
+			}
+		}
+	}
+}
+
+// learn takes the time that another vouches for in HELLO: before anything of this process's reaches the other, it is dated by that.
+func (g *gatherings) learn(ms int64, hub bool) {
+	if _, vouched := g.clock.Now(); ms == 0 || vouched && !hub {
+		return
+	}
+	g.clock.Vouch(time.UnixMilli(ms))
+	g.restate(context.Background())
+}
+
 // enter goes to the realm r, taking along what was said here since this machine came to the network it is at; where it is back in the realm it left last, since it left.
 func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
 	next, left, err := g.move(r)
@@ -250,8 +284,7 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 	if g.network.Closed() || r == (identity.Realm{}) {
 		return nil, nil, exchange.ErrRealm
 	}
-	g.noteLocked(old)
-	spoke, since := g.spoke, g.since
+	before, spoke := g.before, g.spoke
 	if next = g.earlier; next == nil || next.realm != r {
 		if next, err = g.start(r, false); err != nil {
 			return nil, nil, err
@@ -260,14 +293,20 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 		if err := next.author.Rename(context.Background(), g.nick()); err != nil {
 			return nil, nil, err
 		}
-		if !g.left.IsZero() {
-			spoke, since = slices.Concat(g.past, g.spoke), g.left
+		if g.left >= 0 {
+			before, spoke = g.left, nil
 		}
 	}
+	var along []message.LogID
 	for _, nonce := range spoke {
-		if _, err := next.journal.Reoffer(old.journal, nonce, uint64(since.UnixMilli())<<16); err != nil {
-			g.log.Warn("cannot take along what was said", "err", err)
-		}
+		logs, fault := old.journal.By(nonce, uint64(g.since.UnixMilli())<<16)
+		err = errors.Join(err, fault)
+		g.own.diary.found(old.journal, logs)
+		along = append(along, logs...)
+	}
+	_, fault := next.journal.Reoffer(old.journal, append(along, g.own.diary.since(before)...))
+	if err = errors.Join(err, fault); err != nil {
+		g.log.Warn("cannot take along what was said", "err", err)
 	}
 	for _, done := range []*gathering{g.earlier, old} {
 		if done != nil && done != next && done != g.alone {
@@ -287,23 +326,9 @@ func (g *gatherings) arriveLocked() {
 		return
 	}
 	g.since, _ = g.clock.Now()
-	open := g.shownLocked()
-	for _, at := range open {
-		g.noteLocked(at)
-	}
-	g.past, g.spoke = append(g.past, g.spoke...), nil
-	for _, at := range open {
+	g.before, g.spoke, g.past = g.own.diary.count(), nil, g.alone.author.Nonces()
+	for _, at := range g.openLocked() {
 		at.author.Renew(at.author.Nonce())
-		g.noteLocked(at)
-	}
-}
-
-// noteLocked takes note of the nonces with which at's author spoke: a corrected clock begins another, and so does a fork.
-func (g *gatherings) noteLocked(at *gathering) {
-	for _, nonce := range at.author.Nonces() {
-		if !slices.Contains(g.spoke, nonce) && !slices.Contains(g.past, nonce) {
-			g.spoke = append(g.spoke, nonce)
-		}
 	}
 }
 
@@ -316,7 +341,7 @@ func (g *gatherings) depart() error {
 	}
 	g.rememberLocked(g.current.realm)
 	g.earlier = g.current
-	g.left, _ = g.clock.Now()
+	g.left = g.own.diary.count()
 	g.setLocked(g.alone)
 	return nil
 }

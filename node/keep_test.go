@@ -52,7 +52,7 @@ func TestHorizons(t *testing.T) {
 						all = append(all, instance.Start(t, lan, name, c))
 					}
 					instance.Meet(t, 5*time.Second, all...)
-					time.Sleep(3 * time.Second)
+					time.Sleep(15 * time.Second) // until what is old is forgotten
 				}
 				for n, after := range []time.Duration{0, 10 * day, 25 * day, 10 * day} {
 					again(after)

@@ -128,10 +128,11 @@ func (n *Node) open() (err error) {
 		n.rate = rate.NewLimiter(rate.Limit(c.Rate), int(max(1, 4*c.Rate)))
 		n.limits.rate = 4 * c.Rate
 	}
-	n.own = newDeliveries(n.watch.wake, n.serving.Load)
+	clock := journal.NewClock(c.Clock)
+	n.own = newDeliveries(n.watch.wake, n.serving.Load, clock)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
 	n.seat = newSeat(n)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: journal.NewClock(c.Clock), own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
 	n.gather.changed = func() {
 		n.watch.wake()
 		n.seat.look()
@@ -260,6 +261,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 			case <-changed:
 			case <-again.C:
 				n.gather.keepStay(false)
+				n.gather.restate(ctx)
 				if n.serving.Load() {
 					for _, h := range n.own.waiting(at.journal) {
 						at.exchange.Await(h.Log, h.Seq)

@@ -92,7 +92,7 @@ func (n *Node) message(l journal.Line) (m Message, ok bool) {
 		Nick: n.people.name(l.Author, l.Nick), Mine: l.Author == n.who.ID()}
 	if m.Mine {
 		m.Nick = message.ShowNick(l.Nick)
-		m.Copies, m.Here = n.own.mine(l.ID)
+		m.Copies, m.Again, m.Here = n.own.mine(l.ID)
 	}
 	return m, true
 }

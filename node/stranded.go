@@ -105,7 +105,7 @@ func (d *deliveries) resent(s stranded) {
 	d.mu.Lock()
 	d.lost = slices.DeleteFunc(d.lost, func(o stranded) bool { return o.message.ID == s.message.ID })
 	if _, here := d.all[s.message.ID]; here {
-		d.newsLocked(Withdrawn{s.message})
+		d.newsLocked(Withdrawn{Message: s.message})
 	}
 	d.mu.Unlock()
 	d.changed()

@@ -18,7 +18,7 @@ func TestStrandedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newDeliveries(func() {}, func() bool { return false })
+	d := newDeliveries(func() {}, func() bool { return false }, journal.NewClock(nil))
 	at := &gathering{journal: j, author: j.NewAuthor(who, "a")}
 	var list []stranded
 	for range 4 {

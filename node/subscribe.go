@@ -175,7 +175,7 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 		if l.Arrival > last {
 			continue // told below
 		}
-		_, now := s.node.own.mine(l.ID) // said here a moment ago
+		_, _, now := s.node.own.mine(l.ID) // said here a moment ago
 		if !s.tell([]journal.Line{l}, !now) {
 			return false
 		}
@@ -210,7 +210,7 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 		if !ok || !everything && !slices.Contains(joined, m.Room[1:]) || s.again(l.ID) {
 			continue
 		}
-		if !s.send(Said{Message: m, History: history}) {
+		if !s.restated(m) || !s.send(Said{Message: m, History: history}) {
 			return false
 		}
 	}
@@ -271,11 +271,21 @@ func (s *subscription) withdraw(e journal.Entry) bool {
 			continue
 		}
 		delete(s.told, l.ID)
-		if !s.send(Withdrawn{m}) {
+		if !s.send(Withdrawn{Message: m, Restated: s.at.journal.Void(e.Log)}) {
 			return false
 		}
 	}
 	return true
+}
+
+// restated tells that the message which m says again is not shown any more.
+func (s *subscription) restated(m Message) bool {
+	if _, told := s.told[m.Again]; !told {
+		return true
+	}
+	delete(s.told, m.Again)
+	m.ID, m.Key, m.Again = m.Again, Key{}, message.ID{}
+	return s.send(Withdrawn{Message: m, Restated: true})
 }
 
 // entry tells the lines of one run.

@@ -97,8 +97,10 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 		},
 		Addresses: func() []string { return s.route(w) },
 		Hello:     func() wire.Hello { return s.hello(w) },
-		Enter:     func(ctx context.Context, r identity.Realm) (*exchange.Exchange, error) { return s.enter(r) },
-		Report:    func(r link.Report) { s.report(w, r) },
+		Enter: func(ctx context.Context, hub *wire.Hello, r identity.Realm) (*exchange.Exchange, error) {
+			return s.enter(hub, r)
+		},
+		Report: func(r link.Report) { s.report(w, r) },
 		Presence: func(p wire.Presence) {
 			n.people.presence(p)
 			s.learn(p)
@@ -220,6 +222,9 @@ func (s *seat) hello(w *way) wire.Hello {
 	at, _ := n.gather.now()
 	h := wire.Hello{Version: wire.Version, Software: Software, Session: n.session, Host: n.host, Nick: n.Nick(), Class: uint8(n.config.class()), Port: uint16(n.port.Number()),
 		Tags: n.gather.tags(n.session)}
+	if now, vouched := n.gather.clock.Now(); vouched {
+		h.Net = now.UnixMilli()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !at.alone && !s.strange {
@@ -235,7 +240,8 @@ func (s *seat) hello(w *way) wire.Hello {
 }
 
 // enter is link.Config.Enter: the hub is in that realm.
-func (s *seat) enter(r identity.Realm) (*exchange.Exchange, error) {
+func (s *seat) enter(hub *wire.Hello, r identity.Realm) (*exchange.Exchange, error) {
+	s.node.gather.learn(hub.Net, true)
 	at, err := s.node.gather.enter(r)
 	if err != nil {
 		return nil, err

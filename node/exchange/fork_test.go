@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,6 +185,28 @@ func TestForkIsNotCounted(t *testing.T) {
 					t.Errorf("the witness is asked for %v", b.Waiting)
 				}
 			}
+		}
+	})
+}
+
+// A log that its author ended before the first message reaches who never had it as well, and then there is no difference to talk about.
+func TestVoidReachesWhoNeverHadIt(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		key := a.sayText("said again")
+		if err := a.author.Restate(t.Context(), key.Log, func([]journal.Restated) {}); err != nil {
+			t.Fatal(err)
+		}
+		var states atomic.Int64
+		here, there := ends(t, lan, "a", hub)
+		a.join(hub, counting{here, wire.TypeState, &states}, counting{there, wire.TypeState, &states})
+		time.Sleep(20 * time.Second)
+		equal(t, 1, hub, a)
+		if h, ok := hub.journal.Head(key.Log); !ok || h.Fork != 1 {
+			t.Errorf("the hub has %+v", h)
+		}
+		if n := states.Load(); n != 2 {
+			t.Errorf("STATE was sent %d times, want once each way", n)
 		}
 	})
 }

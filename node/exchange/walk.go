@@ -168,7 +168,7 @@ func (p *peer) lacks(h wire.Head) (from uint64, lacking bool) {
 	switch {
 	case stripped:
 	case !ok:
-		return 1, h.Seq > 0
+		return 1, h.Seq > 0 || h.Fork == 1 // where nothing is in it, that comes with the proof
 	case h.Fork > 0 && (mine.Fork == 0 || h.Fork < mine.Fork):
 		return mine.Seq + 1, true // the proof comes with it
 	case h.Seq > mine.Seq:

@@ -22,7 +22,7 @@ func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, bul
 		if err != nil {
 			return 0, err
 		}
-		fresh, hashes, err := j.judge(&l, held, run)
+		fresh, hashes, err := j.judge(&l, held, run, from)
 		if err != nil || fresh == nil {
 			return 0, err
 		}
@@ -36,14 +36,14 @@ func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, bul
 }
 
 // judge returns the part of run that is new for l, with its hashes, verified; nil where there is nothing new in it.
-func (j *Journal) judge(l *state, held bool, run *message.Run) (fresh *message.Run, hashes []message.Hash, err error) {
+func (j *Journal) judge(l *state, held bool, run *message.Run, from Origin) (fresh *message.Run, hashes []message.Hash, err error) {
 	author := l.Author
 	if !held {
 		if run.Opening == nil {
 			return nil, nil, ErrGap
 		}
 		author = run.Opening.Author
-		if err := j.checkOpening(run.Opening); err != nil {
+		if err := j.checkOpening(run.Opening, from); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -87,14 +87,14 @@ func (j *Journal) judge(l *state, held bool, run *message.Run) (fresh *message.R
 	return fresh, hashes, nil
 }
 
-// checkOpening says whether a log may be held.
-func (j *Journal) checkOpening(o *message.Opening) error {
+// checkOpening says whether a log may be held. What this process wrote may, though it is of a day to come: it is said again then (Restate).
+func (j *Journal) checkOpening(o *message.Opening, from Origin) error {
 	if o.Network != j.conf.Network {
 		return ErrForeign
 	}
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if o.Day < j.horizon || o.Day > j.Tomorrow() {
+	if o.Day < j.horizon || from != 0 && o.Day > j.Tomorrow() {
 		return ErrDay
 	}
 	return nil
@@ -118,6 +118,9 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 		return 0, 0, false, nil
 	case !held:
 		j.lastLog++
+		if _, vouched := j.clock.Now(); !vouched {
+			j.unsure = min(j.unsure, day)
+		}
 		c = newState(fresh.Opening, j.lastLog)
 		j.logs.put(c)
 	}

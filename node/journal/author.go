@@ -150,27 +150,40 @@ func (a *Author) Write(ctx context.Context, g message.GroupID, room message.Room
 
 // write is called with mu held.
 func (a *Author) write(g message.GroupID, room message.RoomID, name string, k message.Kind, body []byte) (id message.ID, key Key, arrival int64, err error) {
+	run, hashes, arrival, err := a.append(g, room, name, []message.Record{message.Body(0, k, body)}, nil)
+	if err != nil {
+		return id, key, 0, err
+	}
+	return hashes[0].ID(), Key{HLC: run.Records[0].HLC, Log: run.Log, Seq: run.First}, arrival, nil
+}
+
+// append stamps records and appends them as one run. before, where it is set, is told of it before anyone can see it. It is called with mu held.
+func (a *Author) append(g message.GroupID, room message.RoomID, name string, records []message.Record, before func(*message.Run, []message.Hash)) (run *message.Run, hashes []message.Hash, arrival int64, err error) {
 	j := a.j
 	for {
-		hlc := a.stamp()
+		a.stamp(records)
+		hlc := records[0].HLC
 		o := &message.Opening{Network: j.conf.Network, Group: g, Room: room, Author: a.id.ID(), Nonce: a.nonce, Day: dayOf(int64(hlc >> 16)), Nick: a.nick, Name: name}
 		l, held, err := j.lookup(o.Log())
 		if err != nil {
-			return id, key, 0, err
+			return nil, nil, 0, err
 		}
 		if held && (l.Fork != 0 || l.hlc >= hlc) {
 			a.mint()
 			continue
 		}
-		run := &message.Run{Log: o.Log(), First: l.Seq + 1, Prev: l.Tip, Records: []message.Record{message.Body(hlc, k, body)}}
+		run = &message.Run{Log: o.Log(), First: l.Seq + 1, Prev: l.Tip, Records: records}
 		if !held {
 			run.Opening = o
 		}
 		run.Sign(a.id)
-		hashes := run.Hashes()
+		hashes = run.Hashes()
+		if before != nil {
+			before(run, hashes)
+		}
 		_, arrival, ok, err := j.place(&l, held, run, hashes, 0, false)
 		if err != nil {
-			return id, key, 0, err
+			return nil, nil, 0, err
 		}
 		if !ok {
 			continue
@@ -178,13 +191,13 @@ func (a *Author) write(g message.GroupID, room message.RoomID, name string, k me
 		a.open[room] = openLog{g, name, o.Day}
 		j.wake()
 		j.watchers.tell()
-		return hashes[0].ID(), Key{HLC: hlc, Log: run.Log, Seq: run.First}, arrival, nil
+		return run, hashes, arrival, nil
 	}
 }
 
-// stamp returns the next stamp. Where the newest known is too far ahead of the corrected clock, because it was set back, new logs begin with
+// stamp gives records their stamps. Where the newest known is too far ahead of the corrected clock, because it was set back, new logs begin with
 // the clock: the old ones could only go on ahead of everyone else's.
-func (a *Author) stamp() uint64 {
+func (a *Author) stamp(records []message.Record) {
 	j := a.j
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -192,45 +205,46 @@ func (a *Author) stamp() uint64 {
 		j.hlc = 0
 		a.mintLocked()
 	}
-	return j.stampLocked()
+	for i := range records {
+		records[i].HLC = j.stampLocked()
+	}
 }
 
-// Reoffer appends to j every log in old by nonce that has a message stamped at or after since (hlc): the same logs with the same numbers, and the same forks.
-// Logs of days that j does not keep are left out.
-func (j *Journal) Reoffer(old *Journal, nonce message.Nonce, since uint64) (logs int, err error) {
-	ids, err := old.by(nonce, since)
-	if err != nil {
-		return 0, err
-	}
-	for _, id := range ids {
+// Reoffer appends to j those of the logs, which an author of this process wrote, that old holds: the same logs with the same numbers, and the same forks. It returns how many were news.
+// Logs of days before those that j keeps are left out.
+func (j *Journal) Reoffer(old *Journal, logs []message.LogID) (news int, err error) {
+	for _, id := range logs {
+		if _, held := j.Head(id); !held && old.Void(id) {
+			continue
+		}
 		added := false
 		for data, err := range old.Serve(id, 1) {
 			if err != nil {
-				return logs, err
+				return news, err
 			}
 			run, err := parseHeld(data)
 			if err != nil {
-				return logs, old.fault(err)
+				return news, old.fault(err)
 			}
 			n, err := j.Append(context.Background(), run, 0, false)
 			if errors.Is(err, ErrDay) {
 				break
 			}
 			if err != nil {
-				return logs, err
+				return news, err
 			}
 			added = added || n > 0
 		}
 		if proof := old.Proof(id); proof != nil {
 			if err := j.AppendProof(proof, 0); err != nil && !errors.Is(err, ErrGap) && !errors.Is(err, ErrDay) {
-				return logs, err
+				return news, err
 			}
 		}
 		if added {
-			logs++
+			news++
 		}
 	}
-	return logs, nil
+	return news, nil
 }
 
 // Adopt appends to j what may be nowhere but in the memory of old, whose Run has ended, because its store is damaged: what this process wrote, and what was not on disk,
@@ -272,8 +286,8 @@ func (j *Journal) adopt(it *item) (added int, err error) {
 	return j.Append(context.Background(), run, 0, false)
 }
 
-// by returns the logs of a process that have a message stamped at or after since, oldest first.
-func (j *Journal) by(nonce message.Nonce, since uint64) ([]message.LogID, error) {
+// By returns the logs of a process that have a message stamped at or after since, oldest first.
+func (j *Journal) By(nonce message.Nonce, since uint64) ([]message.LogID, error) {
 	// First what is in memory, then what is on disk: what is committed in between is seen twice, and nothing not at all.
 	rows := map[int64]message.LogID{}
 	j.mu.RLock()

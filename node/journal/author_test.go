@@ -241,15 +241,15 @@ func TestReoffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		old, j := start(t, Config{}), start(t, Config{Realm: [16]byte{1}})
 		a, other := old.NewAuthor(person(t, 1), "a"), old.NewAuthor(person(t, 2), "b")
-		say(t, a, "yesterday")
-		time.Sleep(24 * time.Hour)
-		since := uint64(time.Now().UnixMilli()) << 16
+		_, before := say(t, a, "before")
+		a.Renew(a.Nonce())
 		say(t, other, "not mine")
+		var key Key
 		for i := range 5 {
-			say(t, a, fmt.Sprint(i))
+			_, key = say(t, a, fmt.Sprint(i))
 		}
 		for _, want := range []int{1, 0} { // a second time is no news
-			if n, err := j.Reoffer(old, a.Nonce(), since); n != want || err != nil {
+			if n, err := j.Reoffer(old, []message.LogID{key.Log}); n != want || err != nil {
 				t.Errorf("%d logs, %v", n, err)
 			}
 		}
@@ -257,16 +257,16 @@ func TestReoffer(t *testing.T) {
 		if got := texts(t, lines, err); !slices.Equal(got, []string{"0", "1", "2", "3", "4"}) {
 			t.Errorf("page %v", got)
 		}
-		if n, err := j.Reoffer(old, a.Nonce(), 0); n != 1 || err != nil {
+		if n, err := j.Reoffer(old, []message.LogID{key.Log, {1}, before.Log}); n != 1 || err != nil {
 			t.Errorf("everything: %d, %v", n, err)
 		}
 		// A fork goes along.
-		_, key := say(t, a, "5")
+		_, key = say(t, a, "5")
 		clone := &chain{author: person(t, 1)}
 		clone.opening, _ = old.Opening(key.Log)
 		clone.records = []message.Record{message.Body(key.HLC, message.Text, []byte("not 0"))}
 		take(t, old, clone.run(1, 1), 0, ErrConflict)
-		if _, err := j.Reoffer(old, a.Nonce(), 0); err != nil {
+		if _, err := j.Reoffer(old, []message.LogID{key.Log}); err != nil {
 			t.Error(err)
 		}
 		if h, _ := j.Head(key.Log); h.Fork != 1 || h.Seq != 0 {

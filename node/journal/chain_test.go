@@ -125,6 +125,10 @@ func TestDays(t *testing.T) {
 		settle(t, j)
 		last := j.Last()
 		j.Clock().Vouch(time.Now().Add(time.Second))
+		if j.Horizon() != day-11 {
+			t.Errorf("horizon %d before the clock has settled", j.Horizon())
+		}
+		time.Sleep(settleTime)
 		if j.Horizon() != day-10 || j.Today() != day {
 			t.Errorf("horizon %d of %d", j.Horizon(), j.Today())
 		}
@@ -186,6 +190,8 @@ func TestArrivalsGoOn(t *testing.T) {
 		take(t, j, newChain(t, 1, today()-1000).add("x").run(1, 1), 1, nil)
 		settle(t, j)
 		j.Clock().Vouch(time.Now())
+		j.Horizon()
+		time.Sleep(settleTime)
 		j.Horizon()
 		synctest.Wait()
 		if len(heads(t, j)) != 0 {

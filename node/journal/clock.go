@@ -129,14 +129,28 @@ func (j *Journal) Horizon() uint32 {
 	return j.horizon
 }
 
+// settleTime is how long the clock must have been vouched for before a log is forgotten that was opened when it was not: what was said by a wrong clock is said again first
+// (Author.Restate), and those who hear that must know what it is about.
+const settleTime = 10 * time.Second
+
 // moveHorizonLocked moves the horizon with the clock. What is before it is gone from the sums at once, and soon from the disk.
 func (j *Journal) moveHorizonLocked() {
 	now, vouched := j.clock.Now()
 	today := dayOf(min(now.UnixMilli(), j.clock.Local().UnixMilli())) // both clocks: others cannot make this one forget
-	if !vouched || today < j.keep || today-j.keep <= j.horizon {
+	switch {
+	case !vouched:
+		j.sure = time.Time{}
+		return
+	case j.sure.IsZero():
+		j.sure = time.Now()
+	case time.Since(j.sure) >= settleTime:
+		j.unsure = math.MaxUint32
+	}
+	to := min(max(today, j.keep)-j.keep, j.unsure)
+	if to <= j.horizon {
 		return
 	}
-	j.horizon = today - j.keep
+	j.horizon = to
 	for _, days := range j.sums {
 		for day := range days {
 			if day < j.horizon {

@@ -70,8 +70,7 @@ func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 			})
 			j.relayLocked(c, from)
 			j.mu.Unlock()
-			j.forked(l, at, was)
-			j.log.Warn("a log was continued twice", "log", fmt.Sprintf("%x", l.Log), "seq", at)
+			j.forked(l, at, was, proof)
 			j.wake()
 			j.watchers.tell()
 			return nil
@@ -149,7 +148,7 @@ func (j *Journal) AppendProof(b []byte, from Origin) error {
 			if one.Opening == nil || two.Opening == nil {
 				return ErrGap
 			}
-			if err := j.checkOpening(one.Opening); err != nil {
+			if err := j.checkOpening(one.Opening, from); err != nil {
 				return err
 			}
 			author = one.Opening.Author
@@ -189,14 +188,20 @@ func (j *Journal) bury(l *state, o *message.Opening, proof []byte, from Origin) 
 	}
 	j.mu.Unlock()
 	if ok {
-		j.forked(newState(o, 0), 1, 0)
+		j.forked(newState(o, 0), 1, 0, proof)
 	}
 	j.wake()
 	j.watchers.tell()
 	return ok, err
 }
 
-func (j *Journal) forked(l *state, at, was uint64) {
+// forked tells of a fork, unless it is one by its author's wish.
+func (j *Journal) forked(l *state, at, was uint64, proof []byte) {
+	if void(proof) {
+		j.log.Debug("a log was ended by its author", "log", fmt.Sprintf("%x", l.Log))
+		return
+	}
+	j.log.Warn("a log was continued twice", "log", fmt.Sprintf("%x", l.Log), "seq", at)
 	if j.conf.Forked != nil {
 		j.conf.Forked(Fork{Log: l.Log, Author: l.Author, Nonce: l.Nonce, Seq: at, Was: was})
 	}

@@ -117,6 +117,8 @@ type Journal struct {
 	sums      map[message.GroupID]map[uint32]*daySum
 	touched   []*daySum // days that are not on disk as they are in memory
 	mine      map[message.Nonce]struct{}
+	unsure    uint32        // the oldest day of a log that was opened while nobody vouched for the clock
+	sure      time.Time     // since when somebody does; zero: nobody
 	lastLog   int64         // the newest log's row
 	queued    int           // bytes of frames not committed
 	edits     int64         // counts changes of logs: runs and forks

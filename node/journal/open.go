@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,15 +49,16 @@ func newJournal(c Config) *Journal {
 		c.Clock = NewClock(nil)
 	}
 	j := &Journal{
-		conf:  c,
-		log:   c.Log,
-		keep:  365,
-		work:  make(chan struct{}, 1),
-		news:  make(chan struct{}),
-		clock: c.Clock,
-		sums:  map[message.GroupID]map[uint32]*daySum{},
-		logs:  newCache(),
-		mine:  map[message.Nonce]struct{}{},
+		conf:   c,
+		log:    c.Log,
+		keep:   365,
+		work:   make(chan struct{}, 1),
+		news:   make(chan struct{}),
+		clock:  c.Clock,
+		sums:   map[message.GroupID]map[uint32]*daySum{},
+		logs:   newCache(),
+		mine:   map[message.Nonce]struct{}{},
+		unsure: math.MaxUint32,
 	}
 	if c.Keep > 0 {
 		j.keep = uint32((c.Keep + 24*time.Hour - 1) / (24 * time.Hour))

@@ -56,7 +56,7 @@ func TestServeDoesNotWaitForTheDisk(t *testing.T) {
 			}
 		}
 		other := start(t, Config{})
-		if n, err := other.Reoffer(j, a.Nonce(), 0); n != 1 || err != nil {
+		if n, err := other.Reoffer(j, []message.LogID{a.log(t)}); n != 1 || err != nil {
 			t.Errorf("%d logs taken along: %v", n, err)
 		}
 		if h, _ := other.Head(a.log(t)); h.Seq != uint64(len(want)) {

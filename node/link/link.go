@@ -70,7 +70,7 @@ type Config struct {
 	// Hello says who this node is.
 	Hello func() wire.Hello
 	// Enter takes this node into the hub's realm and returns the exchange of its journal.
-	Enter func(ctx context.Context, r identity.Realm) (*exchange.Exchange, error)
+	Enter func(ctx context.Context, hub *wire.Hello, r identity.Realm) (*exchange.Exchange, error)
 	// Report, Presence and Order must not block.
 	Report   func(Report)
 	Presence func(wire.Presence)

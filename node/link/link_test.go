@@ -56,7 +56,7 @@ func start(t *testing.T, f func(w *way)) {
 			},
 			Addresses: func() []string { return []string{l.Addr().String()} },
 			Hello:     func() wire.Hello { return wire.Hello{Version: wire.Version, Nick: "alice"} },
-			Enter:     func(context.Context, identity.Realm) (*exchange.Exchange, error) { return x, nil },
+			Enter:     func(context.Context, *wire.Hello, identity.Realm) (*exchange.Exchange, error) { return x, nil },
 			Report: func(r link.Report) {
 				w.mu.Lock()
 				defer w.mu.Unlock()

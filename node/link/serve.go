@@ -49,7 +49,7 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 	if err := wire.Decode(body, &state); err != nil {
 		return false, err
 	}
-	x, err := l.config.Enter(ctx, state.Realm)
+	x, err := l.config.Enter(ctx, hello, state.Realm)
 	if err != nil {
 		return false, err
 	}

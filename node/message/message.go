@@ -79,6 +79,8 @@ const (
 	Redact   Kind = 7 // body: ID of the target
 	React    Kind = 8 // body: ID of the target, UTF-8 emoji
 	File     Kind = 9 // body: an offer
-	Sealed   Kind = 16
-	State    Kind = 17 // of a private room
+	// Void stands in no log: that it was signed as the first message of one proves that the log has none, by its author's wish. What it held was said again in another.
+	Void   Kind = 10
+	Sealed Kind = 16
+	State  Kind = 17 // of a private room
 )

@@ -21,6 +21,8 @@ type Hello struct {
 	Term uint64 `cbor:"11,keyasint,omitempty"`
 	// Realm is the dialer's, where it settled on one here: a hub that has not takes it.
 	Realm identity.Realm `cbor:"12,keyasint,omitzero"`
+	// Net is the time that the sender vouches for, as in Beat; 0: it does not.
+	Net int64 `cbor:"13,keyasint,omitempty"`
 }
 
 // State says what this end holds in the realm: for each group the horizon (no older day is kept or wanted), the root of the days before Today, and today's sum.

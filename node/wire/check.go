@@ -92,6 +92,7 @@ func checkHeads(heads []Head) error {
 
 func (h *Hello) check() error {
 	return cmp.Or(
+		checkClock(h.Net),
 		within("bytes of software", len(h.Software), MaxTextBytes),
 		checkNick(h.Nick),
 		within("tags", len(h.Tags), MaxTags),

@@ -166,6 +166,7 @@ func TestLimits(t *testing.T) {
 		"nick":               {&Hello{Nick: long(message.MaxNickBytes)}, &Hello{Nick: long(message.MaxNickBytes + 1)}},
 		"tags":               {&Hello{Tags: make([][8]byte, MaxTags)}, &Hello{Tags: make([][8]byte, MaxTags+1)}},
 		"profile":            {&Hello{Profile: make([]byte, MaxProfile)}, &Hello{Profile: make([]byte, MaxProfile+1)}},
+		"a hello's clock":    {&Hello{Net: maxClock - 1}, &Hello{Net: maxClock}},
 		"groups":             {&State{Groups: make([]GroupState, MaxGroups)}, &State{Groups: make([]GroupState, MaxGroups+1)}},
 		"days":               {&Days{Days: days(MaxDays)}, &Days{Days: days(MaxDays + 1)}},
 		"days' order":        {&Days{Days: []DaySum{{Day: 1}, {Day: 2}}}, &Days{Days: []DaySum{{Day: 2}, {Day: 1}}}},

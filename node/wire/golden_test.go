@@ -47,6 +47,7 @@ func samples(t testing.TB) map[string]sample {
 		"hello": {TypeHello, &Hello{Version: 1, Software: "earshot 1.0", Session: session, Host: host, Nick: "Zoë", Class: 2,
 			LinkOnly: true, Port: 4327, Tags: [][8]byte{fill[[8]byte](1), fill[[8]byte](2)}, Profile: long, Term: 1 << 40, Realm: fill[identity.Realm](0xaa)}},
 		"hello-least": {TypeHello, &Hello{Version: 1}},
+		"hello-time":  {TypeHello, &Hello{Version: 1, Session: session, Host: host, Nick: "Zoë", Class: 1, Port: 4327, Term: 7, Net: 1_790_000_000_001}},
 		"state": {TypeState, &State{Realm: fill[identity.Realm](0xaa), Store: fill[[16]byte](0xbb), Durable: true, Reply: true,
 			Groups: []GroupState{{message.Public, 20_000, 20_100, root, sum}, {group, 0, 20_100, root, sum}}}},
 		"state-least":     {TypeState, &State{Groups: []GroupState{}}},

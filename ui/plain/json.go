@@ -53,6 +53,7 @@ type (
 		History bool    `json:"history"`
 		Sealed  bool    `json:"sealed,omitempty"` // end-to-end encrypted
 		Kind    string  `json:"kind,omitempty"`   // action, topic; none: text
+		Again   string  `json:"again,omitempty"`  // id of an own message that this one says again
 	}
 	delivered struct {
 		object
@@ -65,6 +66,7 @@ type (
 		Nick   string `json:"nick"`
 		Author string `json:"author"`
 		ID     string `json:"id"`
+		Again  bool   `json:"again,omitempty"` // its author has said it again
 	}
 	renamed struct {
 		object
@@ -107,6 +109,9 @@ func jsonOf(t string, e node.Event, server bool) any {
 	case node.Said:
 		s := said{object: object{t, "message"}, Room: oneLine(e.Room), Nick: oneLine(e.Nick), Author: e.Author.Fingerprint(), ID: hex.EncodeToString(e.ID[:]),
 			At: stamp(e.At), Mine: e.Mine, History: e.History, Sealed: e.Sealed, Kind: kind(e.Kind)}
+		if e.Again != (message.ID{}) {
+			s.Again = hex.EncodeToString(e.Again[:])
+		}
 		if text := clean(e.Text); !server {
 			s.Text = &text
 		}
@@ -114,7 +119,7 @@ func jsonOf(t string, e node.Event, server bool) any {
 	case node.Delivered:
 		return delivered{object{t, "delivery"}, hex.EncodeToString(e.ID[:]), e.Copies}
 	case node.Withdrawn:
-		return withdrawn{object{t, "withdrawn"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:])}
+		return withdrawn{object{t, "withdrawn"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), e.Restated}
 	case node.Renamed:
 		return renamed{object{t, "renamed"}, oneLine(e.Old), oneLine(e.New), e.ID.Fingerprint()}
 	case node.Notice:

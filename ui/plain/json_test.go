@@ -50,10 +50,13 @@ func TestJSON(t *testing.T) {
 		"delivery":         {event: node.Delivered{ID: message.ID{0xab, 15: 1}, Copies: 2}, want: at + `"delivery","id":"` + id + `","copies":2}`},
 		"not delivered":    {event: node.Delivered{ID: message.ID{0xab, 15: 1}}, want: at + `"delivery","id":"` + id + `","copies":0}`},
 		"withdrawn":        {event: node.Withdrawn{Message: message1(nil).Message}, want: at + `"withdrawn","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `"}`},
-		"renamed":          {event: node.Renamed{ID: some.HubID, Old: "bob", New: "rob"}, want: at + `"renamed","old":"bob","nick":"rob","id":"` + known + `"}`},
-		"notice":           {event: node.Notice{Text: "no", Hint: "yes"}, want: at + `"notice","text":"no","hint":"yes"}`},
-		"caught-up":        {event: node.CaughtUp{}, want: at + `"caught-up"}`},
-		"realm":            {event: node.RealmChanged{}, want: at + `"realm"}`},
+		"restated":         {event: node.Withdrawn{Message: message1(nil).Message, Restated: true}, want: at + `"withdrawn","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","again":true}`},
+		"again": {event: message1(func(s *node.Said) { s.Mine, s.Again = true, message.ID{0xab, 15: 1} }),
+			want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":true,"history":false,"again":"` + id + `"}`},
+		"renamed":   {event: node.Renamed{ID: some.HubID, Old: "bob", New: "rob"}, want: at + `"renamed","old":"bob","nick":"rob","id":"` + known + `"}`},
+		"notice":    {event: node.Notice{Text: "no", Hint: "yes"}, want: at + `"notice","text":"no","hint":"yes"}`},
+		"caught-up": {event: node.CaughtUp{}, want: at + `"caught-up"}`},
+		"realm":     {event: node.RealmChanged{}, want: at + `"realm"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := appendJSON(nil, printed, c.event, c.server)

@@ -123,9 +123,13 @@ func (d *delivery) see(e node.Event) {
 			if d.waiting == nil {
 				d.waiting = map[message.ID]bool{}
 			}
-			d.seen++
+			if e.Again == (message.ID{}) {
+				d.seen++
+			}
 			d.waiting[e.ID] = true
 		}
+	case node.Withdrawn:
+		delete(d.waiting, e.ID)
 	case node.Delivered:
 		d.met = d.met || e.Copies > 1
 		if e.Copies != 1 { // 0: no use waiting

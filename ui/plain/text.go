@@ -74,13 +74,16 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		}
 		return appendLines(b, now, "* ", fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers))
 	case node.Said:
+		if e.Again != (message.ID{}) {
+			return b // it stands above
+		}
 		if day := dayOf(e.At); day != p.day {
 			p.day = day
 			b = append(b, "-- "+day+"\n"...)
 		}
 		return appendLines(b, e.At, "", p.said(e))
 	case node.Withdrawn:
-		if e.Mine || p.ServerOnly {
+		if e.Mine || e.Restated || p.ServerOnly {
 			return b // it was said again
 		}
 		return appendLines(b, now, "* ", fmt.Sprintf("withdrawn, for %s said two things at once: %s", oneLine(e.Nick), e.Text))

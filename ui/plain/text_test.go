@@ -41,6 +41,8 @@ func TestText(t *testing.T) {
 		"notice":       {event: node.Notice{Text: "no room", Hint: "make some"}, want: "09:01 * no room\n      | hint: make some\n"},
 		"withdrawn":    {event: node.Withdrawn{Message: said(nil).Message}, want: "09:01 * withdrawn, for bob said two things at once: morning\n"},
 		"said again":   {event: node.Withdrawn{Message: said(func(s *node.Said) { s.Mine = true }).Message}, want: ""},
+		"restated":     {event: said(func(s *node.Said) { s.Again = message.ID{1} }), want: ""},
+		"for a clock":  {event: node.Withdrawn{Message: said(nil).Message, Restated: true}, want: ""},
 		"delivery":     {event: node.Delivered{Copies: 2}, want: ""},
 		"forged names": {event: node.PeerChanged{State: node.Joined, Nick: "x\n09:02 bob: hi", Peers: 4}, want: "09:01 * x 09:02 bob: hi joined (4 here)\n"},
 	} {

@@ -57,7 +57,7 @@ func New(l *look.Look) *List {
 // not looking. It reports whether the message is new here.
 func (l *List) Add(said node.Said, me string, unseen bool) bool {
 	m := said.Message
-	if m.Here && !said.History {
+	if m.Here && !said.History && m.Again == (message.ID{}) {
 		l.confirm(m)
 	}
 	if old := l.byID[m.ID]; old != nil || !Displayed(m.Kind) {
@@ -229,6 +229,9 @@ func (l *List) Withdraw(id message.ID) {
 		return
 	}
 	i := l.index(e)
+	if !l.follow && !e.mine && i > l.index(l.anchor) {
+		l.below = max(0, l.below-1)
+	}
 	l.release(e, i)
 	l.entries = slices.Delete(l.entries, i, i+1)
 	delete(l.byID, id)

@@ -444,4 +444,25 @@ func TestWithdraw(t *testing.T) {
 	if !l.follow || l.unread != nil {
 		t.Error("an empty list does not follow")
 	}
+	// What is below the view and goes is not counted as new there.
+	l = newList()
+	l.Resize(40, 4)
+	for n := range 20 {
+		l.Add(node.Said{Message: msg(n, "line")}, "alice", false)
+	}
+	l.Scroll(-8)
+	l.Add(node.Said{Message: msg(20, "below")}, "alice", true)
+	l.Withdraw(msg(20, "").ID)
+	l.Withdraw(l.entries[0].id)
+	if l.below != 0 {
+		t.Errorf("%d below", l.below)
+	}
+	// What is said again does not stand for what was typed in the same words just now.
+	l.Pend(start, node.Person{Nick: "alice"}, node.Say{Text: "again"})
+	m := msg(303, "again")
+	m.Mine, m.Here, m.Again = true, true, message.ID{2}
+	l.Add(node.Said{Message: m}, "alice", false)
+	if l.pending != 1 {
+		t.Errorf("%d pending", l.pending)
+	}
 }
