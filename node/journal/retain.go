@@ -8,11 +8,8 @@ import (
 	"earshot/node/message"
 )
 
-// drop deletes some of the logs before the horizon, each whole, and reports whether there may be more.
-func (j *Journal) drop() (more bool, err error) {
-	j.mu.RLock()
-	horizon := j.horizon
-	j.mu.RUnlock()
+// drop deletes some of the logs before a horizon, each whole, none of which may have changed since it was committed, and reports whether there may be more.
+func (j *Journal) drop(horizon uint32) (more bool, err error) {
 	if horizon == j.dropped {
 		return false, nil
 	}

@@ -77,6 +77,7 @@ func (j *Journal) turn() (more bool, err error) {
 	j.mu.Lock()
 	err = j.damage
 	j.moveHorizonLocked()
+	horizon := j.horizon // what is before it has changed for the last time: with this commit all of it is on disk
 	j.mu.Unlock()
 	if err != nil {
 		return false, err
@@ -87,7 +88,7 @@ func (j *Journal) turn() (more bool, err error) {
 	if more, err = j.index(); more || err != nil {
 		return more, err
 	}
-	return j.drop()
+	return j.drop(horizon)
 }
 
 // finish commits what is left.

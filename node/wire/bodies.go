@@ -103,8 +103,8 @@ type Done struct {
 	Logs []message.LogID `cbor:"1,keyasint"`
 }
 
-// Beat goes both ways every second: the hub sends one, and the other end answers. Received counts the RUN, PULLED and BULK frames received on this link. Root is set
-// only where the sender is caught up with nothing in flight, over the groups both hold, from the later horizon: then a difference is real if Received equals what was sent.
+// Beat goes both ways every second: the hub sends one, and the other end answers. Received counts the RUN, PULLED, BULK and PROOF frames received on this link. Root
+// is set only where the sender is caught up with nothing in flight, over the groups both hold, from the later horizon: then a difference is real if Received equals what was sent.
 type Beat struct {
 	Clock    int64         `cbor:"1,keyasint"` // raw local clock, ms since 1970
 	Received uint64        `cbor:"2,keyasint"`
