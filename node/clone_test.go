@@ -3,6 +3,8 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -211,5 +213,84 @@ func TestCopyWithTheSameSession(t *testing.T) {
 		if told == 0 {
 			t.Error("neither was told that it was copied")
 		}
+	})
+}
+
+// A profile is copied to another machine, and both are used at once: one person, who is here as long as one of the two is; nothing forks, and each machine is a disk.
+func TestProfileIsCopied(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		profile := filepath.Join(t.TempDir(), "alice")
+		desk := instance.Start(t, lan, "desk", node.Config{Nick: "alice", Dir: profile})
+		bob := start(t, lan, "bob")[0]
+		instance.Meet(t, 5*time.Second, desk, bob)
+		desk.Say("before")
+		same(t, time.Second, 1, desk, bob)
+		desk.Stop()
+		copied := filepath.Join(t.TempDir(), "alice")
+		err := os.CopyFS(copied, os.DirFS(profile))
+		if err == nil {
+			err = os.Chmod(filepath.Join(copied, "identity.key"), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		from := len(bob.Events())
+		desk = instance.Start(t, lan, "desk", node.Config{Nick: "alice", Dir: profile})
+		laptop := instance.Start(t, lan, "laptop", node.Config{Nick: "alice", Dir: copied})
+		both := []*instance.Instance{desk, laptop}
+		linked(t, 5*time.Second, desk, laptop, bob)
+		time.Sleep(3 * time.Second)
+		for n := range 5 {
+			for _, i := range both {
+				i.Say(fmt.Sprintf("%s %d", i.Name, n))
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		bob.Say("hello alice")
+		same(t, time.Second, 12, desk, laptop, bob)
+		time.Sleep(3 * time.Second)
+		for k, i := range both {
+			if got := noticed(i, 0); len(got) > 0 {
+				t.Errorf("%s was told %q", i.Name, got)
+			}
+			if people := i.Snapshot().People; len(people) != 2 {
+				t.Errorf("%s sees %v", i.Name, people)
+			}
+			for _, e := range i.Events() {
+				s, ok := e.(node.Said)
+				if ok && !s.History && (s.Mine != (s.Author == i.ID()) || s.Here != strings.HasPrefix(s.Text, i.Name)) {
+					t.Errorf("%s was told %+v", i.Name, s)
+				}
+				if d, ok := e.(node.Delivered); ok && d.Copies > 3 {
+					t.Errorf("%s was told of %d disks", i.Name, d.Copies)
+				}
+			}
+			for n := range 5 {
+				if c, all := copies(i, fmt.Sprintf("%s %d", i.Name, n)); c != 3 || !all {
+					t.Errorf("%s's line %d is on %d disks", i.Name, n, c)
+				}
+			}
+			if n, _ := copies(i, both[1-k].Name+" 0"); n != 0 {
+				t.Errorf("%s was told of the other's line", i.Name)
+			}
+		}
+		changes := func() (of []node.PeerState) {
+			for _, e := range bob.Events()[from:] {
+				if p, ok := e.(node.PeerChanged); ok && p.ID == desk.ID() {
+					of = append(of, p.State)
+				}
+			}
+			return of
+		}
+		desk.Stop()
+		time.Sleep(10 * time.Second)
+		if got := changes(); !slices.Equal(got, []node.PeerState{node.Joined}) {
+			t.Errorf("bob saw that alice %v, and one of the two is here", got)
+		}
+		laptop.Say("still here")
+		same(t, time.Second, 13, laptop, bob)
+		laptop.Stop()
+		instance.Until(t, 10*time.Second, "alice has left", func() bool { return slices.Equal(changes(), []node.PeerState{node.Joined, node.Left}) })
 	})
 }

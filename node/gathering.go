@@ -97,7 +97,7 @@ func (g *gatherings) open() error {
 
 // start opens a journal and runs it.
 func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
-	c := journal.Config{Network: g.network.ID(), Realm: r, Keep: g.keep, Clock: g.clock, Log: g.log}
+	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Clock: g.clock, Log: g.log}
 	if g.dir != "" {
 		c.Dir = filepath.Join(g.dir, fmt.Sprintf("realm-%x", r[:]))
 		if alone {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 	"earshot/node/nodetest/disk"
 )
@@ -427,4 +428,28 @@ func (a *Author) log(t testing.TB) message.LogID {
 	}
 	t.Fatal("no open log")
 	return message.LogID{}
+}
+
+// A store that was copied to another machine is another store from then on, with all that is in it; back where it was it is a third one.
+func TestCopiedStoreIsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		seen := map[[16]byte]bool{}
+		for _, c := range []struct {
+			host  identity.HostID
+			fresh bool
+		}{{identity.HostID{}, true}, {identity.HostID{1}, false}, {identity.HostID{1}, false}, {identity.HostID{2}, true}, {identity.HostID{2}, false}, {identity.HostID{}, false}, {identity.HostID{1}, true}} {
+			j := open(t, Config{Dir: dir, Host: c.host})
+			if fresh := !seen[j.StoreID()]; fresh != c.fresh || j.Recovered() != "" {
+				t.Errorf("on machine %d: a new id %v, want %v (%s)", c.host[0], fresh, c.fresh, j.Recovered())
+			}
+			if text, err := os.ReadFile(filepath.Join(dir, idFile)); string(text) != fmt.Sprintf("%x\n", j.StoreID()) {
+				t.Errorf("%s holds %q, %v", idFile, text, err)
+			}
+			stop := run(t, j)
+			take(t, j, newChain(t, 1, today()).add("kept").run(1, 1), 1-min(len(seen), 1), nil)
+			stop()
+			seen[j.StoreID()] = true
+		}
+	})
 }

@@ -54,6 +54,8 @@ type Config struct {
 	Dir     string
 	Network identity.NetworkID
 	Realm   identity.Realm
+	// Host is the machine, where that is known: a store that wakes up on another one takes a new id.
+	Host identity.HostID
 	// Keep is how long history is kept, in whole days; 0 means 365 days.
 	Keep time.Duration
 	// Forked, if set, is told of every fork that is found, and of one that is found to be lower. It must not block, nor use the journal.
@@ -141,7 +143,7 @@ func (j *Journal) Err() error {
 	return j.err
 }
 
-// StoreID is random, minted with the store.
+// StoreID is random, minted with the store, and anew where that was copied to another machine (Config.Host).
 func (j *Journal) StoreID() [16]byte     { return j.store.id }
 func (j *Journal) Realm() identity.Realm { return j.conf.Realm }
 

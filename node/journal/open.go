@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -88,6 +89,11 @@ func (j *Journal) open() error {
 		return errors.Join(err, s.close())
 	}
 	if dir != "" {
+		if j.conf.Host != (identity.HostID{}) {
+			if err := s.own(j.conf.Host); err != nil {
+				return errors.Join(err, s.close())
+			}
+		}
 		if err := putStoreID(dir, s.id); err != nil {
 			return errors.Join(err, s.close())
 		}

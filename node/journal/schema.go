@@ -26,6 +26,7 @@ const insertPlace = "INSERT OR REPLACE INTO timeline VALUES (?,?,?,?,?)"
 const (
 	metaVersion   = "version"
 	metaStore     = "store"
+	metaHost      = "host" // the machine it was used on last, where that is known
 	metaNetwork   = "network"
 	metaRealm     = "realm"
 	metaWatermark = "watermark" // arrivals up to it are in the timeline

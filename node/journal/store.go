@@ -139,6 +139,31 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 	return nil
 }
 
+// own gives the store a new id where the machine is another than the one it was used on last: its profile was copied, and the copy is a store of its own. A disk that is full
+// keeps that from being written, and the next start from nothing.
+func (s *store) own(host identity.HostID) error {
+	var was identity.HostID
+	err := s.w.QueryRow("SELECT value FROM meta WHERE key=?", metaHost).Scan(fixed(was[:]))
+	known := !errors.Is(err, sql.ErrNoRows)
+	if err != nil && known {
+		return err
+	}
+	if was == host {
+		return nil
+	}
+	if known {
+		rand.Read(s.id[:])
+	}
+	err = s.write(func(tx *sql.Tx) error {
+		_, err := tx.Exec("INSERT OR REPLACE INTO meta VALUES (?,?), (?,?)", metaHost, host[:], metaStore, s.id[:])
+		return err
+	})
+	if damaged(err) {
+		return err
+	}
+	return nil
+}
+
 // write runs f in a transaction of the one writer.
 func (s *store) write(f func(tx *sql.Tx) error) error {
 	s.mu.RLock()
