@@ -11,7 +11,9 @@ import (
 	"earshot/node"
 	"earshot/node/identity"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
 	"earshot/node/nodetest/instance"
+	"earshot/node/wire"
 )
 
 const year = 365 * 24 * time.Hour
@@ -428,4 +430,39 @@ func network(t *testing.T, name string) *identity.Network {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// Who lies about the time in HELLO to a hub that does not know it is believed for as long as it is linked, and the next to come hears nothing of it.
+func TestLyingHello(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		t.Run(fmt.Sprint("gone=", gone), func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				alice := alone(t, lan, "alice")
+				p := frames.Dial(t, lan, "mallory", frames.Identity(t, "mallory"), address(lan, alice))
+				p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Class: 1, Session: identity.NewSession(), Net: time.Now().Add(-2 * year).UnixMilli()})
+				p.Await(time.Second, wire.TypeState, nil)
+				if gone {
+					p.Hangup()
+					time.Sleep(time.Second)
+				} else {
+					defer p.Hangup()
+				}
+				bob := alone(t, lan, "bob", address(lan, alice))
+				instance.Until(t, 3*time.Second, "bob is linked", func() bool { return bob.Snapshot().Hub.State == node.Linked })
+				time.Sleep(3 * time.Second)
+				bob.Say("what time is it?")
+				time.Sleep(time.Second)
+				if m := screen(bob); len(m) != 1 || time.Since(m[0].At).Abs() > 5*time.Second {
+					t.Errorf("bob's line is dated %v, it is %v", m[0].At, time.Now())
+				}
+				if gone {
+					alice.Say("now")
+					time.Sleep(time.Second)
+					if m := screen(bob); len(m) != 2 || time.Since(m[1].At).Abs() > 5*time.Second {
+						t.Errorf("alice's line is dated %v, it is %v", m[1].At, time.Now())
+					}
+				}
+			})
+		})
+	}
 }

@@ -255,12 +255,17 @@ func (g *gatherings) restate(ctx context.Context) {
 	}
 }
 
-// learn takes the time that another vouches for in HELLO: before anything of this process's reaches the other, it is dated by that.
-func (g *gatherings) learn(ms int64, hub bool) {
-	if _, vouched := g.clock.Now(); ms == 0 || vouched && !hub {
+// learn takes the time that another vouches for in HELLO: before anything of this process's reaches the other, it is dated by that. A hub is believed; where it is
+// a follower, it is the word of one (journal.Clock.Believe).
+func (g *gatherings) learn(ms int64, one any) {
+	t := time.UnixMilli(ms)
+	if _, vouched := g.clock.Now(); ms == 0 || vouched && one != nil {
 		return
+	} else if one == nil {
+		g.clock.Vouch(t)
+	} else {
+		g.clock.Believe(t, one)
 	}
-	g.clock.Vouch(time.UnixMilli(ms))
 	g.restate(context.Background())
 }
 

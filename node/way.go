@@ -222,7 +222,7 @@ func (s *seat) hello(w *way) wire.Hello {
 	at, _ := n.gather.now()
 	h := wire.Hello{Version: wire.Version, Software: Software, Session: n.session, Host: n.host, Nick: n.Nick(), Class: uint8(n.config.class()), Port: uint16(n.port.Number()),
 		Tags: n.gather.tags(n.session)}
-	if now, vouched := n.gather.clock.Now(); vouched {
+	if now, sure := n.gather.clock.Sure(); sure {
 		h.Net = now.UnixMilli()
 	}
 	s.mu.Lock()
@@ -241,7 +241,7 @@ func (s *seat) hello(w *way) wire.Hello {
 
 // enter is link.Config.Enter: the hub is in that realm.
 func (s *seat) enter(hub *wire.Hello, r identity.Realm) (*exchange.Exchange, error) {
-	s.node.gather.learn(hub.Net, true)
+	s.node.gather.learn(hub.Net, nil)
 	at, err := s.node.gather.enter(r)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func (x *Exchange) vouched(hub bool) (time.Time, bool) {
 			return net, true
 		}
 	}
-	return x.journal.Clock().Now()
+	return x.journal.Clock().Sure()
 }
 
 // medianFor is how long a median runs on: BEATs of all links come together, and each would look at all clocks.

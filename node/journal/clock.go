@@ -55,6 +55,14 @@ func (c *Clock) Now() (now time.Time, vouched bool) {
 	return now.Add(c.offset), true
 }
 
+// Sure is the corrected time, where it is not only one's word.
+func (c *Clock) Sure() (now time.Time, ok bool) {
+	now, ok = c.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return now, ok && c.by == nil
+}
+
 // Vouch corrects the clock.
 func (c *Clock) Vouch(now time.Time) { c.Believe(now, nil) }
 
