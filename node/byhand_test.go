@@ -30,6 +30,29 @@ func TestByHand(t *testing.T) {
 	})
 }
 
+// The one whose address is known is not the hub. Whoever serves alone in the meantime is sent on to the hub as soon as there is one, and until then does not dial without a pause.
+func TestByHandOfAnother(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		lan.Mute("far")
+		lan.Cut("far")
+		anna := instance.Start(t, lan, "anna", node.Config{NeverHub: true})
+		far := instance.Start(t, lan, "far", node.Config{Join: []string{address(lan, anna)}})
+		instance.Until(t, 3*time.Second, "it serves alone", far.Serving)
+		far.Say("alone")
+		before := lan.Opened()
+		lan.Heal("far")
+		time.Sleep(10 * time.Second)
+		if n := lan.Opened() - before; n > 150 {
+			t.Errorf("%d connections in 10 s", n)
+		}
+		hub := instance.Start(t, lan, "harry", node.Config{})
+		if got := instance.Meet(t, 5*time.Second, anna, far, hub); got != hub && got != far {
+			t.Errorf("%s is the hub", got.Name)
+		}
+		same(t, 3*time.Second, 1, anna, far, hub)
+	})
+}
+
 func address(lan *nodetest.LAN, i *instance.Instance) string {
 	return netip.AddrPortFrom(lan.Host(i.Name).IP(), uint16(i.Port())).String()
 }

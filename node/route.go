@@ -42,6 +42,9 @@ func (s *seat) member(id election.ID) bool {
 func (s *seat) route(w *way) []string {
 	s.mu.Lock()
 	to, hand := identity.Session(w.seat.Hub), w.hand
+	if to == (identity.Session{}) {
+		to = w.via
+	}
 	learned := slices.Clone(s.learned)
 	w.tries++
 	every := w.tries%2 == 0

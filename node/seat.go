@@ -38,6 +38,7 @@ type seat struct {
 	mu      sync.Mutex
 	way     *way
 	order   wire.Order
+	sent    identity.Session              // to it the last who answered by hand sent this node
 	hints   map[identity.Session][]string // addresses by instance, as discovery, goodbyes and redirects told
 	learned []string                      // addresses of those who could be the hub, for who cannot find them otherwise
 	met     map[netip.AddrPort]time.Time

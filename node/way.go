@@ -20,7 +20,8 @@ import (
 type way struct {
 	owner *seat
 	link  *link.Link
-	hand  bool // whoever answers will do
+	hand  bool             // whoever answers will do
+	via   identity.Session // where who answered by hand sent this node last
 	stop  context.CancelFunc
 	ended chan struct{}
 
@@ -122,7 +123,7 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 	}
 	w.link = link.New(c)
 	s.mu.Lock()
-	s.way = w
+	s.way, w.via = w, s.sent
 	s.mu.Unlock()
 	go func() {
 		w.link.Run(ctx)
@@ -176,6 +177,9 @@ func (s *seat) report(w *way, r link.Report) {
 		w.seat = election.Seat{Hub: election.ID(r.Hello.Session), Term: r.Hello.Term}
 		w.successor = election.ID(r.Successor)
 		s.hintLocked(r.Successor, r.Address)
+		if w.hand {
+			s.sent = r.Successor
+		}
 	}
 	if r.Leaving {
 		s.node.people.left(r.Hello.Session)

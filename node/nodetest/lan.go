@@ -52,6 +52,7 @@ type LAN struct {
 	topology chan struct{} // closed, and made anew, whenever who reaches whom changes
 	ads      []*announcement
 	carried  int64
+	opened   int
 }
 
 // New returns a LAN without hosts.
@@ -149,6 +150,13 @@ func (l *LAN) Carried() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.carried
+}
+
+// Opened is how many streams were opened so far.
+func (l *LAN) Opened() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.opened
 }
 
 // InUse is how many ports are bound and streams open.

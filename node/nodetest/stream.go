@@ -58,6 +58,7 @@ func newStream(a *Process, aAddr netip.AddrPort, b *Process, bAddr netip.AddrPor
 	x.out = &pipe{lan: a.lan, began: time.Now(), from: x, to: y, changed: sync.Cond{L: &a.lan.mu}}
 	y.out = &pipe{lan: a.lan, began: time.Now(), from: y, to: x, changed: sync.Cond{L: &a.lan.mu}}
 	x.in, y.in = y.out, x.out
+	a.lan.opened++
 	a.conns = append(a.conns, x)
 	b.conns = append(b.conns, y)
 	return x, y
