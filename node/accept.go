@@ -38,8 +38,6 @@ func (n *Node) accept(ctx context.Context, c *identity.Conn) {
 		n.notice(err.Error(), "run the same version of earshot on both machines")
 		return
 	}
-	n.gather.learn(hello.Net, c)
-	defer n.gather.clock.Doubt(c)
 	h := n.seat.hold(ctx, c.Peer, &hello)
 	mine := n.seat.hello(nil)
 	mine.Term = n.seat.claimed()

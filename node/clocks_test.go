@@ -188,7 +188,7 @@ func TestSaidAloneByAWrongClock(t *testing.T) {
 						agree(t, 30*time.Second, want, all...)
 						for _, i := range others {
 							for _, e := range i.Events() {
-								if w, ok := e.(node.Withdrawn); ok {
+								if w, ok := e.(node.Withdrawn); ok && !(how == "serves" && w.Restated) { // a hub learns the time when three are linked
 									t.Errorf("%s was told %+v", i.Name, w)
 								}
 							}

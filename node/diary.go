@@ -83,10 +83,10 @@ func (d *diary) since(n int) (logs []message.LogID) {
 	return logs
 }
 
-// misdated returns the logs that a wrong clock dated, as far as the time is vouched for, and that were not tried in that gathering yet.
+// misdated returns the logs that a wrong clock dated, as far as the time is vouched for, by more than one follower's word, and that were not tried in that gathering yet.
 func (d *diary) misdated(at *gathering) (logs []message.LogID) {
-	now, vouched := d.clock.Now()
-	if !vouched {
+	now, sure := d.clock.Sure()
+	if !sure {
 		return nil
 	}
 	d.mu.Lock()

@@ -255,18 +255,12 @@ func (g *gatherings) restate(ctx context.Context) {
 	}
 }
 
-// learn takes the time that another vouches for in HELLO: before anything of this process's reaches the other, it is dated by that. A hub is believed; where it is
-// a follower, it is the word of one (journal.Clock.Believe).
-func (g *gatherings) learn(ms int64, one any) {
-	t := time.UnixMilli(ms)
-	if _, vouched := g.clock.Now(); ms == 0 || vouched && one != nil {
-		return
-	} else if one == nil {
-		g.clock.Vouch(t)
-	} else {
-		g.clock.Believe(t, one)
+// learn takes the time that the hub vouches for in HELLO: before anything of this process's reaches the other, it is dated by that.
+func (g *gatherings) learn(ms int64) {
+	if ms != 0 {
+		g.clock.Vouch(time.UnixMilli(ms))
+		g.restate(context.Background())
 	}
-	g.restate(context.Background())
 }
 
 // enter goes to the realm r, taking along what was said here since this machine came to the network it is at; where it is back in the realm it left last, since it left.

@@ -175,3 +175,38 @@ func TestRealmsMeetWhileTyping(t *testing.T) {
 		}
 	})
 }
+
+// What time it is according to one who calls holds at the hub only as long as that one is linked, and changes nothing of what was said; at a follower,
+// not at all.
+func TestCallersTime(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice := alone(t, lan, "alice")
+		alice.Say("before")
+		lie := func(to *instance.Instance) {
+			p := frames.Dial(t, lan, "mallory", frames.Identity(t, "mallory"), address(lan, to))
+			then := time.Now().AddDate(-2, 0, 0).UnixMilli()
+			p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Class: 1, Net: then})
+			p.Await(time.Second, wire.TypeHello, new(wire.Hello))
+			p.Send(wire.TypeBeat, &wire.Beat{Clock: then, Net: then, Vouched: true})
+			time.Sleep(2 * time.Second)
+			p.Hangup()
+			time.Sleep(time.Second)
+		}
+		lie(alice)
+		alice.Say("after")
+		bob := instance.Start(t, lan, "bob", node.Config{Join: []string{address(lan, alice)}})
+		instance.Meet(t, 3*time.Second, alice, bob)
+		lie(bob)
+		bob.Say("at last")
+		same(t, time.Second, 3, alice, bob)
+		lines, err := alice.Page(instance.Lobby, node.Key{}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range lines {
+			if time.Since(m.At).Abs() > time.Minute {
+				t.Errorf("%q is dated %v", m.Text, m.At)
+			}
+		}
+	})
+}

@@ -245,7 +245,7 @@ func (s *seat) hello(w *way) wire.Hello {
 
 // enter is link.Config.Enter: the hub is in that realm.
 func (s *seat) enter(hub *wire.Hello, r identity.Realm) (*exchange.Exchange, error) {
-	s.node.gather.learn(hub.Net, nil)
+	s.node.gather.learn(hub.Net)
 	at, err := s.node.gather.enter(r)
 	if err != nil {
 		return nil, err

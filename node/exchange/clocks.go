@@ -12,7 +12,7 @@ import (
 // What time it is. The hub knows the clocks of all machines linked, by their BEATs; of three or more it takes the median, goes by that itself, and tells it to
 // everyone: a machine whose clock is wrong neither drags the others, nor dates what is said there. What was vouched for once runs on in every machine, and is
 // passed on to who knows no better, by followers too: a log that some would refuse for its day is then written by nobody who could know. What a single follower says
-// may be a lie, though, and is believed only while it is linked: with a third machine there is a median.
+// may be a lie, though: a hub believes it only while that one is linked, and tells nobody; with a third machine there is a median.
 
 // minClocks is how many clocks make a median (never the hub's own alone: one wrong hub would drag everyone).
 const minClocks = 3

@@ -55,7 +55,7 @@ func (c *Clock) Now() (now time.Time, vouched bool) {
 	return now.Add(c.offset), true
 }
 
-// Sure is the corrected time, where it is not only one's word.
+// Sure is the corrected time, where it is not only one's word: what is passed on, and what anything is done by for good.
 func (c *Clock) Sure() (now time.Time, ok bool) {
 	now, ok = c.Now()
 	c.mu.Lock()
@@ -143,10 +143,10 @@ const settleTime = 10 * time.Second
 
 // moveHorizonLocked moves the horizon with the clock. What is before it is gone from the sums at once, and soon from the disk.
 func (j *Journal) moveHorizonLocked() {
-	now, vouched := j.clock.Now()
+	now, sure := j.clock.Sure()
 	today := dayOf(min(now.UnixMilli(), j.clock.Local().UnixMilli())) // both clocks: others cannot make this one forget
 	switch {
-	case !vouched:
+	case !sure:
 		j.sure = time.Time{}
 		return
 	case j.sure.IsZero():

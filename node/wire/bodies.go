@@ -21,7 +21,7 @@ type Hello struct {
 	Term uint64 `cbor:"11,keyasint,omitempty"`
 	// Realm is the dialer's, where it settled on one here: a hub that has not takes it.
 	Realm identity.Realm `cbor:"12,keyasint,omitzero"`
-	// Net is the time that the sender vouches for, as in Beat; 0: it does not.
+	// Net is the time that the sender vouches for, as in Beat; 0: it does not. The dialer goes by the hub's; the hub not by one dialer's.
 	Net int64 `cbor:"13,keyasint,omitempty"`
 }
 
