@@ -12,7 +12,9 @@ import (
 // A follower that did not run for a while, or a machine on which nothing did, does not take its own absence for the hub's.
 func TestStalls(t *testing.T) {
 	for name, stalled := range map[string]func(all []*instance.Instance, hub *instance.Instance) []*instance.Instance{
-		"a follower": func(all []*instance.Instance, hub *instance.Instance) []*instance.Instance { return others(all, hub)[:1] },
+		"a follower": func(all []*instance.Instance, hub *instance.Instance) []*instance.Instance {
+			return others(all, hub)[:1]
+		},
 		"the others": others,
 		"all":        func(all []*instance.Instance, hub *instance.Instance) []*instance.Instance { return all },
 	} {
