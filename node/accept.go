@@ -85,13 +85,15 @@ func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *h
 			s.mu.Unlock()
 		}
 	}
+	var stale *hub.Hub
+	defer func() { end(stale) }()
 	s.role.Lock()
 	defer s.role.Unlock()
 	if !s.serving {
 		return nil
 	}
 	at, _ := s.node.gather.now()
-	s.staleLocked(at)
+	stale = s.staleLocked(at)
 	if s.hub == nil {
 		if at.alone {
 			r := h.Realm

@@ -174,9 +174,10 @@ func (s *seat) departLocked() {
 		return
 	}
 	s.role.Lock()
-	defer s.role.Unlock()
 	at, _ := s.node.gather.now()
-	s.staleLocked(at)
+	stale := s.staleLocked(at)
+	s.role.Unlock()
+	end(stale)
 }
 
 // play does what the election says.
@@ -209,6 +210,8 @@ func (s *seat) publish(status roster.Status) {
 
 // serve takes or keeps the seat.
 func (s *seat) serve(a election.Action) {
+	var stale *hub.Hub
+	defer func() { end(stale) }()
 	s.role.Lock()
 	defer s.role.Unlock()
 	if !s.serving {
@@ -218,7 +221,7 @@ func (s *seat) serve(a election.Action) {
 	}
 	s.term = a.Claim.Term
 	at, _ := s.node.gather.now()
-	s.staleLocked(at)
+	stale = s.staleLocked(at)
 	if s.hub == nil && !at.alone {
 		s.openLocked(at)
 	}
@@ -231,12 +234,18 @@ func (s *seat) serve(a election.Action) {
 	}
 }
 
-// staleLocked ends a hub whose gathering this node has left.
-func (s *seat) staleLocked(at *gathering) {
+// staleLocked takes away a hub whose gathering this node has left. It is to be ended without the lock: that takes a moment.
+func (s *seat) staleLocked(at *gathering) (stale *hub.Hub) {
 	if s.hub != nil && s.hub.Exchange() != at.exchange {
-		s.hub.Close(wire.Bye{})
-		s.hub = nil
+		stale, s.hub = s.hub, nil
 		s.node.serving.Store(false)
+	}
+	return stale
+}
+
+func end(stale *hub.Hub) {
+	if stale != nil {
+		stale.Close(wire.Bye{})
 	}
 }
 
