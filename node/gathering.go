@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -60,7 +61,8 @@ type gatherings struct {
 	known   []knownRealm
 	since   time.Time       // when this machine came to the network it is at
 	before  int             // how many logs this process had written then
-	left    int             // and when it left the realm that earlier is; -1: that was in an earlier process
+	left    int             // and when it left the realm that earlier is; -1: that was in an earlier process, or it was at another place since
+	place   []netip.Addr    // the addresses it had there
 	spoke   []message.Nonce // of the earlier processes of this stay
 	past    []message.Nonce // in which this process spoke alone before
 	stay    stay
@@ -263,7 +265,7 @@ func (g *gatherings) learn(ms int64) {
 	}
 }
 
-// enter goes to the realm r, taking along what was said here since this machine came to the network it is at; where it is back in the realm it left last, since it left.
+// enter goes to the realm r, taking along what was said here since this machine came to the network it is at; where it is back in the realm it left last, and was nowhere else, since it left.
 func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
 	next, left, err := g.move(r)
 	for _, at := range left { // without the lock: a slow disk holds nobody else

@@ -132,3 +132,34 @@ func TestCarriedToACafe(t *testing.T) {
 		})
 	}
 }
+
+// What is said alone at home, between two days at the office, is not for the office.
+func TestSaidAtHome(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		office := start(t, lan, "laptop", "desk")
+		instance.Meet(t, 3*time.Second, office...)
+		laptop := office[0]
+		laptop.Say("see you tomorrow")
+		same(t, 2*time.Second, 1, office...)
+		unplug(laptop)
+		lan.Cut("laptop")
+		instance.Until(t, 10*time.Second, "it is alone", laptop.Serving)
+		laptop.Moved([]netip.Addr{netip.MustParseAddr("192.168.7.7")})
+		time.Sleep(10 * time.Second)
+		laptop.Say("a secret of home")
+		time.Sleep(time.Second)
+		unplug(laptop)
+		time.Sleep(10 * time.Second)
+		lan.Heal("laptop")
+		plug(lan, laptop)
+		laptop.Say("good morning")
+		instance.Meet(t, 15*time.Second, office...)
+		instance.Until(t, 5*time.Second, "the desk hears what is said at the office", func() bool { return len(office[1].Lines(instance.Lobby)) >= 2 })
+		time.Sleep(5 * time.Second)
+		for _, l := range office[1].Lines(instance.Lobby) {
+			if strings.Contains(l, "secret") {
+				t.Errorf("the desk has %q", l)
+			}
+		}
+	})
+}

@@ -64,6 +64,11 @@ func (g *gatherings) came(addresses []netip.Addr) {
 func (g *gatherings) moved(addresses []netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if last := g.stay.Addresses; g.alone != nil && !g.current.alone {
+		g.place = last
+	} else if len(last) > 0 && !slices.Equal(last, g.place) {
+		g.left = -1
+	}
 	g.arriveLocked()
 	g.stay = stay{Addresses: sorted(addresses), Seen: g.stay.Seen}
 }
