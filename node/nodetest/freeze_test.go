@@ -113,6 +113,24 @@ func TestAsymmetry(t *testing.T) {
 			wantErr(t, "a handshake needs both directions: dial", err, context.DeadlineExceeded)
 		}
 		lan.Heal("a")
+		lan.Gag("a")
+		if to, from := count(); to != 0 || from != 100 {
+			t.Errorf("a is gagged: %d of its packets arrived, and %d at it", to, from)
+		}
+		lan.Heal("a")
+		lan.Sever("b", "a")
+		if to, from := count(); to != 0 || from != 0 {
+			t.Errorf("severed: %d and %d packets arrived", to, from)
+		}
+		_, c := listen(t, lan.Host("c").Net())
+		if _, err := a.WriteTo([]byte("x"), c.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		c.SetReadDeadline(time.Now().Add(time.Second))
+		if _, _, err := c.ReadFrom(nil); err != nil {
+			t.Errorf("a and b are severed, and c hears nobody: %v", err)
+		}
+		lan.Heal("a")
 		lan.Mumble("a", 50)
 		if to, from := count(); to < 30 || to > 70 || from != 100 {
 			t.Errorf("a mumbles: %d of its packets arrived, and %d at it", to, from)
@@ -121,5 +139,31 @@ func TestAsymmetry(t *testing.T) {
 		if to, from := count(); to != 100 || from != 100 {
 			t.Errorf("healed: %d and %d packets arrived", to, from)
 		}
+	})
+}
+
+// A host with another address is found at that one, and what was opened at the old one hears nothing more.
+func TestRenumber(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		door, _ := listen(t, lan.Host("a").Net())
+		other := lan.Host("b").Net()
+		c := dial(t, other, "a:4327")
+		d, err := door.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		old := lan.Host("a").IP()
+		if now := lan.Renumber("a"); now == old || lan.Host("a").IP() != now {
+			t.Fatalf("from %v to %v", old, now)
+		}
+		write(t, c, "to it")
+		d.SetReadDeadline(time.Now().Add(time.Second))
+		if n, err := d.Read(make([]byte, 10)); n != 0 || !os.IsTimeout(err) {
+			t.Errorf("read %d, %v over the old address", n, err)
+		}
+		_, err = other.Dial(within(t, time.Second), old.String()+":4327")
+		wantErr(t, "dial the old address", err, syscall.EHOSTUNREACH)
+		write(t, dial(t, other, lan.Host("a").IP().String()+":4327"), "hello")
 	})
 }

@@ -11,7 +11,7 @@
 //     cable is out. Loss shows as 200 ms more for the share of writes that it hits.
 //   - Close is heard as EOF after all that was written, or as ECONNRESET where the closer had not read everything (RFC 2525 §2.17). A write
 //     to an end that has closed succeeds, and is answered by ECONNRESET.
-//   - Cut and Split lose packets without a word and stall streams; Heal and Join let streams go on. A dial waits for its context. Deafen does it in one direction.
+//   - Cut and Split lose packets without a word and stall streams; Heal and Join let streams go on. A dial waits for its context. Deafen and Gag do it in one direction, Sever to one other.
 //   - Freeze is SIGSTOP: the kernel goes on taking what comes.
 //   - Crash is kill -9: what the process had written still arrives, then ECONNRESET; dials are refused from then on. Cut followed by Crash is a power
 //     failure: what was on its way is gone, and the others hear nothing until Heal.
@@ -44,15 +44,16 @@ const (
 
 // A LAN is a network of hosts on switches.
 type LAN struct {
-	mu       sync.Mutex
-	rng      *rand.Rand
-	loss     int // percent of packets
-	hosts    []*Host
-	stalled  []*pipe       // have something under way that could not arrive
-	topology chan struct{} // closed, and made anew, whenever who reaches whom changes
-	ads      []*announcement
-	carried  int64
-	opened   int
+	mu         sync.Mutex
+	rng        *rand.Rand
+	loss       int // percent of packets
+	hosts      []*Host
+	stalled    []*pipe       // have something under way that could not arrive
+	topology   chan struct{} // closed, and made anew, whenever who reaches whom changes
+	ads        []*announcement
+	renumbered int // addresses
+	carried    int64
+	opened     int
 }
 
 // New returns a LAN without hosts.
@@ -70,6 +71,8 @@ type Host struct {
 	cut       bool
 	mute      bool
 	deaf      bool
+	dumb      bool
+	severed   []*Host
 	loss      int // percent of what it sends
 	network   int // the switch it is plugged into
 	processes []*Process
@@ -95,20 +98,48 @@ func (l *LAN) hostLocked(name string) *Host {
 }
 
 // Name returns the name, IP the address.
-func (h *Host) Name() string   { return h.name }
-func (h *Host) IP() netip.Addr { return h.ip }
+func (h *Host) Name() string { return h.name }
+func (h *Host) IP() netip.Addr {
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	return h.ip
+}
 
 // Cut pulls a host's cable; processes on it still reach each other. Heal puts it back.
 func (l *LAN) Cut(host string) { l.change(func() { l.hostLocked(host).cut = true }) }
 func (l *LAN) Heal(host string) {
 	l.change(func() {
 		h := l.hostLocked(host)
-		h.cut, h.deaf, h.loss = false, false, 0
+		h.cut, h.deaf, h.dumb, h.loss = false, false, false, 0
+		for _, o := range h.severed {
+			o.severed = slices.DeleteFunc(o.severed, func(x *Host) bool { return x == h })
+		}
+		h.severed = nil
 	})
 }
 
-// Deafen breaks one direction of a host's cable: it is heard, and hears nobody. Heal ends that, too.
+// Sever keeps two hosts from each other and from nobody else, as a bad port of a switch does. Heal of either ends it.
+func (l *LAN) Sever(a, b string) {
+	l.change(func() {
+		h, o := l.hostLocked(a), l.hostLocked(b)
+		h.severed, o.severed = append(h.severed, o), append(o.severed, h)
+	})
+}
+
+// Renumber gives a host another address, which it returns, as DHCP does. What goes on under the old one is not heard any more.
+func (l *LAN) Renumber(host string) (ip netip.Addr) {
+	l.change(func() {
+		h := l.hostLocked(host)
+		l.renumbered++
+		h.ip = netip.AddrFrom4([4]byte{10, 1, byte(l.renumbered / 250), byte(l.renumbered%250 + 1)})
+		ip = h.ip
+	})
+	return ip
+}
+
+// Deafen breaks one direction of a host's cable: it is heard, and hears nobody. Gag breaks the other. Heal ends that, too.
 func (l *LAN) Deafen(host string) { l.change(func() { l.hostLocked(host).deaf = true }) }
+func (l *LAN) Gag(host string)    { l.change(func() { l.hostLocked(host).dumb = true }) }
 
 // Mumble loses that share of the packets that a host sends, beside what Loss loses, until Heal.
 func (l *LAN) Mumble(host string, percent int) {
@@ -197,7 +228,7 @@ func (l *LAN) change(f func()) {
 
 // reachLocked reports whether a packet from a arrives at b.
 func reachLocked(a, b *Host) bool {
-	return a == b || !a.cut && !b.cut && !b.deaf && a.network == b.network
+	return a == b || !a.cut && !b.cut && !a.dumb && !b.deaf && a.network == b.network && !slices.Contains(a.severed, b)
 }
 
 func (l *LAN) latencyLocked() time.Duration {

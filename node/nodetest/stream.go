@@ -144,7 +144,7 @@ func (p *pipe) arrive() {
 	if len(p.flight) == 0 {
 		return // dropped while this was on its way
 	}
-	if p.from.process.frozen || !reachLocked(p.from.process.host, p.to.process.host) {
+	if p.from.process.frozen || !p.from.reachLocked(p.to) {
 		p.lan.stalled = append(p.lan.stalled, p)
 		return
 	}
@@ -173,6 +173,16 @@ func (p *pipe) takeLocked(s segment) {
 		p.ready = append(p.ready, s.body...)
 	}
 	p.changed.Broadcast()
+}
+
+// reachLocked reports whether a packet of c arrives at the other end: each must still have the address that the stream was opened with.
+func (c *conn) reachLocked(o *conn) bool {
+	return reachLocked(c.process.host, o.process.host) && c.numberedLocked() && o.numberedLocked()
+}
+
+func (c *conn) numberedLocked() bool {
+	ip := c.local.AddrPort().Addr()
+	return ip.IsLoopback() || ip == c.process.host.ip
 }
 
 // resumeLocked goes on after a stall: what is overdue is sent again.
@@ -236,7 +246,7 @@ func (c *conn) crashLocked() {
 	if c.closed {
 		return
 	}
-	if !reachLocked(c.process.host, c.in.from.process.host) {
+	if !c.reachLocked(c.in.from) {
 		c.out.dropLocked()
 	}
 	c.closeLocked(syscall.ECONNRESET)
