@@ -50,7 +50,7 @@ const (
 	outsideWait  = 5 * time.Second         // the same for a successor out of the roster's reach: it may be a slow dial away
 	partedLatch  = time.Second             // a node that says it is not the hub
 	deadLatch    = 5 * time.Second         // a hub that refused is held dead, in a roster of up to ten: memberlist takes up to 4 s to agree
-	lostLatch    = 4 * time.Second         // one voted lost, which takes a second longer; over within the 5 s that a healed network has for finding one hub
+	lostLatch    = 4 * time.Second         // one voted lost, which takes a second longer: as long as it may still count its followers; over within the 5 s that a healed network has for finding one hub
 	pulse        = 250 * time.Millisecond  // a hub, and who is about to be it, looks at the clock this often, to notice that it did not
 	overslept    = 700 * time.Millisecond  // pulse + overslept is less than it takes the others to replace a silent hub (1 s)
 	hearWait     = time.Second             // listen after that before claiming
@@ -160,7 +160,8 @@ type Election struct {
 	partedAt time.Time // the last goodbye that was taken in
 	lost     Seat      // until lostTill, when there was no new evidence of it
 	lostTill time.Time
-	heir     ID // named by a hub that left
+	jury     int // the most members there were since the hub is silent; 0: it is not
+	heir     ID  // named by a hub that left
 	heirTill time.Time
 	expect   ID // the successor followed before its claim is visible, since expectAt
 	expectAt time.Time

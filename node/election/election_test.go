@@ -237,6 +237,21 @@ func TestLostAtAGuessedTerm(t *testing.T) {
 	}
 }
 
+// Who is cut off sees the others go one by one. What is left is no majority.
+func TestCutOff(t *testing.T) {
+	e, in := follower(a, Ordinary, a, b, c)
+	in.Link, in.Since = Silent, ms(11000)
+	e.Step(ms(11000), in)
+	in.Members = in.Members[2:]
+	if act, _ := e.Step(ms(12500), in); act.Hub || act.Follow != (Seat{d, 5}) {
+		t.Fatalf("took the seat of a hub that others may still be at: %+v", act)
+	}
+	in.Members = nil
+	if act, _ := e.Step(ms(13000), in); !act.Hub {
+		t.Fatalf("%+v", act)
+	}
+}
+
 // A claim that the link knows to be newer than the roster does weighs what the roster says: else the two tell different hubs, and the link goes to and fro between them.
 func TestNewerClaimKeepsItsWeight(t *testing.T) {
 	e, in := follower(a, Ordinary, a, b, c)

@@ -40,6 +40,9 @@ func (e *Election) evidence(in Input) {
 	seat := Seat{Hub: in.Seat.Hub}
 	m, _ := in.member(seat.Hub)
 	seat.Term = m.Term
+	if in.Link != Silent {
+		e.jury = 0
+	}
 	switch in.Link {
 	case Linked:
 		if in.Since.After(e.dead[in.Seat.Hub].since) {
@@ -56,6 +59,7 @@ func (e *Election) evidence(in Input) {
 	case Silent:
 		if m.Hub {
 			e.lose(in, seat)
+			e.jury = max(e.jury, len(in.Members))
 		} else if in.Seat.Hub != e.outside {
 			e.mark(in.Seat.Hub, mark{aside: in.Since.Add(deadLatch), since: in.Since})
 		}
@@ -118,8 +122,8 @@ func (e *Election) vote(in Input) {
 		if e.lost == s {
 			votes[s]++
 		}
-		// The others of a hub are all members but it, and this node.
-		if m.Hub && 2*votes[s] > len(in.Members) && !e.isDead(s) {
+		// The others of a hub are all members but it, and this node. One vote is no majority where there were others when the hub fell silent: it is this node that is cut off.
+		if m.Hub && 2*votes[s] > len(in.Members) && (votes[s] > 1 || e.jury <= 1) && !e.isDead(s) {
 			till := e.now.Add(latch(lostLatch, in))
 			e.mark(m.ID, mark{term: m.Term, until: till, aside: till, since: e.now})
 			e.at(till)

@@ -214,7 +214,7 @@ func (s *space) key(b []byte) []byte {
 		e := &n.e // now and wake are of the last step, class and self do not change
 		tm(e.born, e.due, e.lowSince, e.vacant, e.seatAt, e.quiet, e.humble, e.heldAt, e.lostTill, e.heirTill, e.expectAt)
 		bit(e.hub, e.started, e.partedAt.Equal(n.in.Since))
-		num(int(e.claim.Weight), int(e.claim.Term), int(e.low), int(e.term), int(e.setback))
+		num(int(e.claim.Weight), int(e.claim.Term), int(e.low), e.jury, int(e.term), int(e.setback))
 		list(e.order)
 		seat(e.seat)
 		seat(e.lost)
