@@ -20,12 +20,16 @@ var backoff = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 
 
 const backoffProven = 2 * time.Second
 
+// backoffFound is what is left of that where discovery hears of it: the cable is back. Anybody may pretend that on an open network.
+const backoffFound = 500 * time.Millisecond
+
 // A lead is an address where an instance may be.
 type lead struct {
 	session identity.Session
 	address netip.AddrPort
 	until   time.Time // given up then, unless it is found again
 	next    time.Time
+	tried   time.Time // when joining failed last
 	fails   int
 	proven  bool // it was a member there
 	busy    bool // being joined
@@ -59,6 +63,8 @@ func (l *leads) add(s identity.Session, a netip.AddrPort, proven bool, now time.
 	switch {
 	case proven:
 		x.fails, x.next = 0, earliest(x.next, now)
+	case x.proven:
+		x.next = earliest(x.next, latest(now, x.tried.Add(backoffFound)))
 	case x.fails > 2: // somebody heard of it just now, but anybody can send that on an open network: not at once
 		x.fails = 2
 		x.next = earliest(x.next, now.Add(backoff[x.fails]))
@@ -108,9 +114,20 @@ func (l *leads) due(now time.Time, h here) (out []*lead) {
 	return out
 }
 
+// wait returns how long it takes until another is due.
+func (l *leads) wait(now time.Time) time.Duration {
+	wait := leadFor
+	for _, x := range l.all {
+		if d := x.next.Sub(now); !x.busy && d > 0 {
+			wait = min(wait, d)
+		}
+	}
+	return wait
+}
+
 // done takes in how joining went. Where nothing listens any more, a member that died did so for good.
 func (l *leads) done(x *lead, now time.Time, joined, refused bool) {
-	x.busy = false
+	x.busy, x.tried = false, now
 	wait := backoff[min(x.fails, len(backoff)-1)]
 	switch {
 	case refused && x.proven:
@@ -127,6 +144,13 @@ func (l *leads) done(x *lead, now time.Time, joined, refused bool) {
 
 func earliest(a, b time.Time) time.Time {
 	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
 		return a
 	}
 	return b

@@ -104,6 +104,28 @@ func TestFakeLeads(t *testing.T) {
 	t.Logf("%d dials in %v, %d to the real one", dials, now.Sub(t0), real)
 }
 
+// One that was a member and did not answer is tried soon after it is heard of again, but not as often as that.
+func TestFoundAgain(t *testing.T) {
+	var l leads
+	s, at := nth(1)
+	l.add(s, at, true, t0)
+	now, tries := t0, 0
+	for range 100 {
+		for _, x := range l.due(now, here{}) {
+			tries++
+			l.done(x, now, false, false)
+		}
+		l.add(s, at, false, now)
+		if d := l.wait(now); d > backoffFound {
+			t.Fatalf("the next is %v away", d)
+		}
+		now = now.Add(100 * time.Millisecond)
+	}
+	if tries != 20 {
+		t.Errorf("tried %d times in 10 s", tries)
+	}
+}
+
 func TestLeadsHereAndDropped(t *testing.T) {
 	var l leads
 	s1, a1 := nth(1)

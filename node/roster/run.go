@@ -142,10 +142,10 @@ func (k *keeper) spread(g *generation) {
 
 // mend exchanges states with a member now and then, and returns when Run is to look again.
 func (k *keeper) mend() time.Duration {
-	k.mu.Lock()
-	news, idle := k.news, len(k.leads.all) == 0
-	k.mu.Unlock()
 	now := time.Now()
+	k.mu.Lock()
+	news, idle, lead := k.news, len(k.leads.all) == 0, k.leads.wait(now)
+	k.mu.Unlock()
 	calm := now.Sub(news) >= restless
 	every := mendLate
 	switch {
@@ -167,7 +167,7 @@ func (k *keeper) mend() time.Duration {
 	if calm && idle {
 		return k.mends.Sub(now)
 	}
-	return look
+	return min(look, lead)
 }
 
 // join joins what is due, each on a goroutine of its own.
