@@ -44,7 +44,7 @@ type seat struct {
 	met     map[netip.AddrPort]time.Time
 	strange bool      // this machine may be in another place than the gathering,
 	movedAt time.Time // since then
-	handed  time.Time // until then the way to the successor that the last hub named is no loss
+	handed  time.Time // until then the way to the next hub, which the last one named or was left for, is no loss
 }
 
 const (
@@ -278,6 +278,11 @@ func (s *seat) yield(a election.Action, leaving bool) {
 	s.role.Unlock()
 	to := identity.Session(a.HandOver)
 	s.node.log.Info("no longer the hub", "successor", to)
+	if to != (identity.Session{}) {
+		s.mu.Lock()
+		s.handed = time.Now().Add(handover)
+		s.mu.Unlock()
+	}
 	if h != nil {
 		h.Close(wire.Bye{Successor: to, Address: s.addresses(to), Leaving: leaving})
 	}

@@ -81,6 +81,9 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 			return
 		}
 	}
+	if old != nil && !over {
+		s.leave(old)
+	}
 	s.drop()
 	if ctx.Err() != nil {
 		return
@@ -131,6 +134,15 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 		close(w.ended)
 		s.look()
 	}()
+}
+
+// leave notes that a way that works is given up for another: nothing is lost by that.
+func (s *seat) leave(w *way) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.linkedLocked() {
+		s.handed = time.Now().Add(handover)
+	}
 }
 
 // aims reports whether the way leads to that hub.
