@@ -283,11 +283,16 @@ func TestProfileIsCopied(t *testing.T) {
 			}
 			return of
 		}
+		present := func() {
+			t.Helper()
+			if got, people := changes(), bob.Snapshot().People; !slices.Equal(got, []node.PeerState{node.Joined}) || len(people) != 2 {
+				t.Errorf("bob saw that alice %v, and sees %v", got, people)
+			}
+		}
+		present()
 		desk.Stop()
 		time.Sleep(10 * time.Second)
-		if got := changes(); !slices.Equal(got, []node.PeerState{node.Joined}) {
-			t.Errorf("bob saw that alice %v, and one of the two is here", got)
-		}
+		present()
 		laptop.Say("still here")
 		same(t, time.Second, 13, laptop, bob)
 		laptop.Stop()
