@@ -14,6 +14,7 @@ import (
 	"earshot/node"
 	"earshot/node/message"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/disk"
 	"earshot/node/nodetest/instance"
 )
 
@@ -297,5 +298,37 @@ func TestProfileIsCopied(t *testing.T) {
 		same(t, time.Second, 13, laptop, bob)
 		laptop.Stop()
 		instance.Until(t, 10*time.Second, "alice has left", func() bool { return slices.Equal(changes(), []node.PeerState{node.Joined, node.Left}) })
+	})
+}
+
+// A line that turns out not to be delivered while its author's slow disk still writes it is told, and told to be lost after that: no screen forgets it or shows it as waiting.
+func TestLostBeforeItIsTold(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		bob := start(t, lan, "bob")[0]
+		dir := t.TempDir()
+		d := disk.Under(t, dir)
+		alice := instance.Start(t, lan, "alice", node.Config{Dir: filepath.Join(dir, "alice"), HostDir: dir})
+		instance.Meet(t, 5*time.Second, alice, bob)
+		alice.Say("before")
+		same(t, time.Second, 1, alice, bob)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		clone := alice.Clone("clone", false)
+		linked(t, 5*time.Second, alice, bob, clone)
+		time.Sleep(3 * time.Second)
+		d.Slow(300 * time.Millisecond)
+		alice.Say("on the left")
+		clone.Say("on the right")
+		time.Sleep(100 * time.Millisecond)
+		if got := noticed(alice, 0); len(got) != 1 || slices.Contains(alice.Heard(instance.Lobby), "on the left") {
+			t.Fatalf("alice was told %q and %q, too early or too late for this test", got, alice.Heard(instance.Lobby))
+		}
+		time.Sleep(2 * time.Second)
+		if said, copies, _ := outcome(alice, "on the left"); said != 1 || len(copies) == 0 || copies[len(copies)-1] != 0 {
+			t.Errorf("the line was told %d times, and then to be on %v disks", said, copies)
+		}
+		if n := len(noticed(alice, 0)); n != 1 {
+			t.Errorf("%d notices", n)
+		}
 	})
 }

@@ -67,7 +67,7 @@ func (d *deliveries) write(ctx context.Context, at *gathering, room string, k me
 		return err
 	}
 	d.follow(&spoken{id: id, key: key, kept: at.journal.Persistent()})
-	if h, ok := at.journal.Head(key.Log); ok && h.Fork != 0 { // since a moment ago: what was found then knew nothing of this
+	if h, ok := at.journal.Head(key.Log); ok && h.Fork != 0 && !at.journal.Void(key.Log) { // since a moment ago: what was found then knew nothing of this
 		d.forked(at, journal.Fork{Log: key.Log, Nonce: at.author.Nonce(), Seq: h.Fork, Was: h.Fork})
 	}
 	if d.serving() {

@@ -67,7 +67,7 @@ func (d *deliveries) strand(l message.LogID, seq uint64, list []stranded) (count
 	d.pending[l] = slices.DeleteFunc(d.pending[l], func(s *spoken) bool { return s.key.Seq >= seq })
 	d.sweepLocked(l)
 	for _, s := range list {
-		if slices.ContainsFunc(d.lost, func(o stranded) bool { return o.message.ID == s.message.ID }) {
+		if d.isLostLocked(s.message.ID) {
 			continue
 		}
 		count++
@@ -79,6 +79,17 @@ func (d *deliveries) strand(l message.LogID, seq uint64, list []stranded) (count
 	d.mu.Unlock()
 	d.changed()
 	return count
+}
+
+// isLost reports whether a line was not delivered and waits to be said again.
+func (d *deliveries) isLost(id message.ID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.isLostLocked(id)
+}
+
+func (d *deliveries) isLostLocked(id message.ID) bool {
+	return slices.ContainsFunc(d.lost, func(o stranded) bool { return o.message.ID == id })
 }
 
 // resend says again what was not delivered.

@@ -213,6 +213,9 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 		if !s.restated(m) || !s.send(Said{Message: m, History: history}) {
 			return false
 		}
+		if m.Here && s.node.own.isLost(l.ID) && !s.send(Delivered{ID: l.ID}) { // what was told of it before was of a line that nobody had seen
+			return false
+		}
 	}
 	return true
 }
