@@ -11,6 +11,12 @@
 //
 // Realms. The open network has one name everywhere, so each gathering of it has a history of its own, its realm; else a laptop would carry the office's talk to a café. A node of an open network starts alone, in a store that is never exchanged; it enters a realm when it links to a hub or the first other links to it, and takes
 // along what was said here meanwhile.
+//
+// Time. A machine's clock may be wrong, and nobody can tell alone. Three clocks make a median (package exchange, clocks.go), which corrects the one Clock of this process and is passed on in HELLO and
+// BEAT. The user is told of a clock that is off (skew.go). A log of a day that others refuse is not answered by them: what makes them refuse it, the time, reaches its author by the same
+// way, who says again what a wrong clock dated (diary.go, journal.Author.Restate). Nobody else's word is needed for that, and so nobody else's lie can ask for it
+// but by the time; that is bounded. What an earlier process dated wrong, and others took, stays as it is dated: whoever
+// knows the time then does not take it before its day.
 package node
 
 import (
