@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -18,6 +19,7 @@ const (
 // behind a cable that was pulled, and nothing in memberlist would notice that it is back.
 var backoff = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 15 * time.Second, 30 * time.Second}
 
+// Its machine may be back at any moment, and all who lost it lost it together: each waits for another time up to this, so that of their attempts one is soon.
 const backoffProven = 2 * time.Second
 
 // backoffFound is what is left of that where discovery hears of it: the cable is back. Anybody may pretend that on an open network.
@@ -136,7 +138,7 @@ func (l *leads) done(x *lead, now time.Time, joined, refused bool) {
 	case joined: // it is a member now, or it is not let in
 		wait, x.proven = max(wait, backoff[2]), false
 	case x.proven:
-		wait = min(wait, backoffProven)
+		wait = backoffFound + rand.N(backoffProven-backoffFound)
 	}
 	x.next = now.Add(wait)
 	x.fails++

@@ -150,3 +150,22 @@ func TestLeadsHereAndDropped(t *testing.T) {
 		t.Errorf("%d due", len(due))
 	}
 }
+
+// All who lost an instance together do not dial it together for ever.
+func TestTriesSpread(t *testing.T) {
+	early, late := backoffProven, time.Duration(0)
+	for range 100 {
+		var l leads
+		s, a := nth(1)
+		l.add(s, a, true, t0)
+		l.done(l.due(t0, here{})[0], t0, false, false)
+		wait := l.wait(t0)
+		early, late = min(early, wait), max(late, wait)
+		if len(l.due(t0.Add(wait-1), here{})) > 0 || len(l.due(t0.Add(wait), here{})) != 1 {
+			t.Errorf("not due after %v", wait)
+		}
+	}
+	if early > backoffProven/2 || late < 3*backoffProven/4 || late > backoffProven {
+		t.Errorf("a hundred try again between %v and %v later", early, late)
+	}
+}
