@@ -345,12 +345,18 @@ func (w *world) finally() {
 	}
 }
 
+// A part of what a process said. A copied machine goes on with the first one's logs.
+type part struct {
+	by  *run
+	log message.LogID
+}
+
 // shows checks what a node shows in the end. said are the lines by what they became.
 func (w *world) shows(h *host, said map[message.ID]*line) {
 	i := h.up().Instance
 	page := w.shared(i)
 	ids, seen := map[message.ID]bool{}, map[string]bool{}
-	last := map[any]int{}
+	last := map[part]int{}
 	for _, m := range page {
 		l := w.lines[m.Text]
 		if l == nil {
@@ -362,9 +368,9 @@ func (w *world) shows(h *host, said map[message.ID]*line) {
 		}
 		ids[m.ID], seen[m.Text] = true, true
 		w.stamped(l, m)
-		order := any(l.by)
+		order := part{by: l.by}
 		if l.by.host.wrong(w) || len(w.wrong) > 1 {
-			order = m.Key.Log // another begins where a clock jumps, and two that are wrong may outvote one
+			order.log = m.Key.Log // another begins where a clock jumps, and two that are wrong may outvote one
 		}
 		n := number(m.Text)
 		if before, ok := last[order]; ok && n < before {
@@ -383,7 +389,11 @@ func (w *world) shows(h *host, said map[message.ID]*line) {
 				if !ok || d.Copies < 2 || ids[d.ID] {
 					continue
 				}
-				if l := said[d.ID]; l == nil || (l.day == 0 || l.day >= horizon) && !l.stranded() {
+				l := said[d.ID]
+				if l != nil && seen[l.text] && l.by.host.wrong(w) {
+					continue // said again, in the same words
+				}
+				if l == nil || (l.day == 0 || l.day >= horizon) && !l.stranded() {
 					w.errorf("%s lost %x (%v) of %s%d, which was on %d disks", i.Name, d.ID, l, o.name, r.n, d.Copies)
 				}
 			}
@@ -457,10 +467,6 @@ func (w *world) complete(i *instance.Instance, page []node.Message) {
 
 // events checks what one process told: nothing twice, and each author's lines in order.
 func (w *world) events(r *run) {
-	type part struct {
-		log message.LogID // a day's is told after a newer one's where it is fetched
-		by  *run          // and a copied machine goes on with those of the first
-	}
 	seen, last := map[string]bool{}, map[part]int{}
 	for _, e := range r.events() {
 		s, ok := e.(node.Said)
@@ -475,7 +481,7 @@ func (w *world) events(r *run) {
 			w.errorf("%s%d told %q, which nobody said", r.host.name, r.n, s.Text)
 			continue
 		}
-		p := part{s.Key.Log, w.lines[s.Text].by}
+		p := part{w.lines[s.Text].by, s.Key.Log} // a day's log is told after a newer one's where it is fetched
 		if n := number(s.Text); n < last[p] {
 			w.errorf("%s%d told %q after number %d", r.host.name, r.n, s.Text, last[p])
 		} else {

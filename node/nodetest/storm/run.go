@@ -223,9 +223,9 @@ func (w *world) fill(h *host, long time.Duration) {
 	})
 }
 
-// copyMachine copies a virtual machine while it runs, with what it has in memory: two go on with the same logs. The copy has a session of its own: two of one session fight for
-// the one place that the hub and the roster have for it, until one of them is started again.
-func (w *world) copyMachine(h *host) {
+// copyMachine copies a virtual machine while it runs, with what it has in memory: two go on with the same logs. With the family session they have one session, too, which is
+// not drawn: the copy of a hub serves apart until one of the two is started again, and the user is told to.
+func (w *world) copyMachine(h *host, session bool) {
 	r := h.up()
 	if r == nil || r.frozen || len(w.mates(h)) > 1 || h.config.NoHistory {
 		return
@@ -240,9 +240,14 @@ func (w *world) copyMachine(h *host) {
 	copyDir(w.t, h.dir, c.dir)
 	config := h.config
 	config.Clock, config.Copied = c.now, r.Memory()
-	config.Copied.Session = identity.Session{}
+	if !session {
+		config.Copied.Session = identity.Session{}
+	}
 	c.config = config
 	c.clock.Store(h.clock.Load())
+	if h.wrong(w) {
+		w.wrong = append(w.wrong, c)
+	}
 	w.logf("== %s is a copy of %s", c.name, h.name)
 	x := w.start(c)
 	c.config.Copied = node.Memory{} // the next process is one like any other

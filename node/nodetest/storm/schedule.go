@@ -61,10 +61,10 @@ var faults = []struct {
 const repairs = 4
 
 // traits are the families of what a storm has from its beginning, or once.
-var traits = []string{"server", "never", "forgetful", "byhand", "twins", "flat", "clock", "keep", "midnight", "wipe", "restore", "copy", "lull"}
+var traits = []string{"server", "never", "forgetful", "byhand", "twins", "flat", "clock", "far", "keep", "midnight", "wipe", "restore", "copy", "session", "lull"}
 
-// Families are what Config.Only may name. Some traits: forgetful, one keeps no history; byhand, discovery does not reach one; twins, two machines are one person's; flat,
-// two profiles share a machine; keep, they keep history for different times; copy, a virtual machine is copied while it runs; lull, what holds in each part of a broken network is checked, too.
+// Families are what Config.Only may name. Some traits: forgetful, one keeps no history; byhand, discovery does not reach one; far, a clock is days or years off; twins, two machines are one person's; flat,
+// two profiles share a machine; keep, they keep history for different times; copy, a virtual machine is copied while it runs; session, with its session; lull, what holds in each part of a broken network is checked, too.
 func Families() (names []string) {
 	for _, f := range faults[repairs:] {
 		names = append(names, f.do)
