@@ -43,8 +43,7 @@ type heard struct {
 
 // openLink opens what it can on i and reads it into out.
 func openLink(i iface, r record, budget *rate.Limiter, out chan<- heard, l *slog.Logger) *link {
-	k := &link{iface: i, whole: true, zone: &zone{budget: budget}, log: l, closed: make(chan struct{})}
-	k.zone.set(r)
+	k := &link{iface: i, whole: true, zone: newZone(r, budget), log: l, closed: make(chan struct{})}
 	dev := &net.Interface{Index: i.index, Name: i.name}
 	for _, f := range []family{ipv4Family, ipv6Family} {
 		if f == ipv4Family && i.has4() || f == ipv6Family && i.has6() {

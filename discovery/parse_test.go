@@ -243,8 +243,7 @@ func FuzzRead(f *testing.F) {
 		if m.Unpack(b) != nil {
 			return
 		}
-		z := zone{budget: rate.NewLimiter(answerRate, answerRate)}
-		z.set(sample())
+		z := newZone(sample(), rate.NewLimiter(answerRate, answerRate))
 		given := 0
 		for _, q := range m.Question {
 			if rrs := z.Records(q); len(rrs) > 0 {

@@ -15,8 +15,7 @@ const (
 	rescan = 3 * time.Second // how soon a change of interfaces is seen
 	reopen = time.Minute     // after which a link that did not open whole is opened anew
 
-	answerRate = 20  // answers per second and process, and the burst
-	queued     = 128 // packets between readers and Run
+	queued = 128 // packets between readers and Run
 )
 
 // A run is what one call of Run knows. Only its goroutine touches it.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/miekg/dns"
 	"golang.org/x/time/rate"
@@ -150,6 +151,20 @@ func question(known ...known) []byte {
 type zone struct {
 	current atomic.Pointer[record]
 	budget  *rate.Limiter
+	apart   *rate.Limiter
+}
+
+const (
+	answerRate = 20 // answers per second and process, and the burst
+	// sameQuestion is how long after an answer another question gets none: the library takes the questions of a packet within microseconds, and puts the answers to all
+	// into the one to it, also to one that is repeated 200 times. Who asks a moment after another is answered by multicast.
+	sameQuestion = time.Millisecond
+)
+
+func newZone(r record, budget *rate.Limiter) *zone {
+	z := &zone{budget: budget, apart: rate.NewLimiter(rate.Every(sameQuestion), 1)}
+	z.set(r)
+	return z
 }
 
 func (z *zone) set(r record) { z.current.Store(&r) }
@@ -157,7 +172,7 @@ func (z *zone) set(r record) { z.current.Store(&r) }
 // Records implements mdns.Zone. The cache-flush bit is not set, as the library answers by unicast, also those who do not know the bit.
 func (z *zone) Records(q dns.Question) []dns.RR {
 	r := z.current.Load()
-	if r.asked(q) == nothing || !z.budget.Allow() {
+	if r.asked(q) == nothing || !z.apart.Allow() || !z.budget.Allow() {
 		return nil
 	}
 	return r.answer(q, ttl)
