@@ -21,6 +21,7 @@ package node
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,6 +51,7 @@ type Node struct {
 	profile *profile
 	port    *port.Port
 	roster  *roster.Roster
+	beacon  cipher.AEAD
 	gather  *gatherings
 	own     *deliveries
 	people  *people
@@ -121,6 +123,9 @@ func (n *Node) open() (err error) {
 	}
 	gate, err := identity.NewGate(n.who, n.network)
 	if err != nil {
+		return err
+	}
+	if n.beacon, err = newBeaconSeal(n.network); err != nil {
 		return err
 	}
 	if n.port, err = port.Open(port.Config{Gate: gate, Number: c.Port, Net: c.Net, PerIP: c.PerIP, Log: c.Log}); err != nil {
@@ -285,6 +290,9 @@ func (n *Node) Nick() string {
 	defer n.mu.Unlock()
 	return n.nick
 }
+
+// DefaultPort is the one most instances have.
+const DefaultPort = port.Default
 
 // Port returns the port number bound; Session this process's.
 func (n *Node) Port() int                 { return n.port.Number() }

@@ -100,7 +100,7 @@ func TestSecretsNeverPrinted(t *testing.T) {
 		}
 	}
 	out := strings.ToLower(strings.Join(printed, "\n"))
-	for _, secret := range [][]byte{seed, n.keys().gossip, n.keys().admit, n.keys().mdns} {
+	for _, secret := range [][]byte{seed, n.keys().gossip, n.keys().admit, n.keys().mdns, n.keys().beacon} {
 		for _, form := range []string{
 			string(secret), hex.EncodeToString(secret),
 			strings.Trim(fmt.Sprint(secret), "[]"),                                       // %v

@@ -42,7 +42,7 @@ type Network struct {
 	keys   func() networkKeys // a function, as in Identity
 }
 
-type networkKeys struct{ gossip, admit, mdns []byte }
+type networkKeys struct{ gossip, admit, mdns, beacon []byte }
 
 // NewNetwork derives the keys of the network called name, 1 to MaxNetworkName bytes of UTF-8. secret is empty or at least
 // MinSecret bytes. salt = H("earshot/v1 network\0" || u16 len(name) || name); HKDF-SHA256 (RFC 5869) extracts with it from the
@@ -70,6 +70,7 @@ func NewNetwork(name string, secret []byte) (*Network, error) {
 		gossip: expand("earshot/v1 gossip", 32),
 		admit:  expand("earshot/v1 admit", 32),
 		mdns:   expand("earshot/v1 mdns", 32),
+		beacon: expand("earshot/v1 beacon", 32),
 	}
 	if err != nil {
 		return nil, fmt.Errorf("derive network keys: %w", err)
@@ -100,6 +101,9 @@ func (n *Network) String() string { return fmt.Sprintf("%+q", n.name) }
 
 // GossipKey returns the 32-byte AES-256 key that seals gossip packets, a copy.
 func (n *Network) GossipKey() []byte { return slices.Clone(n.keys().gossip) }
+
+// BeaconKey returns the 32-byte AES-256 key that seals beacons, a copy.
+func (n *Network) BeaconKey() []byte { return slices.Clone(n.keys().beacon) }
 
 // MDNSTag returns HMAC-SHA256(K_mdns, "earshot/v1 mdns tag\0" || session || u16 port)[:16], the proof in a TXT record.
 func (n *Network) MDNSTag(s Session, port uint16) [16]byte {

@@ -43,6 +43,7 @@ func TestNetworkGolden(t *testing.T) {
 		got        []byte
 	}{
 		{"gossip key", "3b405b9b2f1a2b6588246f1990ad8ec005ad9c5439550bc86addeb1b7608afe0", n.GossipKey()},
+		{"beacon key", "e6585661365e169c6807ff6398d62e9e17a0f0d6b2715dfcc0995ff073927a8d", n.BeaconKey()},
 		{"mDNS tag", "1c5abb83bf490ac73b4e2ac661494344", tag[:]},
 		{"realm tag", "177a9875ae4a340f", realm[:]},
 	} {
