@@ -66,7 +66,7 @@ func run(ctx context.Context, s *cli.Setup) error {
 
 // find returns the discovery that tells n of others and others of n.
 func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
-	return discovery.New(discovery.Config{
+	d := discovery.New(discovery.Config{
 		Session: n.Session(),
 		Port:    uint16(n.Port()),
 		Tag: func(session [8]byte, port uint16) [16]byte {
@@ -75,9 +75,12 @@ func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
 		Found: func(p discovery.Peer) { n.Found(p.Session, p.Addresses) },
 		Gone:  func(session [8]byte) { n.Gone(session) },
 		Moved: n.Moved,
-		Alone: func() bool { return len(n.Snapshot().Candidates) < 2 },
-		Log:   s.Log,
+		Peers: func() int { return len(n.Snapshot().Candidates) - 1 },
+		Send:  n.Beacon, BeaconPort: node.DefaultPort,
+		Log: s.Log,
 	})
+	n.HearBeacons(d.Hear)
+	return d
 }
 
 // tellRole announces whether this is the hub, and looks around anew when the hub is lost.

@@ -46,13 +46,18 @@ type Config struct {
 	// Tag returns what proves that a session on a port belongs to the network; records that fail it are ignored.
 	Tag func(session [8]byte, port uint16) [16]byte
 	// Found is called for each answer of a peer, at most once a second per peer while nothing of it changes; Gone for its goodbye; Moved with this machine's usable
-	// addresses at the start and when they change, best first, nil when there is none. They are called from one goroutine, as Tag and Alone are, and must not block.
+	// addresses at the start and when they change, best first, nil when there is none. They are called from one goroutine, as Tag, Peers and Send are, and must not block.
 	Found func(Peer)
 	Gone  func(session [8]byte)
 	Moved func([]netip.Addr)
-	// Alone reports whether nobody is known: then it asks every 5 s. Where nil, whether nobody was heard lately.
-	Alone func() bool
-	Log   *slog.Logger
+	// Peers returns how many others take part as far as is known: with none it asks every 5 s, with many more rarely. Where nil, how many were heard lately, fakes among
+	// them.
+	Peers func() int
+	// Send sends a beacon from the port's UDP socket, sealed so that members of the network alone understand it, and must not block for longer than sending takes. What
+	// members send is given to Hear. Where nil there are no beacons. They go to Port, and to BeaconPort where that is another: the one most have.
+	Send       func(b []byte, to netip.AddrPort) error
+	BeaconPort uint16
+	Log        *slog.Logger
 }
 
 // A Discovery is described in the package comment.
@@ -60,6 +65,7 @@ type Discovery struct {
 	c       Config
 	kick    chan struct{} // room for one
 	changed chan struct{} // room for one: role is another
+	beacons chan overheardBeacon
 
 	mu   sync.Mutex // protects role
 	role string
@@ -79,7 +85,7 @@ func New(c Config) *Discovery {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Discovery{c: c, kick: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	return &Discovery{c: c, kick: make(chan struct{}, 1), changed: make(chan struct{}, 1), beacons: make(chan overheardBeacon, maxBeacons)}
 }
 
 // Run announces and asks until ctx ends, then says goodbye and returns nil. Where no interface is usable it waits for one. It is called once.

@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,15 +13,48 @@ import (
 type iface struct {
 	index int
 	name  string
-	addrs []netip.Addr // best first
+	addrs []netip.Addr   // best first
+	nets  []netip.Prefix // of the addrs that are not link-local IPv6
 }
 
 func (i iface) same(o iface) bool {
-	return i.index == o.index && i.name == o.name && slices.Equal(i.addrs, o.addrs)
+	return i.index == o.index && i.name == o.name && slices.Equal(i.addrs, o.addrs) && slices.Equal(i.nets, o.nets)
 }
 
 func (i iface) has4() bool { return slices.ContainsFunc(i.addrs, netip.Addr.Is4) }
 func (i iface) has6() bool { return slices.ContainsFunc(i.addrs, netip.Addr.Is6) }
+
+// reaches reports whether a is on the link.
+func (i iface) reaches(a netip.Addr) bool {
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		return a.Zone() == i.name
+	}
+	return slices.ContainsFunc(i.nets, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// everybody returns where a packet goes that all hosts of the link should get: the broadcast addresses of its IPv4 networks, and all nodes of IPv6 (RFC 4291 §2.7.1),
+// which is a multicast that even switches that hold back multicast let through (RFC 4541 §3).
+func (i iface) everybody() (to []netip.Addr) {
+	for _, p := range i.nets {
+		if a, ok := broadcast(p); ok && !slices.Contains(to, a) {
+			to = append(to, a)
+		}
+	}
+	if i.has6() {
+		to = append(to, netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 1}).WithZone(i.name))
+	}
+	return to
+}
+
+// broadcast returns the last address of an IPv4 network, which is nobody's but in the smallest (RFC 3021).
+func broadcast(p netip.Prefix) (netip.Addr, bool) {
+	if !p.Addr().Is4() || p.Bits() > 30 {
+		return netip.Addr{}, false
+	}
+	a := p.Addr().As4()
+	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])|(1<<(32-p.Bits())-1))
+	return netip.AddrFrom4(a), true
+}
 
 // interfaces looks at those of this machine.
 func interfaces() ([]iface, error) {
@@ -28,18 +62,18 @@ func interfaces() ([]iface, error) {
 	if err != nil {
 		return nil, err
 	}
-	return choose(all, func(i net.Interface) []netip.Addr {
+	return choose(all, func(i net.Interface) iface {
 		addrs, err := i.Addrs()
 		if err != nil {
-			return nil // it has just gone
+			return iface{} // it has just gone
 		}
-		return unicast(addrs, i.Name)
+		return iface{i.Index, i.Name, unicast(addrs, i.Name), networks(addrs)}
 	}), nil
 }
 
 // choose returns those that have a carrier and an address, do multicast, and are neither loopback nor point-to-point. Those of containers and virtual machines
 // count only where there is no other: peers cannot reach them, and a machine may have hundreds.
-func choose(all []net.Interface, addresses func(net.Interface) []netip.Addr) []iface {
+func choose(all []net.Interface, look func(net.Interface) iface) []iface {
 	const need, avoid = net.FlagUp | net.FlagRunning | net.FlagMulticast, net.FlagLoopback | net.FlagPointToPoint
 	for _, inner := range []bool{false, true} {
 		var use []iface
@@ -47,8 +81,8 @@ func choose(all []net.Interface, addresses func(net.Interface) []netip.Addr) []i
 			if i.Flags&(need|avoid) != need || virtual(i.Name) != inner {
 				continue
 			}
-			if addrs := addresses(i); len(addrs) > 0 {
-				use = append(use, iface{i.Index, i.Name, addrs})
+			if seen := look(i); len(seen.addrs) > 0 {
+				use = append(use, seen)
 			}
 		}
 		if len(use) > 0 {
@@ -85,6 +119,23 @@ func unicast(addrs []net.Addr, name string) (as []netip.Addr) {
 	}
 	sortByUse(as)
 	return as[:min(len(as), maxAddresses)]
+}
+
+// networks returns what is on the link, at most maxAddresses.
+func networks(addrs []net.Addr) (ps []netip.Prefix) {
+	for _, n := range addrs {
+		n, ok := n.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		a, ok := netip.AddrFromSlice(n.IP)
+		a = a.Unmap()
+		bits, of := n.Mask.Size()
+		if ok && of == a.BitLen() && (a.IsGlobalUnicast() || a.Is4() && a.IsLinkLocalUnicast()) {
+			ps = append(ps, netip.PrefixFrom(a, bits).Masked())
+		}
+	}
+	return ps[:min(len(ps), maxAddresses)]
 }
 
 // ranked returns all addresses of all interfaces, best first; nil where there is none.

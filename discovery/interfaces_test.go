@@ -10,11 +10,11 @@ import (
 
 func TestChoose(t *testing.T) {
 	const up = net.FlagUp | net.FlagRunning | net.FlagMulticast | net.FlagBroadcast
-	addresses := func(i net.Interface) []netip.Addr {
+	look := func(i net.Interface) iface {
 		if strings.HasSuffix(i.Name, "bare") {
-			return nil
+			return iface{}
 		}
-		return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i.Index)})}
+		return iface{index: i.Index, name: i.Name, addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, byte(i.Index)})}}
 	}
 	for _, c := range []struct{ have, want string }{
 		{"", ""},
@@ -45,7 +45,7 @@ func TestChoose(t *testing.T) {
 			all = append(all, i)
 		}
 		var got []string
-		for _, i := range choose(all, addresses) {
+		for _, i := range choose(all, look) {
 			got = append(got, i.name)
 		}
 		if strings.Join(got, " ") != c.want {
@@ -71,7 +71,7 @@ func TestAddressesRanked(t *testing.T) {
 		t.Error(got)
 	}
 	two := []netip.Addr{netip.MustParseAddr("10.9.9.9"), netip.MustParseAddr("fe80::9%eth1")}
-	if got := text(ranked([]iface{{1, "eth0", one}, {2, "eth1", two}})); got != "192.168.0.1 10.0.0.1 10.9.9.9 fd00::1 2001:db8::1 169.254.1.1 fe80::1%eth0 fe80::9%eth1 " {
+	if got := text(ranked([]iface{{addrs: one}, {addrs: two}})); got != "192.168.0.1 10.0.0.1 10.9.9.9 fd00::1 2001:db8::1 169.254.1.1 fe80::1%eth0 fe80::9%eth1 " {
 		t.Error(got)
 	}
 	if ranked(nil) != nil {
@@ -87,13 +87,14 @@ func TestAddressesRanked(t *testing.T) {
 }
 
 func TestIfaceSame(t *testing.T) {
-	a := iface{1, "eth0", []netip.Addr{netip.MustParseAddr("10.0.0.1")}}
-	for _, b := range []iface{{2, "eth0", a.addrs}, {1, "eth1", a.addrs}, {1, "eth0", nil}, {1, "eth0", slices.Concat(a.addrs, a.addrs)}} {
+	a := iface{1, "eth0", []netip.Addr{netip.MustParseAddr("10.0.0.1")}, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}
+	wider := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16")}
+	for _, b := range []iface{{2, "eth0", a.addrs, a.nets}, {1, "eth1", a.addrs, a.nets}, {1, "eth0", nil, a.nets}, {1, "eth0", slices.Concat(a.addrs, a.addrs), a.nets}, {1, "eth0", a.addrs, wider}} {
 		if a.same(b) {
 			t.Errorf("%v is not %v", b, a)
 		}
 	}
-	if !a.same(iface{1, "eth0", slices.Clone(a.addrs)}) {
+	if !a.same(iface{1, "eth0", slices.Clone(a.addrs), slices.Clone(a.nets)}) {
 		t.Error("it is not itself")
 	}
 }

@@ -21,33 +21,42 @@ const (
 // A run is what one call of Run knows. Only its goroutine touches it.
 type run struct {
 	*Discovery
-	names  names
-	budget *rate.Limiter
-	heard  chan heard
+	names   names
+	budget  *rate.Limiter // of answers to questions
+	heard   chan heard
+	ports   []uint16      // of beacons
+	answers *rate.Limiter // to beacons
 
 	links    []*link
 	moved    []netip.Addr // as last told
 	toldOnce bool
 	known    memory
 	schedule schedule
+	calls    calls
 	alone    bool
 }
 
 func newRun(d *Discovery) *run {
-	return &run{
+	r := &run{
 		Discovery: d,
 		names:     namesOf(d.c.Session),
 		budget:    rate.NewLimiter(answerRate, answerRate),
 		heard:     make(chan heard, queued),
+		ports:     []uint16{d.c.Port},
+		answers:   newAnswers(),
 		known:     memory{},
 	}
+	if p := d.c.BeaconPort; p != 0 && p != d.c.Port {
+		r.ports = append(r.ports, p)
+	}
+	return r
 }
 
 func (r *run) loop(ctx context.Context) error {
 	scan := time.NewTicker(rescan)
 	defer scan.Stop()
 	r.schedule.restart(time.Now())
-	r.alone = r.isAlone()
+	r.alone = r.peers() == 0
 	r.look(time.Now())
 	wake := time.NewTimer(0)
 	defer wake.Stop()
@@ -63,6 +72,8 @@ func (r *run) loop(ctx context.Context) error {
 			r.look(time.Now())
 		case h := <-r.heard:
 			r.take(h, time.Now())
+		case o := <-r.beacons:
+			r.hear(o, time.Now())
 		case <-r.changed:
 			r.update(time.Now())
 		case <-r.kick:
@@ -74,6 +85,9 @@ func (r *run) loop(ctx context.Context) error {
 // due is when something is to be sent next.
 func (r *run) due() time.Time {
 	at := r.schedule.next
+	if r.c.Send != nil && r.alone && r.calls.next.Before(at) {
+		at = r.calls.next
+	}
 	for _, l := range r.links {
 		if l.pace.wanted() && l.pace.due.Before(at) {
 			at = l.pace.due
@@ -84,6 +98,12 @@ func (r *run) due() time.Time {
 
 // act sends what is due: announcements before questions, so that who answers knows us already.
 func (r *run) act(now time.Time) {
+	if r.c.Send != nil && r.calls.due(now) {
+		if r.noticeAlone(now); r.alone {
+			r.broadcast()
+			r.calls.called(now)
+		}
+	}
 	asking := r.schedule.due(now)
 	for _, l := range r.links {
 		if asking && (r.schedule.announces() || l.mute) || l.pace.ready(now) {
@@ -97,31 +117,32 @@ func (r *run) act(now time.Time) {
 	for _, l := range r.links {
 		l.ask(q)
 	}
-	r.schedule.asked(now, r.isAlone(), len(r.known))
+	r.schedule.asked(now, r.peers())
 }
 
 // question asks everybody as long as somebody is looked for, and only the unknown at rest: in a network of twenty, all else would be answers to it.
 func (r *run) question(now time.Time) []byte {
-	if !r.schedule.steady() || r.isAlone() {
+	if !r.schedule.steady() || r.peers() == 0 {
 		return question()
 	}
 	return question(r.known.fresh(now)...)
 }
 
-func (r *run) isAlone() bool {
-	if r.c.Alone == nil {
-		return len(r.known) == 0
+func (r *run) peers() int {
+	if r.c.Peers == nil {
+		return len(r.known)
 	}
-	return r.c.Alone()
+	return r.c.Peers()
 }
 
 // noticeAlone starts the schedule anew when the last one known has gone.
 func (r *run) noticeAlone(now time.Time) {
-	alone := r.isAlone()
+	alone := r.peers() == 0
 	if alone && !r.alone {
 		r.schedule.kick(now)
 	}
 	r.alone = alone
+	r.calls.alone(alone, now)
 }
 
 // look compares the interfaces with the links, and makes the links follow.
@@ -142,6 +163,7 @@ func (r *run) look(now time.Time) {
 	}
 	if changed {
 		r.schedule.restart(now)
+		r.calls.restart(now)
 	}
 	r.tellMoved(ifaces)
 }
@@ -205,12 +227,17 @@ func (r *run) take(h heard, now time.Time) {
 		if tag := r.c.Tag(i.session, i.port); subtle.ConstantTimeCompare(tag[:], i.tag[:]) != 1 {
 			continue
 		}
-		switch p, news := r.known.note(i, now); {
-		case news && i.gone:
-			r.c.Gone(i.session)
-		case news:
-			r.c.Found(p)
-		}
+		r.tell(i, now)
+	}
+}
+
+// tell reports what is news of a peer.
+func (r *run) tell(i instance, now time.Time) {
+	switch p, news := r.known.note(i, now); {
+	case news && i.gone:
+		r.c.Gone(i.session)
+	case news:
+		r.c.Found(p)
 	}
 }
 

@@ -45,19 +45,22 @@ func TestTake(t *testing.T) {
 // Whoever becomes alone asks at once, and once.
 func TestBecomingAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		alone := true
-		r := newRun(New(Config{Alone: func() bool { return alone }}))
+		peers := 0
+		r := newRun(New(Config{Peers: func() int { return peers }}))
 		r.schedule.restart(time.Now())
 		r.alone = true
-		follow(8, &r.schedule, r.isAlone, 0)
-		for _, c := range []struct{ alone, asks bool }{{true, false}, {false, false}, {true, true}, {true, false}} {
-			alone = c.alone
+		follow(8, &r.schedule, 0)
+		for _, c := range []struct {
+			peers int
+			asks  bool
+		}{{0, false}, {1, false}, {0, true}, {0, false}} {
+			peers = c.peers
 			r.noticeAlone(time.Now())
 			if asks := r.schedule.due(time.Now()); asks != c.asks {
-				t.Errorf("alone %v: it asks %v", c.alone, asks)
+				t.Errorf("%d peers: it asks %v", c.peers, asks)
 			}
 			if r.schedule.due(time.Now()) {
-				r.schedule.asked(time.Now(), alone, 0)
+				r.schedule.asked(time.Now(), peers)
 			}
 		}
 	})
@@ -65,8 +68,8 @@ func TestBecomingAlone(t *testing.T) {
 
 // Who looks for somebody asks everybody; at rest those who were heard lately need not answer.
 func TestQuestion(t *testing.T) {
-	alone := false
-	r := newRun(New(Config{Alone: func() bool { return alone }}))
+	peers := 40
+	r := newRun(New(Config{Peers: func() int { return peers }}))
 	begun := time.Now()
 	meet := func(n int) {
 		for n := range uint64(n) {
@@ -94,7 +97,7 @@ func TestQuestion(t *testing.T) {
 		}
 		return n
 	}
-	for r.schedule.restart(begun); r.schedule.step < 7; r.schedule.asked(begun, false, 40) {
+	for r.schedule.restart(begun); r.schedule.step < 7; r.schedule.asked(begun, peers) {
 		if n := names(0); n > 0 {
 			t.Errorf("question %d lets %d off", r.schedule.step, n)
 		}
@@ -107,7 +110,7 @@ func TestQuestion(t *testing.T) {
 	if meet(40); names(0) != maxKnown {
 		t.Errorf("%d of 40 need not answer", names(0))
 	}
-	if alone = true; names(0) > 0 {
+	if peers = 0; names(0) > 0 {
 		t.Error("alone, it does not ask all")
 	}
 }

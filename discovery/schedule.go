@@ -37,12 +37,13 @@ func (s *schedule) announces() bool { return s.step < 4 }
 // steady reports whether the question that is due comes after the first, dense ones.
 func (s *schedule) steady() bool { return s.step > 6 }
 
-func (s *schedule) asked(now time.Time, alone bool, peers int) {
+func (s *schedule) asked(now time.Time, peers int) {
 	s.step++
-	s.next = now.Add(s.gap(alone, peers))
+	s.next = now.Add(s.gap(peers))
 }
 
-func (s *schedule) gap(alone bool, peers int) time.Duration {
+func (s *schedule) gap(peers int) time.Duration {
+	alone := peers == 0
 	switch first := [...]time.Duration{250 * time.Millisecond, 750 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}; {
 	case s.step <= len(first) && alone:
 		return min(first[s.step-1], aloneGap)

@@ -7,7 +7,7 @@ import (
 )
 
 // follow runs s as Run does, and returns when it asked and how often it announced meanwhile.
-func follow(n int, s *schedule, alone func() bool, peers int) (at []time.Duration, announced int) {
+func follow(n int, s *schedule, peers int) (at []time.Duration, announced int) {
 	begun := time.Now()
 	for range n {
 		time.Sleep(time.Until(s.next))
@@ -15,19 +15,16 @@ func follow(n int, s *schedule, alone func() bool, peers int) (at []time.Duratio
 			announced++
 		}
 		at = append(at, time.Since(begun))
-		s.asked(time.Now(), alone(), peers)
+		s.asked(time.Now(), peers)
 	}
 	return at, announced
 }
-
-func never() bool  { return false }
-func always() bool { return true }
 
 func TestSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s schedule
 		s.restart(time.Now())
-		at, announced := follow(107, &s, never, 3)
+		at, announced := follow(107, &s, 3)
 		for i, want := range []time.Duration{0, 250, 1000, 2000, 4000, 8000, 16000} {
 			if at[i] != want*time.Millisecond {
 				t.Errorf("question %d at %v, not %v ms", i, at[i], int64(want))
@@ -54,7 +51,7 @@ func TestScheduleAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s schedule
 		s.restart(time.Now())
-		at, _ := follow(30, &s, always, 0)
+		at, _ := follow(30, &s, 0)
 		for i := 1; i < len(at); i++ {
 			if gap := at[i] - at[i-1]; gap > 6250*time.Millisecond {
 				t.Errorf("alone, gap %d is %v", i, gap)
@@ -68,7 +65,7 @@ func TestScheduleStretches(t *testing.T) {
 		for peers, want := range map[int]time.Duration{10: 30 * time.Second, 40: 2 * time.Minute, 1024: 5 * time.Minute} {
 			var s schedule
 			s.restart(time.Now())
-			at, _ := follow(9, &s, never, peers)
+			at, _ := follow(9, &s, peers)
 			if gap := at[8] - at[7]; gap < want*3/4 || gap > want*5/4 {
 				t.Errorf("with %d peers it asks every %v, not %v", peers, gap, want)
 			}
@@ -80,7 +77,7 @@ func TestKick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s schedule
 		s.restart(time.Now())
-		follow(8, &s, never, 0)
+		follow(8, &s, 1)
 		s.kick(time.Now())
 		if !s.due(time.Now()) || !s.announces() {
 			t.Error("a kick does not ask at once")
@@ -89,7 +86,7 @@ func TestKick(t *testing.T) {
 		for begun := time.Now(); time.Since(begun) < 10*time.Second; time.Sleep(time.Millisecond) {
 			s.kick(time.Now())
 			if s.due(time.Now()) {
-				s.asked(time.Now(), false, 0)
+				s.asked(time.Now(), 1)
 				n++
 			}
 		}
