@@ -27,7 +27,12 @@ type acquaintance struct {
 type place struct {
 	netip.AddrPort
 	heard time.Time
+	link  string
 }
+
+// stale is after how long a packet from the same link that does not name an address any more means that it is gone (RFC 6762 §10.2): a peer with two cards in the
+// network names the addresses of each in a packet of its own.
+const stale = time.Second
 
 // note takes in what a packet said, and returns the peer as it is known now and whether that is to be reported. An answer in the second after a goodbye is
 // not: it was under way.
@@ -46,7 +51,7 @@ func (m memory) note(i instance, now time.Time) (p Peer, news bool) {
 	}
 	changed := k.gone || k.role != i.role || now.Sub(k.heard) >= lifetime
 	k.heard, k.role, k.gone = now, i.role, false
-	changed = k.meet(i.addrs, now) || changed
+	changed = k.meet(i, now) || changed
 	if !changed && now.Sub(k.reported) < repeat {
 		return Peer{}, false
 	}
@@ -58,16 +63,17 @@ func (m memory) note(i instance, now time.Time) (p Peer, news bool) {
 	return p, true
 }
 
-// meet puts addrs before what was heard earlier: each family and each link brings others, and all may serve. It reports whether one is new.
-func (k *acquaintance) meet(addrs []netip.AddrPort, now time.Time) (fresh bool) {
+// meet puts the addresses of i before what was heard earlier: each family and each link brings others, and all may serve. It reports whether one is new.
+func (k *acquaintance) meet(i instance, now time.Time) (fresh bool) {
 	old := k.places
 	k.places = nil
-	for _, a := range addrs {
-		k.places = append(k.places, place{a, now})
+	for _, a := range i.addrs {
+		k.places = append(k.places, place{a, now, i.link})
 		fresh = fresh || !slices.ContainsFunc(old, func(p place) bool { return p.AddrPort == a })
 	}
 	for _, p := range old {
-		if len(k.places) < maxAddresses && now.Sub(p.heard) < lifetime && !slices.Contains(addrs, p.AddrPort) {
+		over := now.Sub(p.heard) >= lifetime || i.link != "" && i.link == p.link && now.Sub(p.heard) >= stale
+		if len(k.places) < maxAddresses && !over && !slices.Contains(i.addrs, p.AddrPort) {
 			k.places = append(k.places, p)
 		}
 	}

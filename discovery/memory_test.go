@@ -78,3 +78,32 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d addresses of one", n)
 	}
 }
+
+// What a peer had on a link and does not name there any more is forgotten, after the moment in which its other card may name its own; what was heard elsewhere stays.
+func TestStaleAddresses(t *testing.T) {
+	const one, two, elsewhere, roamed = "10.0.0.1:4327", "10.0.0.2:4327", "10.9.0.1:4327", "10.0.0.9:4327"
+	m, begun := memory{}, time.Now()
+	for _, step := range []struct {
+		at   time.Duration
+		addr string
+		link string
+		want []string
+	}{
+		{0, one, "eth0", []string{one}},
+		{time.Millisecond, two, "eth0", []string{two, one}},
+		{2 * time.Millisecond, elsewhere, "eth1", []string{elsewhere, two, one}},
+		{2 * time.Second, roamed, "eth0", []string{roamed, elsewhere}},
+		{4 * time.Second, two, "", []string{two, roamed, elsewhere}}, // a beacon
+	} {
+		i := heardOf(1, step.addr)
+		i.link = step.link
+		p, news := m.note(i, begun.Add(step.at))
+		var want []netip.AddrPort
+		for _, a := range step.want {
+			want = append(want, addrPort(a))
+		}
+		if !news || !slices.Equal(p.Addresses, want) {
+			t.Errorf("at %v: %v %v, want %v", step.at, news, p.Addresses, want)
+		}
+	}
+}

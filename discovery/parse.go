@@ -30,6 +30,7 @@ type instance struct {
 	tag     [16]byte
 	role    string
 	addrs   []netip.AddrPort
+	link    string // the interface that all of its addrs there were heard on; empty: they are not all
 	gone    bool
 }
 
@@ -99,6 +100,7 @@ func parse(m *dns.Msg, from netip.AddrPort, zone string) (found []instance) {
 			continue
 		}
 		delete(texts, name) // a repeated SRV does not count
+		i.link = zone
 		i.gone = gone[name] || srv.Hdr.Ttl == 0
 		i.addrs = places(from.Addr(), hosts[strings.ToLower(srv.Target)], zone, srv.Port)
 		if len(i.addrs) > 0 || i.gone {

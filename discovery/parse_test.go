@@ -32,7 +32,7 @@ func TestReadAnnouncement(t *testing.T) {
 			t.Fatalf("%+v, %v", p, err)
 		}
 		s := sample()
-		if want := (instance{session: s.session, port: 4327, tag: s.tag, role: "hub", addrs: want}); !reflect.DeepEqual(p.instances[0], want) {
+		if want := (instance{session: s.session, port: 4327, tag: s.tag, role: "hub", addrs: want, link: "wlan0"}); !reflect.DeepEqual(p.instances[0], want) {
 			t.Errorf("from %s: got %+v, want %+v", from, p.instances[0], want)
 		}
 	}
