@@ -96,7 +96,7 @@ func choose(all []net.Interface, look func(net.Interface) iface) []iface {
 // br0 is a LAN's bridge as often as not.
 func virtual(name string) bool {
 	return slices.ContainsFunc([]string{
-		"docker", "br-", "virbr", "veth", "vmnet", "vboxnet", "cni", "flannel", "cali", "lxc", "lxdbr", "podman", "vEthernet (Default Switch)", "vEthernet (WSL", "bridge10", "awdl", "llw",
+		"docker", "br-", "virbr", "vnet", "veth", "vmnet", "vboxnet", "cni", "flannel", "cali", "cilium", "weave", "lxc", "lxdbr", "incusbr", "podman", "vEthernet (Default Switch)", "vEthernet (WSL", "bridge10", "awdl", "llw",
 	}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 

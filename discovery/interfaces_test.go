@@ -21,7 +21,7 @@ func TestChoose(t *testing.T) {
 		{"lo", ""},
 		{"lo eth0", "eth0"},
 		{"eth0 wlan0 br0", "eth0 wlan0 br0"},
-		{"eth0 docker0 br-12ab virbr0 veth9 vmnet1 vboxnet0 cni0 flannel.1 cali1 lxcbr0 lxdbr0 podman0 awdl0", "eth0"},
+		{"eth0 docker0 br-12ab virbr0 vnet0 veth9 vmnet1 vboxnet0 cni0 flannel.1 cali1 cilium_net weave lxcbr0 lxdbr0 incusbr0 podman0 awdl0", "eth0"},
 		{"docker0 br-12ab", "docker0 br-12ab"},
 		{"docker0 ethbare", "docker0"},
 		{"ethdown ethdumb tun ethpulled eth1", "eth1"},
