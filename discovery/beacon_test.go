@@ -173,3 +173,10 @@ func TestEverybody(t *testing.T) {
 		t.Errorf("without a network it calls %v", to)
 	}
 }
+
+// tagOf is the tag of a made-up network.
+func tagOf(network byte) func([8]byte, uint16) [16]byte {
+	return func(s [8]byte, port uint16) [16]byte {
+		return [16]byte{network, byte(port >> 8), byte(port), 8: s[0], 15: s[7]}
+	}
+}

@@ -28,6 +28,7 @@ func onLAN(t *testing.T, story func(*testing.T, *lan)) {
 	const inside = "DISCOVERY_TEST_LAN"
 	if os.Getenv(inside) == t.Name() {
 		l := &lan{}
+		l.ip(t, "link set lo up") // or Go takes the system for one without IPv6
 		l.ip(t, "link add br0 type bridge mcast_snooping 0 forward_delay 0")
 		l.ip(t, "link set br0 up")
 		story(t, l)
@@ -157,6 +158,37 @@ func (h *host) plug(t *testing.T, name, bridge string, addrs ...string) {
 	h.do(t, func() { awaitCarrier(t, name) })
 }
 
+// sysctl sets a variable of an interface of the host. Not everywhere may one.
+func (h *host) sysctl(t *testing.T, name, value string) {
+	t.Helper()
+	h.do(t, func() {
+		if err := os.WriteFile("/proc/sys/net/"+name, []byte(value), 0); err != nil {
+			without(t, err.Error())
+		}
+	})
+}
+
+// firewall applies rules to the host, in iptables' words, a line each: those with -4 or -6 in front to one family.
+func (h *host) firewall(t *testing.T, rules string) {
+	t.Helper()
+	h.do(t, func() {
+		for line := range strings.Lines(rules) {
+			for flag, program := range map[string]string{"-4": "iptables", "-6": "ip6tables"} {
+				words := strings.Fields(line)
+				if len(words) == 0 || words[0] != flag && (words[0] == "-4" || words[0] == "-6") {
+					continue
+				}
+				if words[0] == flag {
+					words = words[1:]
+				}
+				if out, err := exec.Command(program, append([]string{"-w"}, words...)...).CombinedOutput(); err != nil {
+					t.Fatalf("%s %s: %v %s", program, line, err, out)
+				}
+			}
+		}
+	})
+}
+
 // awaitCarrier waits until an interface here can carry packets: the kernel takes up to a second to find that both ends of a cable are up.
 func awaitCarrier(t *testing.T, name string) {
 	t.Helper()
@@ -181,26 +213,35 @@ func awaitCarrier(t *testing.T, name string) {
 	t.Fatalf("%s has no carrier: %v", name, err)
 }
 
-// A participant is a Discovery that runs on a host, and what it found.
+// A participant is a Discovery that runs on a host, and what it found. It has a port for beacons, and one that others may dial.
 type participant struct {
 	*Discovery
+	host    *host
 	session [8]byte
 	begun   time.Time
 	stop    func() // waits for the end
 
 	mu     sync.Mutex // protects what follows
 	found  map[[8]byte]Peer
+	first  map[[8]byte]time.Time
 	latest map[[8]byte]time.Time
 	gone   map[[8]byte]bool
 	moved  [][]netip.Addr
+	sent   int           // beacons
 	news   chan struct{} // room for one
 }
 
 // run starts a participant; n is its session, network what it calls the network.
 func (h *host) run(t *testing.T, n byte, network byte) *participant {
 	t.Helper()
+	return h.runAt(t, 4000+uint16(n), n, network)
+}
+
+func (h *host) runAt(t *testing.T, port uint16, n byte, network byte) *participant {
+	t.Helper()
 	p := &participant{
-		session: [8]byte{7: n}, found: map[[8]byte]Peer{}, latest: map[[8]byte]time.Time{}, gone: map[[8]byte]bool{}, news: make(chan struct{}, 1), begun: time.Now(),
+		host: h, session: [8]byte{7: n}, found: map[[8]byte]Peer{}, first: map[[8]byte]time.Time{}, latest: map[[8]byte]time.Time{}, gone: map[[8]byte]bool{},
+		news: make(chan struct{}, 1), begun: time.Now(),
 	}
 	note := func(f func()) {
 		p.mu.Lock()
@@ -208,14 +249,37 @@ func (h *host) run(t *testing.T, n byte, network byte) *participant {
 		p.mu.Unlock()
 		signal(p.news)
 	}
+	beacons := h.open(t, port)
 	p.Discovery = New(Config{
-		Session: p.session, Port: 4000 + uint16(n), Tag: tagOf(network),
+		Session: p.session, Port: port, Tag: tagOf(network),
 		Found: func(f Peer) {
-			note(func() { p.found[f.Session], p.latest[f.Session] = f, time.Now(); delete(p.gone, f.Session) })
+			note(func() {
+				p.found[f.Session], p.latest[f.Session] = f, time.Now()
+				if _, again := p.first[f.Session]; !again {
+					p.first[f.Session] = time.Now()
+				}
+				delete(p.gone, f.Session)
+			})
 		},
 		Gone:  func(s [8]byte) { note(func() { p.gone[s] = true; delete(p.found, s) }) },
 		Moved: func(a []netip.Addr) { note(func() { p.moved = append(p.moved, a) }) },
+		Send: func(b []byte, to netip.AddrPort) error {
+			note(func() { p.sent++ })
+			_, err := beacons.WriteToUDPAddrPort(append([]byte{network}, b...), to)
+			return err
+		},
 	})
+	go func() {
+		for b := make([]byte, 100); ; {
+			n, from, err := beacons.ReadFromUDPAddrPort(b)
+			if err != nil {
+				return
+			}
+			if n > 0 && b[0] == network { // stands for the seal
+				p.Hear(b[1:n], from)
+			}
+		}
+	}()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -228,11 +292,59 @@ func (h *host) run(t *testing.T, n byte, network byte) *participant {
 	return p
 }
 
-// tagOf is the tag of a made-up network.
-func tagOf(network byte) func([8]byte, uint16) [16]byte {
-	return func(s [8]byte, port uint16) [16]byte {
-		return [16]byte{network, byte(port >> 8), byte(port), 8: s[0], 15: s[7]}
+// open opens a port of the host: TCP, which is there to be reached, and UDP, which is returned.
+func (h *host) open(t *testing.T, port uint16) (c *net.UDPConn) {
+	t.Helper()
+	h.do(t, func() {
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				conn.Close()
+			}
+		}()
+		p, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c = p.(*net.UDPConn)
+		t.Cleanup(func() { c.Close() })
+	})
+	return c
+}
+
+// meets waits until p found q, dials the address it would dial first, and returns how long after the start of the later one it was found.
+func (p *participant) meets(t *testing.T, q *participant) (took time.Duration) {
+	t.Helper()
+	f, _ := p.finds(t, q)
+	p.host.do(t, func() {
+		c, err := net.DialTimeout("tcp", f.Addresses[0].String(), patience)
+		if err != nil {
+			t.Fatalf("%x was found at %v: %v", q.session, f.Addresses, err)
+		}
+		c.Close()
+	})
+	return p.took(t, q)
+}
+
+// took waits until p found q, and returns how long after the start of the later one that was.
+func (p *participant) took(t *testing.T, q *participant) time.Duration {
+	t.Helper()
+	p.finds(t, q)
+	begun := p.begun
+	if q.begun.After(begun) {
+		begun = q.begun
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.first[q.session].Sub(begun).Round(time.Millisecond)
 }
 
 // until waits for what, which is asked with p.mu held.

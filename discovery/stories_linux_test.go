@@ -134,7 +134,11 @@ func TestInterfaceComesBack(t *testing.T) {
 		a.until(t, "it is found there", func() bool { return slices.Contains(a.found[b.session].Addresses, addrPort("10.77.0.3:4002")) })
 		b.until(t, "it finds the other again", func() bool { return b.latest[a.session].After(back) })
 		_, at := a.finds(t, b)
-		t.Logf("found again %v after it was there", at.Sub(back).Round(time.Millisecond))
+		took := at.Sub(back).Round(time.Millisecond)
+		t.Logf("found again %v after it was there", took)
+		if took > foundAgain {
+			t.Error("that is too long")
+		}
 		for range 3 {
 			if announced := seen.next(t, b); slices.Contains(announced, netip.MustParseAddr("10.77.0.2")) {
 				t.Errorf("it still announces %v", announced)
