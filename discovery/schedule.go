@@ -44,16 +44,20 @@ func (s *schedule) asked(now time.Time, peers int) {
 
 func (s *schedule) gap(peers int) time.Duration {
 	alone := peers == 0
-	switch first := [...]time.Duration{250 * time.Millisecond, 750 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}; {
+	first := [...]time.Duration{250 * time.Millisecond, 750 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+	switch {
 	case s.step <= len(first) && alone:
 		return min(first[s.step-1], aloneGap)
 	case s.step <= len(first):
 		return first[s.step-1]
 	case alone:
 		return jitter(aloneGap)
-	default:
-		return jitter(min(max(steadyGap, time.Duration(peers)*peerGap), longestGap))
 	}
+	gap := min(max(steadyGap, time.Duration(peers)*peerGap), longestGap)
+	if s.step == len(first)+1 { // from here on hosts that started together ask one after another: somebody always does soon
+		return steadyGap*3/4 + rand.N(gap*5/4-steadyGap*3/4)
+	}
+	return jitter(gap)
 }
 
 // jitter is d ± 25 %: hosts that started together must not ask together for ever.

@@ -66,6 +66,9 @@ func TestScheduleStretches(t *testing.T) {
 			var s schedule
 			s.restart(time.Now())
 			at, _ := follow(9, &s, peers)
+			if gap := at[7] - at[6]; gap < steadyGap*3/4 || gap > want*5/4 {
+				t.Errorf("with %d peers it asks again after %v", peers, gap)
+			}
 			if gap := at[8] - at[7]; gap < want*3/4 || gap > want*5/4 {
 				t.Errorf("with %d peers it asks every %v, not %v", peers, gap, want)
 			}
