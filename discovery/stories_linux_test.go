@@ -226,7 +226,7 @@ func TestForeignQuestions(t *testing.T) {
 	})
 }
 
-// Fakes: a question repeated 200 times is answered at most 20 times, what fails its tag is not reported, and what is incomplete makes nobody ask.
+// Fakes: a question repeated 200 times is answered once, what fails its tag is not reported, and what is incomplete makes nobody ask.
 func TestHostileNeighbour(t *testing.T) {
 	onLAN(t, func(t *testing.T, l *lan) {
 		one, two, three := l.host(t), l.host(t), l.host(t)
@@ -255,7 +255,7 @@ func TestHostileNeighbour(t *testing.T) {
 			t.Errorf("it asked %d times, not up to %d", questions, scheduled)
 		}
 		two.do(t, func() {
-			m, answered := &dns.Msg{}, map[netip.Addr]bool{}
+			m, answered := &dns.Msg{Compress: true}, map[netip.Addr]bool{}
 			for range 200 {
 				m.Question = append(m.Question, dns.Question{Name: serviceName, Qtype: dns.TypePTR, Qclass: dns.ClassINET | flush})
 			}
@@ -266,7 +266,7 @@ func TestHostileNeighbour(t *testing.T) {
 						n++
 					}
 				}
-				if n > answerRate {
+				if n != 1 {
 					t.Errorf("%v answered %d times", from, n)
 				}
 				answered[from.Addr()] = true
