@@ -6,19 +6,54 @@
 //
 // For each usable interface (see choose) there is a link:
 //
-//   - hashicorp/mdns answers questions by unicast. Its Zone is ours: names match in any case, the records are those of that interface, and the process gives
-//     at most 20 answers a second, because the library answers every repetition of a question within a packet.
+//   - hashicorp/mdns answers questions by unicast. Its Zone is ours: names match in any case, the records are those of that interface, the questions of one packet
+//     are answered once, and the process gives at most 20 answers a second: whoever floods it with questions gets fewer bytes than it sends.
 //   - One socket per family on port 5353 announces by multicast, at the start, on change, and when it hears a question: an answer by unicast does not get through
 //     a stateful firewall, one by multicast does. It also hears what others announce, and answers tools like dig, whose query ID the library does not return.
 //   - One socket per family on a port of its own asks. What arrives never makes it ask: only time, Kick, another set of interfaces, or being alone. After the first
 //     seven questions those heard in the last minute are named in it, and do not announce themselves again.
 //
+// Some networks drop multicast. Whoever is alone for 5 s also calls by broadcast (see beacon.go) from the program's own port, about every 5 s and after a minute about
+// every 30 s: a packet of 39 bytes for each IPv4 network, and one to all nodes of IPv6. Members answer by unicast, at most 4 times a second after 16 at once, with a packet as long.
+// A beacon is believed as to the address it came from, which must be on a link.
+//
+// How much it sends: the schedule asks at 0, 0.25, 1, 2, 4, 8 and 16 s and then every 30 s ± 25 %, every 3 s for each peer where that is longer, at most every 5 minutes, every 5 s while
+// alone. With answers and announcements that settles to 0.1 packets a second and host in each family where there are two hosts, 0.4 where there are 20, 1.4
+// where there are 250 (TestTraffic). Somebody asks at least every 40 s, so that is how long a partition that healed can go unnoticed here, however many there are.
+// Interfaces are looked at every 3 s, so what changes there is known in that time and asked about at once.
+//
+// What is told of a peer: the packet's source first, then the addresses in its records. An address that the peer stops naming on a link is forgotten with
+// the next packet that is a second younger; one on a link that went silent, after two minutes.
+//
 // Goroutines: Run, and one reader for each socket that it opened, which end before Run returns (the library's own end with their sockets, just after). All
-// callbacks come from the goroutine of Run, which does all the sending too. Readers hand over through a bounded queue; what does not fit is lost, as any
+// callbacks come from the goroutine of Run, which does all the sending too. Readers and Hear hand over through bounded queues; what does not fit is lost, as any
 // packet may be, and asked for again. Memory is bounded: 1,024 peers are remembered, for two minutes, only so as not to repeat them; under a flood any of
-// them may be forgotten, and a real one is then reported again.
+// them may be forgotten, and a real one is then reported again. On an open network anybody can make records whose tags are valid: all of them are reported, and whom
+// to dial first is the caller's to decide.
 //
 // Loopback is never used: its multicast is no network, and two instances on a machine without any have other means to meet.
+//
+// # Systems
+//
+// All of this is tested on Linux, on networks of namespaces, beside avahi too. What follows is from documentation and from the source of Go's net and x/net; it compiles
+// and was not run.
+//
+//   - Interface: Linux, macOS and the BSDs take it by index (IP_ADD_MEMBERSHIP with ip_mreqn, IPV6_JOIN_GROUP), Windows by index for IPv6 and for IPv4 by the interface's first
+//     IPv4 address, which x/net fills in: two interfaces with the same IPv4 address would be one there.
+//   - Multicast loopback, by which two instances on a machine hear each other, is an option of the sender on Unix and of the receiver on Windows. It is
+//     set on every socket, which serves both.
+//   - Port 5353 is shared. Go sets SO_REUSEADDR for a socket that is bound to a multicast address, and on macOS and the BSDs SO_REUSEPORT too, as mDNSResponder does; then every
+//     socket gets every multicast packet, also another user's. A packet by unicast reaches one socket of all, which may be another program's: so questions are
+//     asked from a port of their own. On Windows SO_REUSEADDR shares the port with the DNS client service, unless that opened it exclusively: then there
+//     is a warning, and questions, which need no shared port, and beacons still find others.
+//   - Windows does not tell an IPv4 packet's interface (x/net does not implement it): each link's socket takes what it gets. It joined on its own interface, so that is right but for packets
+//     that several of them get; link-local IPv6 addresses, which need the right zone, come with the interface told where the system does that.
+//   - Names: Windows interfaces are called as the user sees them ("Ethernet 2", "Wi-Fi", "vEthernet (WSL)"), and zones are those names or numbers, both of which Go parses. macOS' awdl0,
+//     llw0 (Apple devices' own radio links), bridge100 (shared internet, virtual machines) and utun (VPN, point-to-point) are left out.
+//   - macOS asks the user, from version 15 on, whether a program may find devices on the local network; a program started from Terminal has its permission. Until it is given,
+//     sending fails with "no route to host", which is logged and tried again.
+//   - Broadcast needs SO_BROADCAST, which Go sets on every UDP socket. The port's socket is one for both families: an IPv4 broadcast goes out through it as
+//     a mapped address. Linux and Windows document that; where a system refuses (OpenBSD has no mapped addresses), it is logged and IPv6's beacon is left.
 package discovery
 
 import (

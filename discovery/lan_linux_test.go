@@ -249,7 +249,7 @@ func (h *host) runAt(t *testing.T, port uint16, n byte, network byte) *participa
 		p.mu.Unlock()
 		signal(p.news)
 	}
-	beacons := h.open(t, port)
+	beacons, shut := h.open(t, port)
 	p.Discovery = New(Config{
 		Session: p.session, Port: port, Tag: tagOf(network),
 		Found: func(f Peer) {
@@ -286,21 +286,20 @@ func (h *host) runAt(t *testing.T, port uint16, n byte, network byte) *participa
 		defer close(ended)
 		h.do(t, func() { p.Run(ctx) })
 	}()
-	p.stop = func() { cancel(); <-ended }
+	p.stop = func() { cancel(); <-ended; shut() }
 	t.Cleanup(p.stop)
 	p.until(t, "it knows its addresses", func() bool { return len(p.moved) > 0 })
 	return p
 }
 
 // open opens a port of the host: TCP, which is there to be reached, and UDP, which is returned.
-func (h *host) open(t *testing.T, port uint16) (c *net.UDPConn) {
+func (h *host) open(t *testing.T, port uint16) (c *net.UDPConn, shut func()) {
 	t.Helper()
 	h.do(t, func() {
 		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { l.Close() })
 		go func() {
 			for {
 				conn, err := l.Accept()
@@ -312,12 +311,13 @@ func (h *host) open(t *testing.T, port uint16) (c *net.UDPConn) {
 		}()
 		p, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
 		if err != nil {
+			l.Close()
 			t.Fatal(err)
 		}
 		c = p.(*net.UDPConn)
-		t.Cleanup(func() { c.Close() })
+		shut = func() { l.Close(); c.Close() }
 	})
-	return c
+	return c, shut
 }
 
 // meets waits until p found q, dials the address it would dial first, and returns how long after the start of the later one it was found.
