@@ -208,7 +208,7 @@ func (n *Node) Run(ctx context.Context) error {
 	listing, stopList := context.WithCancel(base)
 	defer stopList()
 	for i, a := range n.config.Remembered {
-		n.roster.Found(identity.Session{0: 0xff, 6: byte(i >> 8), 7: byte(i)}, a) // no session is known: any name will do
+		n.roster.Found(identity.Session{0: 0xff, 6: byte(i >> 8), 7: byte(i)}, a, netip.Addr{}) // no session is known: any name will do
 	}
 	var roles, list, door sync.WaitGroup
 	var portErr, rosterErr error
@@ -301,7 +301,7 @@ func (n *Node) Session() identity.Session { return n.session }
 // ID returns this person's key.
 func (n *Node) ID() identity.PeerID { return n.who.ID() }
 
-// Found tells of an instance that discovery heard of, with the addresses it may be reached at, best first. Gone tells of its goodbye.
+// Found tells of an instance that discovery heard of, with the addresses it may be reached at, the one it spoke from first. Gone tells of its goodbye.
 func (n *Node) Found(s identity.Session, addresses []netip.AddrPort) {
 	if s == n.session || len(addresses) == 0 {
 		return
@@ -313,7 +313,7 @@ func (n *Node) Found(s identity.Session, addresses []netip.AddrPort) {
 			break
 		}
 	}
-	n.roster.Found(s, best)
+	n.roster.Found(s, best, addresses[0].Addr())
 	n.seat.found(s, addresses)
 }
 

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -13,6 +14,11 @@ const (
 	maxLeads   = 256
 	leadFor    = time.Minute
 	maxJoining = 8
+	// maxProven is how many of those may have been members, maxOfOne how many may be at addresses that one told of, or all together who told of more than manyOfOne: more
+	// people than share a machine, mostly.
+	maxProven = 4
+	maxOfOne  = 2
+	manyOfOne = 16
 )
 
 // backoff is how long to wait after a number of failures; after more it is the last. One that was a member is worth more: it is most likely
@@ -29,7 +35,8 @@ const backoffFound = 500 * time.Millisecond
 type lead struct {
 	session identity.Session
 	address netip.AddrPort
-	until   time.Time // given up then, unless it is found again
+	teller  netip.Addr // where the packet came from that told of it
+	until   time.Time  // given up then, unless it is found again
 	next    time.Time
 	tried   time.Time // when joining failed last
 	fails   int
@@ -37,10 +44,9 @@ type lead struct {
 	busy    bool // being joined
 }
 
-// leads are the addresses worth joining. The caller locks.
-type leads struct {
-	all []*lead
-}
+// leads are the addresses worth joining. On an open network anybody can tell of thousands, where nobody is or somebody who never answers: so they are weighed by who tells of
+// them. Whoever tells of few is believed first, and makes room last. The caller locks.
+type leads struct{ all []*lead }
 
 func (l *leads) find(a netip.AddrPort) *lead {
 	for _, x := range l.all {
@@ -51,15 +57,32 @@ func (l *leads) find(a netip.AddrPort) *lead {
 	return nil
 }
 
-// add notes an address. When there are too many, the one that failed most has to go; if none has failed yet, the new one.
-func (l *leads) add(s identity.Session, a netip.AddrPort, proven bool, now time.Time) {
+// tellers counts the leads of each.
+func (l *leads) tellers() map[netip.Addr]int {
+	n := map[netip.Addr]int{}
+	for _, x := range l.all {
+		n[x.teller]++
+	}
+	return n
+}
+
+// add notes an address that teller told of, the one who is there where that is not valid.
+func (l *leads) add(s identity.Session, a netip.AddrPort, teller netip.Addr, proven bool, now time.Time) {
+	if !teller.IsValid() {
+		teller = a.Addr()
+	}
 	x := l.find(a)
 	if x == nil {
-		if len(l.all) >= maxLeads && !l.evict() {
+		if len(l.all) >= maxLeads && !l.evict(proven) {
 			return
 		}
-		x = &lead{address: a, next: now}
+		x = &lead{address: a, teller: teller, next: now}
 		l.all = append(l.all, x)
+	}
+	if x.teller != teller {
+		if n := l.tellers(); n[teller]+1 < n[x.teller] {
+			x.teller, x.fails, x.next = teller, 0, now // whoever names everybody's address does not make them its own
+		}
 	}
 	x.session, x.until, x.proven = s, now.Add(leadFor), x.proven || proven
 	switch {
@@ -73,10 +96,15 @@ func (l *leads) add(s identity.Session, a netip.AddrPort, proven bool, now time.
 	}
 }
 
-func (l *leads) evict() bool {
-	worst := -1
+// evict makes room: of those that the one told of who told of most, the one that failed most has to go. Where everybody told of one, none goes that has not been tried, but for
+// a member.
+func (l *leads) evict(proven bool) bool {
+	n, worst := l.tellers(), -1
 	for i, x := range l.all {
-		if !x.busy && x.fails > 0 && (worst < 0 || x.fails > l.all[worst].fails) {
+		switch {
+		case x.busy || x.proven:
+		case n[x.teller] == 1 && x.fails == 0 && !proven:
+		case worst < 0, n[x.teller] > n[l.all[worst].teller], n[x.teller] == n[l.all[worst].teller] && x.fails > l.all[worst].fails:
 			worst = i
 		}
 	}
@@ -96,21 +124,46 @@ func (l *leads) drop(s identity.Session) {
 	}
 }
 
-// due returns the leads to join now, those that failed least first, and marks them busy: at most eight are at once.
+// due returns the leads to join now, and marks them busy: at most eight are at once. Those that were members come first, then those of who told of few, then those that failed
+// least; but of each kind only some, or a café would wait for the office that was left, and everybody for liars.
 func (l *leads) due(now time.Time, h here) (out []*lead) {
 	l.all = slices.DeleteFunc(l.all, func(x *lead) bool { return !x.busy && !now.Before(x.until) })
-	slices.SortStableFunc(l.all, func(a, b *lead) int { return a.fails - b.fails })
-	busy := 0
+	told := l.tellers()
+	rank := func(x *lead) int {
+		if x.proven {
+			return 0
+		}
+		return told[x.teller]
+	}
+	slices.SortStableFunc(l.all, func(a, b *lead) int { return cmp.Or(rank(a)-rank(b), a.fails-b.fails) })
+	type kind struct {
+		proven, crowd bool
+		teller        netip.Addr
+	}
+	of := func(x *lead) (k kind, most int) {
+		switch {
+		case x.proven:
+			return kind{proven: true}, maxProven
+		case told[x.teller] > manyOfOne:
+			return kind{crowd: true}, maxOfOne
+		}
+		return kind{teller: x.teller}, maxOfOne
+	}
+	all, busy := 0, map[kind]int{}
 	for _, x := range l.all {
 		if x.busy {
-			busy++
+			k, _ := of(x)
+			busy[k]++
+			all++
 		}
 	}
 	for _, x := range l.all {
-		if busy < maxJoining && !x.busy && !now.Before(x.next) && !h.sessions[x.session] && !h.addresses[x.address] {
+		k, most := of(x)
+		if all < maxJoining && busy[k] < most && !x.busy && !now.Before(x.next) && !h.sessions[x.session] && !h.addresses[x.address] {
 			x.busy = true
 			out = append(out, x)
-			busy++
+			busy[k]++
+			all++
 		}
 	}
 	return out

@@ -10,8 +10,8 @@
 // a second. An old status cannot be brought up again. At most 1,024 members are known.
 //
 // A partition that heals is never noticed by memberlist, so non-members that discovery finds are joined, eight at a time: at once, then after 1, 2, 5, 15 and
-// 30 s, for a minute after they were last found. So are members that died, every other second for a minute, or until their machine says that the
-// process is gone. At most 256 addresses are kept.
+// 30 s, for a minute after they were last found. So are members that died, every second for a minute, or until their machine says that the
+// process is gone. At most 256 addresses are kept; where there are more, whoever told of most has to give way (see leads).
 //
 // Gossip goes round four times a second, two of them with a probe: at rest what costs is to wake up. What is new of this instance, that it leaves, and that a
 // partition is over does not wait for that: a dozen members are told at once, by pings that carry it. States are exchanged with any one member every 30 s, for
@@ -114,14 +114,14 @@ func (r *Roster) Publish(s Status) {
 }
 
 // Found says that an instance may be at that address; if it is not a member it is joined, and again for a minute until it is one. Where the session is
-// not known any will do: whoever is a member at that address counts.
-func (r *Roster) Found(s identity.Session, a netip.AddrPort) {
+// not known any will do: whoever is a member at that address counts. teller is where the packet came from that said so; not valid: the instance itself.
+func (r *Roster) Found(s identity.Session, a netip.AddrPort, teller netip.Addr) {
 	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 	if s == r.config.Session || !a.IsValid() || a.Port() == 0 {
 		return
 	}
 	r.mu.Lock()
-	r.leads.add(s, a, false, time.Now())
+	r.leads.add(s, a, teller.Unmap(), false, time.Now())
 	r.mu.Unlock()
 	r.poke()
 }
@@ -189,7 +189,7 @@ func (r *Roster) changed() {
 func (r *Roster) missed(m Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leads.add(m.Session, m.Address, true, time.Now())
+	r.leads.add(m.Session, m.Address, netip.Addr{}, true, time.Now())
 }
 
 func (r *Roster) poke() {

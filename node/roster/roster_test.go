@@ -93,7 +93,7 @@ func (b *box) at() netip.AddrPort { return netip.AddrPortFrom(b.host.IP(), port.
 // meet lets b find the others.
 func (b *box) meet(others ...*box) {
 	for _, o := range others {
-		b.Found(o.config.Session, o.at())
+		b.Found(o.config.Session, o.at(), netip.Addr{})
 	}
 }
 
@@ -405,7 +405,7 @@ func TestNoAddress(t *testing.T) {
 func TestFoundByAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		a, b := start(t, lan, 1, ""), start(t, lan, 2, "")
-		a.Found(identity.Session{0xff}, b.at())
+		a.Found(identity.Session{0xff}, b.at(), netip.Addr{})
 		until(t, "they meet", 2*time.Second, full(a, b))
 		time.Sleep(5 * time.Second)
 		a.mu.Lock()
@@ -433,10 +433,10 @@ func TestOnePersonTwice(t *testing.T) {
 func TestRunReturns(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		boxes := party(t, lan, 3)
-		boxes[2].Found(identity.Session{9}, netip.MustParseAddrPort("10.0.0.1:9")) // refused
+		boxes[2].Found(identity.Session{9}, netip.MustParseAddrPort("10.0.0.1:9"), netip.Addr{}) // refused
 		lan.Host("hole")
 		lan.Cut("hole")
-		boxes[2].Found(identity.Session{8}, netip.AddrPortFrom(lan.Host("hole").IP(), 1)) // silent
+		boxes[2].Found(identity.Session{8}, netip.AddrPortFrom(lan.Host("hole").IP(), 1), netip.Addr{}) // silent
 		lan.Cut("host3")
 		time.Sleep(1500 * time.Millisecond)
 		from := time.Now()

@@ -96,7 +96,7 @@ func (k *keeper) turn(g *generation) {
 	k.mu.Lock()
 	k.current = g
 	for _, m := range members {
-		k.leads.add(m.Session, m.Address, true, time.Now())
+		k.leads.add(m.Session, m.Address, netip.Addr{}, true, time.Now())
 	}
 	k.mu.Unlock()
 	if g == nil {
