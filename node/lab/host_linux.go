@@ -100,10 +100,11 @@ func (h *Host) Ignore(other *Host) { h.t.Helper(); h.Drop("-m", "mac", "--mac-so
 // Drop throws away what reaches the host over IPv4 or IPv6 and matches, in iptables' words.
 func (h *Host) Drop(match ...string) {
 	h.t.Helper()
-	h.firewall(append(append([]string{"-A", "INPUT"}, match...), "-j", "DROP")...)
+	h.Firewall(append(append([]string{"-A", "INPUT"}, match...), "-j", "DROP")...)
 }
 
-func (h *Host) firewall(args ...string) {
+// Firewall hands its arguments to iptables and ip6tables.
+func (h *Host) Firewall(args ...string) {
 	h.t.Helper()
 	for _, program := range []string{"iptables", "ip6tables"} {
 		run(h.t, h.Command(program, append([]string{"-w"}, args...)...))

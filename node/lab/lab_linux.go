@@ -167,11 +167,33 @@ func (l *Lab) plug(bridge int, hosts ...int) {
 	l.batch(l.bridges(), lines...)
 }
 
+// Detach takes an interface away from host i altogether, as when an adapter is pulled out. Attach gives it one, on the first switch (0) or another, with IPv4 addresses.
+func (l *Lab) Detach(i int, name string) { l.t.Helper(); l.batch(l.Host(i).name, "link del "+name) }
+
+func (l *Lab) Attach(i, bridge int, name string, addresses ...string) {
+	l.t.Helper()
+	h, port := l.Host(i), fmt.Sprintf("p%d", i)
+	if name != "eth0" {
+		port += "-" + name
+	}
+	l.batch(l.bridges(),
+		fmt.Sprintf("link add %s type veth peer name %s netns %s", port, name, h.name),
+		fmt.Sprintf("link set %s master br%d up", port, bridge))
+	lines := []string{"link set " + name + " up"}
+	for _, a := range addresses {
+		lines = append(lines, fmt.Sprintf("addr add %s broadcast + dev %s", a, name))
+		if name == "eth0" {
+			h.ip = netip.MustParsePrefix(a).Addr()
+		}
+	}
+	l.batch(h.name, lines...)
+}
+
 // Loss drops that share of the packets that reach host i; 0 ends it, and what Drop does.
 func (l *Lab) Loss(i, percent int) {
 	l.t.Helper()
 	h := l.Host(i)
-	h.firewall("-F", "INPUT")
+	h.Firewall("-F", "INPUT")
 	if percent > 0 {
 		h.Drop("-m", "statistic", "--mode", "random", "--probability", fmt.Sprint(float64(percent)/100))
 	}

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
+	"earshot/node/identity"
 	"earshot/node/lab"
 )
 
@@ -28,7 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(lab.Main(m))
 }
 
-// helper is: serve (answer TCP, and other hosts' UDP, on port 1000 and multicast on 5353, until killed) | tcp ADDRESS | udp ADDRESS (print how many of 200 answers came).
+// helper is: serve (answer TCP, and other hosts' UDP, on port 1000 and multicast on 5353, until killed) | tcp ADDRESS | udp ADDRESS (print how many of 200 answers came) |
+// fakes N (announce N instances of the lobby that do not exist, over IPv6, 1,000 a second, and print a line after the first 3,000).
 func helper(words []string) error {
 	switch words[0] {
 	case "serve":
@@ -42,8 +46,55 @@ func helper(words []string) error {
 		return err
 	case "udp":
 		return ask(words[1])
+	case "fakes":
+		n, err := strconv.Atoi(words[1])
+		if err != nil {
+			return err
+		}
+		return fakes(n)
 	}
 	return errors.New("which?")
+}
+
+func fakes(n int) error {
+	lobby, err := identity.NewNetwork("lobby", nil)
+	if err != nil {
+		return err
+	}
+	c, err := net.ListenPacket("udp6", ":5353")
+	if err != nil {
+		return err
+	}
+	group := &net.UDPAddr{IP: net.ParseIP("ff02::fb"), Port: 5353, Zone: "eth0"}
+	turn := time.NewTicker(10 * time.Millisecond)
+	for i := range n {
+		if i%10 == 0 {
+			<-turn.C
+		}
+		s := identity.NewSession()
+		const service = "_earshot._tcp.local."
+		name, host, tag := s.String()+"."+service, s.String()+".local.", lobby.MDNSTag(s, 4327)
+		header := func(name string, kind uint16) dns.RR_Header {
+			return dns.RR_Header{Name: name, Rrtype: kind, Class: dns.ClassINET, Ttl: 120}
+		}
+		m := dns.Msg{MsgHdr: dns.MsgHdr{Response: true}, Compress: true, Answer: []dns.RR{
+			&dns.PTR{Hdr: header(service, dns.TypePTR), Ptr: name},
+			&dns.SRV{Hdr: header(name, dns.TypeSRV), Port: 4327, Target: host},
+			&dns.TXT{Hdr: header(name, dns.TypeTXT), Txt: []string{"v=1", "i=" + s.String(), fmt.Sprintf("n=%x", tag), "r="}},
+			&dns.A{Hdr: header(host, dns.TypeA), A: net.IPv4(10, 77, byte(100+i>>8), byte(i))},
+		}}
+		b, err := m.Pack()
+		if err != nil {
+			return err
+		}
+		if _, err := c.WriteTo(b, group); err != nil {
+			return err
+		}
+		if i == 3000 {
+			fmt.Println("attacking")
+		}
+	}
+	return nil
 }
 
 func serve() error {
