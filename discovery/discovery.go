@@ -38,16 +38,16 @@
 // All of this is tested on Linux, on networks of namespaces, beside avahi too. What follows is from documentation and from the source of Go's net and x/net; it compiles
 // and was not run.
 //
-//   - Interface: Linux, macOS and the BSDs take it by index (IP_ADD_MEMBERSHIP with ip_mreqn, IPV6_JOIN_GROUP), Windows by index for IPv6 and for IPv4 by the interface's first
-//     IPv4 address, which x/net fills in: two interfaces with the same IPv4 address would be one there.
+//   - Interface: Linux, macOS and FreeBSD take it by index. For IPv4 Windows, OpenBSD and NetBSD take the interface's first IPv4 address, which x/net fills in: two
+//     interfaces with the same IPv4 address would be one there.
 //   - Multicast loopback, by which two instances on a machine hear each other, is an option of the sender on Unix and of the receiver on Windows. It is
 //     set on every socket, which serves both.
 //   - Port 5353 is shared. Go sets SO_REUSEADDR for a socket that is bound to a multicast address, and on macOS and the BSDs SO_REUSEPORT too, as mDNSResponder does; then every
 //     socket gets every multicast packet, also another user's. A packet by unicast reaches one socket of all, which may be another program's: so questions are
 //     asked from a port of their own. On Windows SO_REUSEADDR shares the port with the DNS client service, unless that opened it exclusively: then there
 //     is a warning, and questions, which need no shared port, and beacons still find others.
-//   - Windows does not tell an IPv4 packet's interface (x/net does not implement it): each link's socket takes what it gets. It joined on its own interface, so that is right but for packets
-//     that several of them get; link-local IPv6 addresses, which need the right zone, come with the interface told where the system does that.
+//   - On Windows x/net does not tell which interface a packet came in on. A socket gets what came where it joined the group, which is its own link; where sockets of several
+//     links get the same packet, that of IPv6 is still told apart by the zone of its source, and of IPv4 only the source and the addresses in it count, which have no zone.
 //   - Names: Windows interfaces are called as the user sees them ("Ethernet 2", "Wi-Fi", "vEthernet (WSL)"), and zones are those names or numbers, both of which Go parses. macOS' awdl0,
 //     llw0 (Apple devices' own radio links), bridge100 (shared internet, virtual machines) and utun (VPN, point-to-point) are left out.
 //   - macOS asks the user, from version 15 on, whether a program may find devices on the local network; a program started from Terminal has its permission. Until it is given,

@@ -92,10 +92,10 @@ func (k *link) read(s *socket, out chan<- heard) {
 			continue
 		}
 		// Port 5353 hears all interfaces: on Linux a socket gets the multicast of those where any socket joined. Each link takes its own.
-		if s.shared && index != 0 && index != k.iface.index {
+		from := addr.(*net.UDPAddr).AddrPort()
+		if s.shared && !k.mine(index, from.Addr()) {
 			continue
 		}
-		from := addr.(*net.UDPAddr).AddrPort()
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		p, err := read(b[:n], from, k.iface.name, *k.zone.current.Load())
 		if err != nil || !p.asked && len(p.instances) == 0 || p.asked && (!s.shared || k.ours(from)) {
@@ -106,6 +106,14 @@ func (k *link) read(s *socket, out chan<- heard) {
 		default:
 		}
 	}
+}
+
+// mine reports whether a packet came in on this link's interface, as far as the system tells: by its index, or by the zone of its source.
+func (k *link) mine(index int, from netip.Addr) bool {
+	if index != 0 {
+		return index == k.iface.index
+	}
+	return from.Zone() == "" || from.Zone() == k.iface.name
 }
 
 // ours reports whether a question comes from this very link.

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,5 +113,21 @@ func TestQuestion(t *testing.T) {
 	}
 	if peers = 0; names(0) > 0 {
 		t.Error("alone, it does not ask all")
+	}
+}
+
+func TestWhichLink(t *testing.T) {
+	k := &link{iface: iface{index: 3, name: "Ethernet 2"}}
+	for _, c := range []struct {
+		index int
+		from  string
+		mine  bool
+	}{
+		{3, "10.0.0.1", true}, {4, "10.0.0.1", false}, {3, "fe80::1%renamed", true}, {4, "fe80::1%Ethernet 2", false},
+		{0, "10.0.0.1", true}, {0, "fd77::1", true}, {0, "fe80::1%Ethernet 2", true}, {0, "fe80::1%Wi-Fi", false},
+	} {
+		if got := k.mine(c.index, netip.MustParseAddr(c.from)); got != c.mine {
+			t.Errorf("interface %d, from %s: %v", c.index, c.from, got)
+		}
 	}
 }
