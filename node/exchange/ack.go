@@ -25,9 +25,9 @@ type acks struct {
 
 // awaited is a log whose author waits.
 type awaited struct {
-	author *peer // nil: this node
-	host   identity.HostID
-	until  uint64 // the last number waited for
+	author *peer           // nil: this node
+	host   identity.HostID // left out: the author adds its own disk; zero: it keeps nothing
+	until  uint64          // the last number waited for
 	told   [3]uint64
 }
 
@@ -66,6 +66,7 @@ func (a *acks) waiting(p *peer, heads []wire.Head) {
 
 // await takes on a log; again: the author asks, so what it was told already is told once more.
 func (a *acks) await(p *peer, l message.LogID, seq uint64, again bool) {
+	host := a.keeps(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := a.awaited[l]
@@ -73,16 +74,28 @@ func (a *acks) await(p *peer, l message.LogID, seq uint64, again bool) {
 		if len(a.awaited) >= maxAwaited {
 			return
 		}
-		w = &awaited{author: p, host: a.exchange.config.Host}
-		if p != nil {
-			w.host = p.Hello.Host
-		}
+		w = &awaited{author: p, host: host}
 		a.awaited[l] = w
 	}
 	w.until = max(w.until, seq)
 	if again {
 		w.told = [len(w.told)]uint64{}
 	}
+}
+
+// keeps is the machine on whose disk an author has what it says; zero: it keeps nothing.
+func (a *acks) keeps(p *peer) (host identity.HostID) {
+	switch {
+	case p == nil && a.exchange.journal.Persistent():
+		host = a.exchange.config.Host
+	case p != nil:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.state == nil || p.state.Durable {
+			host = p.Hello.Host
+		}
+	}
+	return host
 }
 
 // have: what is on a witness's disk.

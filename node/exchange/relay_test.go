@@ -135,15 +135,17 @@ func TestDisksAreCountedByMachine(t *testing.T) {
 		name     string
 		keeps    bool // the hub
 		machines [2]string
-		want     int // beside the author's
+		want     int  // beside the author's
+		forgets  bool // the author
 	}{
-		{"the hub and one of two", true, [2]string{"w1", "w2"}, 2},
-		{"both at the author's", true, [2]string{"a", "a"}, 1},
-		{"both at the hub's", true, [2]string{"hub", "hub"}, 1},
-		{"apart", false, [2]string{"w1", "w2"}, 2},
-		{"on one machine", false, [2]string{"w1", "w1"}, 1},
-		{"one at the author's", false, [2]string{"a", "w2"}, 1},
-		{"none", false, [2]string{"a", "a"}, 0},
+		{"the hub and one of two", true, [2]string{"w1", "w2"}, 2, false},
+		{"both at the author's", true, [2]string{"a", "a"}, 1, false},
+		{"both at the hub's", true, [2]string{"hub", "hub"}, 1, false},
+		{"apart", false, [2]string{"w1", "w2"}, 2, false},
+		{"on one machine", false, [2]string{"w1", "w1"}, 1, false},
+		{"one at the author's", false, [2]string{"a", "w2"}, 1, false},
+		{"none", false, [2]string{"a", "a"}, 0, false},
+		{"one at that of an author who keeps nothing", false, [2]string{"a", "w2"}, 2, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, lan *nodetest.LAN) {
@@ -152,6 +154,9 @@ func TestDisksAreCountedByMachine(t *testing.T) {
 					dir = t.TempDir()
 				}
 				hub, a := newReplicaIn(t, lan, "hub", dir), newReplica(t, lan, "a")
+				if c.forgets {
+					a = newReplicaIn(t, lan, "a", "")
+				}
 				hub.commits()
 				a.link(hub)
 				newReplica(t, lan, "another").link(hub) // could hold a copy, and is not asked
