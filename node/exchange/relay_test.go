@@ -160,7 +160,7 @@ func TestDisksAreCountedByMachine(t *testing.T) {
 				hub.commits()
 				a.link(hub)
 				newReplica(t, lan, "another").link(hub) // could hold a copy, and is not asked
-		time.Sleep(100 * time.Millisecond) // the hub knows of it
+				time.Sleep(100 * time.Millisecond)      // the hub knows of it
 				var witnesses []identity.Session
 				for i, machine := range c.machines {
 					w := newReplica(t, lan, fmt.Sprint("witness", i))
@@ -237,7 +237,7 @@ func TestAskedAgain(t *testing.T) {
 		hub := newReplica(t, lan, "hub")
 		hub.commits()
 		newReplica(t, lan, "another").link(hub) // could hold a copy, and is not asked
-		time.Sleep(100 * time.Millisecond) // the hub knows of it
+		time.Sleep(100 * time.Millisecond)      // the hub knows of it
 		log := newChain(t, "bob", hub.journal.Today(), 1)
 		bob, ended := hostile(t, lan, hub, exchange.Link{Hub: true, Peer: log.who.ID()})
 		bob.Send(wire.TypeState, hub.state(false))
