@@ -61,8 +61,8 @@ const (
 	maxPulling = 16 << 10
 	// maxBusy is how long what links say they bring may keep the journals from being compared.
 	maxBusy = 30 * time.Second
-	// Stall is how late a deadline fires where this process did not run when it should have.
-	Stall = 100 * time.Millisecond
+	// stall is how late a deadline fires where this process did not run when it should have.
+	stall = 100 * time.Millisecond
 	// maxStalls bounds how often that puts off that the other end counts as silent.
 	maxStalls = 3
 	// glance is a last look at what the kernel has.

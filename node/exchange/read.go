@@ -46,6 +46,9 @@ func (p *peer) read(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Stalled reports whether this process did not run when it should have, at due: then that nothing came until due says nothing.
+func Stalled(due time.Time) bool { return time.Since(due) > stall }
+
 // next waits for a frame. That none came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
 // kept back by what kept this process back.
 func (p *peer) next() (wire.Type, []byte, error) {
@@ -59,7 +62,7 @@ func (p *peer) next() (wire.Type, []byte, error) {
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return t, body, err
-		case time.Since(due) > Stall && stalls < maxStalls:
+		case Stalled(due) && stalls < maxStalls:
 			wait, stalls = p.Silence, stalls+1
 		case wait > glance:
 			wait = glance

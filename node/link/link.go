@@ -226,7 +226,7 @@ func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
 			}
 		case <-t.C:
 		case <-late.C:
-			if !stalled && time.Since(due) > exchange.Stall { // it was this process that did not get on
+			if !stalled && exchange.Stalled(due) {
 				stalled = true
 				late.Reset(patience)
 				continue
