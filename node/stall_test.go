@@ -27,14 +27,18 @@ func TestStalls(t *testing.T) {
 				for _, i := range all {
 					seen[i] = len(i.Events())
 				}
-				for range 5 {
+				for long := 500 * time.Millisecond; long < 1300*time.Millisecond; long += 80 * time.Millisecond {
 					for _, i := range stalled(all, hub) {
 						i.Freeze()
 					}
-					time.Sleep(1200 * time.Millisecond)
-					for _, i := range stalled(all, hub) {
+					time.Sleep(long)
+					for _, i := range others(stalled(all, hub), hub) {
 						i.Thaw()
 					}
+					if long > 850*time.Millisecond {
+						time.Sleep(100 * time.Millisecond) // what kept them back keeps the hub back a little longer
+					}
+					hub.Thaw()
 					time.Sleep(1200 * time.Millisecond)
 				}
 				for _, i := range all {

@@ -115,7 +115,7 @@ func (x *explorer) settles(from *space, eager, heal bool) {
 	resigned := func() bool { // a box that takes over when its wait is over
 		return slices.ContainsFunc(s.slots[:], func(n slot) bool { return n.class == Dedicated && n.e.setback > 0 })
 	}
-	x.must(s, s.run(5000, eager))
+	x.must(s, s.run(5010, eager)) // one that listens for a second after a stop may hold a hub dead for four more, and then dials it
 	if !blocked && !resigned() {
 		x.must(s, s.settled())
 	}

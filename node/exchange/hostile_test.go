@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -478,5 +480,31 @@ func TestStrippedBodies(t *testing.T) {
 		good.link(hub)
 		time.Sleep(3 * time.Second)
 		equal(t, 6, good, hub)
+	})
+}
+
+// A late conn is one of a process that never runs when it should: its deadlines fire 150 ms late.
+type lateConn struct{ net.Conn }
+
+func (c lateConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		time.Sleep(150 * time.Millisecond)
+	}
+	return n, err
+}
+
+// Silence counts anew where this process did not run, but not for ever.
+func TestSilenceOfOneThatNeverRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		r := newReplica(t, lan, "r")
+		_, there := ends(t, lan, "dead", r)
+		began := time.Now()
+		late := lateConn{there}
+		err := r.x.Run(t.Context(), exchange.Link{Conn: late, Reader: wire.NewReader(late), Silence: 700 * time.Millisecond})
+		if took := time.Since(began); !errors.Is(err, exchange.ErrSilent) || took < 2*time.Second || took > 4*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
 	})
 }

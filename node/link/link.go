@@ -181,6 +181,7 @@ var errLinked = errors.New("link ended")
 
 // dial tries the addresses one beside the other and returns the first that admits. Nothing for patience is reported as Silent, while it goes on trying.
 func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
+	due := time.Now().Add(patience)
 	addresses := l.config.Addresses()
 	if len(addresses) == 0 {
 		return nil, errors.New("no address of the hub is known")
@@ -207,7 +208,7 @@ func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
 		})
 	}
 	defer cancel() // before the wait above
-	late, due, stalled := time.NewTimer(patience), time.Now().Add(patience), false
+	late, stalled := time.NewTimer(time.Until(due)), false
 	defer late.Stop()
 	try(addresses[0])
 	next, open := 1, 1

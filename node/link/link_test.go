@@ -29,6 +29,7 @@ type way struct {
 	author  *journal.Author
 	mu      sync.Mutex // protects reports
 	reports []link.State
+	stall   time.Duration // of this process, whenever it is about to dial
 }
 
 func start(t *testing.T, f func(w *way)) {
@@ -54,9 +55,15 @@ func start(t *testing.T, f func(w *way)) {
 				}
 				return gate.Dial(ctx, raw, identity.ProtoChat, nil)
 			},
-			Addresses: func() []string { return []string{l.Addr().String()} },
-			Hello:     func() wire.Hello { return wire.Hello{Version: wire.Version, Nick: "alice"} },
-			Enter:     func(context.Context, *wire.Hello, identity.Realm) (*exchange.Exchange, error) { return x, nil },
+			Addresses: func() []string {
+				w.mu.Lock()
+				stall := w.stall
+				w.mu.Unlock()
+				time.Sleep(stall)
+				return []string{l.Addr().String()}
+			},
+			Hello: func() wire.Hello { return wire.Hello{Version: wire.Version, Nick: "alice"} },
+			Enter: func(context.Context, *wire.Hello, identity.Realm) (*exchange.Exchange, error) { return x, nil },
 			Report: func(r link.Report) {
 				w.mu.Lock()
 				defer w.mu.Unlock()
@@ -168,5 +175,20 @@ func TestLateAnswer(t *testing.T) {
 		w.admit()
 		synctest.Wait()
 		w.reported(link.Dialing, link.Silent, link.Linked)
+	})
+}
+
+// A process that did not run while it was to dial gives the hub its 300 ms all the same, once.
+func TestStalledWhileDialling(t *testing.T) {
+	start(t, func(w *way) {
+		w.admit()
+		w.mu.Lock()
+		w.stall = 450 * time.Millisecond
+		w.mu.Unlock()
+		time.Sleep(time.Second + 250*time.Millisecond) // silent after 700 ms, and 100 of dialling are over
+		synctest.Wait()
+		w.reported(link.Dialing, link.Linked, link.Dialing)
+		time.Sleep(time.Second)
+		w.reported(link.Dialing, link.Linked, link.Dialing, link.Silent)
 	})
 }
