@@ -172,7 +172,7 @@ func TestOneCannotReachTheHub(t *testing.T) {
 				if k == 1 { // who is not linked is not next in line
 					hub.Crash()
 					rest = others(rest, hub)
-					if heir := gather(t, "the next is the hub", 300*time.Millisecond, rest...); heir != all[2] {
+					if heir := gather(t, "the next is the hub", 100*time.Millisecond, rest...); heir != all[2] {
 						t.Errorf("%s took over", heir.Name)
 					}
 					return

@@ -262,6 +262,23 @@ func TestPartitionHeals(t *testing.T) {
 	})
 }
 
+// Discovery hears of the other side as soon as the cable is back: that is joined then, whatever was tried last and when.
+func TestPartitionHealsSoonByFound(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 4)
+		for k := range 12 {
+			lan.Split([]string{"host1", "host2"}, []string{"host3", "host4"})
+			until(t, "the partition is noticed", 30*time.Second, func() bool { return full(boxes[:2]...)() && full(boxes[2:]...)() })
+			time.Sleep(time.Duration(k) * 230 * time.Millisecond)
+			lan.Join()
+			boxes[0].meet(boxes[2:]...)
+			if took := until(t, "the heal", 15*time.Second, full(boxes...)); took > 700*time.Millisecond {
+				t.Errorf("healed after %v", took)
+			}
+		}
+	})
+}
+
 // The partition lasted so long that all was given up: discovery finds them again.
 func TestLongPartitionHealsByFound(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
