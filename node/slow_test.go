@@ -63,3 +63,35 @@ func TestSlowDiskAtTheHub(t *testing.T) {
 		same(t, 5*time.Second, 21, all...)
 	})
 }
+
+// What the author's own disk has not taken yet is not counted as if it had, however many lines before it are there.
+func TestOwnDiskIsSlow(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		others := start(t, lan, "bob", "carol")
+		instance.Meet(t, 5*time.Second, others...)
+		dir := t.TempDir()
+		d := disk.Under(t, dir)
+		alice := instance.Start(t, lan, "alice", node.Config{Dir: dir})
+		instance.Meet(t, 5*time.Second, append(others, alice)...)
+		delivered := func(copies int) (n int) {
+			for _, e := range alice.Events() {
+				if e, ok := e.(node.Delivered); ok && e.Copies == copies {
+					n++
+				}
+			}
+			return n
+		}
+		alice.Say("one")
+		instance.Until(t, 3*time.Second, "it is on all three disks", func() bool { return delivered(3) == 1 })
+		d.Slow(3 * time.Second)
+		alice.Say("two")
+		two := delivered(2)
+		instance.Until(t, 2*time.Second, "the second is on two", func() bool { return delivered(2) == two+1 })
+		time.Sleep(500 * time.Millisecond)
+		if n := delivered(3); n != 1 {
+			t.Error("the second is on three disks, it is said, and alice's has not taken it")
+		}
+		d.Slow(0)
+		instance.Until(t, 3*time.Second, "the second is on all three", func() bool { return delivered(3) == 2 })
+	})
+}
