@@ -12,7 +12,8 @@
 //  4. At the start there is no order: 300 ms after the roster last grew the first by class and id claims, the others 150 ms apart, all by 2.5 s. Who sees nobody at
 //     all waits 800 ms, because finding a hub that is there takes that long and a claim beside it might move it.
 //  5. The hub is gone for this node when a redial is refused, when it said goodbye, when more than half of the others cannot reach it (they say Lost),
-//     or when it leaves the roster. The first three hold for a while against the stale claim the roster still shows; a refusal holds once per seat,
+//     or when it leaves the roster. The first three hold for a while against the stale claim the roster still shows, and for longer while
+//     that claim does not change and there is another hub that has followers; a refusal holds once per seat,
 //     so that a firewall that refuses one node does not make it claim again and again.
 //  6. A hub that did not run for 700 ms may have been replaced: it drops its claim before it says anything and listens for a second. One that most others call
 //     lost, though it runs, drops it too, and waits longer each time before it takes over from another: a box behind a firewall must not make the seat flap.
@@ -51,6 +52,8 @@ const (
 	partedLatch  = time.Second             // a node that says it is not the hub
 	deadLatch    = 5 * time.Second         // a hub that refused is held dead, in a roster of up to ten: memberlist takes up to 4 s to agree
 	lostLatch    = 4 * time.Second         // one voted lost, which takes a second longer: as long as it may still count its followers; over within the 5 s that a healed network has for finding one hub
+	staleLatch   = 12 * time.Second        // both, while it claims just what it claimed: more than memberlist takes until it is out of the roster, also when others do not answer
+	gossipWait   = time.Second             // till a claim has come round
 	pulse        = 250 * time.Millisecond  // a hub, and who is about to be it, looks at the clock this often, to notice that it did not
 	overslept    = 700 * time.Millisecond  // pulse + overslept is less than it takes the others to replace a silent hub (1 s)
 	hearWait     = time.Second             // listen after that before claiming
@@ -230,7 +233,7 @@ func (e *Election) awake() {
 	e.quiet = later(e.quiet, e.now.Add(hearWait))
 	e.vacant = time.Time{}
 	for id, m := range e.dead { // nor did the roster run meanwhile
-		m.until, m.aside = m.until.Add(late), m.aside.Add(late)
+		m.until, m.aside, m.stale = m.until.Add(late), m.aside.Add(late), m.stale.Add(late)
 		e.dead[id] = m
 	}
 }

@@ -221,6 +221,40 @@ func TestSilenceNeedsAMajority(t *testing.T) {
 	}
 }
 
+// The roster may take longer to agree than a vote or a refusal holds. A hub that still claims just what it claimed then has not been heard of: nobody hands over to it, or follows it.
+func TestClaimOfALostHub(t *testing.T) {
+	lost := Seat{d, 5}
+	for _, tc := range []struct {
+		self ID // the new hub, or one that follows it
+		link LinkState
+	}{{a, Silent}, {b, Silent}, {a, Refused}, {b, Refused}} {
+		e, in := follower(tc.self, Ordinary, a, b, c)
+		in.Members[0].Lost, in.Members[1].Lost = lost, lost
+		in.Link, in.Since = tc.link, ms(11000)
+		in.Members[2].Weight = 1 // what it said last is late
+		play(e, ms(11000), ms(11500), in)
+		in.Members[2].Weight = 2
+		in.Members[0].Lost, in.Members[1].Lost = Seat{}, Seat{}
+		want := Seat{}
+		if tc.self == a {
+			in.Link, in.Seat, in.Followers = Idle, Seat{}, 1 // fewer than the old one had
+		} else {
+			in.Members[0].Hub, in.Members[0].Term, in.Members[0].Weight = true, 6, 1
+			in.Link, in.Seat, in.Since = Linked, Seat{a, 6}, ms(11500)
+			want = Seat{a, 6}
+		}
+		for n := 11500; n < 20000; n += 100 {
+			if act, _ := e.Step(ms(n), in); act.Hub != (tc.self == a) || act.Follow != want {
+				t.Fatalf("%v: after %d ms: %+v", tc, n, act)
+			}
+		}
+		in.Members[2].Weight = 3 // it lives
+		if act, _ := e.Step(ms(20000), in); act.Hub || act.Follow != lost {
+			t.Errorf("%v: a better claim: %+v", tc, act)
+		}
+	}
+}
+
 // Who never answered was dialled at a guessed term: what is lost is the seat as it is claimed.
 func TestLostAtAGuessedTerm(t *testing.T) {
 	for _, l := range []LinkState{Silent, Refused} {

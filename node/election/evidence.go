@@ -12,6 +12,10 @@ type mark struct {
 	since        time.Time // of the newest evidence
 	// refused since: a redial was refused. It is believed once per seat.
 	refused time.Time
+	// Till then, or until it was seen to be another, the claim of this weight does not count where there is another hub that has followers: it is the one that was lost.
+	// Whoever lives has lost followers since, and says so.
+	weight uint8
+	stale  time.Time
 }
 
 // mark adds m to what is held of id.
@@ -20,12 +24,23 @@ func (e *Election) mark(id ID, m mark) {
 		return
 	}
 	old := e.dead[id]
-	e.dead[id] = mark{max(m.term, old.term), later(m.until, old.until), later(m.aside, old.aside), later(m.since, old.since), later(m.refused, old.refused)}
+	if m.stale.IsZero() {
+		m.weight, m.stale = old.weight, old.stale
+	}
+	m.term, m.until, m.aside = max(m.term, old.term), later(m.until, old.until), later(m.aside, old.aside)
+	m.since, m.refused = later(m.since, old.since), later(m.refused, old.refused)
+	e.dead[id] = m
 }
 
 func (e *Election) isDead(s Seat) bool {
 	m := e.dead[s.Hub]
 	return s.Term <= m.term && e.now.Before(m.until)
+}
+
+// isStale reports whether a claim is, unchanged, one that was refused or voted lost, and others agree: there is a hub that has followers.
+func (e *Election) isStale(c Claim, linked bool) bool {
+	m := e.dead[c.ID]
+	return (linked || e.hub && e.claim.Weight > 0) && c.Term <= m.term && e.now.Before(m.stale)
 }
 
 // latch stretches how long a hub is held dead: the roster takes longer to agree the larger it is. memberlist suspects for up to 3 s times the decimal logarithm.
@@ -55,7 +70,7 @@ func (e *Election) evidence(in Input) {
 			e.lose(in, seat) // it lives, or the roster still has it after all this time: the trouble is between us
 			break
 		}
-		e.mark(in.Seat.Hub, mark{term: in.Seat.Term, until: till, aside: till, since: in.Since, refused: in.Since})
+		e.mark(in.Seat.Hub, mark{term: in.Seat.Term, until: till, aside: till, since: in.Since, refused: in.Since, weight: m.Weight, stale: in.Since.Add(latch(staleLatch, in))})
 	case Silent:
 		if m.Hub {
 			e.lose(in, seat)
@@ -71,9 +86,18 @@ func (e *Election) evidence(in Input) {
 	}
 	e.at(e.heirTill)
 	for id, m := range e.dead {
+		switch c, _ := in.member(id); {
+		case c.Hub && c.Term == m.term && c.Weight == m.weight:
+		case c.Hub && c.Term == m.term && c.Weight > m.weight && e.now.Before(m.since.Add(gossipWait)):
+			m.weight = c.Weight // what it said before it was lost comes round late
+		default:
+			m.stale = time.Time{}
+		}
+		e.dead[id] = m
 		e.at(m.aside)
 		e.at(m.until)
-		if later(m.until, m.aside).After(e.now) || !m.refused.IsZero() && in.claims(Seat{id, m.term}) {
+		e.at(m.stale)
+		if later(m.stale, later(m.until, m.aside)).After(e.now) || !m.refused.IsZero() && in.claims(Seat{id, m.term}) {
 			continue
 		}
 		delete(e.dead, id)
@@ -125,7 +149,7 @@ func (e *Election) vote(in Input) {
 		// The others of a hub are all members but it, and this node. One vote is no majority where there were others when the hub fell silent: it is this node that is cut off.
 		if m.Hub && 2*votes[s] > len(in.Members) && (votes[s] > 1 || e.jury <= 1) && !e.isDead(s) {
 			till := e.now.Add(latch(lostLatch, in))
-			e.mark(m.ID, mark{term: m.Term, until: till, aside: till, since: e.now})
+			e.mark(m.ID, mark{term: m.Term, until: till, aside: till, since: e.now, weight: m.Weight, stale: e.now.Add(latch(staleLatch, in))})
 			e.at(till)
 		}
 	}
@@ -144,13 +168,13 @@ func (e *Election) deposed(in Input) bool {
 
 // visible returns the best valid claim of another.
 func (e *Election) visible(in Input) (best Claim, found bool) {
+	// A link that is up says as much as the roster: there is a hub at its end.
+	linked := in.Link == Linked && in.Seat.Hub != e.self && !e.isDead(in.Seat)
 	consider := func(c Claim) {
-		if !e.isDead(c.seat()) && (!found || c.Better(best)) {
+		if !e.isDead(c.seat()) && !e.isStale(c, linked) && (!found || c.Better(best)) {
 			best, found = c, true
 		}
 	}
-	// A link that is up says as much as the roster: there is a hub at its end.
-	linked := in.Link == Linked && in.Seat.Hub != e.self && !e.isDead(in.Seat)
 	for _, m := range in.Members {
 		switch {
 		case linked && m.ID == in.Seat.Hub && m.Term < in.Seat.Term && !e.hub:

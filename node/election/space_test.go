@@ -223,8 +223,8 @@ func (s *space) key(b []byte) []byte {
 			m, ok := e.dead[s.slots[j].id]
 			bit(ok)
 			if ok {
-				num(int(m.term))
-				tm(m.until, m.aside, m.since)
+				num(int(m.term), int(m.weight))
+				tm(m.until, m.aside, m.since, m.stale)
 				bit(m.refused.IsZero(), m.refused.Equal(n.in.Since))
 			}
 		}

@@ -31,7 +31,7 @@ func (s *space) check(i int, before Action, known uint64, in Input) error {
 	for _, m := range in.Members {
 		c := Claim{m.ID, m.Class, m.Weight, m.Term}
 		switch {
-		case !a.Hub || !m.Hub || e.isDead(c.seat()):
+		case !a.Hub || !m.Hub || e.isDead(c.seat()) || e.isStale(c, false):
 		case before.Hub && c.Better(a.Claim):
 			return fmt.Errorf("n%d: serves %+v beside %+v", n.id[7], a.Claim, c)
 		case claims && m.Class >= e.class:
