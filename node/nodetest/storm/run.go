@@ -99,6 +99,18 @@ func (r *run) say(w *world) {
 	r.said <- l.text
 }
 
+// hush forgets what is still to be said: an author says five lines a second, and some are given more.
+func (w *world) hush(r *run) {
+	for r != nil {
+		select {
+		case text := <-r.said:
+			delete(w.lines, text)
+		default:
+			return
+		}
+	}
+}
+
 // sayAll types, one line after the other.
 func (r *run) sayAll(w *world) {
 	defer close(r.done)

@@ -327,6 +327,7 @@ func (w *world) calm() {
 	for _, h := range w.hosts {
 		w.heal(h)
 		w.thaw(h.up())
+		w.hush(h.up())
 		h.disk.Fill(false)
 		h.disk.Slow(usual)
 	}
