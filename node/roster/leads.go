@@ -87,7 +87,7 @@ func (l *leads) add(s identity.Session, a netip.AddrPort, teller netip.Addr, pro
 	x.session, x.until, x.proven = s, now.Add(leadFor), x.proven || proven
 	switch {
 	case proven:
-		x.fails, x.next = 0, earliest(x.next, now)
+		x.fails, x.next = 0, now
 	case x.proven:
 		x.next = earliest(x.next, latest(now, x.tried.Add(backoffFound)))
 	case x.fails > 2: // somebody heard of it just now, but anybody can send that on an open network: not at once

@@ -13,10 +13,10 @@
 // 30 s, for a minute after they were last found. So are members that died, every second for a minute, or until their machine says that the
 // process is gone. At most 256 addresses are kept; where there are more, whoever told of most has to give way (see leads).
 //
-// Gossip goes round four times a second, two of them with a probe: at rest what costs is to wake up. What is new of this instance, that it leaves, and that a
-// partition is over does not wait for that: a dozen members are told at once, by pings that carry it. States are exchanged with any one member every 30 s, for
-// each is a handshake; every 5 s while something has changed in the last 30, because what gossip lost then (in a partition too short for anybody to be declared
-// dead) is said again by nobody else.
+// Gossip goes round four times a second, two of them with a probe: at rest what costs is to wake up. That this instance took or gave up the seat, lost the hub or
+// leaves, and that a partition is over, does not wait for that: a dozen members are told at once, by pings that carry it. States are exchanged with any one member
+// every 30 s, for each is a handshake; every 5 s while something has changed in the last 30, because what gossip lost then (in a partition too short for anybody to be
+// declared dead) is said again by nobody else.
 //
 // When the address it advertises changes, a new Memberlist takes over under a new name (the session with a counter behind it), and the old one leaves as soon
 // as the new one has met somebody. The members stay listed meanwhile, for at most three seconds.
@@ -70,7 +70,8 @@ type Roster struct {
 
 	mu      sync.Mutex // guards all below
 	status  Status
-	stale   bool      // status is newer than what was published
+	stale   bool      // status is newer than what was published,
+	urgent  bool      // and the others shall act on it
 	news    time.Time // when the list or the status changed last
 	address netip.Addr
 	leads   leads
@@ -101,12 +102,14 @@ func New(c Config) *Roster {
 	return r
 }
 
-// Publish sets this instance's status; only the newest is sent, to a dozen members at once, to all in two rounds of gossip of 250 ms. r keeps a copy.
+// Publish sets this instance's status; only the newest is sent, to all in two rounds of gossip of 250 ms. That it took or gave up the seat, or lost the hub, a dozen
+// members are told at once. r keeps a copy.
 func (r *Roster) Publish(s Status) {
 	s.Tags = append([][8]byte(nil), s.Tags...)
 	r.mu.Lock()
-	if !r.status.equal(s) {
+	if old := r.status; !old.equal(s) {
 		r.stale, r.news = true, time.Now()
+		r.urgent = r.urgent || old.Hub != s.Hub || old.LostHub != s.LostHub || old.LostTerm != s.LostTerm
 	}
 	r.status = s
 	r.mu.Unlock()
@@ -185,11 +188,12 @@ func (r *Roster) changed() {
 	r.config.Changed()
 }
 
-// missed remembers where a member was that is one no more.
+// missed remembers where a member was that is one no more. It is not joined at once: one that said goodbye still listens for a moment, in which all have better
+// to do.
 func (r *Roster) missed(m Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leads.add(m.Session, m.Address, netip.Addr{}, true, time.Now())
+	r.leads.add(m.Session, m.Address, netip.Addr{}, true, time.Now().Add(backoffFound))
 }
 
 func (r *Roster) poke() {

@@ -215,13 +215,18 @@ func TestCrashIsNoticed(t *testing.T) {
 func TestLeaveIsNoticedAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		boxes := party(t, lan, 4)
-		from := time.Now()
+		time.Sleep(30 * time.Second) // states are exchanged every 5 s till then
+		from, streams := time.Now(), boxes[3].streams.Load()
 		boxes[3].stop()
 		d := until(t, "the leave is noticed", time.Second, full(boxes[:3]...))
 		<-boxes[3].left
 		t.Logf("a leave was known to all after %v, Run returned after %v", d, time.Since(from))
 		if r := time.Since(from); d > 100*time.Millisecond || r > 100*time.Millisecond {
 			t.Error("that was the next round of gossip")
+		}
+		time.Sleep(300 * time.Millisecond)
+		if boxes[3].streams.Load() > streams {
+			t.Error("it was dialled though it had said goodbye")
 		}
 		time.Sleep(10 * time.Second)
 		if !full(boxes[:3]...)() {

@@ -123,14 +123,17 @@ func (k *keeper) retire(ctx context.Context, g, next *generation) {
 // publish gossips the newest status, if it has not been.
 func (k *keeper) publish() {
 	k.mu.Lock()
-	stale := k.stale && k.g != nil
-	k.stale = k.stale && !stale
-	k.mu.Unlock()
-	if !stale {
-		return
+	stale, urgent := k.stale && k.g != nil, k.urgent
+	if stale {
+		k.stale, k.urgent = false, false
 	}
-	k.g.publish()
-	k.spread(k.g)
+	k.mu.Unlock()
+	if stale {
+		k.g.publish()
+	}
+	if stale && urgent {
+		k.spread(k.g)
+	}
 }
 
 // spread tells some members what is new, before the next round of gossip.
