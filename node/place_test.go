@@ -55,7 +55,7 @@ func TestSaidWhileUnplugged(t *testing.T) {
 		for i, away := range all {
 			unplug(away)
 			lan.Cut(away.Name)
-			instance.Until(t, 10*time.Second, "it is alone", away.Serving)
+			instance.Until(t, 10*time.Second, "it is alone", func() bool { return away.Serving() && len(away.Snapshot().People) == 1 })
 			time.Sleep(10 * time.Second)
 			away.Say(away.Name + " says: nobody hears me")
 			time.Sleep(time.Second)

@@ -178,6 +178,9 @@ func (s *seat) departLocked() {
 	stale := s.staleLocked(at)
 	s.role.Unlock()
 	end(stale)
+	if at.alone {
+		s.node.people.serve(nil) // nobody tells any more who is there
+	}
 }
 
 // play does what the election says.
