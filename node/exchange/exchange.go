@@ -17,7 +17,8 @@
 // heads and WANT it reaches who was not there. At the hub it counts against its bringer's rate, asked for or not.
 //
 // Back-pressure: a slow peer only lags, its cursor behind the journal's end; one that does not take a write within WriteTimeout is cut off. A peer that says too much is
-// not read from (Config.Limit). Reads have a deadline too: a silent peer is ErrSilent.
+// not read from (Config.Limit). Reads have a deadline too: a silent peer is ErrSilent; time in
+// which this process did not run is not the peer's silence.
 //
 // What time it is, and by whose clock, is in clocks.go: a log of a day to come is neither taken nor compared.
 //
