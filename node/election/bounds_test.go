@@ -136,3 +136,45 @@ func TestPatienceWithSuccessors(t *testing.T) {
 		}
 	}
 }
+
+// A hub beside which another goes on to claim takes a new term, which one that was lost cannot; who held it dead yields to that.
+func TestInsists(t *testing.T) {
+	e := New(b, Ordinary, ms(0))
+	act, _ := play(e, ms(0), ms(2000), Input{})
+	rival := Input{Members: []Member{hubAt(c, Ordinary, 0, 1)}}
+	if act, _ = play(e, ms(2010), ms(6009), rival); act.Claim.Term != 1 {
+		t.Errorf("%+v", act)
+	}
+	if act, _ = e.Step(ms(6010), rival); !act.Hub || act.Claim.Term != 2 {
+		t.Errorf("%+v", act)
+	}
+
+	e, in := follower(a, Ordinary, a, b, c)
+	in.Members[0].Lost, in.Members[1].Lost = Seat{d, 5}, Seat{d, 5}
+	e.Step(ms(11000), in)
+	in.Link, in.Seat, in.Followers = Idle, Seat{}, 2
+	in.Members[0].Lost, in.Members[1].Lost = Seat{}, Seat{}
+	if act, _ := play(e, ms(11100), ms(16000), in); !act.Hub {
+		t.Fatalf("yields to a claim that is perhaps a dead one's: %+v", act)
+	}
+	in.Members[2] = hubAt(d, Ordinary, 2, 7)
+	if act, _ := e.Step(ms(16100), in); act.Hub || act.Follow != (Seat{d, 7}) {
+		t.Errorf("%+v", act)
+	}
+}
+
+// Who claims anew after it refused is alive: it refuses this node alone, and is not believed to be gone a second time.
+func TestRefusedByOneThatLives(t *testing.T) {
+	e, in := follower(a, Ordinary, a, b, c)
+	in.Link, in.Since = Refused, ms(11000)
+	e.Step(ms(11000), in)
+	in.Members[2] = hubAt(d, Ordinary, 2, 8)
+	in.Link, in.Seat, in.Since = Dialing, Seat{d, 8}, ms(11100)
+	if act, _ := e.Step(ms(11100), in); act.Hub || act.Follow != (Seat{d, 8}) {
+		t.Fatalf("%+v", act)
+	}
+	in.Link, in.Since = Refused, ms(11105)
+	if act, _ := play(e, ms(11105), ms(15000), in); act.Hub || act.Follow != (Seat{d, 8}) || act.Lost != (Seat{d, 8}) {
+		t.Errorf("%+v", act)
+	}
+}

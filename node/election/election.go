@@ -4,7 +4,7 @@
 // The rules, each with the reason for it:
 //
 //  1. Claims are ordered by class, weight, term and lowest id, the same on every node, so that two hubs that see each other agree which one stays. The
-//     other steps down and sends its clients there.
+//     other steps down and sends its clients there. One that does not for 4 s may hold the first dead, and sees that it is not by a new term.
 //  2. The seat is sticky: nobody claims while a valid claim is visible or a link to a hub is up (the hub may be out of the roster's reach). The exception is
 //     a higher class, which takes over once it has seen the same seat, and a roster that does not grow, for 2 s.
 //  3. The hub names its successors: those linked to it first, then by class, then who has been there longest. When the seat falls vacant they claim in that order,
@@ -13,7 +13,7 @@
 //     all waits 800 ms, because finding a hub that is there takes that long and a claim beside it might move it.
 //  5. The hub is gone for this node when a redial is refused, when it said goodbye, when more than half of the others cannot reach it (they say Lost),
 //     or when it leaves the roster. The first three hold for a while against the stale claim the roster still shows, and for longer while
-//     that claim does not change and there is another hub that has followers; a refusal holds once per seat,
+//     that claim does not change and there is another hub that has followers; a refusal is believed once,
 //     so that a firewall that refuses one node does not make it claim again and again. A vote alone is no majority where others were there: who is cut off
 //     sees them go one by one, and waits for what the roster says of the hub.
 //  6. A hub that did not run for 700 ms may have been replaced: it drops its claim before it says anything and listens for a second. One that most others call
@@ -187,6 +187,9 @@ func (e *Election) Step(now time.Time, in Input) (a Action, wake time.Time) {
 	e.learn(in)
 	e.at(e.quiet)
 	e.rate(in)
+	if e.hub {
+		e.weigh(in.Followers) // what it is compared with comes later
+	}
 	best, found := e.visible(in)
 	e.watch(best, found)
 	switch {
@@ -291,7 +294,6 @@ func (e *Election) watch(best Claim, found bool) {
 // hold keeps the seat, or gives it up: then it returns in whose favour, if anyone's.
 func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
 	deposed := e.deposed(in) && (found || e.relieved(in)) // where nobody else can be the hub, it is worth more than none
-	e.weigh(in.Followers)
 	switch {
 	case found && (best.Better(e.claim) || !able || deposed):
 		to = best.ID
@@ -302,6 +304,9 @@ func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
 		}
 	case deposed:
 	default:
+		if found {
+			e.insist()
+		}
 		return ID{}
 	}
 	if deposed || in.Unfit {
@@ -316,6 +321,17 @@ func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
 	}
 	e.hub, e.vacant = false, time.Time{}
 	return to
+}
+
+// insist takes a new term where another has gone on to claim beside this hub, though its claim is worse: it may hold this one dead. That is over with a claim that
+// it has not seen, which nobody makes who is dead.
+func (e *Election) insist() {
+	if till := e.seatAt.Add(lostLatch); e.now.Before(till) {
+		e.at(till)
+		return
+	}
+	e.term = next(e.term)
+	e.claim.Term, e.seatAt = e.term, e.now
 }
 
 // turn is when this node may claim; the far future: not as things stand.

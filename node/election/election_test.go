@@ -380,7 +380,7 @@ func TestHigherClass(t *testing.T) {
 		return New(a, Dedicated, ms(0)), Input{Members: []Member{hubAt(b, Ordinary, 3, 7)}, Link: Linked, Seat: Seat{b, 7}, Since: ms(50)}
 	}
 	e, in := start()
-	act, at := play(e, ms(40), ms(9000), in)
+	act, at := play(e, ms(40), ms(3000), in)
 	if !at.Equal(ms(2040)) || act.Claim.Term != 8 {
 		t.Errorf("took over at %v: %+v", at.Sub(epoch), act)
 	}

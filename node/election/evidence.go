@@ -10,7 +10,7 @@ type mark struct {
 	term         uint64
 	until, aside time.Time
 	since        time.Time // of the newest evidence
-	// refused since: a redial was refused. It is believed once per seat.
+	// refused since: a redial was refused. It is believed once: who claims after that lives.
 	refused time.Time
 	// Till then, or until it was seen to be another, the claim of this weight does not count where there is another hub that has followers: it is the one that was lost.
 	// Whoever lives has lost followers since, and says so.
@@ -65,7 +65,7 @@ func (e *Election) evidence(in Input) {
 		}
 	case Refused:
 		old, till := e.dead[in.Seat.Hub], in.Since.Add(latch(deadLatch, in))
-		again := old.term >= m.Term && !old.refused.IsZero() && !old.refused.Equal(in.Since)
+		again := !old.refused.IsZero() && !old.refused.Equal(in.Since)
 		if m.Hub && (again || m.Term > in.Seat.Term || !e.now.Before(till)) {
 			e.lose(in, seat) // it lives, or the roster still has it after all this time: the trouble is between us
 			break
@@ -86,7 +86,8 @@ func (e *Election) evidence(in Input) {
 	}
 	e.at(e.heirTill)
 	for id, m := range e.dead {
-		switch c, _ := in.member(id); {
+		c, _ := in.member(id)
+		switch {
 		case c.Hub && c.Term == m.term && c.Weight == m.weight:
 		case c.Hub && c.Term == m.term && c.Weight > m.weight && e.now.Before(m.since.Add(gossipWait)):
 			m.weight = c.Weight // what it said before it was lost comes round late
@@ -97,7 +98,7 @@ func (e *Election) evidence(in Input) {
 		e.at(m.aside)
 		e.at(m.until)
 		e.at(m.stale)
-		if later(m.stale, later(m.until, m.aside)).After(e.now) || !m.refused.IsZero() && in.claims(Seat{id, m.term}) {
+		if later(m.stale, later(m.until, m.aside)).After(e.now) || !m.refused.IsZero() && c.Hub {
 			continue
 		}
 		delete(e.dead, id)

@@ -28,10 +28,11 @@ func (s *space) check(i int, before Action, known uint64, in Input) error {
 		return fmt.Errorf("n%d: serves at once after %d ms in which it did not run", n.id[7], s.now-n.frozenAt)
 	}
 	n.frozenAt = 0
+	linked := in.Link == Linked && in.Seat.Hub != n.id && !e.isDead(in.Seat)
 	for _, m := range in.Members {
 		c := Claim{m.ID, m.Class, m.Weight, m.Term}
 		switch {
-		case !a.Hub || !m.Hub || e.isDead(c.seat()) || e.isStale(c, false):
+		case !a.Hub || !m.Hub || e.isDead(c.seat()) || e.isStale(c, linked):
 		case before.Hub && c.Better(a.Claim):
 			return fmt.Errorf("n%d: serves %+v beside %+v", n.id[7], a.Claim, c)
 		case claims && m.Class >= e.class:
