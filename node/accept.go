@@ -32,6 +32,10 @@ func (n *Node) accept(ctx context.Context, c *identity.Conn) {
 	if hello.Session == n.session {
 		return // this very process
 	}
+	if hello.Look {
+		c.Write(n.look())
+		return
+	}
 	if err := wire.CheckVersion(&hello); err != nil {
 		mine := n.seat.hello(nil)
 		c.Write(wire.Append(nil, wire.TypeHello, &mine)) // so that the other end can say it too

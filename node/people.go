@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -202,6 +203,13 @@ func (p *people) instance(s identity.Session) (wire.Person, bool) {
 	defer p.mu.Unlock()
 	w, ok := p.linked[s]
 	return w, ok
+}
+
+// instances are those linked, by session.
+func (p *people) instances() map[identity.Session]wire.Person {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.linked)
 }
 
 // addresses are those of the instances that could be the hub.

@@ -58,6 +58,8 @@ const (
 	wsaEACCES       = syscall.Errno(10013) // also: the port lies in a range that Hyper-V or another keeps for itself
 	wsaEADDRINUSE   = syscall.Errno(10048)
 	wsaECONNREFUSED = syscall.Errno(10061)
+	wsaENETUNREACH  = syscall.Errno(10051)
+	wsaEHOSTUNREACH = syscall.Errno(10065)
 )
 
 func taken(err error) bool {
@@ -69,4 +71,10 @@ func taken(err error) bool {
 // was made and then reset is not refused.
 func Refused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || runtime.GOOS == "windows" && errors.Is(err, wsaECONNREFUSED)
+}
+
+// Barred reports whether err says that there is no way to the machine, or that this one may not send there: no route, no answer to who has the address, or a firewall that says no.
+func Barred(err error) bool {
+	return errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) ||
+		runtime.GOOS == "windows" && (errors.Is(err, wsaEACCES) || errors.Is(err, wsaENETUNREACH) || errors.Is(err, wsaEHOSTUNREACH))
 }

@@ -23,6 +23,8 @@ type Hello struct {
 	Realm identity.Realm `cbor:"12,keyasint,omitzero"`
 	// Net is the time that the sender vouches for, as in Beat; 0: it does not. The dialer goes by the hub's; the hub not by one dialer's.
 	Net int64 `cbor:"13,keyasint,omitempty"`
+	// Look: the dialer only looks, and is answered with HELLO, VIEW and the end. It takes no part, and nobody is told of it.
+	Look bool `cbor:"14,keyasint,omitempty"`
 }
 
 // State says what this end holds in the realm: for each group the horizon (no older day is kept or wanted), the root of the days before Today, and today's sum.
@@ -183,4 +185,28 @@ type Bye struct {
 type Note struct {
 	Nick string `cbor:"1,keyasint,omitempty"`
 	Away *bool  `cbor:"2,keyasint,omitempty"`
+}
+
+// View is what the sender sees: the hub it is with (itself where it serves; nobody where it has none), and the instances there, itself first. More: not all of them are in it.
+type View struct {
+	Clock int64            `cbor:"1,keyasint"` // raw local clock, ms since 1970
+	Hub   identity.Session `cbor:"2,keyasint,omitzero"`
+	Term  uint64           `cbor:"3,keyasint,omitempty"`
+	Here  []Instance       `cbor:"4,keyasint"`
+	More  bool             `cbor:"5,keyasint,omitempty"`
+}
+
+// Instance is one of those a View is of: what it claims, as far as that is known, and where it can be reached (host:port), if it is.
+type Instance struct {
+	_        struct{} `cbor:",toarray"`
+	Session  identity.Session
+	ID       identity.PeerID
+	Nick     string
+	Class    uint8
+	Hub      bool
+	Weight   uint8
+	Term     uint64
+	LinkOnly bool
+	Away     bool
+	Address  string
 }

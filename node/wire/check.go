@@ -46,6 +46,8 @@ func check(v any) error {
 		return cmp.Or(checkAddress(v.Address), within("bytes of a reason", len(v.Reason), MaxTextBytes))
 	case *Note:
 		return checkNick(v.Nick)
+	case *View:
+		return v.check()
 	default:
 		panic(fmt.Sprintf("wire: %T is no control body", v))
 	}
@@ -150,6 +152,14 @@ func (p *Presence) check() error {
 		who := &p.Here[i]
 		err = cmp.Or(err, checkNick(who.Nick), checkAddress(who.Address),
 			within("bytes of a profile", len(who.Profile), MaxProfile))
+	}
+	return err
+}
+
+func (v *View) check() error {
+	err := cmp.Or(checkClock(v.Clock), within("instances", len(v.Here), MaxInstances))
+	for i := range v.Here {
+		err = cmp.Or(err, checkNick(v.Here[i].Nick), within("bytes of an address", len(v.Here[i].Address), MaxReachable))
 	}
 	return err
 }

@@ -16,7 +16,7 @@ func bodies() map[Type]any {
 	return map[Type]any{
 		TypeHello: &Hello{}, TypeState: &State{}, TypeAskDays: &AskDays{}, TypeDays: &Days{}, TypeAskHeads: &AskHeads{}, TypeHeads: &Heads{},
 		TypeWant: &Want{}, TypeDone: &Done{}, TypeBeat: &Beat{}, TypeHave: &Have{}, TypeStable: &Stable{}, TypePresence: &Presence{},
-		TypeOrder: &Order{}, TypeRedirect: &Redirect{}, TypeBye: &Bye{}, TypeNote: &Note{},
+		TypeOrder: &Order{}, TypeRedirect: &Redirect{}, TypeBye: &Bye{}, TypeNote: &Note{}, TypeView: &View{},
 	}
 }
 
@@ -196,6 +196,10 @@ func TestLimits(t *testing.T) {
 		"an address":         {&Redirect{Address: []string{long(MaxAddressBytes)}}, &Redirect{Address: []string{long(MaxAddressBytes + 1)}}},
 		"a bye's addresses":  {&Bye{Address: many(MaxAddress)}, &Bye{Address: many(MaxAddress + 1)}},
 		"a reason":           {&Bye{Reason: long(MaxTextBytes)}, &Bye{Reason: long(MaxTextBytes + 1)}},
+		"a view's clock":     {&View{Clock: maxClock - 1}, &View{Clock: maxClock}},
+		"instances":          {&View{Here: make([]Instance, MaxInstances)}, &View{Here: make([]Instance, MaxInstances+1)}},
+		"an instance's nick": {&View{Here: []Instance{{Nick: long(message.MaxNickBytes)}}}, &View{Here: []Instance{{Nick: long(message.MaxNickBytes + 1)}}}},
+		"where to reach one": {&View{Here: []Instance{{Address: long(MaxReachable)}}}, &View{Here: []Instance{{Address: long(MaxReachable + 1)}}}},
 		"a note's nick":      {&Note{Nick: long(message.MaxNickBytes)}, &Note{Nick: long(message.MaxNickBytes + 1)}},
 	} {
 		into := func() any { return reflect.New(reflect.TypeOf(c.most).Elem()).Interface() }

@@ -75,6 +75,11 @@ func samples(t testing.TB) map[string]sample {
 		"bye-least":       {TypeBye, &Bye{}},
 		"note":            {TypeNote, &Note{"Zoë", &away}},
 		"note-least":      {TypeNote, &Note{}},
+		"hello-look":      {TypeHello, &Hello{Version: 1, Session: session, Look: true}},
+		"view-least":      {TypeView, &View{Here: []Instance{}}},
+		"view": {TypeView, &View{1_790_000_000_000, session, 7, []Instance{
+			{Session: session, ID: fill[identity.PeerID](0xcc), Nick: "Zoë", Class: 1, Hub: true, Weight: 3, Term: 7, LinkOnly: true, Away: true, Address: address[0]},
+			{Session: other}}, true}},
 	}
 }
 

@@ -7,7 +7,8 @@
 // RUN, PULLED and BULK bodies are message runs, byte for byte as their author's node first sent them wherever that is possible; PING has no body.
 //
 // Order on a link: ADMIT both ways (package identity), then HELLO both ways, dialer first; then from the listener either REDIRECT and the end, or
-// STATE; the dialer answers with its STATE (it must know the realm before it shows what it holds). After that frames come in any order.
+// STATE; the dialer answers with its STATE (it must know the realm before it shows what it holds). After that frames come in any order. A dialer whose HELLO says
+// that it only looks gets HELLO, VIEW and the end instead.
 //
 // Nothing here blocks but Reader.Next, on the connection; a Reader belongs to one goroutine.
 package wire
@@ -28,6 +29,8 @@ const (
 	MaxOrder     = 256
 	MaxWitnesses = 2
 	MaxAddress   = 8
+	MaxInstances = 256 // of one VIEW
+	MaxReachable = 64  // bytes of an address in a VIEW
 
 	Parts     = 128 // of a day, in ASKHEADS
 	PartBytes = 8
@@ -64,6 +67,7 @@ const (
 	TypeRedirect Type = 20
 	TypeBye      Type = 21
 	TypeNote     Type = 22
+	TypeView     Type = 23
 )
 
 // HeaderLen is the length of a frame's header.
