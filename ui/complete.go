@@ -91,3 +91,32 @@ func begins(s, prefix string) bool {
 	}
 	return n == 0 && strings.EqualFold(s, prefix)
 }
+
+// maxChoices is how many completions are shown at once.
+const maxChoices = 8
+
+// drawChoices draws what a word may become, above the input.
+func (a *app) drawChoices(input rect) {
+	c := a.input.complete
+	n := min(len(c.choices), maxChoices, input.y-4)
+	if n < 1 {
+		return
+	}
+	text, about := 0, 0
+	for _, ch := range c.choices {
+		text, about = max(text, cell.Width(ch.text)), max(about, cell.Width(ch.about))
+	}
+	box := rect{input.x + 1, input.y - n - 2, min(text+about+5, input.w-2), n + 2}
+	a.drawFrame(box)
+	first := min(max(c.at-n+1, 0), len(c.choices)-n)
+	for i := range n {
+		ch, style, dim := c.choices[first+i], a.look.Text, a.look.Dim
+		if first+i == c.at {
+			style, dim = a.look.Selected, a.look.Selected
+		}
+		y, w := box.y+1+i, box.w-2
+		cell.Put(a.screen, box.x+1, y, w, strings.Repeat(" ", w), style)
+		cell.Put(a.screen, box.x+2, y, w-2, ch.text, style)
+		cell.Put(a.screen, box.x+3+text, y, w-2-text, cell.Fit(ch.about, w-3-text, a.look.More), dim)
+	}
+}

@@ -80,10 +80,10 @@ func (a *app) draw() {
 		a.drawRooms(l.rooms)
 	}
 	a.drawStatus(l.status)
-	if a.overlay == noOverlay {
+	if a.overlay == nil {
 		a.drawInput(l.input, l.status.w == 0)
 	} else {
-		a.drawOverlay(w, h)
+		a.overlay.draw(w, h)
 	}
 	a.screen.Show()
 }
@@ -94,7 +94,7 @@ func (a *app) drawInput(r rect, hint bool) {
 		w -= 3
 		cell.Put(a.screen, r.x+w, r.y, 3, " F1", a.look.Dim)
 	}
-	a.input.draw(a.screen, r.x, r.y, w, r.h, cell.Line(a.here().name))
+	a.input.draw(a.screen, r.x, r.y, w, r.h, "Message "+cell.Line(a.here().name))
 	a.drawChoices(r)
 }
 

@@ -166,7 +166,7 @@ func (a *app) submit(text string) bool {
 	case action.Clear:
 		r.list.Clear()
 	case action.Help:
-		a.open(helpOverlay)
+		a.openHelp()
 	case action.Do != nil:
 		a.send(r, action)
 	case len(action.Lines) > 0:

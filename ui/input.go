@@ -119,7 +119,7 @@ func (i *input) fill(width, height int) {
 }
 
 // draw draws the prompt, the text, and how long it is where that matters.
-func (i *input) draw(s tcell.Screen, x, y, width, height int, room string) {
+func (i *input) draw(s tcell.Screen, x, y, width, height int, hint string) {
 	cell.Put(s, x, y, 2, "> ", i.look.Strong)
 	count, style := i.count()
 	field := width - 2 - cell.Width(count)
@@ -127,7 +127,7 @@ func (i *input) draw(s tcell.Screen, x, y, width, height int, room string) {
 	i.fill(field, height)
 	i.TextArea.Draw(s)
 	if i.GetTextLength() == 0 {
-		cell.Put(s, x+2, y, field, "Message "+room, i.look.Dim)
+		cell.Put(s, x+2, y, field, hint, i.look.Dim)
 	}
 	cell.Put(s, x+2+field, y, width-2-field, count, style)
 }

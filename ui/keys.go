@@ -52,14 +52,15 @@ func bindings() []binding {
 		{[]string{"Ctrl-P", "Alt-Up"}, "", "", always(func(a *app) { a.step(-1) })},
 		{digits(), "Alt-1 … Alt-9", "go to a room (also /join #room)", func(a *app, c string) bool { a.visit(int(c[len(c)-1] - '1')); return true }},
 		{[]string{"F6", "Alt-A"}, "F6, Alt-A", "next room with news", always((*app).nextNews)},
-		{[]string{"F4"}, "F4", "who is here", always(func(a *app) { a.toggle(peersOverlay) })},
-		{[]string{"F5"}, "F5", "rooms", always(func(a *app) { a.toggle(roomsOverlay) })},
+		{[]string{"Ctrl-K", "F2"}, "Ctrl-K, F2", "go to a room, a person or a command by a few letters", always((*app).openPalette)},
+		{[]string{"F4"}, "F4", "who is here", always((*app).togglePeers)},
+		{[]string{"F5"}, "F5", "rooms", always((*app).toggleRooms)},
 		{[]string{"Esc"}, "Esc", "close; take the line \"new messages\" away", always((*app).escape)},
 		{[]string{"Ctrl-L"}, "Ctrl-L", "draw the screen anew", always(func(a *app) { a.screen.Sync() })},
 		{[]string{"Ctrl-Z"}, "Ctrl-Z", "undo; while nothing is typed: suspend", whenEmpty((*app).suspend)},
 		{[]string{"Ctrl-C"}, "Ctrl-C", "empty the input; twice: quit", always((*app).interrupt)},
 		{[]string{"Ctrl-Q"}, "Ctrl-Q", "quit", always(func(a *app) { a.quit = true })},
-		{[]string{"F1"}, "F1", "this help", always(func(a *app) { a.open(helpOverlay) })},
+		{[]string{"F1"}, "F1", "this help", always((*app).openHelp)},
 	}
 }
 
@@ -92,7 +93,7 @@ func chord(ev *tcell.EventKey) string {
 		name = map[tcell.Key]string{
 			tcell.KeyEnter: "Enter", tcell.KeyTab: "Tab", tcell.KeyEsc: "Esc", tcell.KeyUp: "Up", tcell.KeyDown: "Down",
 			tcell.KeyPgUp: "PgUp", tcell.KeyPgDn: "PgDn", tcell.KeyHome: "Home", tcell.KeyEnd: "End",
-			tcell.KeyF1: "F1", tcell.KeyF4: "F4", tcell.KeyF5: "F5", tcell.KeyF6: "F6",
+			tcell.KeyF1: "F1", tcell.KeyF2: "F2", tcell.KeyF3: "F3", tcell.KeyF4: "F4", tcell.KeyF5: "F5", tcell.KeyF6: "F6",
 		}[key]
 	}
 	switch {
@@ -118,7 +119,7 @@ func (a *app) handle(ev tcell.Event) bool {
 	case *tcell.EventPaste:
 		a.pasting = ev.Start()
 		if ev.End() {
-			a.overlay = noOverlay
+			a.closeOverlay()
 			a.input.insert(string(a.paste))
 		}
 		a.paste = nil
@@ -154,7 +155,7 @@ func (a *app) key(ev *tcell.EventKey) {
 	if name != "Ctrl-C" {
 		a.quitUntil = time.Time{}
 	}
-	if a.overlay != noOverlay && a.overlayKey(ev, name) {
+	if a.overlay != nil && a.overlayKey(ev, name) {
 		return
 	}
 	if name != "Tab" && name != "Shift-Tab" && name != "Enter" && name != "Esc" {

@@ -52,6 +52,8 @@ func TestGolden(t *testing.T) {
 		s.golden("help" + at)
 		s.press("Esc", "/", "Tab", "Tab")
 		s.golden("complete" + at)
+		s.press("Ctrl-C", "Ctrl-K")
+		s.golden("palette" + at)
 
 		f := lobby()
 		s = stage(Config{}, f)

@@ -114,9 +114,8 @@ type app struct {
 	current  int
 
 	input    *input
-	overlay  overlay
-	scroll   int  // of the overlay
-	noPeers  bool // the peers column is hidden
+	overlay  overlay // nil: none
+	noPeers  bool    // the peers column is hidden
 	noRooms  bool
 	away     bool // the terminal lost the focus
 	welcomed bool

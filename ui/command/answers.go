@@ -39,13 +39,13 @@ func Help(name string) ([]string, error) {
 func Who(s node.Snapshot) []string {
 	rows := [][2]string{}
 	for _, p := range s.People {
-		rows = append(rows, [2]string{p.Nick, about(p)})
+		rows = append(rows, [2]string{p.Nick, About(p)})
 	}
 	return append([]string{fmt.Sprintf("%d here in %s:", Here(s), s.Network)}, columns(rows)...)
 }
 
-// about says in a few words what is special about someone.
-func about(p node.Person) string {
+// About says in a few words what is special about someone.
+func About(p node.Person) string {
 	var words []string
 	add := func(is bool, word string) {
 		if is {

@@ -1,0 +1,76 @@
+package ui
+
+import (
+	"fmt"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/ui/cell"
+	"earshot/ui/command"
+)
+
+// help is the overlay of keys, commands and signs.
+type help struct {
+	*app
+	top int
+}
+
+func (a *app) openHelp() { a.open(&help{app: a}) }
+
+func (o *help) key(ev *tcell.EventKey, name string) bool {
+	w, h := o.screen.Size()
+	name = inList(ev, name)
+	if name == "Esc" || name == "F1" {
+		o.closeOverlay()
+		return true
+	}
+	lines, page := len(o.lines(w)), h-4
+	if top, moved := move(name, o.top, lines, page); moved {
+		o.top = top
+		if name == "End" || o.top > lines-page {
+			o.top = max(lines-page, 0)
+		}
+		return true
+	}
+	return ev.Key() == tcell.KeyRune && name == ""
+}
+
+func (o *help) draw(w, h int) {
+	lines := o.lines(w)
+	inner := o.box(w, h, 84, len(lines), "help")
+	for i := 0; i < inner.h && o.top+i < len(lines); i++ {
+		line := lines[o.top+i]
+		cell.Put(o.screen, inner.x, inner.y+i, inner.w, cell.Fit(line.text, inner.w, o.look.More), line.style)
+	}
+}
+
+// lines returns the help for a screen of that width: the keys and the commands, from their tables. Where it is narrow, what a key does
+// stands below it.
+func (o *help) lines(width int) []piece {
+	l := o.look
+	lines := []piece{{"KEYS", l.Title}}
+	row := func(name, help string) {
+		if width < peersFrom {
+			lines = append(lines, piece{"  " + name, l.Text}, piece{"    " + help, l.Dim})
+			return
+		}
+		lines = append(lines, piece{fmt.Sprintf("  %-22s%s", name, help), l.Text})
+	}
+	for _, b := range bindings() {
+		if b.keys != "" {
+			row(b.keys, b.help)
+		}
+	}
+	lines = append(lines, piece{}, piece{"COMMANDS", l.Title})
+	for _, c := range command.Table() {
+		if c.Built {
+			row(c.Usage(), c.Help)
+		}
+	}
+	row("//TEXT", "say TEXT with a slash before it")
+	return append(lines, piece{}, piece{"SIGNS", l.Title},
+		piece{"  " + l.Waiting + "  your line waits for others to have it", l.Text},
+		piece{"  " + l.Two + "  it is on two machines", l.Text},
+		piece{"  " + l.Three + " it is on three, or on all there are", l.Text},
+		piece{"  " + l.Hub + "  the hub    " + l.Away + " away    " + l.Server + " a server    " + l.Mentioned + " names you", l.Text})
+}

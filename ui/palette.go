@@ -1,0 +1,111 @@
+package ui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sahilm/fuzzy"
+
+	"earshot/ui/cell"
+	"earshot/ui/command"
+)
+
+// target is what the palette finds: a room, a person or a command.
+type target struct {
+	text, about string
+	do          func()
+}
+
+// openPalette lays over the screen everything one can go to, to be found by a few of its letters.
+func (a *app) openPalette() {
+	a.open(&picker{app: a, title: "go to", width: 64, prompt: newInput(a.look), picks: func(words string) []pick {
+		targets := a.targets()
+		if words = strings.TrimSpace(words); words == "" {
+			var all []pick
+			for _, t := range targets {
+				all = append(all, a.pickTarget(t, nil))
+			}
+			return all
+		}
+		sign := 1 // a name's # @ or /, left out of the search where it is not looked for
+		if strings.ContainsRune("#@/", rune(words[0])) {
+			sign = 0
+		}
+		var names []string
+		for _, t := range targets {
+			names = append(names, t.text[sign:])
+		}
+		matches := fuzzy.FindNoSort(words, names)
+		slices.SortStableFunc(matches, func(a, b fuzzy.Match) int { return b.Score - a.Score })
+		var found []pick
+		for _, m := range matches {
+			for i := range m.MatchedIndexes {
+				m.MatchedIndexes[i] += sign
+			}
+			found = append(found, a.pickTarget(targets[m.Index], m.MatchedIndexes))
+		}
+		return found
+	}})
+}
+
+// targets lists everything: rooms, those with news first, people, commands.
+func (a *app) targets() []target {
+	var all []target
+	rooms := slices.Clone(a.rooms)
+	slices.SortStableFunc(rooms, func(a, b *room) int { return min(b.news, 1) - min(a.news, 1) })
+	for _, r := range rooms {
+		about := "room"
+		if r.news > 0 {
+			about = fmt.Sprintf("room, %d unread", r.news)
+		}
+		all = append(all, target{cell.Line(r.name), about, func() { a.show(r.name) }})
+	}
+	for _, r := range a.snapshot.Rooms {
+		if !r.Joined {
+			all = append(all, target{cell.Line(r.Name), "room, not joined", func() { a.submit("/join " + r.Name) }})
+		}
+	}
+	for _, p := range a.snapshot.People {
+		if !p.Me {
+			nick := cell.Line(p.Nick)
+			all = append(all, target{"@" + nick, command.About(p), func() { a.input.insert("@" + nick + " ") }})
+		}
+	}
+	for _, c := range command.Table() {
+		if c.Built {
+			all = append(all, target{"/" + c.Name, c.Help, func() { a.begin(c) }})
+		}
+	}
+	return all
+}
+
+// begin does a command that takes nothing; of another it types the name.
+func (a *app) begin(c command.Spec) {
+	if c.Args == "" || c.Name == "help" {
+		a.submit("/" + c.Name)
+		return
+	}
+	a.input.set("/" + c.Name + " " + strings.TrimSpace(a.input.GetText()))
+}
+
+// pickTarget shows a target with the letters that were found.
+func (a *app) pickTarget(t target, found []int) pick {
+	draw := func(x, y, w int) {
+		var pieces []piece
+		for rest := t.text; rest != ""; {
+			at := len(t.text) - len(rest)
+			var cluster string
+			cluster, rest, _ = cell.Next(rest)
+			style := a.look.Text
+			if slices.Contains(found, at) {
+				style = a.look.Mention
+			}
+			pieces = append(pieces, piece{cluster, style})
+		}
+		used := a.put(x+1, y, w-1, pieces...)
+		at := max(used+2, 18)
+		cell.Put(a.screen, x+1+at, y, max(w-1-at, 0), cell.Fit(t.about, w-1-at, a.look.More), a.look.Dim)
+	}
+	return pick{draw, t.do}
+}
