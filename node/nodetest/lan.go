@@ -18,7 +18,7 @@
 //
 // # Limits
 //
-// The seed fixes what is drawn, not which goroutine draws first, so a run does not repeat exactly. There are no routers and no IPv6, multicast and
+// The seed fixes what is drawn, not which goroutine draws first, so a run does not repeat exactly. There are no routers but Translate's and no IPv6, multicast and
 // broadcast go nowhere (Announce stands in for discovery), and a stream that stalls never gives up.
 //
 // Fake time passes only while every goroutine of the bubble waits for something that the bubble knows. A mutex is not: two goroutines that write to
@@ -40,6 +40,8 @@ const (
 	maxLatency = 1000 * time.Microsecond
 	// retransmit is what a lost segment costs a stream: the least retransmission timeout of Linux.
 	retransmit = 200 * time.Millisecond
+	// translatorMemory is less than that of any router people have: it is to be found out what is sent too rarely.
+	translatorMemory = 15 * time.Second
 )
 
 // A LAN is a network of hosts on switches.
@@ -73,8 +75,10 @@ type Host struct {
 	deaf      bool
 	dumb      bool
 	severed   []*Host
-	loss      int // percent of what it sends
-	network   int // the switch it is plugged into
+	loss      int                          // percent of what it sends
+	network   int                          // the switch it is plugged into
+	outside   netip.Addr                   // valid: what a translator shows of it
+	asked     map[netip.AddrPort]time.Time // whom it sent packets through that, and when last
 	processes []*Process
 }
 
@@ -148,6 +152,18 @@ func (l *LAN) Mumble(host string, percent int) {
 
 // Mute keeps Announce from a host and to it, as a firewall or a router does; all else passes.
 func (l *LAN) Mute(host string) { l.change(func() { l.hostLocked(host).mute = true }) }
+
+// Translate puts a router between a host and all others that hides it behind an address of the router's, which it returns: others can answer the host, and not begin. Who says nothing
+// over a stream or to another host for as long as translatorMemory is forgotten. Announce does not pass.
+func (l *LAN) Translate(host string) (outside netip.Addr) {
+	l.change(func() {
+		h := l.hostLocked(host)
+		l.renumbered++
+		h.mute, h.outside, h.asked = true, netip.AddrFrom4([4]byte{10, 2, byte(l.renumbered / 250), byte(l.renumbered%250 + 1)}), map[netip.AddrPort]time.Time{}
+		outside = h.outside
+	})
+	return outside
+}
 
 // Split plugs each group of hosts into a switch of its own. Hosts in no group stay where they are.
 func (l *LAN) Split(groups ...[]string) {
@@ -231,6 +247,9 @@ func reachLocked(a, b *Host) bool {
 	return a == b || !a.cut && !b.cut && !a.dumb && !b.deaf && a.network == b.network && !slices.Contains(a.severed, b)
 }
 
+// opensLocked reports whether the first packet from a arrives at b, where reachLocked says whether an answer does.
+func opensLocked(a, b *Host) bool { return reachLocked(a, b) && (a == b || !b.outside.IsValid()) }
+
 func (l *LAN) latencyLocked() time.Duration {
 	return minLatency + time.Duration(l.rng.Int64N(int64(maxLatency-minLatency)))
 }
@@ -246,9 +265,28 @@ func (l *LAN) findLocked(ip netip.Addr, self *Host) *Host {
 		return self
 	}
 	for _, h := range l.hosts {
-		if h.ip == ip {
+		if h.ip == ip || h.outside == ip {
 			return h
 		}
 	}
 	return nil
+}
+
+// translateLocked is the address that others see of a.
+func (h *Host) translateLocked(to *Host, a netip.AddrPort) netip.AddrPort {
+	if h == to || !h.outside.IsValid() {
+		return a
+	}
+	return netip.AddrPortFrom(h.outside, a.Port())
+}
+
+// rememberLocked notes that h sent a packet there; answeredLocked reports whether one from there may come in.
+func (h *Host) rememberLocked(to netip.AddrPort) {
+	if h.outside.IsValid() {
+		h.asked[to] = time.Now()
+	}
+}
+
+func (h *Host) answeredLocked(from, to netip.AddrPort) bool {
+	return !h.outside.IsValid() || to.Addr() == h.outside && time.Since(h.asked[from]) < translatorMemory
 }

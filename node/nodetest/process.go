@@ -104,7 +104,7 @@ func (p *Process) dial(ctx context.Context, address string) (*conn, error) {
 	}
 	var c *conn
 	for c == nil {
-		if err := p.travel(ctx, p.host, to); err != nil {
+		if err := p.travel(ctx, p.host, to, opensLocked); err != nil {
 			return nil, err
 		}
 		if c, err = p.open(to, port); err != nil {
@@ -116,7 +116,7 @@ func (p *Process) dial(ctx context.Context, address string) (*conn, error) {
 			}
 		}
 	}
-	if err := p.travel(ctx, to, p.host); err != nil {
+	if err := p.travel(ctx, to, p.host, reachLocked); err != nil {
 		c.abort()
 		return nil, err
 	}
@@ -139,13 +139,14 @@ func (p *Process) open(to *Host, port int) (*conn, error) {
 	}
 	local := netip.AddrPortFrom(p.host.ip, uint16(p.host.freePortLocked()))
 	near, far := newStream(p, local, l.process, netip.AddrPortFrom(to.ip, uint16(port)))
+	far.remote = net.TCPAddrFromAddrPort(p.host.translateLocked(to, local))
 	l.queue = append(l.queue, far)
 	l.arrived.Signal()
 	return near, nil
 }
 
 // travel waits until a packet of p's handshake has gone from one host to the other, sent again for as long as it cannot arrive.
-func (p *Process) travel(ctx context.Context, from, to *Host) error {
+func (p *Process) travel(ctx context.Context, from, to *Host, reach func(a, b *Host) bool) error {
 	for {
 		p.lan.mu.Lock()
 		latency, changed := p.lan.latencyLocked(), p.lan.topology
@@ -157,7 +158,7 @@ func (p *Process) travel(ctx context.Context, from, to *Host) error {
 			return err
 		}
 		p.lan.mu.Lock()
-		dead, ok := p.dead, !p.frozen && reachLocked(from, to)
+		dead, ok := p.dead, !p.frozen && reach(from, to)
 		p.lan.mu.Unlock()
 		switch {
 		case dead:

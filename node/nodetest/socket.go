@@ -87,7 +87,10 @@ func (s *socket) WriteTo(b []byte, addr net.Addr) (int, error) {
 // sendLocked puts a packet on its way.
 func (s *socket) sendLocked(to netip.AddrPort, p packet) {
 	lan := s.process.lan
-	if h := lan.findLocked(to.Addr(), s.process.host); h != nil && reachLocked(s.process.host, h) && !lan.loseLocked(s.process.host) {
+	s.process.host.rememberLocked(to)
+	h := lan.findLocked(to.Addr(), s.process.host)
+	if h != nil && (h == s.process.host || h.answeredLocked(p.from, to)) && reachLocked(s.process.host, h) && !lan.loseLocked(s.process.host) {
+		p.from = s.process.host.translateLocked(h, p.from)
 		time.AfterFunc(lan.latencyLocked(), func() { h.deliver(s.process.host, int(to.Port()), p) })
 	}
 }

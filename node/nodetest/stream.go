@@ -25,8 +25,10 @@ type conn struct {
 	in, out       *pipe
 
 	// Guarded by lan.mu.
-	closed bool
-	reset  bool // the other end is gone for good
+	closed    bool
+	reset     bool      // the other end is gone for good
+	heard     time.Time // when the last packet was sent, either way
+	forgotten bool      // by a translator
 }
 
 // A pipe is one direction of a stream. Everything in it is guarded by lan.mu.
@@ -121,6 +123,7 @@ func (c *conn) Write(b []byte) (int, error) {
 // sendLocked puts a segment on its way, behind what is there.
 func (p *pipe) sendLocked(s segment) {
 	latency := p.lan.latencyLocked()
+	p.from.passLocked(p.to)
 	if p.lan.loseLocked(p.from.process.host) {
 		latency += retransmit
 	}
@@ -177,7 +180,16 @@ func (p *pipe) takeLocked(s segment) {
 
 // reachLocked reports whether a packet of c arrives at the other end: each must still have the address that the stream was opened with.
 func (c *conn) reachLocked(o *conn) bool {
-	return reachLocked(c.process.host, o.process.host) && c.numberedLocked() && o.numberedLocked()
+	return reachLocked(c.process.host, o.process.host) && c.numberedLocked() && o.numberedLocked() && !c.forgotten && !o.forgotten
+}
+
+// passLocked notes that something is sent from c to o: too late, and a translator between them knows nothing of the stream any more.
+func (c *conn) passLocked(o *conn) {
+	now, translated := time.Now(), c.process.host != o.process.host && (c.process.host.outside.IsValid() || o.process.host.outside.IsValid())
+	if translated && !c.heard.IsZero() && now.Sub(c.heard) > translatorMemory {
+		c.forgotten = true
+	}
+	c.heard, o.heard = now, now
 }
 
 func (c *conn) numberedLocked() bool {
