@@ -44,6 +44,7 @@ type seat struct {
 	met     map[netip.AddrPort]time.Time
 	strange bool      // this machine may be in another place than the gathering,
 	movedAt time.Time // since then
+	beyond  beyond
 	handed  time.Time // until then the way to the next hub, which the last one named or was left for, is no loss
 }
 
@@ -194,6 +195,7 @@ func (s *seat) play(ctx context.Context, a election.Action, in election.Input) {
 	s.publish(roster.Status{Class: uint8(a.Claim.Class), Hub: a.Hub, Weight: a.Claim.Weight, Term: a.Claim.Term, LostHub: identity.Session(a.Lost.Hub),
 		LostTerm: a.Lost.Term, Tags: s.node.gather.tags(s.node.session)})
 	s.show(a)
+	s.tellBeyond(in)
 }
 
 // publish tells the roster what is new. A term that rose is not worth a message of its own while this node does not claim.

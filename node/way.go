@@ -208,7 +208,8 @@ func (s *seat) report(w *way, r link.Report) {
 	}
 	if r.State == link.Rejected {
 		s.complainLocked(w, r.Err)
-	} else if w.hand && (r.State == link.Silent || r.State == link.Refused) && r.Err != nil && !errors.Is(r.Err, context.DeadlineExceeded) {
+	} else if w.hand && s.beyond.from == "" && (r.State == link.Silent || r.State == link.Refused) && r.Err != nil && !errors.Is(r.Err, context.DeadlineExceeded) {
+		s.beyond.told = true
 		s.complainLocked(w, fmt.Errorf("cannot reach the address given by hand: %w", r.Err))
 	}
 }

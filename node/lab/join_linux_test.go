@@ -3,7 +3,10 @@ package lab_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"earshot/node/lab"
 )
@@ -83,4 +86,56 @@ func TestJoinAHubBehindATranslator(t *testing.T) {
 	l.Wait(4*soon, "both are with the box again", func() bool { return hubOf([]*lab.Process{box, inside, outside}) == box })
 	say(inside, "inside 2")
 	haveAll(t, l, []string{"outside 1", "inside 1", "inside 2"}, inside, outside)
+}
+
+// The client is behind a translator that soon forgets who says nothing, and nobody can speak to it first.
+func TestJoinFromBehindATranslator(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 4)
+	router := l.Route(2, 3, 4)
+	router.Masquerade()
+	router.Forget(3)
+	near := []*lab.Process{start(l, 2), start(l, 3), start(l, 4)}
+	hub := together(t, l, 2*soon, near...)
+	far := start(l, 1, "--join", l.Host(2+slices.Index(near, hub)).IP().String())
+	all := append(slices.Clone(near), far)
+	together(t, l, soon, all...)
+	began := make([]int, len(all))
+	for i, p := range all {
+		began[i] = len(p.Events())
+	}
+	say(far, "from inside 1")
+	haveAll(t, l, []string{"from inside 1"}, all...)
+	<-time.After(20 * time.Second)
+	say(hub, "from outside 1")
+	haveAll(t, l, []string{"from outside 1"}, all...)
+	for i, p := range all {
+		for _, e := range p.Events()[began[i]:] {
+			if e.Kind == "hub" || e.Kind == "peer" || e.Kind == "notice" {
+				t.Errorf("%s saw %s", p, e.Raw)
+			}
+		}
+	}
+
+	hub.Kill()
+	rest := others(all, hub)
+	l.Wait(2*soon, "it follows to the next hub", func() bool { next := hubOf(rest); return next != nil && next != far })
+	next := hubOf(rest)
+	say(far, "from inside 2")
+	haveAll(t, l, []string{"from inside 2"}, rest...)
+
+	last := others(others(rest, next), far)[0]
+	beyond := l.Host(2 + slices.Index(near, last))
+	router.Block(beyond)
+	next.Kill()
+	l.Wait(2*soon, "the last one serves", func() bool { return hubOf([]*lab.Process{last}) == last })
+	said := far.Wait(2*soon, "it is told", func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Text, "no other hub can be reached") })
+	if said.Hint == "" {
+		t.Errorf("what is to be done? %s", said.Raw)
+	}
+	waits := say(far, "from inside 3")
+	router.Unblock(beyond)
+	l.Wait(4*soon, "it is with the last one", func() bool { return hubOf([]*lab.Process{last, far}) == last })
+	reads(last, "from inside 3")
+	far.Wait(2*soon, "it is delivered", func(e lab.Event) bool { return e.Kind == "delivery" && e.ID == waits.ID && e.Copies >= 2 })
 }

@@ -46,6 +46,27 @@ func (r *Router) Forward(port int, to *Host) {
 	r.iptables("-t", "nat", "-A", "PREROUTING", "-i", "eth1", "-p", "tcp", "--dport", fmt.Sprint(port), "-j", "DNAT", "--to-destination", to.ip.String())
 }
 
+// Forget has the router forget a TCP connection, and whom it hides there, that carried nothing for that many seconds, as routers at home do after some minutes.
+func (r *Router) Forget(seconds int) {
+	r.lab.t.Helper()
+	settings := fmt.Sprintf("cd /proc/sys/net/netfilter && echo %d >nf_conntrack_tcp_timeout_established && echo 0 >nf_conntrack_tcp_loose", seconds)
+	if out, err := command(r.name, "sh", "-c", settings).CombinedOutput(); err != nil {
+		r.lab.t.Skipf("a router here cannot be told what to forget: %v\n%s", err, out)
+	}
+	r.iptables("-I", "FORWARD", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
+}
+
+// Block lets nothing through to a host; Unblock ends that.
+func (r *Router) Block(h *Host) {
+	r.lab.t.Helper()
+	r.iptables("-I", "FORWARD", "-d", h.ip.String(), "-j", "DROP")
+}
+
+func (r *Router) Unblock(h *Host) {
+	r.lab.t.Helper()
+	r.iptables("-D", "FORWARD", "-d", h.ip.String(), "-j", "DROP")
+}
+
 func (r *Router) iptables(args ...string) {
 	r.lab.t.Helper()
 	run(r.lab.t, command(r.name, "iptables", append([]string{"-w"}, args...)...))
