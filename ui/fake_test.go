@@ -260,7 +260,7 @@ func describe(s tcell.Style) string {
 	for _, a := range []struct {
 		mask tcell.AttrMask
 		name string
-	}{{tcell.AttrBold, "bold"}, {tcell.AttrDim, "dim"}, {tcell.AttrReverse, "reverse"}, {tcell.AttrUnderline, "underline"}} {
+	}{{tcell.AttrBold, "bold"}, {tcell.AttrDim, "dim"}, {tcell.AttrReverse, "reverse"}, {tcell.AttrUnderline, "underline"}, {tcell.AttrItalic, "italic"}} {
 		if attr&a.mask != 0 {
 			words = append(words, a.name)
 		}

@@ -46,6 +46,9 @@ func (t *tty) written() string {
 // ours matches what the screen itself sends: cursor, colours and attributes by number, character sets.
 var ours = regexp.MustCompile(`\x1b\[[0-9;]*[Hm]|\x1b\(B|\x1b\[\?(25|2026|12)[hl]|\x1b\[[0-9;]*[JKCDABG]|\x1b\[0 q|[\x08\x0f]`)
 
+// hyperlink matches what is sent for a link: the target as it is seen, a page of the web.
+var hyperlink = regexp.MustCompile(`\x1b\]8;(id=[0-9a-f]+;https?://[!-~]+|;)\x1b\\`)
+
 // No byte of anybody's text commands the terminal, wherever on the screen it stands.
 func TestBytes(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
@@ -95,7 +98,10 @@ func TestBytes(t *testing.T) {
 	if !strings.Contains(out, "[?1337h") {
 		t.Error("the text itself was not drawn")
 	}
-	rest := ours.ReplaceAllString(out, "")
+	if !hyperlink.MatchString(out) {
+		t.Error("a link is no hyperlink")
+	}
+	rest := ours.ReplaceAllString(hyperlink.ReplaceAllString(out, ""), "")
 	for i, r := range rest {
 		if r < 0x20 && r != '\r' && r != '\n' || r >= 0x7f && r < 0xa0 {
 			t.Fatalf("a control character reached the terminal: %q", rest[max(i-20, 0):min(i+20, len(rest))])

@@ -18,7 +18,7 @@ type Look struct {
 	Border, Title                 tcell.Style
 	Good, Warn, Bad               tcell.Style
 	Mention, Unread, Badge, Crown tcell.Style
-	Selected                      tcell.Style
+	Selected, Code, Link          tcell.Style
 	authors                       []tcell.Style
 
 	Glyphs
@@ -48,6 +48,7 @@ func New(colours int, noColor, ascii bool) *Look {
 	l.Good, l.Warn, l.Bad = plain, plain.Bold(true), plain.Bold(true)
 	l.Mention, l.Unread, l.Crown = plain.Bold(true).Underline(true), plain.Bold(true), plain.Bold(true)
 	l.Badge, l.Selected = plain.Reverse(true), plain.Reverse(true)
+	l.Code, l.Link = plain, plain.Underline(true)
 	l.authors = []tcell.Style{plain.Bold(true)}
 	if noColor || colours < 8 {
 		return l
@@ -64,6 +65,7 @@ func New(colours int, noColor, ascii bool) *Look {
 	l.Good, l.Warn, l.Bad = pick(71, 2), pick(172, 3), pick(167, 1).Bold(true)
 	l.Mention, l.Unread, l.Crown = pick(172, 3).Bold(true), pick(167, 1), pick(172, 3)
 	l.Badge = pick(172, 3).Reverse(true)
+	l.Code, l.Link = pick(108, 6), pick(74, 4).Underline(true)
 	l.authors = nil
 	for _, c := range [][2]int{{37, 6}, {71, 2}, {69, 4}, {134, 5}, {168, 1}, {137, 3}} {
 		l.authors = append(l.authors, pick(c[0], c[1]).Bold(true))

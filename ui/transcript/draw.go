@@ -158,7 +158,7 @@ func (l *List) lead(clock piece, sign string, style tcell.Style) []piece {
 	return []piece{clock, {sign + " ", style}}
 }
 
-// action draws "nick does something" with the nick in its style.
+// action draws "nick does something".
 func (l *List) action(e *entry, lead []piece) []row {
 	shown := *e
 	shown.text = e.nick + " " + e.text
@@ -166,13 +166,7 @@ func (l *List) action(e *entry, lead []piece) []row {
 	for _, c := range e.me {
 		shown.me = append(shown.me, cut{c.start + len(e.nick) + 1, c.end + len(e.nick) + 1})
 	}
-	rows := l.body(&shown, shown.text, lead, "  ", l.look.Text)
-	if first := &rows[0]; len(first.pieces) > len(lead) && strings.HasPrefix(first.pieces[len(lead)].text, e.nick) {
-		at := len(lead)
-		rest := strings.TrimPrefix(first.pieces[at].text, e.nick)
-		first.pieces = append(first.pieces[:at:at], append([]piece{{e.nick, l.look.Author(e.author)}, {rest, l.look.Text}}, first.pieces[at+1:]...)...)
-	}
-	return rows
+	return l.body(&shown, shown.text, lead, "  ", l.look.Text)
 }
 
 // body wraps text beside the gutter. lead stands in the gutter of the first row; all others, whatever made them, begin with blanks, so that
@@ -189,30 +183,16 @@ func (l *List) body(e *entry, text string, lead []piece, more string, style tcel
 		}
 		taken = max(taken, n)
 	}
+	marked := l.marked(e, text)
 	var rows []row
 	for i, r := range cell.Wrap(text, l.width-taken) {
 		pieces := []piece{{indent, style}}
 		if i == 0 && lead != nil {
 			pieces = append([]piece(nil), lead...)
 		}
-		rows = append(rows, row{pieces: append(pieces, l.styled(e, text, r, style)...), start: r.Start})
+		rows = append(rows, row{pieces: append(pieces, marked.pieces(r, style)...), start: r.Start})
 	}
 	return rows
-}
-
-// styled cuts a line where the user is named.
-func (l *List) styled(e *entry, text string, r cell.Range, style tcell.Style) []piece {
-	var pieces []piece
-	at := r.Start
-	for _, c := range e.me {
-		start, end := max(c.start, at), min(c.end, r.End)
-		if start >= end {
-			continue
-		}
-		pieces = append(pieces, piece{text[at:start], style}, piece{text[start:end], l.look.Mention})
-		at = end
-	}
-	return append(pieces, piece{text[at:r.End], style})
 }
 
 // Draw draws the list.
