@@ -31,6 +31,8 @@
 // them may be forgotten, and a real one is then reported again. On an open network anybody can make records whose tags are valid: all of them are reported, and whom
 // to dial first is the caller's to decide.
 //
+// Look is for who wants to know who is there, or what is wrong, and takes no part: it asks and counts what comes, on sockets of its own, and announces nothing.
+//
 // Loopback is never used: its multicast is no network, and two instances on a machine without any have other means to meet.
 //
 // # Systems

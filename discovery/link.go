@@ -93,7 +93,7 @@ func (k *link) read(s *socket, out chan<- heard) {
 		}
 		// Port 5353 hears all interfaces: on Linux a socket gets the multicast of those where any socket joined. Each link takes its own.
 		from := addr.(*net.UDPAddr).AddrPort()
-		if s.shared && !k.mine(index, from.Addr()) {
+		if s.shared && !k.iface.mine(index, from.Addr()) {
 			continue
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
@@ -108,12 +108,12 @@ func (k *link) read(s *socket, out chan<- heard) {
 	}
 }
 
-// mine reports whether a packet came in on this link's interface, as far as the system tells: by its index, or by the zone of its source.
-func (k *link) mine(index int, from netip.Addr) bool {
+// mine reports whether a packet came in on this interface, as far as the system tells: by its index, or by the zone of its source.
+func (i iface) mine(index int, from netip.Addr) bool {
 	if index != 0 {
-		return index == k.iface.index
+		return index == i.index
 	}
-	return from.Zone() == "" || from.Zone() == k.iface.name
+	return from.Zone() == "" || from.Zone() == i.name
 }
 
 // ours reports whether a question comes from this very link.

@@ -126,7 +126,7 @@ func TestWhichLink(t *testing.T) {
 		{3, "10.0.0.1", true}, {4, "10.0.0.1", false}, {3, "fe80::1%renamed", true}, {4, "fe80::1%Ethernet 2", false},
 		{0, "10.0.0.1", true}, {0, "fd77::1", true}, {0, "fe80::1%Ethernet 2", true}, {0, "fe80::1%Wi-Fi", false},
 	} {
-		if got := k.mine(c.index, netip.MustParseAddr(c.from)); got != c.mine {
+		if got := k.iface.mine(c.index, netip.MustParseAddr(c.from)); got != c.mine {
 			t.Errorf("interface %d, from %s: %v", c.index, c.from, got)
 		}
 	}

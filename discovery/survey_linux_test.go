@@ -1,0 +1,102 @@
+package discovery
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+)
+
+// survey looks around on a host until enough has been found or told, and for at least one question more.
+func (h *host) survey(t *testing.T, network byte, length time.Duration) (s *Survey, found map[[8]byte]Peer) {
+	t.Helper()
+	found = map[[8]byte]Peer{}
+	h.do(t, func() {
+		ctx, cancel := context.WithTimeout(t.Context(), length)
+		defer cancel()
+		var err error
+		if s, err = Look(ctx, SurveyConfig{Tag: tagOf(network), Found: func(p Peer) { found[p.Session] = p }}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return s, found
+}
+
+func (s *Survey) named(t *testing.T, name string) Interface {
+	t.Helper()
+	i := slices.IndexFunc(s.Interfaces, func(i Interface) bool { return i.Name == name })
+	if i < 0 {
+		t.Fatalf("no %s among %+v", name, s.Interfaces)
+	}
+	return s.Interfaces[i]
+}
+
+// A survey tells what is heard on each interface, and nobody hears of it.
+func TestLook(t *testing.T) {
+	onLAN(t, func(t *testing.T, l *lan) {
+		h, a, b, c := l.host(t), l.host(t), l.host(t), l.host(t)
+		h.plug(t, "eth0", "br0", "10.0.0.1/24")
+		for i, o := range []*host{a, b, c} {
+			o.plug(t, "eth0", "br0", "10.0.0.1"+string('0'+byte(i))+"/24")
+		}
+		h.ip(t, "link add docker0 type veth peer name veth0")
+		h.ip(t, "link add eth1 type veth peer name eth2")
+		h.ip(t, "link add eth3 type veth peer name eth4")
+		h.ip(t, "addr add 172.17.0.1/16 dev docker0")
+		for _, up := range []string{"docker0", "veth0", "eth2", "eth3", "eth4"} {
+			h.ip(t, "link set "+up+" up")
+		}
+		h.ip(t, "link set eth4 multicast off")
+		h.do(t, func() {
+			for _, up := range []string{"docker0", "eth3", "eth4"} {
+				awaitCarrier(t, up)
+			}
+		})
+		h.ip(t, "addr flush dev eth3") // of the link-local address that came by itself
+		one, two := a.run(t, 1, 1), b.run(t, 2, 1)
+		c.run(t, 3, 2)
+		s, found := h.survey(t, 1, 1500*time.Millisecond)
+		if len(found) != 2 || found[one.session].Addresses[0].Port() != 4001 || len(found[two.session].Addresses) == 0 {
+			t.Errorf("found %v", found)
+		}
+		if s.Strangers != 1 || s.Machines != 3 || !slices.Equal(s.Services, []string{Service}) {
+			t.Errorf("%d strangers, %d machines, %q", s.Strangers, s.Machines, s.Services)
+		}
+		e := s.named(t, "eth0")
+		for _, f := range []*Traffic{e.IPv4, e.IPv6} {
+			if e.Use != Used || f == nil || f.Sent != 3 || f.Back != 3 || f.Heard < 3 || f.Err != nil {
+				t.Errorf("on eth0: %s %+v", e.Use, f)
+			}
+		}
+		for name, want := range map[string]Use{"lo": Loopback, "docker0": Virtual, "eth1": Down, "eth2": NoCarrier, "eth3": NoAddress, "eth4": NoMulticast} {
+			if i := s.named(t, name); i.Use != want || i.IPv4 != nil || i.IPv6 != nil {
+				t.Errorf("%s: %+v, want %s", name, i, want)
+			}
+		}
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		if len(one.found) != 1 {
+			t.Errorf("%d were found, the one who looked among them", len(one.found))
+		}
+	})
+}
+
+// Own questions do not come back through a firewall that drops them, on their way out or in; what IPv6 does is told apart.
+func TestLookBehindAFirewall(t *testing.T) {
+	onLAN(t, func(t *testing.T, l *lan) {
+		h, a := l.host(t), l.host(t)
+		h.plug(t, "eth0", "br0", "10.0.0.1/24")
+		a.plug(t, "eth0", "br0", "10.0.0.2/24")
+		a.run(t, 1, 1)
+		h.firewall(t, "-4 -A INPUT -p udp --dport 5353 -j DROP")
+		s, found := h.survey(t, 1, 400*time.Millisecond)
+		if e := s.named(t, "eth0"); e.IPv4.Sent != 2 || e.IPv4.Back != 0 || e.IPv6.Sent != 2 || e.IPv6.Back != 2 || len(found) != 1 {
+			t.Errorf("in: %+v %+v, found %v", e.IPv4, e.IPv6, found)
+		}
+		h.firewall(t, "-4 -F INPUT\n-A OUTPUT -p udp --dport 5353 -j REJECT")
+		s, found = h.survey(t, 1, 400*time.Millisecond)
+		if e := s.named(t, "eth0"); e.IPv4.Sent != 0 || e.IPv4.Err == nil || e.IPv6.Sent != 0 || len(found) != 0 {
+			t.Errorf("out: %+v %+v, found %v", e.IPv4, e.IPv6, found)
+		}
+	})
+}
