@@ -74,10 +74,10 @@ const (
 	Action   Kind = 2 // body: UTF-8 text, "/me …"
 	NickName Kind = 3 // body: the author's new nick, from here on in this log
 	Topic    Kind = 4 // body: UTF-8 text
-	Reply    Kind = 5 // body: ID of the target, UTF-8 text
-	Edit     Kind = 6 // body: ID of the target, UTF-8 text
-	Redact   Kind = 7 // body: ID of the target
-	React    Kind = 8 // body: ID of the target, UTF-8 emoji
+	Reply    Kind = 5 // body: Ref, UTF-8 text. A Ref is lid 16, seq u64, id 16
+	Edit     Kind = 6 // body: Ref, UTF-8 text; counts where the author is the target's
+	Redact   Kind = 7 // body: 1 to MaxRefs Refs, ascending; likewise. The targets' bodies are deleted
+	React    Kind = 8 // body: Ref, u8 (1: on, 0: taken back), UTF-8 emoji
 	File     Kind = 9 // body: an offer
 	// Void stands in no log: that it was signed as the first message of one proves that the log has none, by its author's wish. What it held was said again in another.
 	Void   Kind = 10
