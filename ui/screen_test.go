@@ -8,7 +8,6 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
-	"earshot/ui/look"
 )
 
 // morning plays a conversation.
@@ -67,10 +66,10 @@ func TestGolden(t *testing.T) {
 		s.apply(f.snapshot.Hub)
 		s.golden("new-hub" + at)
 
-		s = stage(Config{Theme: look.Theme{Colours: look.Mono}}, lobby())
+		s = stage(Config{NoColor: true}, lobby())
 		morning(s)
 		s.golden("mono" + at)
-		s = stage(Config{Theme: look.Theme{ASCII: true}}, lobby())
+		s = stage(Config{ASCII: true}, lobby())
 		morning(s)
 		s.golden("ascii" + at)
 

@@ -43,8 +43,9 @@ type Config struct {
 	Node Node
 	// Screen to draw on; nil: the terminal.
 	Screen tcell.Screen
-	// Theme to begin with (the environment's NO_COLOR is for the caller to look at); /theme chooses another.
-	Theme look.Theme
+	// NoColor uses none (the environment's NO_COLOR is for the caller to look at), ASCII only glyphs that every terminal has.
+	NoColor bool
+	ASCII   bool
 	// Guard is told of the screen, so that a panic elsewhere can put the terminal right; nil: nobody else.
 	Guard   *Guard
 	Log     *slog.Logger
@@ -56,9 +57,9 @@ const firstHistory = 500
 
 // Run shows the screen until the user quits, which is no error, or ctx ends. It fails where the terminal cannot be used.
 func Run(ctx context.Context, c Config) (err error) {
-	screen, background := c.Screen, (<-chan look.Colours)(nil)
+	screen := c.Screen
 	if screen == nil {
-		if screen, background, err = newTerminal(); err != nil {
+		if screen, err = tcell.NewScreen(); err != nil {
 			return err
 		}
 	}
@@ -67,22 +68,19 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	a := newApp(c, screen)
 	ctx, cancel := context.WithCancel(ctx)
-	defer a.goroutines.Wait()
+	defer a.background.Wait()
 	defer cancel()
 	a.guard.take(screen)
 	defer a.guard.restore() // first of all, also while a panic passes through
 	screen.EnablePaste()
 	screen.EnableFocus()
-	if tty, ok := screen.Tty(); ok && background != nil {
-		_, _ = tty.Write([]byte(askBackground)) // who does not answer is taken for dark
-	}
-	return a.loop(ctx, background)
+	return a.loop(ctx)
 }
 
 func newApp(c Config, screen tcell.Screen) *app {
 	a := &app{
 		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
-		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
+		look:  look.New(screen.Colors(), c.NoColor, c.ASCII),
 		now:   time.Now,
 		done:  make(chan func()),
 		pages: map[string]bool{},
@@ -105,7 +103,6 @@ type app struct {
 	node    Node
 	screen  tcell.Screen
 	guard   *Guard
-	theme   look.Theme
 	look    *look.Look
 	log     *slog.Logger
 	version string
@@ -138,7 +135,5 @@ type app struct {
 	outbox     []job           // commands not yet handed to the worker
 	pages      map[string]bool // rooms of which a page is being read
 	done       chan func()     // what the background found, to be applied here
-	goroutines sync.WaitGroup
-
-	background look.Colours // what suits the terminal's; empty: it has not said
+	background sync.WaitGroup
 }

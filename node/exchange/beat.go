@@ -90,6 +90,9 @@ func (p *peer) beat(b *wire.Beat) error {
 	if err := p.fill(); err != nil {
 		return err
 	}
+	if err := p.askBodies(); err != nil {
+		return err
+	}
 	if b.Root == nil || p.walk.on || x.busy() {
 		return nil
 	}

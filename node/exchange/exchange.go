@@ -20,6 +20,9 @@
 // not read from (Config.Limit). Reads have a deadline too: a silent peer is ErrSilent; time in
 // which this process did not run is not the peer's silence.
 //
+// Bodies that were deleted are missing on all ends alike, and change no head. One that is missing though no redaction of it is held (package journal) is asked for, with its log from there on,
+// a while after everything else has come; the answer has it, or not, and then another link is asked.
+//
 // What time it is, and by whose clock, is in clocks.go: a log of a day to come is neither taken nor compared.
 //
 // Acknowledgements (ack.go) live and die with the links: what is on whose disk is told anew or asked for again.
@@ -56,6 +59,8 @@ const (
 	bulkFrom     = 60      // records; a catch-up longer than this is not relayed
 	proofRecord  = 128     // bytes of a proof that count as one record against the rate
 	maxGaps      = 512     // logs of which a live run left a gap
+	// bodyPatience is how long a body may be missing before it is asked for: the redaction that explains it may be on its way.
+	bodyPatience = 3 * time.Second
 	// pullPatience is how long a link that was asked for a log may bring nothing before another is asked.
 	pullPatience = 5 * time.Second
 	// maxPulling bounds the logs of which it is remembered who brings them; where there are more, several may.

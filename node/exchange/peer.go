@@ -12,7 +12,7 @@ import (
 // groups are what this end replicates.
 var groups = []message.GroupID{message.Public}
 
-// A peer is one link. The reader owns walk, wants, gaps and stripped; the writer owns cursor, dirty, sent and serving.
+// A peer is one link. The reader owns walk, wants, gaps, stripped and bodies; the writer owns cursor, dirty, sent and serving.
 type peer struct {
 	Link
 	exchange *Exchange
@@ -23,8 +23,9 @@ type peer struct {
 	walk  walk
 	wants map[message.LogID]uint64 // asked of this peer and not yet done, up to that number
 	gaps  map[message.LogID]uint64 // of which a live run, up to that number, left a gap
-	// stripped are logs that this peer sent without a body: it is not asked for them again.
+	// stripped are logs that this peer sent without a body that nobody deletes: it is not asked for them again.
 	stripped map[message.LogID]struct{}
+	bodies   map[message.LogID]time.Time // of which this peer is not asked for bodies before
 
 	cursor *journal.Cursor
 	dirty  map[message.LogID]int64 // logs a witness reports when that arrival is durable
@@ -55,7 +56,7 @@ type peer struct {
 
 func newPeer(x *Exchange, l Link) *peer {
 	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), wake: make(chan struct{}, 1),
-		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, dirty: map[message.LogID]int64{}, second: time.Since(x.born) / beatEvery}
+		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, second: time.Since(x.born) / beatEvery}
 }
 
 // poke lets the writer look.

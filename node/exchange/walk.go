@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"time"
 
 	"earshot/node/message"
 	"earshot/node/wire"
@@ -199,6 +200,30 @@ func (p *peer) fill() error {
 		}
 		if _, asked := p.wants[l]; asked {
 			delete(p.gaps, l)
+		}
+	}
+	return nil
+}
+
+// askBodies asks for bodies that are missing though nothing known explains it, of each log once in a while: an end that has none either may have them later.
+func (p *peer) askBodies() error {
+	if p.walk.on || len(p.wants) > 0 {
+		return nil
+	}
+	now := time.Now()
+	for _, w := range p.journal.Wanted(bodyPatience, maxGaps) {
+		h, ok := p.journal.Head(w.Log)
+		if !ok || now.Before(p.bodies[w.Log]) {
+			continue
+		}
+		if err := p.wantFrom(w.Log, w.Seq, h.Seq); err != nil {
+			return err
+		}
+		if _, asked := p.wants[w.Log]; asked {
+			if len(p.bodies) >= maxGaps {
+				clear(p.bodies)
+			}
+			p.bodies[w.Log] = now.Add(maxPause)
 		}
 	}
 	return nil

@@ -99,6 +99,9 @@ func (r *room) fill() error {
 		if r.lines, err = r.j.store.lines(places); err != nil {
 			return r.j.fault(err)
 		}
+		if err := r.j.mark(r.lines); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"earshot/node/message"
 	"earshot/node/wire"
@@ -59,6 +58,9 @@ func (j *Journal) judge(l *state, held bool, run *message.Run, from Origin) (fre
 			return nil, nil, err
 		}
 		agree := run.Hashes()[common-run.First] == have
+		if agree {
+			j.bring(run, common)
+		}
 		if agree && (run.Last() == common || l.Fork != 0 && common == l.Fork-1) {
 			return nil, nil, nil
 		}
@@ -81,7 +83,7 @@ func (j *Journal) judge(l *state, held bool, run *message.Run, from Origin) (fre
 	if fresh.Records[0].HLC <= l.hlc {
 		return nil, nil, fmt.Errorf("%w: stamps do not grow", message.ErrMalformed)
 	}
-	if slices.ContainsFunc(fresh.Records, func(r message.Record) bool { return r.Redacted }) {
+	if !j.mayLack(fresh) {
 		return nil, nil, ErrStripped
 	}
 	return fresh, hashes, nil
@@ -139,6 +141,7 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 	f := j.tail.frame(wire.TypeRun, encodedSize(fresh), fresh.Append)
 	arrival = j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Bulk: bulk, Group: c.Group, Day: c.Day, Log: c.Log}, log: c.row, first: fresh.First})
 	c.pending = append(c.pending, arrival)
+	j.freshLocked(c, fresh, arrival)
 	return added, arrival, true, nil
 }
 

@@ -83,11 +83,6 @@ func TestRules(t *testing.T) {
 		r.Records = slices.Clone(r.Records)
 		r.Records[0] = message.Body(r.Records[0].HLC, message.Text, []byte("forged"))
 		take(t, j, r, 0, message.ErrSignature)
-		r = c.run(5, 6)
-		r.Records = slices.Clone(r.Records)
-		r.Records[0].Body, r.Records[0].Redacted = nil, true
-		take(t, j, r, 0, ErrStripped)
-		take(t, j, r, 0, ErrGap)
 
 		late := c.fork(4)
 		late.records = append(late.records, message.Body(late.records[3].HLC, message.Text, nil))

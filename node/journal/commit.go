@@ -101,8 +101,8 @@ func (s *store) commit(b batch) error {
 		}
 		for i := range b.items {
 			it := &b.items[i]
-			if it.Fork != 0 {
-				continue // the proof stands with its log
+			if it.Fork != 0 || it.filled {
+				continue // the proof stands with its log, and what brought bodies where they were missing
 			}
 			if _, err := insertRun.Exec(it.Arrival, it.log, it.first, body(it.Frame)); err != nil {
 				return err

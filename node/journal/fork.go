@@ -68,6 +68,7 @@ func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 				c.Seq, c.Tip, c.hlc, c.nick = end.Seq, end.Tip, end.hlc, end.nick
 				c.Fork, c.proof = at, proof
 			})
+			j.cutOff = append(j.cutOff, cutOff{c.row, at})
 			j.relayLocked(c, from)
 			j.mu.Unlock()
 			j.forked(l, at, was, proof)

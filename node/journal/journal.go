@@ -31,6 +31,9 @@
 // it lowers that number. So are runs that reach past it, because their signature vouches for what is below, but nothing past it is shown, counted or told; Beyond has it for
 // who wants to say it anew.
 //
+// Marks: what messages say about others (edits, redactions, reactions, topics) is evaluated when those are read (mark.go), so that it does not matter what came first. Bodies are deleted, and
+// missed, in one place (body.go).
+//
 // Time: the author's hybrid logical clock goes by a Clock, the machine's as others correct it. Stamps more than 60 s ahead of it are kept and shown but never merged.
 // Days are dropped, and days to come refused, only while the clock is vouched for; what is held of days to come since nobody did is kept and shown, but not
 // compared with others until its day has come.
@@ -70,7 +73,7 @@ type Config struct {
 var (
 	// ErrGap: the run does not continue what is held. It is dropped; the digests will find it.
 	ErrGap = errors.New("run leaves a gap")
-	// ErrStripped is an ErrGap: the run lacks a body. Nothing deletes bodies yet, so this one was lost on the way: the digests will find one that has it.
+	// ErrStripped is an ErrGap: the run lacks a body that nobody deletes, or one of so many that it is better asked for elsewhere: the digests will find one that has it.
 	ErrStripped = fmt.Errorf("%w: a body is missing", ErrGap)
 	// ErrConflict: the run continues its log in another way than what is held: ask for the log from 1 and compare.
 	ErrConflict = errors.New("run does not continue its log")
@@ -119,12 +122,18 @@ type Journal struct {
 	sums      map[message.GroupID]map[uint32]*daySum
 	touched   []*daySum // days that are not on disk as they are in memory
 	mine      map[message.Nonce]struct{}
-	unsure    uint32        // the oldest day of a log that was opened while nobody vouched for the clock
-	sure      time.Time     // since when somebody does; zero: nobody
-	lastLog   int64         // the newest log's row
-	queued    int           // bytes of frames not committed
-	edits     int64         // counts changes of logs: runs and forks
-	saved     int64         // edits up to it are on disk
+	unsure    uint32          // the oldest day of a log that was opened while nobody vouched for the clock
+	sure      time.Time       // since when somebody does; zero: nobody
+	lastLog   int64           // the newest log's row
+	queued    int             // bytes of frames not committed
+	edits     int64           // counts changes of logs: runs and forks
+	saved     int64           // edits up to it are on disk
+	fresh     map[spot][]mark // by target: what is not in the store yet; in the order of freshest
+	freshest  []freshMark
+	wanted    map[message.LogID]*wanted
+	wants     int           // bodies in wanted
+	brought   [][]byte      // runs that have some of them
+	cutOff    []cutOff      // whose redactions do not count any more
 	watermark int64         // arrivals up to it are in the timeline
 	indexers  int           // callers who wait for the timeline
 	news      chan struct{} // closed, and replaced, when something was committed or indexed, or err, damage or closed changed

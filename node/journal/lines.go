@@ -36,7 +36,11 @@ type Line struct {
 	Body    []byte // nil where redacted
 	Arrival int64
 	Nonce   message.Nonce // of the author's process
+	Marks   Marks         // what became of it
 }
+
+// Ref names a line to those that are about it.
+func (l *Line) Ref() message.Ref { return message.Ref{Log: l.Log, Seq: l.Seq, ID: l.ID} }
 
 // lines returns those messages of run, a run of l, that are seen.
 func (l *state) lines(run *message.Run, arrival int64) []Line {
@@ -80,7 +84,8 @@ func (j *Journal) Lines(e Entry) ([]Line, error) {
 	if e.From == 0 {
 		l.Seq = math.MaxUint64
 	}
-	return l.lines(run, e.Arrival), nil
+	lines := l.lines(run, e.Arrival)
+	return lines, j.mark(lines)
 }
 
 // Beyond returns the lines from a number on that are kept of a log although it ends before them, at a fork: of the ways in which it went on, the one that
@@ -147,7 +152,7 @@ func (j *Journal) page(room message.RoomID, k Key, n int) ([]Line, error) {
 		out = append(out, lines...)
 	}
 	slices.Reverse(out)
-	return out, nil
+	return out, j.mark(out)
 }
 
 // lines reads the lines at places, in their order, leaving out what is not seen any more.

@@ -60,6 +60,8 @@ func newJournal(c Config) *Journal {
 		logs:   newCache(),
 		mine:   map[message.Nonce]struct{}{},
 		unsure: math.MaxUint32,
+		fresh:  map[spot][]mark{},
+		wanted: map[message.LogID]*wanted{},
 	}
 	if c.Keep > 0 {
 		j.keep = uint32((c.Keep + 24*time.Hour - 1) / (24 * time.Hour))
@@ -104,6 +106,9 @@ func (j *Journal) open() error {
 
 func (j *Journal) load(s *store) error {
 	clear(j.sums)
+	if err := j.loadWanted(s); err != nil {
+		return err
+	}
 	return s.read(func(db *sql.DB) error {
 		var last int64
 		if err := db.QueryRow(`SELECT max((SELECT value FROM meta WHERE key=?), coalesce((SELECT max(arrival) FROM run), 0)),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -23,6 +24,9 @@ func (j *Journal) drop(horizon uint32) (more bool, err error) {
 	j.mu.Lock()
 	j.logs.forget(func(l *state) bool { return l.Day < horizon })
 	j.mu.Unlock()
+	if err := j.loadWanted(j.store); err != nil {
+		return false, err
+	}
 	return found, nil
 }
 
@@ -93,10 +97,12 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 		return err
 	}
 	var keys []any
-	err = each(tx, "SELECT log.room, run.data FROM json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", []any{string(list)}, func(rows *sql.Rows) error {
+	var marks []mark
+	err = each(tx, "SELECT log.room, log.author, run.data FROM json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", []any{string(list)}, func(rows *sql.Rows) error {
 		var room message.RoomID
+		var author identity.PeerID
 		var data sql.RawBytes
-		if err := rows.Scan(fixed(room[:]), &data); err != nil {
+		if err := rows.Scan(fixed(room[:]), fixed(author[:]), &data); err != nil {
 			return err
 		}
 		run, err := parseHeld(data)
@@ -104,7 +110,9 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 			return err
 		}
 		for i := range run.Records {
-			keys = append(keys, room[:], run.Records[i].HLC, run.Log[:], run.First+uint64(i))
+			at := Key{HLC: run.Records[i].HLC, Log: run.Log, Seq: run.First + uint64(i)}
+			keys = append(keys, room[:], at.HLC, run.Log[:], at.Seq)
+			marks = append(marks, marksOf(room, author, at, &run.Records[i])...)
 		}
 		return nil
 	})
@@ -120,7 +128,15 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 			return err
 		}
 	}
-	for _, q := range []string{"DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
+	for i := range marks {
+		m := &marks[i]
+		if _, err := tx.Exec("DELETE FROM mark WHERE target=? AND at=? AND kind=? AND author=? AND emoji=? AND hlc=? AND lid=? AND seq=?",
+			m.target.log[:], m.target.seq, m.kind, m.author[:], m.emoji, m.HLC, m.Log[:], m.Seq); err != nil {
+			return err
+		}
+	}
+	for _, q := range []string{"DELETE FROM mark WHERE target IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
+		"DELETE FROM lack WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
 		if _, err := tx.Exec(q, string(list)); err != nil {
 			return err
 		}

@@ -88,7 +88,10 @@ func (j *Journal) turn() (more bool, err error) {
 	if more, err = j.index(); more || err != nil {
 		return more, err
 	}
-	return j.drop(horizon)
+	if more, err = j.drop(horizon); more || err != nil {
+		return more, err
+	}
+	return false, j.store.scrub()
 }
 
 // finish commits what is left.

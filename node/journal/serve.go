@@ -13,16 +13,16 @@ func (j *Journal) Head(id message.LogID) (Head, bool) {
 	return l.Head, ok && err == nil
 }
 
-// DurableHead returns how far one log goes on disk.
+// DurableHead returns how far one log goes on disk, with all the bodies that count.
 func (j *Journal) DurableHead(id message.LogID) (Head, bool) {
 	l, ok, err := j.lookup(id)
 	if !ok || err != nil || !l.stored {
 		return Head{}, false
 	}
 	if l.Seq < l.saved.Seq { // cut off since
-		return l.Head, true
+		return j.whole(l.Head)
 	}
-	return l.saved, true
+	return j.whole(l.saved)
 }
 
 // End returns the stamp of a log's last message, 0 where it is not held.

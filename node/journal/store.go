@@ -31,6 +31,7 @@ type store struct {
 	id   [16]byte
 	// relaxed: the writer does not sync each transaction (see relax).
 	relaxed bool
+	dirty   bool // bodies were deleted that the WAL may still hold; the writer's, like relaxed
 
 	insertLog, updateLog, insertRun, putDay, insertPlace, insertPlaces *sql.Stmt
 
@@ -53,7 +54,7 @@ func openStore(dir string, network identity.NetworkID, realm identity.Realm) (*s
 			return nil, err
 		}
 		// 8 KiB pages measured best: runs of one message and of 256 both fit without chains of overflow pages.
-		if s.w, err = sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-8192)"); err != nil {
+		if s.w, err = sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-8192)&_pragma=secure_delete(1)"); err != nil {
 			return nil, err
 		}
 		if s.r, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
@@ -106,6 +107,9 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 		if _, err := s.w.Exec("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 			return err
 		}
+	}
+	if _, err := s.w.Exec(schemaLater); err != nil {
+		return err
 	}
 	var version int
 	var net identity.NetworkID

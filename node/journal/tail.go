@@ -30,8 +30,9 @@ type Entry struct {
 // An item is an entry with what the committer needs.
 type item struct {
 	Entry
-	log   int64 // its log's row
-	first uint64
+	log    int64 // its log's row
+	first  uint64
+	filled bool // it brought bodies that were missing: the run is on disk
 }
 
 // tail is the newest entries.

@@ -3,6 +3,7 @@ package journal
 import (
 	"database/sql"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -20,39 +21,54 @@ func (j *Journal) index() (more bool, err error) {
 	j.mu.RLock()
 	from := j.watermark
 	wanted := j.indexers > 0 || durable-from > indexBacklog
+	brought, cutOff := j.brought, j.cutOff
 	j.mu.RUnlock()
 	switch {
-	case from >= durable:
+	case from >= durable && len(brought)+len(cutOff) == 0:
 		return false, nil
 	case !wanted && j.last.Load() > durable:
 		return true, nil
 	}
-	to, err := j.store.index(from, durable)
+	to, found, err := j.store.index(from, durable, brought, cutOff)
 	if err != nil {
 		return false, err
 	}
+	for _, run := range found.runs { // so that it is in the cache
+		if _, _, err := j.lookup(run.Log); err != nil {
+			return false, err
+		}
+	}
 	j.mu.Lock()
 	j.watermark = to
+	j.brought, j.cutOff = j.brought[len(brought):], j.cutOff[len(cutOff):]
+	j.indexedLocked(to)
+	j.wantLocked(found)
+	j.replaceLocked(found)
 	j.tellLocked()
 	j.mu.Unlock()
+	if len(found.runs) > 0 {
+		j.watchers.tell()
+	}
 	return true, nil
 }
 
-// index puts what arrived after from into the timeline, no further than to, and returns how far it came.
-func (s *store) index(from, to int64) (int64, error) {
+// index puts what arrived after from into the timeline, no further than to, and returns how far it came. It stores what messages say about others, and sees to bodies.
+func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff) (int64, *indexed, error) {
+	found := &indexed{ranges: map[message.LogID][2]uint64{}, stripped: map[int64][]byte{}}
 	err := s.relax(true)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	err = s.write(func(tx *sql.Tx) error {
 		var args []any
 		last := from
-		err := each(tx, "SELECT run.arrival, run.data, log.room, log.fork FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
+		err := each(tx, "SELECT run.arrival, run.data, log.room, log.author, log.fork FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
 			[]any{from, to}, func(rows *sql.Rows) error {
 				var data sql.RawBytes
 				var room message.RoomID
+				var author identity.PeerID
 				var fork uint64
-				if err := rows.Scan(&last, &data, fixed(room[:]), &fork); err != nil {
+				if err := rows.Scan(&last, &data, fixed(room[:]), fixed(author[:]), &fork); err != nil {
 					return err
 				}
 				run, err := parseHeld(data)
@@ -62,6 +78,7 @@ func (s *store) index(from, to int64) (int64, error) {
 				for i := range run.Records {
 					if seq := run.First + uint64(i); fork == 0 || seq < fork {
 						args = append(args, room[:], run.Records[i].HLC, run.Log[:], seq, last)
+						found.see(room, author, run, i)
 					}
 				}
 				if len(args) >= 5*indexMessages {
@@ -84,10 +101,24 @@ func (s *store) index(from, to int64) (int64, error) {
 				return err
 			}
 		}
+		for _, run := range brought {
+			if err := found.restore(tx, run); err != nil {
+				return err
+			}
+		}
+		for _, c := range cutOff {
+			if err := found.uncover(tx, c); err != nil {
+				return err
+			}
+		}
+		if err := found.settle(tx); err != nil {
+			return err
+		}
 		_, err = tx.Exec("UPDATE meta SET value=? WHERE key=?", to, metaWatermark)
 		return err
 	})
-	return to, err
+	s.dirty = s.dirty || err == nil && len(found.stripped) > 0
+	return to, found, err
 }
 
 // relax says whether transactions from here on may reach the disk later, with the next that may not. Those of the timeline may: it is made of

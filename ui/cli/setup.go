@@ -49,7 +49,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 			Rate: none(o.rate), PerIP: none(o.perIP), Log: log,
 		},
 		Mode: mode, JSON: o.json, History: o.lines(mode), Log: log, Version: version(), Restore: saveTerminal(mode == FullScreen),
-		Theme: o.look(),
+		NoColor: os.Getenv("NO_COLOR") != "", ASCII: !unicodeLocale(),
 	}
 	s.In, s.Linger = o.input(stdin)
 	if !o.noHistory {

@@ -86,7 +86,7 @@ func TestTable(t *testing.T) {
 			}
 			seen[n] = true
 		}
-		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark"}[s.Args]
+		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y"}[s.Args]
 		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot()})
 		if something := a.Do != nil || a.Lines != nil || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
@@ -139,8 +139,7 @@ func TestAnswers(t *testing.T) {
 	if got := Welcome(box); !strings.Contains(got[2], "--nick") {
 		t.Error(got)
 	}
-	built := len(Complete(""))
-	if help, _ := Help(""); len(help) != built+1 || !strings.HasPrefix(help[0], "  /help [command]") {
+	if help, _ := Help(""); len(help) != 16 || !strings.HasPrefix(help[0], "  /help [command]") {
 		t.Error(help)
 	}
 }

@@ -1,0 +1,342 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+)
+
+// What messages say about others is evaluated when those are read, from the marks that are held: so it does not matter what came first, and all replicas that hold the same
+// show the same. Of an author's edits of a message the newest in the order for people counts, of the reactions with one emoji likewise; a redaction beats them all. Edits and
+// redactions count where their author is the target's; all of it where the room is.
+
+// A spot is the place of a message in its log; of a room that is the target of topics, the room with number 0.
+type spot struct {
+	log message.LogID
+	seq uint64
+}
+
+// A mark is what one message says about another, or about its room.
+type mark struct {
+	target spot
+	id     message.ID // of the target; zero for a topic
+	kind   message.Kind
+	author identity.PeerID // zero for a topic: the newest counts, whoever set it
+	emoji  string
+	on     bool
+	Key    // of the message that says so
+}
+
+// marksOf returns what the record at that place in a room says.
+func marksOf(room message.RoomID, author identity.PeerID, at Key, rec *message.Record) (marks []mark) {
+	if rec.Kind == message.Topic {
+		return []mark{{target: spot{log: message.LogID(room)}, kind: rec.Kind, Key: at}}
+	}
+	if rec.Kind == message.Reply || !rec.Kind.About() || rec.Redacted {
+		return nil
+	}
+	a, ok := message.ParseAbout(rec.Kind, rec.Body)
+	for _, ref := range a.Refs {
+		marks = append(marks, mark{target: spot{ref.Log, ref.Seq}, id: ref.ID, kind: rec.Kind, author: author, emoji: a.Emoji, on: a.On || rec.Kind != message.React, Key: at})
+	}
+	if !ok {
+		return nil
+	}
+	return marks
+}
+
+// compare sorts marks of one target: what competes lies side by side, the newest first.
+func (m *mark) compare(o *mark) int {
+	return cmp.Or(m.rival(o), o.Key.Compare(m.Key))
+}
+
+// rival is 0 where only one of the two can count.
+func (m *mark) rival(o *mark) int {
+	return cmp.Or(cmp.Compare(m.kind, o.kind), bytes.Compare(m.author[:], o.author[:]), cmp.Compare(m.emoji, o.emoji))
+}
+
+const (
+	// maxMarks bounds the marks of one message that are looked at.
+	maxMarks = 4096
+	// keptRivals is how many marks of which only one counts are kept, the newest: one that counted may be cut off at a fork.
+	keptRivals = 16
+)
+
+// Marks is what became of a message.
+type Marks struct {
+	Redacted bool
+	Edit     *Line // the newest version of the text; nil: it is as it was said
+	React    []Reaction
+}
+
+// A Reaction is one emoji with those who show it.
+type Reaction struct {
+	Emoji string
+	By    []Voice
+}
+
+// A Voice is one person: as they called themselves in the log where they spoke.
+type Voice struct {
+	Author identity.PeerID
+	Nick   string
+}
+
+// markable reports whether a message of that kind is shown, and can have marks.
+func markable(k message.Kind) bool {
+	switch k {
+	case message.Text, message.Action, message.Reply, message.Topic, message.File:
+		return true
+	}
+	return false
+}
+
+// mark sets what became of lines.
+func (j *Journal) mark(lines []Line) error {
+	var logs []message.LogID
+	for i := range lines {
+		if markable(lines[i].Kind) {
+			logs = append(logs, lines[i].Log)
+		}
+	}
+	slices.SortFunc(logs, func(a, b message.LogID) int { return bytes.Compare(a[:], b[:]) })
+	logs = slices.Compact(logs)
+	// First what is in memory, then what is on disk: what is indexed in between is seen twice, and nothing not at all.
+	fresh := map[spot][]mark{}
+	j.mu.RLock()
+	for i := range lines {
+		at := spot{lines[i].Log, lines[i].Seq}
+		if list := j.fresh[at]; len(list) > 0 {
+			fresh[at] = slices.Clone(list)
+		}
+	}
+	j.mu.RUnlock()
+	marked := map[spot]bool{}
+	for some := range slices.Chunk(logs, 512) {
+		if err := j.store.marked(some, marked); err != nil {
+			return j.fault(err)
+		}
+	}
+	for i := range lines {
+		l := &lines[i]
+		at := spot{l.Log, l.Seq}
+		list := fresh[at]
+		if !markable(l.Kind) || len(list) == 0 && !marked[at] {
+			continue
+		}
+		if marked[at] {
+			held, err := j.store.marks(at)
+			if err != nil {
+				return j.fault(err)
+			}
+			list = append(list, held...)
+		}
+		var err error
+		if l.Marks, err = j.fold(l, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fold makes of the marks of a message what became of it.
+func (j *Journal) fold(l *Line, marks []mark) (out Marks, err error) {
+	slices.SortFunc(marks, func(a, b mark) int { return a.compare(&b) })
+	var won *mark // of those that compete
+	voices := map[string][]Voice{}
+	for i := range marks {
+		m := &marks[i]
+		if m.id != l.ID || won != nil && won.rival(m) == 0 {
+			continue
+		}
+		by, held, err := j.lookup(m.Log)
+		if err != nil {
+			return out, err
+		}
+		if !held || m.Seq > by.Seq || by.Room != l.Room {
+			continue // past a fork, or elsewhere
+		}
+		switch {
+		case m.kind == message.React:
+			if m.on {
+				voices[m.emoji] = append(voices[m.emoji], Voice{m.author, by.nick})
+			}
+		case m.author != l.Author:
+			continue
+		case m.kind == message.Redact:
+			out.Redacted = l.Kind.Redactable()
+		case m.kind == message.Edit && l.Kind != message.Topic && l.Kind != message.File:
+			edit, ok, err := j.lineAt(&by, m.Seq)
+			if err != nil {
+				return out, err
+			}
+			if !ok || edit.Body == nil {
+				continue
+			}
+			out.Edit = &edit
+		}
+		won = m
+	}
+	if out.Redacted {
+		return Marks{Redacted: true}, nil
+	}
+	for emoji, by := range voices {
+		out.React = append(out.React, Reaction{emoji, by})
+	}
+	slices.SortFunc(out.React, func(a, b Reaction) int {
+		return cmp.Or(cmp.Compare(len(b.By), len(a.By)), cmp.Compare(a.Emoji, b.Emoji))
+	})
+	return out, nil
+}
+
+// Find returns a message that is held and counts.
+func (j *Journal) Find(ref message.Ref) (line Line, ok bool, err error) {
+	l, held, err := j.lookup(ref.Log)
+	if err != nil || !held || ref.Seq < 1 || ref.Seq > l.Seq {
+		return line, false, err
+	}
+	if line, ok, err = j.lineAt(&l, ref.Seq); err != nil || !ok || line.ID != ref.ID {
+		return line, false, err
+	}
+	one := []Line{line}
+	err = j.mark(one)
+	return one[0], err == nil, err
+}
+
+// Edits returns the places of all edits of a line by its author that are held: what is to be deleted with it.
+func (j *Journal) Edits(l Line) (refs []message.Ref, err error) {
+	at := spot{l.Log, l.Seq}
+	j.mu.RLock()
+	list := slices.Clone(j.fresh[at])
+	j.mu.RUnlock()
+	held, err := j.store.marks(at)
+	if err != nil {
+		return nil, j.fault(err)
+	}
+	for _, m := range append(list, held...) {
+		if m.kind != message.Edit || m.author != l.Author || m.id != l.ID {
+			continue
+		}
+		if hash, ok := j.Hash(m.Log, m.Seq); ok {
+			refs = append(refs, message.Ref{Log: m.Log, Seq: m.Seq, ID: hash.ID()})
+		}
+	}
+	return refs, nil
+}
+
+// Topic returns the message that says what a room is about, if there is one.
+func (j *Journal) Topic(room message.RoomID) (line Line, ok bool, err error) {
+	at := spot{log: message.LogID(room)}
+	j.mu.RLock()
+	list := slices.Clone(j.fresh[at])
+	j.mu.RUnlock()
+	held, err := j.store.marks(at)
+	if err != nil {
+		return line, false, j.fault(err)
+	}
+	list = append(list, held...)
+	slices.SortFunc(list, func(a, b mark) int { return a.compare(&b) })
+	for _, m := range list {
+		hash, ok := j.Hash(m.Log, m.Seq)
+		if !ok {
+			continue // past a fork
+		}
+		line, ok, err := j.Find(message.Ref{Log: m.Log, Seq: m.Seq, ID: hash.ID()})
+		if err != nil {
+			return line, false, err
+		}
+		if ok && line.Room == room && line.Body != nil && !line.Marks.Redacted {
+			return line, true, nil
+		}
+	}
+	return line, false, nil
+}
+
+// lineAt returns message seq of l, at most l.Seq, without its marks.
+func (j *Journal) lineAt(l *state, seq uint64) (line Line, ok bool, err error) {
+	run, err := j.runAt(l, seq)
+	if err != nil {
+		return line, false, err
+	}
+	for _, line := range l.lines(run, 0) {
+		if line.Seq == seq {
+			return line, true, nil
+		}
+	}
+	return line, false, nil
+}
+
+// freshLocked takes note of what an item's records say, until that is in the store.
+func (j *Journal) freshLocked(l *state, run *message.Run, arrival int64) {
+	for i := range run.Records {
+		seq := run.First + uint64(i)
+		for _, m := range marksOf(l.Room, l.Author, Key{HLC: run.Records[i].HLC, Log: l.Log, Seq: seq}, &run.Records[i]) {
+			j.fresh[m.target] = append(j.fresh[m.target], m)
+			j.freshest = append(j.freshest, freshMark{m.target, arrival})
+		}
+	}
+}
+
+type freshMark struct {
+	target  spot
+	arrival int64
+}
+
+// indexedLocked forgets the marks that are in the store by now. Those of one target came in the order of arrival.
+func (j *Journal) indexedLocked(watermark int64) {
+	n := 0
+	for ; n < len(j.freshest) && j.freshest[n].arrival <= watermark; n++ {
+		at := j.freshest[n].target
+		if j.fresh[at] = j.fresh[at][1:]; len(j.fresh[at]) == 0 {
+			delete(j.fresh, at)
+		}
+	}
+	j.freshest = j.freshest[n:]
+}
+
+// marked adds to out the messages of these logs that have marks.
+func (s *store) marked(logs []message.LogID, out map[spot]bool) error {
+	args := make([]any, len(logs))
+	for i := range logs {
+		args[i] = logs[i][:]
+	}
+	return s.each("SELECT DISTINCT target, at FROM mark WHERE target IN (?"+strings.Repeat(",?", len(logs)-1)+")", args, func(rows *sql.Rows) error {
+		var at spot
+		if err := rows.Scan(fixed(at.log[:]), &at.seq); err != nil {
+			return err
+		}
+		out[at] = true
+		return nil
+	})
+}
+
+// marks reads the marks of a target.
+func (s *store) marks(at spot) (out []mark, err error) {
+	err = s.each("SELECT kind, author, emoji, hlc, lid, seq, id, yes FROM mark WHERE target=? AND at=? ORDER BY kind, author, emoji, hlc DESC, lid DESC, seq DESC LIMIT ?",
+		[]any{at.log[:], at.seq, maxMarks}, func(rows *sql.Rows) error {
+			m := mark{target: at}
+			defer func() { out = append(out, m) }()
+			return rows.Scan(&m.kind, fixed(m.author[:]), &m.emoji, &m.HLC, fixed(m.Log[:]), &m.Seq, fixed(m.id[:]), &m.on)
+		})
+	return out, err
+}
+
+// putMarks adds marks.
+func putMarks(tx *sql.Tx, marks []mark) error {
+	for i := range marks {
+		m := &marks[i]
+		if _, err := tx.Exec("INSERT OR IGNORE INTO mark VALUES (?,?,?,?,?,?,?,?,?,?)", m.target.log[:], m.target.seq, m.kind, m.author[:], m.emoji, m.HLC, m.Log[:], m.Seq, m.id[:], m.on); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 AND emoji=?5 AND (hlc, lid, seq) <
+			(SELECT hlc, lid, seq FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 AND emoji=?5 ORDER BY hlc DESC, lid DESC, seq DESC LIMIT 1 OFFSET ?6)`,
+			m.target.log[:], m.target.seq, m.kind, m.author[:], m.emoji, keptRivals-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}

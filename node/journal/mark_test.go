@@ -1,0 +1,389 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node/message"
+)
+
+// tell writes a message about others and returns its place.
+func tell(t testing.TB, a *Author, k message.Kind, about message.About) (message.ID, Key) {
+	t.Helper()
+	id, key, _, err := a.Write(context.Background(), message.Public, lobby, message.Lobby, k, about.Body(k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, key
+}
+
+func ref(id message.ID, k Key) message.Ref { return message.Ref{Log: k.Log, Seq: k.Seq, ID: id} }
+
+func refs(r ...message.Ref) message.About { return message.About{Refs: r} }
+
+func edit(t testing.TB, a *Author, target message.Ref, text string) (message.ID, Key) {
+	t.Helper()
+	return tell(t, a, message.Edit, message.About{Refs: []message.Ref{target}, Text: []byte(text)})
+}
+
+func react(t testing.TB, a *Author, target message.Ref, emoji string, on bool) {
+	t.Helper()
+	tell(t, a, message.React, message.About{Refs: []message.Ref{target}, Emoji: emoji, On: on})
+}
+
+// shown is the lobby as people see it: what is deleted is "-", what is missing "?".
+func shown(t testing.TB, j *Journal) (out []string) {
+	t.Helper()
+	lines, err := j.Page(lobby, Key{}, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range lines {
+		if !markable(l.Kind) {
+			continue
+		}
+		text := string(l.Body)
+		switch {
+		case l.Marks.Redacted:
+			text = "-"
+		case l.Body == nil:
+			text = "?"
+		case l.Marks.Edit != nil:
+			a, _ := message.ParseAbout(message.Edit, l.Marks.Edit.Body)
+			text = string(a.Text)
+		}
+		for _, r := range l.Marks.React {
+			text += fmt.Sprintf(" %s%d", r.Emoji, len(r.By))
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func checkShown(t testing.TB, j *Journal, want ...string) {
+	t.Helper()
+	if got := shown(t, j); !slices.Equal(got, want) {
+		t.Errorf("shown %q, want %q", got, want)
+	}
+}
+
+// runsOf returns all that is held, a message a run, in the order of people.
+func runsOf(t testing.TB, j *Journal) (out []*message.Run) {
+	t.Helper()
+	for e, err := range entriesOf(j) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := message.ParseRun(body(e.Frame))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, run)
+	}
+	return out
+}
+
+func entriesOf(j *Journal) func(func(Entry, error) bool) {
+	return func(yield func(Entry, error) bool) {
+		for c := j.Follow(0); ; {
+			entries, err := c.Next(1 << 20)
+			if len(entries) == 0 {
+				return
+			}
+			for _, e := range entries {
+				if e.Fork == 0 && !yield(e, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// In whatever order the logs come, the same is shown.
+func TestMarksInAnyOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := start(t, Config{})
+		alice, bob := j.NewAuthor(person(t, 1), "alice"), j.NewAuthor(person(t, 2), "bob")
+		again := j.NewAuthor(person(t, 1), "alice") // on another machine
+		var said []message.Ref
+		for i := range 6 {
+			said = append(said, ref(say(t, alice, fmt.Sprint("line ", i))))
+		}
+		edit(t, alice, said[0], "early")
+		edit(t, again, said[0], "late")
+		edit(t, bob, said[1], "not bob's")
+		tell(t, bob, message.Redact, refs(said[1]))
+		first := ref(edit(t, alice, said[2], "what is deleted"))
+		tell(t, again, message.Redact, refs(said[2], first))
+		edit(t, again, said[2], "too late")
+		react(t, alice, said[3], "👍", true)
+		react(t, bob, said[3], "👍", true)
+		react(t, bob, said[3], "👎", true)
+		react(t, bob, said[3], "👎", false)
+		react(t, bob, said[4], "👍", true)
+		react(t, bob, message.Ref{Log: said[5].Log, Seq: said[5].Seq, ID: message.ID{1}}, "👍", true) // of another message at that place
+		want := []string{"late", "line 1", "-", "line 3 👍2", "line 4 👍1", "line 5"}
+		checkShown(t, j, want...)
+		heads := heads(t, j)
+		if len(heads) != 3 {
+			t.Fatalf("%d logs", len(heads))
+		}
+		for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+			for _, dir := range []string{"", t.TempDir()} {
+				o := open(t, Config{Dir: dir})
+				stop := run(t, o)
+				for _, i := range order {
+					for data, err := range j.Serve(heads[i].Log, 1) {
+						if err != nil {
+							t.Fatal(err)
+						}
+						give(t, o, data)
+					}
+					if i == order[1] {
+						shown(t, o) // what came so far is indexed before the rest comes
+					}
+				}
+				checkShown(t, o, want...)
+				if n := len(o.Wanted(0, 9)); n != 0 {
+					t.Errorf("in order %v %d logs lack bodies", order, n)
+				}
+				stop()
+				if dir != "" {
+					checkShown(t, start(t, Config{Dir: dir}), want...)
+				}
+			}
+		}
+	})
+}
+
+// What is redacted is gone from the disk, and from what is served: from memory, too.
+func TestRedactionDeletes(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, Config{Dir: dir})
+	stop := run(t, j)
+	a := j.NewAuthor(person(t, 1), "alice")
+	const secret = "correct horse battery staple"
+	onDisk := func() (in []string) {
+		files, _ := filepath.Glob(filepath.Join(dir, "*"))
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(b, []byte(secret)) {
+				in = append(in, filepath.Base(f))
+			}
+		}
+		return in
+	}
+	say(t, a, "before")
+	target := ref(say(t, a, secret))
+	e := ref(edit(t, a, target, secret+"!"))
+	say(t, a, "after")
+	shown(t, j)
+	if len(onDisk()) == 0 {
+		t.Fatal("the test does not find what is on the disk")
+	}
+	tell(t, a, message.Redact, refs(target, e))
+	checkShown(t, j, "before", "-", "after")
+	for _, r := range runsOf(t, j) {
+		if strings.Contains(string(r.Append(nil)), secret) {
+			t.Error("a follower is sent what was deleted")
+		}
+	}
+	for data, err := range j.Serve(target.Log, 1) {
+		if err != nil || bytes.Contains(data, []byte(secret)) {
+			t.Errorf("what was deleted is served: %v", err)
+		}
+	}
+	say(t, a, "something else") // and a turn of the writer
+	for end := time.Now().Add(5 * time.Second); len(onDisk()) > 0 && time.Now().Before(end); {
+		shown(t, j)
+	}
+	if in := onDisk(); len(in) > 0 {
+		t.Errorf("what was deleted is in %v while the journal is open", in)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if in := onDisk(); len(in) > 0 {
+		t.Errorf("what was deleted is in %v", in)
+	}
+	again := start(t, Config{Dir: dir})
+	checkShown(t, again, "before", "-", "after", "something else")
+	h, _ := again.DurableHead(target.Log)
+	if h.Seq != 6 || len(again.Wanted(0, 9)) != 0 {
+		t.Errorf("durable %d, wanted %v", h.Seq, again.Wanted(0, 9))
+	}
+}
+
+// bare returns run without the bodies of these numbers.
+func bare(run *message.Run, seqs ...uint64) *message.Run {
+	c := *run
+	c.Records = slices.Clone(run.Records)
+	for i := range c.Records {
+		if slices.Contains(seqs, c.First+uint64(i)) {
+			c.Records[i].Redacted, c.Records[i].Body = true, nil
+		}
+	}
+	return &c
+}
+
+// A relay strips bodies: they are missed, not told to be here, and taken from another; and news to who follows.
+func TestStrippedBodiesAreWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		c := newChain(t, 1, today()).add("1", "2", "3", "4")
+		j := open(t, Config{Dir: dir})
+		stop := run(t, j)
+		take(t, j, bare(c.run(1, 4), 2, 3), 4, nil)
+		checkShown(t, j, "1", "?", "?", "4")
+		check := func() {
+			t.Helper()
+			if w := j.Wanted(0, 9); len(w) != 1 || w[0].Seq != 2 {
+				t.Errorf("wanted %v", w)
+			}
+			if h, ok := j.DurableHead(c.opening.Log()); !ok || h.Seq != 1 || h.Tip != c.run(1, 1).Hashes()[0] {
+				t.Errorf("durable %+v, %v", h, ok)
+			}
+		}
+		check()
+		stop()
+		j = start(t, Config{Dir: dir})
+		check()
+		f := j.Follow(j.Last())
+		take(t, j, bare(c.run(1, 4), 3), 0, nil)
+		checkThen(t, j, "1", "2", "?", "4")
+		take(t, j, c.run(3, 4), 0, nil)
+		checkThen(t, j, "1", "2", "3", "4")
+		entries, err := f.Next(1 << 20)
+		if err != nil || len(entries) != 2 {
+			t.Fatalf("%d entries follow, %v", len(entries), err)
+		}
+		if lines, err := j.Lines(entries[1]); err != nil || string(lines[0].Body) != "3" {
+			t.Errorf("%+v, %v", lines, err)
+		}
+		if h, _ := j.DurableHead(c.opening.Log()); h.Seq != 4 || len(j.Wanted(0, 9)) != 0 {
+			t.Errorf("durable %d, wanted %v", h.Seq, j.Wanted(0, 9))
+		}
+		if n, err := j.Follow(0).Next(1 << 20); err != nil || len(n) == 0 {
+			t.Errorf("%v, %v", n, err)
+		}
+	})
+}
+
+// checkThen waits for a turn of the writer first: what is brought is nothing that Page waits for.
+func checkThen(t testing.TB, j *Journal, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	checkShown(t, j, want...)
+}
+
+// Bodies by which others are judged are never missing.
+func TestRedactionsCannotBeStripped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := start(t, Config{}), start(t, Config{})
+		alice := a.NewAuthor(person(t, 1), "alice")
+		target := ref(say(t, alice, "x"))
+		tell(t, alice, message.Redact, refs(target))
+		runs := runsOf(t, a)
+		take(t, b, runs[0], 1, nil)
+		take(t, b, bare(runs[1], 2), 0, ErrStripped)
+		take(t, b, bare(runs[1], 2), 0, ErrGap)
+		checkShown(t, b, "x")
+	})
+}
+
+// The log in which a redaction stood was continued twice before it: the message is shown again where it is held, and asked for where it is not.
+func TestRedactionIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		words := newChain(t, 1, today()).add("one", "two")
+		target := message.Ref{Log: words.opening.Log(), Seq: 1, ID: words.run(1, 1).Hashes()[0].ID()}
+		other := newChain(t, 1, today())
+		other.opening.Nonce[1] = 9
+		other.add("first")
+		copied := other.fork(1).add("copy")
+		other.records = append(other.records, message.Body(other.records[0].HLC+1<<16, message.Redact, (&message.About{Refs: []message.Ref{target}}).Body(message.Redact)))
+		late, early := start(t, Config{}), start(t, Config{})
+		for _, r := range []*message.Run{words.run(1, 2), other.run(1, 2)} {
+			take(t, late, r, len(r.Records), nil)
+		}
+		checkShown(t, late, "-", "first", "two")
+		if _, err := late.Append(context.Background(), copied.run(2, 2), 1, false); err != ErrConflict {
+			take(t, late, copied.run(1, 2), 0, ErrConflict)
+		}
+		checkThen(t, late, "?", "first", "two")
+		if w := late.Wanted(0, 9); len(w) != 1 || w[0] != (Wanted{target.Log, 1}) {
+			t.Errorf("wanted %v", w)
+		}
+		take(t, early, words.run(1, 2), 2, nil)
+		feed(t, late, early)
+		for data, err := range early.Serve(target.Log, 1) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			give(t, late, data)
+		}
+		checkThen(t, late, "one", "first", "two")
+	})
+}
+
+func TestTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		j := open(t, Config{Dir: dir})
+		stop := run(t, j)
+		alice, bob := j.NewAuthor(person(t, 1), "alice"), j.NewAuthor(person(t, 2), "bob")
+		set := func(a *Author, text string) message.Ref {
+			id, key, _, err := a.Write(context.Background(), message.Public, lobby, message.Lobby, message.Topic, []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return ref(id, key)
+		}
+		check := func(want string) {
+			t.Helper()
+			if l, ok, err := j.Topic(lobby); err != nil || ok != (want != "") || string(l.Body) != want {
+				t.Errorf("the topic is %q, %v, %v, want %q", l.Body, ok, err, want)
+			}
+		}
+		check("")
+		set(alice, "one")
+		check("one") // at once
+		two := set(bob, "two")
+		shown(t, j)
+		check("two")
+		tell(t, bob, message.Redact, refs(two))
+		check("one")
+		shown(t, j)
+		check("one")
+		stop()
+		j = start(t, Config{Dir: dir})
+		check("one")
+	})
+}
+
+// A thousand reactions of one person cost as much as a few.
+func TestMarksAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := start(t, Config{})
+		a := j.NewAuthor(person(t, 1), "alice")
+		target := ref(say(t, a, "x"))
+		for i := range 201 {
+			react(t, a, target, "👍", i%2 == 0)
+		}
+		checkShown(t, j, "x 👍1")
+		held, err := j.store.marks(spot{target.Log, target.Seq})
+		if err != nil || len(held) != keptRivals || len(j.fresh) != 0 || len(j.freshest) != 0 {
+			t.Errorf("%d marks are held, %v, and %d are not in the store", len(held), err, len(j.fresh))
+		}
+	})
+}
