@@ -2,6 +2,7 @@ package node
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,19 +22,52 @@ type book struct {
 	mu     sync.Mutex // protects what follows
 	cursor *journal.Cursor
 	last   map[string]time.Time // by the room's name, without #
+	topics map[string]topicLine // what was looked up and has not changed since
+}
+
+// A topicLine is the message that says what a room is about, if there is one.
+type topicLine struct {
+	journal.Line
+	ok bool
 }
 
 // rooms returns a copy of the list as it is now.
 func (b *book) rooms() (map[string]time.Time, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	err := b.followLocked()
+	return maps.Clone(b.last), err
+}
+
+// topic returns what a room is about, as it is now.
+func (b *book) topic(room string) (journal.Line, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.followLocked(); err != nil {
+		return journal.Line{}, false, err
+	}
+	t, known := b.topics[room]
+	if !known {
+		var err error
+		if t.Line, t.ok, err = b.journal.Topic(message.Room(room)); err != nil {
+			return t.Line, false, err
+		}
+		if len(b.topics) < maxBook {
+			b.topics[room] = t
+		}
+	}
+	return t.Line, t.ok, nil
+}
+
+// followLocked reads on.
+func (b *book) followLocked() error {
 	if b.cursor == nil {
 		cursor := b.journal.Follow(b.journal.Last())
 		known, err := b.journal.Rooms()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		b.cursor, b.last = cursor, map[string]time.Time{}
+		b.cursor, b.last, b.topics = cursor, map[string]time.Time{}, map[string]topicLine{}
 		for _, r := range known {
 			b.addLocked(r.ID, r.Name, r.Last)
 		}
@@ -41,17 +75,34 @@ func (b *book) rooms() (map[string]time.Time, error) {
 	for {
 		entries, err := b.cursor.Next(1 << 20)
 		if err != nil || len(entries) == 0 {
-			return maps.Clone(b.last), err
+			return err
 		}
 		for _, e := range entries {
 			o, ok := b.journal.Opening(e.Log)
+			if e.Fork != 0 {
+				clear(b.topics) // one may have been past it
+			}
 			if !ok || e.Fork != 0 {
 				continue
 			}
 			if run, err := message.ParseRun(e.Frame[wire.HeaderLen:]); err == nil {
 				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC)
+				for i := range run.Records {
+					b.changedLocked(o.Name, &run.Records[i])
+				}
 			}
 		}
+	}
+}
+
+// changedLocked forgets the topics that a message may have changed.
+func (b *book) changedLocked(room string, r *message.Record) {
+	switch r.Kind {
+	case message.Topic:
+		delete(b.topics, room)
+	case message.Redact:
+		a, _ := message.ParseAbout(r.Kind, r.Body)
+		maps.DeleteFunc(b.topics, func(_ string, t topicLine) bool { return slices.Contains(a.Refs, t.Ref()) })
 	}
 }
 

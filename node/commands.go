@@ -1,5 +1,7 @@
 package node
 
+import "earshot/node/message"
+
 // Command is something a user wants done. It is one of the types below.
 type Command interface{ command() }
 
@@ -9,6 +11,25 @@ type Say struct {
 	Text   string
 	Action bool
 }
+
+// Reply says Text as an answer to a message, Edit changes what an own message says, and Redact deletes one, with all its versions, from everyone's disk. React shows an emoji beside a
+// message, or takes it back where this person shows it already. Targets are those of Message.Ref.
+type Reply struct {
+	To   message.Ref
+	Text string
+}
+type Edit struct {
+	Target message.Ref
+	Text   string
+}
+type Redact struct{ Target message.Ref }
+type React struct {
+	Target message.Ref
+	Emoji  string
+}
+
+// SetTopic says what a room is about.
+type SetTopic struct{ Room, Text string }
 
 // Resend says again, as new lines, what is known not to have been delivered (Delivered without copies).
 type Resend struct{}
@@ -23,12 +44,17 @@ type Leave struct{ Room string }
 // SetAway tells the others that this person is away, or back.
 type SetAway struct{ Away bool }
 
-func (Say) command()     {}
-func (Resend) command()  {}
-func (Rename) command()  {}
-func (Join) command()    {}
-func (Leave) command()   {}
-func (SetAway) command() {}
+func (Say) command()      {}
+func (Reply) command()    {}
+func (Edit) command()     {}
+func (Redact) command()   {}
+func (React) command()    {}
+func (SetTopic) command() {}
+func (Resend) command()   {}
+func (Rename) command()   {}
+func (Join) command()     {}
+func (Leave) command()    {}
+func (SetAway) command()  {}
 
 // An Error is a command's failure in one plain sentence, with what can be tried.
 type Error struct {

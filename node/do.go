@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"earshot/node/message"
 )
@@ -23,6 +22,16 @@ func (n *Node) do(ctx context.Context, c Command) error {
 	switch c := c.(type) {
 	case Say:
 		return n.say(ctx, c)
+	case Reply:
+		return n.reply(ctx, c)
+	case Edit:
+		return n.edit(ctx, c)
+	case Redact:
+		return n.redact(ctx, c)
+	case React:
+		return n.react(ctx, c)
+	case SetTopic:
+		return n.setTopic(ctx, c)
 	case Rename:
 		return n.rename(ctx, c.Nick)
 	case Join:
@@ -48,17 +57,12 @@ func (n *Node) say(ctx context.Context, c Say) error {
 	if err != nil {
 		return err
 	}
-	text, cut := message.CleanText(c.Text)
-	if strings.TrimSpace(text) == "" {
-		return nil
+	text, err := sayable(c.Text)
+	if err != nil || text == "" {
+		return err
 	}
-	if cut {
-		return &Error{Text: fmt.Sprintf("that is too long: a message has at most %d bytes and %d lines", message.MaxText, message.MaxLines), Hint: "send it in parts"}
-	}
-	if n.rate != nil {
-		if err := n.rate.Wait(ctx); err != nil {
-			return err
-		}
+	if err := n.pace(ctx); err != nil {
+		return err
 	}
 	k := message.Text
 	if c.Action {

@@ -78,8 +78,42 @@ type Message struct {
 	Here   bool // said in this process: Delivered tells how far it got
 	Copies int  // of own messages of this process, as far as known: machines, this one included; 0 unknown
 	Sealed bool
+	Quote  Quote // what it answers, if its ID is not zero
+	// Edited: Text is what the author changed it to. Redacted: the author deleted it, there is no text.
+	Edited, Redacted bool
+	Reactions        []Reaction // the most shown first
 	// Again, where it is not zero, is a message of this process that this one says again, because it was dated by a wrong clock: that is Withdrawn, where it was told.
 	Again message.ID
+}
+
+// Ref names the message to commands.
+func (m *Message) Ref() message.Ref {
+	return message.Ref{Log: m.Key.Log, Seq: m.Key.Seq, ID: m.ID}
+}
+
+// A Quote is what a message answers: its first words, in one line. They are empty where that is not known here, or was deleted.
+type Quote struct {
+	ID     message.ID
+	Nick   string
+	Author identity.PeerID
+	Text   string
+}
+
+// A Reaction is an emoji with those who show it beside a message; of many not all are named.
+type Reaction struct {
+	Emoji string
+	Count int
+	Mine  bool
+	Nicks []string
+}
+
+// A Topic is what a room is about, and who said so.
+type Topic struct {
+	ID     message.ID
+	Text   string
+	Nick   string
+	Author identity.PeerID
+	At     time.Time
 }
 
 // Key orders messages the same on every machine.
@@ -103,6 +137,26 @@ type Withdrawn struct {
 	Message
 	// Restated: its author dated it by a wrong clock, and has said it again.
 	Restated bool
+}
+
+// Edited, Redacted and Reacted give a message as it is from now on; they may come again with what was told, and of messages that were never told. Edited: its text is another; where it was
+// redacted, it is no longer. What quotes it is not told again. Reacted: someone shows Emoji beside it, or no longer (On).
+type (
+	Edited   struct{ Message }
+	Redacted struct{ Message }
+	Reacted  struct {
+		Message
+		Emoji string
+		By    string // nick
+		ByID  identity.PeerID
+		On    bool
+	}
+)
+
+// TopicChanged: what a room is about. It comes after the stored history for every room joined that has a topic.
+type TopicChanged struct {
+	Room string
+	Topic
 }
 
 // Renamed: someone goes by another nick.
@@ -129,6 +183,10 @@ func (Said) event()         {}
 func (Delivered) event()    {}
 func (Withdrawn) event()    {}
 func (Renamed) event()      {}
+func (Edited) event()       {}
+func (Redacted) event()     {}
+func (Reacted) event()      {}
+func (TopicChanged) event() {}
 func (CaughtUp) event()     {}
 func (RealmChanged) event() {}
 func (Notice) event()       {}

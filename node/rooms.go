@@ -67,6 +67,14 @@ func (n *Node) rooms() []Room {
 		out = append(out, Room{Name: "#" + name, Last: t})
 	}
 	slices.SortFunc(out[others:], func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
+	at, _ := n.gather.now()
+	for i := range out {
+		var err error
+		if out[i].Topic, err = n.topic(at, out[i].Name[1:]); err != nil {
+			n.log.Debug("cannot read a topic", "err", err)
+			break
+		}
+	}
 	return out
 }
 
@@ -79,17 +87,39 @@ func (n *Node) message(l journal.Line) (m Message, ok bool) {
 	if err != nil || l.Room != message.Room(name) {
 		return m, false
 	}
-	switch l.Kind {
-	case message.Text, message.Action:
-	default:
+	var text string
+	var answers message.Ref
+	switch marks := l.Marks; {
+	case l.Kind != message.Text && l.Kind != message.Action && l.Kind != message.Reply && l.Kind != message.Topic:
 		return m, false // later versions know more kinds
+	case marks.Redacted:
+	case l.Body == nil:
+		return m, false // it is missing, for now
+	case l.Kind == message.Reply:
+		about, ok := message.ParseAbout(l.Kind, l.Body)
+		if !ok {
+			return m, false
+		}
+		text, answers = string(about.Text), about.Refs[0]
+	default:
+		text = string(l.Body)
 	}
-	text, cut := message.CleanText(string(l.Body))
+	if l.Marks.Edit != nil {
+		about, _ := message.ParseAbout(message.Edit, l.Marks.Edit.Body)
+		text = string(about.Text)
+	}
+	text, cut := message.CleanText(text)
+	if l.Kind == message.Topic {
+		text = oneLine(text)
+	}
 	if cut {
 		text += " …"
 	}
-	m = Message{ID: l.ID, Room: "#" + name, RoomID: l.Room, Key: Key{l.HLC, l.Log, l.Seq}, Kind: l.Kind, Author: l.Author, Text: text, At: timeOf(l.HLC),
+	m = Message{Edited: l.Marks.Edit != nil, Redacted: l.Marks.Redacted, Reactions: n.reactions(l), ID: l.ID, Room: "#" + name, RoomID: l.Room, Key: Key{l.HLC, l.Log, l.Seq}, Kind: l.Kind, Author: l.Author, Text: text, At: timeOf(l.HLC),
 		Nick: n.people.name(l.Author, l.Nick), Mine: l.Author == n.who.ID()}
+	if answers.ID != (message.ID{}) {
+		m.Quote = n.quote(answers)
+	}
 	if m.Mine {
 		m.Nick = message.ShowNick(l.Nick)
 		m.Copies, m.Again, m.Here = n.own.mine(l.ID)

@@ -41,6 +41,7 @@ type Room struct {
 	Name   string // "#name"
 	Joined bool
 	Last   time.Time
+	Topic  Topic // empty text: none
 }
 
 // RealmInfo is one gathering of an open network whose history is kept here.

@@ -20,8 +20,26 @@ type ownFork struct {
 
 // stranded is a line past a fork.
 type stranded struct {
-	message Message
-	say     Say
+	message Message // of what is not shown by itself only the id
+	again   Command
+}
+
+// anew is the command that says a line again; nil: it is not said again, for what a reaction would do now nobody knows.
+func anew(l journal.Line) Command {
+	a, ok := message.ParseAbout(l.Kind, l.Body)
+	switch {
+	case l.Kind == message.Text || l.Kind == message.Action:
+		return Say{Room: "#" + l.Name, Text: string(l.Body), Action: l.Kind == message.Action}
+	case l.Kind == message.Topic:
+		return SetTopic{Room: "#" + l.Name, Text: string(l.Body)}
+	case l.Kind == message.Reply && ok:
+		return Reply{To: a.Refs[0], Text: string(a.Text)}
+	case l.Kind == message.Edit && ok:
+		return Edit{Target: a.Refs[0], Text: string(a.Text)}
+	case l.Kind == message.Redact && ok:
+		return Redact{Target: a.Refs[0]}
+	}
+	return nil
 }
 
 // forked is journal.Config.Forked for logs of this person's. The journal wakes who looks.
@@ -46,8 +64,12 @@ func (n *Node) strand() {
 		}
 		var list []stranded
 		for _, l := range lines {
-			if m, ok := n.message(l); ok {
-				list = append(list, stranded{m, Say{Room: m.Room, Text: string(l.Body), Action: l.Kind == message.Action}})
+			m, ok := n.message(l)
+			if !ok {
+				m.ID = l.ID
+			}
+			if c := anew(l); c != nil && l.Body != nil {
+				list = append(list, stranded{m, c})
 			}
 		}
 		switch count := n.own.strand(f.Log, f.Seq, list); {
@@ -104,8 +126,12 @@ func (n *Node) resend(ctx context.Context) error {
 		if len(list) == 0 {
 			return nil
 		}
-		if err := n.say(ctx, list[0].say); err != nil {
+		err := n.do(ctx, list[0].again)
+		if _, say := list[0].again.(Say); err != nil && (say || ctx.Err() != nil) {
 			return err
+		}
+		if err != nil { // its target went the same way, perhaps
+			n.notice("a change of yours could not be made again: "+err.Error(), "")
 		}
 		n.own.resent(list[0])
 	}
@@ -115,7 +141,7 @@ func (n *Node) resend(ctx context.Context) error {
 func (d *deliveries) resent(s stranded) {
 	d.mu.Lock()
 	d.lost = slices.DeleteFunc(d.lost, func(o stranded) bool { return o.message.ID == s.message.ID })
-	if _, here := d.all[s.message.ID]; here {
+	if _, here := d.all[s.message.ID]; here && s.message.Room != "" {
 		d.newsLocked(Withdrawn{Message: s.message})
 	}
 	d.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 // own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan Event {
 	out := make(chan Event)
-	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]struct{}{}}
+	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]struct{}{}, topics: map[string]message.ID{}}
 	s.begin()
 	ok := n.watch.subscribe(func() {
 		defer close(out)
@@ -46,7 +46,8 @@ type subscription struct {
 	order    []message.ID            // of told
 	hub      HubChanged
 	here     map[identity.PeerID]Person
-	news     uint64 // number of the last delivery told
+	topics   map[string]message.ID // told
+	news     uint64                // number of the last delivery told
 	noticed  uint64
 	caughtUp bool
 }
@@ -86,6 +87,11 @@ func (s *subscription) run(history int) {
 	s.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
 	if !s.past(history) {
 		return
+	}
+	for _, name := range n.profile.rooms() {
+		if !s.topic(name) {
+			return
+		}
 	}
 	for {
 		at, version := n.gather.now()
@@ -203,11 +209,10 @@ func (s *subscription) again(id message.ID) bool {
 
 // tell gives lines as messages, each once.
 func (s *subscription) tell(lines []journal.Line, history bool) bool {
-	joined, everything := s.node.profile.rooms(), s.node.config.ServerOnly // a box is in no room: it logs them all
 	s.met = s.met || len(lines) > 0 && !s.at.alone
 	for _, l := range lines {
 		m, ok := s.node.message(l)
-		if !ok || !everything && !slices.Contains(joined, m.Room[1:]) || s.again(l.ID) {
+		if !ok || !s.shows(m.Room) || s.again(l.ID) { // a box is in no room: it logs them all
 			continue
 		}
 		if !s.restated(m) || !s.send(Said{Message: m, History: history}) {
@@ -278,6 +283,11 @@ func (s *subscription) withdraw(e journal.Entry) bool {
 			return false
 		}
 	}
+	for _, l := range lines { // what they said about others does not count any more
+		if !s.about(l) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -298,7 +308,90 @@ func (s *subscription) entry(e journal.Entry) bool {
 		s.node.log.Warn("cannot read what arrived", "err", err)
 		return true
 	}
-	return s.tell(lines, e.Bulk || e.From != 0 && !s.caughtUp)
+	if !s.tell(lines, e.Bulk || e.From != 0 && !s.caughtUp) {
+		return false
+	}
+	for _, l := range lines {
+		if !s.about(l) {
+			return false
+		}
+	}
+	return true
+}
+
+// about tells what became of the messages that a line is about, if it counts, and of its room's topic.
+func (s *subscription) about(l journal.Line) bool {
+	if l.Kind == message.Topic {
+		return s.topic(l.Name)
+	}
+	if l.Kind == message.Reply {
+		return true
+	}
+	a, _ := message.ParseAbout(l.Kind, l.Body)
+	for _, ref := range a.Refs {
+		t, held, err := s.at.journal.Find(ref)
+		if err != nil {
+			s.node.log.Debug("cannot read what something is about", "err", err)
+			return true // it was closed, and there is another
+		}
+		m, ok := s.node.message(t)
+		if !held || !s.shows(m.Room) {
+			continue
+		}
+		if !ok { // its body is missing, and comes
+			if _, told := s.told[t.ID]; told {
+				delete(s.told, t.ID)
+				ok = s.send(Withdrawn{Message: Message{ID: t.ID, Room: "#" + t.Name, RoomID: t.Room, Author: t.Author, Nick: s.node.people.name(t.Author, t.Nick)}, Restated: true})
+				if !ok {
+					return false
+				}
+			}
+			continue
+		}
+		var e Event
+		switch {
+		case l.Kind == message.Redact && m.Redacted:
+			e = Redacted{m}
+		case l.Kind == message.React && !m.Redacted:
+			emoji, _ := cleanEmoji(a.Emoji)
+			on := false
+			for _, r := range t.Marks.React {
+				on = on || r.Emoji == a.Emoji && slices.ContainsFunc(r.By, func(v journal.Voice) bool { return v.Author == l.Author })
+			}
+			e = Reacted{Message: m, Emoji: emoji, By: s.node.people.name(l.Author, l.Nick), ByID: l.Author, On: on}
+		case l.Kind == message.Redact && l.Author == t.Author, l.Kind == message.Edit && l.Author == t.Author && !m.Redacted:
+			e = Edited{m}
+		default:
+			continue
+		}
+		if !s.send(e) || m.Kind == message.Topic && !s.topic(t.Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// shows reports whether a room is told of.
+func (s *subscription) shows(room string) bool {
+	return s.node.config.ServerOnly || room != "" && slices.Contains(s.node.profile.rooms(), room[1:])
+}
+
+// topic tells what a room is about where that is another than was told.
+func (s *subscription) topic(name string) bool {
+	name, err := message.CleanRoom(name)
+	if err != nil || !s.shows("#"+name) {
+		return true
+	}
+	topic, err := s.node.topic(s.at, name)
+	if err != nil {
+		s.node.log.Debug("cannot read a topic", "err", err)
+		return true
+	}
+	if topic.ID == s.topics[name] {
+		return true
+	}
+	s.topics[name] = topic.ID
+	return s.send(TopicChanged{Room: "#" + name, Topic: topic})
 }
 
 // states tells what is different of the hub, the people here, and the notices.

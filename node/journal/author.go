@@ -26,6 +26,7 @@ type Author struct {
 	used  []message.Nonce // all there were, nonce the last
 	nick  string
 	open  map[message.RoomID]openLog
+	moved map[message.Ref]message.Ref // what was said again, and where
 }
 
 // An openLog is the newest log in a room.
@@ -37,7 +38,7 @@ type openLog struct {
 
 // NewAuthor returns an author who appears as nick.
 func (j *Journal) NewAuthor(i *identity.Identity, nick string) *Author {
-	a := &Author{j: j, id: i, nick: cutNick(nick), open: map[message.RoomID]openLog{}}
+	a := &Author{j: j, id: i, nick: cutNick(nick), open: map[message.RoomID]openLog{}, moved: map[message.Ref]message.Ref{}}
 	a.mint()
 	return a
 }

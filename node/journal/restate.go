@@ -47,25 +47,38 @@ func (a *Author) Restate(ctx context.Context, id message.LogID, before func([]Re
 	if o.Nonce == a.nonce {
 		a.mint()
 	}
-	for _, old := range runs {
-		var records []message.Record
-		var ids []message.ID
-		for i, h := range old.Hashes() {
-			if r := old.Records[i]; r.Kind != message.NickName && !r.Redacted { // the new log opens with the nick
-				records, ids = append(records, message.Body(0, r.Kind, r.Body)), append(ids, h.ID())
-			}
-		}
+	var records []message.Record
+	var were []message.Ref
+	flush := func() error {
 		if len(records) == 0 {
-			continue
+			return nil
 		}
 		_, _, _, err := a.append(o.Group, o.Room, o.Name, records, func(run *message.Run, hashes []message.Hash) {
 			var again []Restated
 			for i, h := range hashes {
-				again = append(again, Restated{Old: ids[i], New: h.ID(), Key: Key{HLC: run.Records[i].HLC, Log: run.Log, Seq: run.First + uint64(i)}})
+				is := Key{HLC: run.Records[i].HLC, Log: run.Log, Seq: run.First + uint64(i)}
+				again = append(again, Restated{Old: were[i].ID, New: h.ID(), Key: is})
+				a.moved[were[i]] = message.Ref{Log: is.Log, Seq: is.Seq, ID: h.ID()}
 			}
 			before(again)
 		})
-		if err != nil {
+		records, were = nil, nil
+		return err
+	}
+	for _, old := range runs {
+		for i, h := range old.Hashes() {
+			r := &old.Records[i]
+			if r.Kind == message.NickName || r.Redacted { // the new log opens with the nick
+				continue
+			}
+			if r.Kind.About() { // it may be about one before it
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+			records, were = append(records, message.Body(0, r.Kind, a.follow(r))), append(were, message.Ref{Log: id, Seq: old.First + uint64(i), ID: h.ID()})
+		}
+		if err := flush(); err != nil {
 			return err
 		}
 	}
@@ -73,6 +86,20 @@ func (a *Author) Restate(ctx context.Context, id message.LogID, before func([]Re
 	void := &message.Run{Log: id, First: 1, Opening: o, Records: []message.Record{message.Body(first.Records[0].HLC, message.Void, nil)}}
 	void.Sign(a.id)
 	return j.cut(&l, 1, proof(1, first, void), 0)
+}
+
+// follow returns the body of a record, about what was said again where it is about something that was.
+func (a *Author) follow(r *message.Record) []byte {
+	about, ok := message.ParseAbout(r.Kind, r.Body)
+	for i, ref := range about.Refs {
+		if now, ok := a.moved[ref]; ok {
+			about.Refs[i] = now
+		}
+	}
+	if !ok {
+		return r.Body
+	}
+	return about.Body(r.Kind)
 }
 
 // Void reports whether a log that is held was ended by its author's wish, before its first message.

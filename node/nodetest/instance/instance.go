@@ -219,6 +219,9 @@ func (i *Instance) Lines(room string) []string {
 	return lines
 }
 
+// Dir is the folder of its profile.
+func (i *Instance) Dir() string { return i.config.Dir }
+
 // Serving reports whether this node is the hub.
 func (i *Instance) Serving() bool { return i.Snapshot().Hub.State == node.Serving }
 

@@ -1,0 +1,249 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"earshot/node/journal"
+	"earshot/node/message"
+)
+
+// What is said about messages: replies, edits, redactions, reactions. Each is a message of its own in the room of its target, which must be held in the current gathering.
+
+// target is a message that something is said about.
+type target struct {
+	journal.Line
+	shown Message
+	at    *gathering
+	room  string
+}
+
+// target finds what ref names.
+func (n *Node) target(ref message.Ref) (t target, err error) {
+	t.at, _ = n.gather.now()
+	line, ok, err := t.at.journal.Find(ref)
+	if err != nil {
+		return t, err
+	}
+	t.Line = line
+	if ok {
+		t.shown, ok = n.message(line)
+	}
+	if !ok {
+		return t, &Error{Text: "that message is not in this gathering", Hint: "name one that was said here"}
+	}
+	t.room = t.shown.Room[1:]
+	if t.shown.Redacted {
+		return t, &Error{Text: "that message was deleted"}
+	}
+	return t, nil
+}
+
+// own refuses messages of others.
+func (n *Node) ownTarget(ref message.Ref, what string) (target, error) {
+	t, err := n.target(ref)
+	if err == nil && t.Author != n.who.ID() {
+		err = &Error{Text: "only " + t.shown.Nick + " can " + what + " that message", Hint: "name one of your own"}
+	}
+	return t, err
+}
+
+func (n *Node) reply(ctx context.Context, c Reply) error {
+	text, err := sayable(c.Text)
+	if err != nil || text == "" {
+		return err
+	}
+	t, err := n.target(c.To)
+	if err != nil {
+		return err
+	}
+	return n.write(ctx, t.room, message.Reply, message.About{Refs: []message.Ref{c.To}, Text: []byte(text)})
+}
+
+func (n *Node) edit(ctx context.Context, c Edit) error {
+	text, err := sayable(c.Text)
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return &Error{Text: "nothing is left of that message", Hint: "/delete deletes it"}
+	}
+	t, err := n.ownTarget(c.Target, "change")
+	switch {
+	case err != nil:
+		return err
+	case t.Kind == message.Topic:
+		return &Error{Text: "a topic is not changed but set anew", Hint: "/topic TEXT"}
+	case t.shown.Text == text:
+		return nil
+	}
+	return n.write(ctx, t.room, message.Edit, message.About{Refs: []message.Ref{c.Target}, Text: []byte(text)})
+}
+
+// redact deletes a message, with all that it was edited to, also where it is held besides.
+func (n *Node) redact(ctx context.Context, c Redact) error {
+	t, err := n.ownTarget(c.Target, "delete")
+	if err != nil {
+		return err
+	}
+	edits, err := t.at.journal.Edits(t.Line)
+	if err != nil {
+		return err
+	}
+	about := message.About{Refs: append([]message.Ref{c.Target}, edits[:min(len(edits), message.MaxRefs-1)]...)}
+	if err := n.write(ctx, t.room, message.Redact, about); err != nil {
+		return err
+	}
+	for _, at := range n.gather.shown() {
+		if _, held, err := at.journal.Find(c.Target); at == t.at || err != nil || !held {
+			continue
+		}
+		if _, _, _, err := at.author.Write(ctx, message.Public, t.Room, t.room, message.Redact, about.Body(message.Redact)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// react shows an emoji beside a message, or takes it back where it is shown already.
+func (n *Node) react(ctx context.Context, c React) error {
+	emoji, ok := cleanEmoji(c.Emoji)
+	if !ok {
+		return &Error{Text: fmt.Sprintf("%q is no reaction", oneLine(c.Emoji)), Hint: "react with one emoji: /react 👍"}
+	}
+	t, err := n.target(c.Target)
+	if err != nil {
+		return err
+	}
+	on := !slices.ContainsFunc(t.shown.Reactions, func(r Reaction) bool { return r.Emoji == emoji && r.Mine })
+	return n.write(ctx, t.room, message.React, message.About{Refs: []message.Ref{c.Target}, Emoji: emoji, On: on})
+}
+
+func (n *Node) setTopic(ctx context.Context, c SetTopic) error {
+	room, err := message.CleanRoom(c.Room)
+	if err != nil {
+		return err
+	}
+	text, err := sayable(oneLine(c.Text))
+	if err != nil || text == "" {
+		return err
+	}
+	if len(text) > maxTopic {
+		return &Error{Text: fmt.Sprintf("a topic has at most %d bytes", maxTopic)}
+	}
+	if err := n.pace(ctx); err != nil {
+		return err
+	}
+	return n.gather.write(ctx, room, message.Topic, []byte(text))
+}
+
+// maxTopic is the most bytes of a topic; of longer ones the beginning is shown.
+const maxTopic = 400
+
+// write says something about a message.
+func (n *Node) write(ctx context.Context, room string, k message.Kind, a message.About) error {
+	if err := n.pace(ctx); err != nil {
+		return err
+	}
+	return n.gather.write(ctx, room, k, a.Body(k))
+}
+
+// pace waits while the author's rate is used up.
+func (n *Node) pace(ctx context.Context) error {
+	if n.rate == nil {
+		return nil
+	}
+	return n.rate.Wait(ctx)
+}
+
+// sayable cleans a text that is to be said; empty: there is nothing to say.
+func sayable(s string) (string, error) {
+	text, cut := message.CleanText(s)
+	switch {
+	case strings.TrimSpace(text) == "":
+		return "", nil
+	case cut:
+		return "", &Error{Text: fmt.Sprintf("that is too long: a message has at most %d bytes and %d lines", message.MaxText, message.MaxLines), Hint: "send it in parts"}
+	}
+	return text, nil
+}
+
+// cleanEmoji returns what is shown for a reaction; ok is false for what is not shown.
+func cleanEmoji(s string) (emoji string, ok bool) {
+	emoji, cut := message.CleanText(strings.TrimSpace(s))
+	return emoji, !cut && emoji != "" && len(emoji) <= message.MaxEmoji && !strings.ContainsAny(emoji, " \t\n")
+}
+
+// oneLine is clean text without line ends.
+func oneLine(s string) string {
+	s, _ = message.CleanText(s)
+	return strings.TrimSpace(strings.ReplaceAll(s, "\n", " "))
+}
+
+// quoted is how much of a message is quoted in a reply, in bytes.
+const quoted = 120
+
+// quote says what a reply answers.
+func (n *Node) quote(ref message.Ref) Quote {
+	q := Quote{ID: ref.ID}
+	for _, at := range n.gather.shown() {
+		line, ok, err := at.journal.Find(ref)
+		if err != nil || !ok {
+			continue
+		}
+		if line.Kind == message.Reply { // what that answers is not quoted
+			line.Kind = message.Text
+			if a, ok := message.ParseAbout(message.Reply, line.Body); ok {
+				line.Body = a.Text
+			}
+		}
+		if m, ok := n.message(line); ok {
+			q.Nick, q.Author, q.Text = m.Nick, m.Author, oneLine(m.Text)
+			if r := []rune(q.Text); len(r) > quoted {
+				q.Text = string(r[:quoted]) + "…"
+			}
+		}
+		break
+	}
+	return q
+}
+
+// reactions are those of a line, fit to be shown.
+func (n *Node) reactions(l journal.Line) (out []Reaction) {
+	for _, r := range l.Marks.React {
+		emoji, ok := cleanEmoji(r.Emoji)
+		if !ok || emoji != r.Emoji || len(out) == maxReactions {
+			continue
+		}
+		shown := Reaction{Emoji: emoji, Count: len(r.By)}
+		for _, v := range r.By {
+			shown.Mine = shown.Mine || v.Author == n.who.ID()
+			if len(shown.Nicks) < maxVoices {
+				shown.Nicks = append(shown.Nicks, n.people.name(v.Author, v.Nick))
+			}
+		}
+		out = append(out, shown)
+	}
+	return out
+}
+
+// How many reactions of one message are shown, and how many names with each.
+const (
+	maxReactions = 20
+	maxVoices    = 20
+)
+
+// topic says what a room is about in the current gathering.
+func (n *Node) topic(at *gathering, name string) (t Topic, err error) {
+	line, ok, err := at.book.topic(name)
+	if err != nil || !ok {
+		return t, err
+	}
+	m, ok := n.message(line)
+	if !ok {
+		return t, nil
+	}
+	return Topic{ID: m.ID, Text: m.Text, Nick: m.Nick, Author: m.Author, At: m.At}, nil
+}
