@@ -141,6 +141,9 @@ func Rooms(s node.Snapshot) []string {
 		if !r.Last.IsZero() {
 			about += ", last message " + stamp(r.Last)
 		}
+		if r.Topic.Text != "" {
+			about += ": " + r.Topic.Text
+		}
 		rows = append(rows, [2]string{r.Name, about})
 	}
 	return append(columns(rows), "/join #ROOM opens one, or makes it")

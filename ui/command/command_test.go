@@ -9,6 +9,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/identity"
+	"earshot/node/message"
 )
 
 func snapshot() node.Snapshot {
@@ -86,13 +87,60 @@ func TestTable(t *testing.T) {
 			}
 			seen[n] = true
 		}
-		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y"}[s.Args]
-		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot()})
+		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
+		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot(), Recent: recent()})
 		if something := a.Do != nil || a.Lines != nil || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
 		}
 		if s.Help == "" {
 			t.Errorf("%s has no help", s.Usage())
+		}
+	}
+}
+
+// recent is what was said lately, in two rooms.
+func recent() (list []node.Message) {
+	for i, m := range []node.Message{{Room: "#x", Mine: true}, {Room: "#x"}, {Room: "#y"}, {Room: "#x", Mine: true}, {Room: "#x", Mine: true, Redacted: true}, {Room: "#x", Kind: message.Topic, Mine: true}} {
+		m.ID, m.Key.Seq = message.ID{0xab, 0xc0, byte(i)}, uint64(i)
+		list = append(list, m)
+	}
+	return list
+}
+
+func TestTargets(t *testing.T) {
+	ref := func(i int) message.Ref { return message.Ref{Seq: uint64(i), ID: message.ID{0xab, 0xc0, byte(i)}} }
+	for in, want := range map[string]any{
+		"/reply so do I":                     node.Reply{To: ref(1), Text: "so do I"}, // what others say is answered
+		"/r last so do I":                    node.Reply{To: ref(3), Text: "so do I"},
+		"/r 2 so do I":                       node.Reply{To: ref(1), Text: "so do I"},
+		"/reply ABC002 so do I":              node.Reply{To: ref(2), Text: "so do I"},
+		"/reply 100 people":                  node.Reply{To: ref(1), Text: "100 people"},
+		"/reply dead right":                  node.Reply{To: ref(1), Text: "dead right"},
+		"/edit better":                       node.Edit{Target: ref(3), Text: "better"},
+		"/e 2 better":                        node.Edit{Target: ref(0), Text: "better"},
+		"/edit a\nb":                         node.Edit{Target: ref(3), Text: "a\nb"},
+		"/delete":                            node.Redact{Target: ref(3)},
+		"/delete 2":                          node.Redact{Target: ref(0)},
+		"/delete abc00":                      node.Redact{Target: ref(5)},
+		"/react 👍":                           node.React{Target: ref(1), Emoji: "👍"},
+		"/react 3 👍":                         node.React{Target: ref(0), Emoji: "👍"},
+		"/topic what we do":                  node.SetTopic{Room: "#x", Text: "what we do"},
+		"/reply":                             "say what you answer",
+		"/reply 2":                           "say what you answer",
+		"/edit":                              "say how it is right",
+		"/edit 3 x":                          "there is no such message among the newest in #x",
+		"/react":                             "react with what?",
+		"/delete it":                         `which message? "it" names none`,
+		"/delete " + strings.Repeat("0", 32): "there is no message " + strings.Repeat("0", 32) + " among the newest",
+	} {
+		a, err := Parse(in, At{Room: "#x", Snapshot: snapshot(), Recent: recent()})
+		if text, failed := want.(string); failed {
+			var e *node.Error
+			if !errors.As(err, &e) || e.Text != text || e.Hint == "" {
+				t.Errorf("%s: %+v, %#v", in, a, err)
+			}
+		} else if err != nil || a.Do != want {
+			t.Errorf("%s: %+v, %v", in, a, err)
 		}
 	}
 }
@@ -139,7 +187,7 @@ func TestAnswers(t *testing.T) {
 	if got := Welcome(box); !strings.Contains(got[2], "--nick") {
 		t.Error(got)
 	}
-	if help, _ := Help(""); len(help) != 16 || !strings.HasPrefix(help[0], "  /help [command]") {
+	if help, _ := Help(""); len(help) != 21 || !strings.HasPrefix(help[0], "  /help [command]") {
 		t.Error(help)
 	}
 }

@@ -14,6 +14,8 @@ type At struct {
 	Room     string // the current one, "#name"
 	Snapshot node.Snapshot
 	Version  string // of the program, for /version
+	// Recent are the newest messages told, of all rooms, oldest first: what /reply, /edit, /delete and /react may mean.
+	Recent []node.Message
 }
 
 // An Action is what a line comes to. The zero Action is an empty line: nothing to do.
@@ -76,6 +78,16 @@ func run(spec Spec, args string, at At) (Action, error) {
 			return Action{}, usage(spec, "say what you do")
 		}
 		return Action{Do: node.Say{Room: at.Room, Text: args, Action: true}}, fits(args)
+	case "reply":
+		return reply(spec, args, at)
+	case "edit":
+		return edit(spec, args, at)
+	case "delete":
+		return remove(spec, args, at)
+	case "react":
+		return react(spec, args, at)
+	case "topic":
+		return topic(args, at)
 	case "who":
 		return Action{Lines: Who(s)}, nil
 	case "hub":

@@ -68,7 +68,7 @@ type answer struct {
 }
 
 // obey does what the lines ask for, one after the other. It ends with the lines, which it says unless this is a box, or when ctx ends.
-func obey(ctx context.Context, c Config, lines <-chan line, answers chan<- answer) {
+func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers chan<- answer) {
 	room := command.Lobby
 	tell := func(a answer) bool {
 		select {
@@ -92,7 +92,7 @@ func obey(ctx context.Context, c Config, lines <-chan line, answers chan<- answe
 			}
 			return
 		}
-		a := one(ctx, c, l, room)
+		a := one(ctx, c, l, room, told)
 		if a.room != "" {
 			room = a.room
 		}
@@ -103,19 +103,19 @@ func obey(ctx context.Context, c Config, lines <-chan line, answers chan<- answe
 }
 
 // one carries one line out.
-func one(ctx context.Context, c Config, l line, room string) answer {
+func one(ctx context.Context, c Config, l line, room string, told *told) answer {
 	if l.length > maxLine {
 		return answer{err: &node.Error{
 			Text: fmt.Sprintf("a line of %d bytes was not said: a message has at most %d", l.length, message.MaxText),
 			Hint: "say it in several messages",
 		}}
 	}
-	a, err := command.Parse(l.text, command.At{Room: room, Snapshot: c.Node.Snapshot(), Version: c.Version})
+	a, err := command.Parse(l.text, command.At{Room: room, Snapshot: c.Node.Snapshot(), Version: c.Version, Recent: told.recent()})
 	if err != nil {
 		return answer{err: err}
 	}
-	_, say := a.Do.(node.Say)
-	if say && c.ServerOnly {
+	says, words := speaks(a.Do)
+	if words && c.ServerOnly {
 		return answer{err: &node.Error{Text: "a server-only box says nothing", Hint: "/who, /hub and /quit work here; start earshot with another --profile to chat"}}
 	}
 	if a.Do != nil {
@@ -123,5 +123,16 @@ func one(ctx context.Context, c Config, l line, room string) answer {
 			return answer{err: err}
 		}
 	}
-	return answer{lines: a.Lines, room: a.Show, said: say, quit: a.Quit}
+	return answer{lines: a.Lines, room: a.Show, said: says, quit: a.Quit}
+}
+
+// speaks reports whether a command says something that comes back as a message, and whether it says anything at all.
+func speaks(c node.Command) (message, words bool) {
+	switch c.(type) {
+	case node.Say, node.Reply, node.SetTopic:
+		return true, true
+	case node.Edit, node.Redact, node.React:
+		return false, true
+	}
+	return false, false
 }

@@ -54,6 +54,42 @@ type (
 		Sealed  bool    `json:"sealed,omitempty"` // end-to-end encrypted
 		Kind    string  `json:"kind,omitempty"`   // action, topic; none: text
 		Again   string  `json:"again,omitempty"`  // id of an own message that this one says again
+
+		ReplyTo   string     `json:"reply_to,omitempty"` // id of what it answers
+		Edited    bool       `json:"edited,omitempty"`   // text is what its author changed it to
+		Redacted  bool       `json:"redacted,omitempty"` // its author deleted it: text is empty
+		Reactions []reaction `json:"reactions,omitempty"`
+	}
+	reaction struct {
+		Emoji string `json:"emoji"`
+		Count int    `json:"count"`
+		Mine  bool   `json:"mine"`
+	}
+	changed struct { // edited, redacted
+		object
+		Room   string  `json:"room"`
+		Nick   string  `json:"nick"`
+		Author string  `json:"author"`
+		ID     string  `json:"id"`
+		Text   *string `json:"text,omitempty"` // of edited, but not on a server-only box
+	}
+	reacted struct {
+		object
+		Room   string `json:"room"`
+		Nick   string `json:"nick"`   // who reacted
+		Author string `json:"author"` // likewise
+		ID     string `json:"id"`     // to what
+		Emoji  string `json:"emoji"`
+		On     bool   `json:"on"`    // false: taken back
+		Count  int    `json:"count"` // people who show it now
+	}
+	topic struct {
+		object
+		Room   string  `json:"room"`
+		Text   *string `json:"text,omitempty"` // empty: it has none any more; not on a server-only box
+		Nick   string  `json:"nick"`
+		Author string  `json:"author"`
+		At     string  `json:"at"`
 	}
 	delivered struct {
 		object
@@ -112,10 +148,23 @@ func jsonOf(t string, e node.Event, server bool) any {
 		if e.Again != (message.ID{}) {
 			s.Again = hex.EncodeToString(e.Again[:])
 		}
-		if text := clean(e.Text); !server {
-			s.Text = &text
+		s.Text = words(e.Text, server)
+		if e.Quote.ID != (message.ID{}) {
+			s.ReplyTo = hex.EncodeToString(e.Quote.ID[:])
+		}
+		s.Edited, s.Redacted = e.Edited, e.Redacted
+		for _, r := range e.Reactions {
+			s.Reactions = append(s.Reactions, reaction{oneLine(r.Emoji), r.Count, r.Mine})
 		}
 		return s
+	case node.Edited:
+		return changed{object{t, "edited"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), words(e.Text, server)}
+	case node.Redacted:
+		return changed{object{t, "redacted"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), nil}
+	case node.Reacted:
+		return reacted{object{t, "reaction"}, oneLine(e.Room), oneLine(e.By), e.ByID.Fingerprint(), hex.EncodeToString(e.ID[:]), oneLine(e.Emoji), e.On, shown(e)}
+	case node.TopicChanged:
+		return topic{object{t, "topic"}, oneLine(e.Room), words(e.Text, server), oneLine(e.Nick), e.Author.Fingerprint(), stamp(e.At)}
 	case node.Delivered:
 		return delivered{object{t, "delivery"}, hex.EncodeToString(e.ID[:]), e.Copies}
 	case node.Withdrawn:
@@ -130,6 +179,24 @@ func jsonOf(t string, e node.Event, server bool) any {
 		return object{t, "realm"}
 	}
 	return nil
+}
+
+// words is what someone wrote, which a box keeps to itself.
+func words(s string, server bool) *string {
+	if s = clean(s); server {
+		return nil
+	}
+	return &s
+}
+
+// shown is how many people show the emoji by now.
+func shown(e node.Reacted) int {
+	for _, r := range e.Reactions {
+		if r.Emoji == e.Emoji {
+			return r.Count
+		}
+	}
+	return 0
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

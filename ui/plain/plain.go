@@ -60,6 +60,7 @@ func Run(ctx context.Context, c Config) error {
 	obeys := c.In == nil // or what is said now might pass for stored history
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
+	var t told
 	var late <-chan time.Time // fires when Linger is over
 	for {
 		select {
@@ -75,9 +76,10 @@ func Run(ctx context.Context, c Config) error {
 				obeys = true
 				lines := make(chan line)
 				go read(ctx, c.In, lines)
-				obeying.Go(func() { obey(ctx, c, lines, answers) })
+				obeying.Go(func() { obey(ctx, c, &t, lines, answers) })
 			}
 			d.see(e)
+			t.see(e)
 			if err := p.print(e); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,9 +19,10 @@ const gutter = "      | "
 // A printer writes events to Config.Out, each with one Write.
 type printer struct {
 	Config
-	room  string // the current one, which needs no naming
-	day   string // of the message last printed
-	found bool   // a hub was, at least once
+	room  string     // the current one, which needs no naming
+	day   string     // of the message last printed
+	found bool       // a hub was, at least once
+	topic message.ID // printed last
 	buf   []byte
 }
 
@@ -87,6 +89,21 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 			return b // it was said again
 		}
 		return appendLines(b, now, "* ", fmt.Sprintf("withdrawn, for %s said two things at once: %s", oneLine(e.Nick), e.Text))
+	case node.Edited:
+		return appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "changed", "to: "+e.Text))
+	case node.Redacted:
+		return appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "deleted", ""))
+	case node.Reacted:
+		what := oneLine(e.By) + " reacts with " + oneLine(e.Emoji)
+		if !e.On {
+			what = oneLine(e.By) + " takes " + oneLine(e.Emoji) + " back"
+		}
+		return appendLines(b, now, "* ", p.where(e.Room)+what+", on what "+oneLine(e.Nick)+" said at "+e.At.Local().Format("15:04")+begins(e.Text, p.ServerOnly))
+	case node.TopicChanged:
+		if e.ID == p.topic || e.Text == "" || p.ServerOnly {
+			return b // it stands above
+		}
+		return appendLines(b, now, "* ", e.Room+" is about: "+e.Text)
 	case node.Renamed:
 		return appendLines(b, now, "* ", fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New)))
 	case node.RealmChanged:
@@ -101,23 +118,61 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 	return b // Delivered, CaughtUp
 }
 
+// about says what became of a message.
+func (p *printer) about(m node.Message, what, to string) string {
+	if p.ServerOnly {
+		to = hex.EncodeToString(m.ID[:])
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s what they said at %s %s", oneLine(m.Nick), what, m.At.Local().Format("15:04"), to))
+}
+
+// begins is how a text begins, behind a colon.
+func begins(text string, server bool) string {
+	const most = 40
+	r := []rune(oneLine(text))
+	if server || len(r) == 0 {
+		return ""
+	}
+	if len(r) > most {
+		r = append(r[:most], '…')
+	}
+	return ": " + string(r)
+}
+
+// where names a room that is not the current one.
+func (p *printer) where(room string) string {
+	if room = oneLine(room); room == p.room {
+		return ""
+	}
+	return room + " "
+}
+
 // said is a message without its time; for a box without its words.
 func (p *printer) said(e node.Said) string {
 	nick, room := oneLine(e.Nick), oneLine(e.Room)
 	if p.ServerOnly {
 		return fmt.Sprintf("* message %s in %s by %s", hex.EncodeToString(e.ID[:]), room, nick)
 	}
-	where := room + " "
-	if room == p.room {
-		where = ""
+	where, text := p.where(e.Room), e.Text
+	if e.Edited {
+		text += " (edited)"
 	}
-	switch e.Kind {
-	case message.Action:
-		return where + "* " + nick + " " + e.Text
-	case message.Topic:
-		return where + "* " + nick + " set the topic: " + e.Text
+	if e.Redacted {
+		text = "(message deleted)"
 	}
-	return where + nick + ": " + e.Text
+	for _, r := range e.Reactions {
+		text += fmt.Sprintf(" [%s %d]", oneLine(r.Emoji), r.Count)
+	}
+	switch {
+	case e.Kind == message.Action:
+		return where + "* " + nick + " " + text
+	case e.Kind == message.Topic:
+		p.topic = e.ID
+		return where + "* " + nick + " set the topic: " + text
+	case e.Quote.ID != (message.ID{}):
+		return where + nick + ", answering " + cmp.Or(oneLine(e.Quote.Nick), "someone") + begins(e.Quote.Text, false) + "\n" + text
+	}
+	return where + nick + ": " + text
 }
 
 // appendLines appends text with the time before its first line and the gutter before the others.

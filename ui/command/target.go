@@ -1,0 +1,131 @@
+package command
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// shortest is how many digits of an id name a message: four of five thousand hit by chance.
+const shortest = 4
+
+// pick finds the message that the first word of args names, and returns what follows that. A number counts back among those that may be meant, from 1; an id is given by its first digits, of
+// any room; "last" is the newest, and so is no such word at all. may says which may be meant.
+func (at At) pick(args string, may func(*node.Message) bool) (m *node.Message, rest string, err error) {
+	word, rest := split(args)
+	for i := len(at.Recent) - 1; i >= 0 && len(word) >= shortest; i-- {
+		m := &at.Recent[i]
+		if strings.HasPrefix(hex.EncodeToString(m.ID[:]), strings.ToLower(word)) {
+			return m, rest, nil
+		}
+	}
+	n, err := strconv.Atoi(word)
+	switch {
+	case len(word) == 2*len(message.ID{}) && isHex(word):
+		return nil, "", &node.Error{Text: "there is no message " + word + " among the newest", Hint: "give the id of one that was told lately"}
+	case word == "last":
+		n = 1
+	case err != nil || n < 1 || n > 99:
+		n, rest = 1, args
+	}
+	for i, back := len(at.Recent)-1, n; i >= 0; i-- {
+		m := &at.Recent[i]
+		if m.Room != at.Room || m.Redacted || !may(m) {
+			continue
+		}
+		if back--; back == 0 {
+			return m, rest, nil
+		}
+	}
+	return nil, "", &node.Error{Text: fmt.Sprintf("there is no such message among the newest in %s", at.Room), Hint: "a number counts back: 1 is the newest, 2 the one before"}
+}
+
+func isHex(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
+
+func said(m *node.Message) bool { return m.Kind != message.Topic }
+
+func mine(m *node.Message) bool { return m.Mine && said(m) }
+
+// reply answers, where no message is named, what somebody else said last.
+func reply(spec Spec, args string, at At) (Action, error) {
+	if args == "" {
+		return Action{}, usage(spec, "say what you answer")
+	}
+	m, text, err := at.pick(args, said)
+	if text == args && err == nil { // none was named
+		if other, _, fault := at.pick("", func(m *node.Message) bool { return said(m) && !m.Mine }); fault == nil {
+			m = other
+		}
+	}
+	switch {
+	case err != nil:
+		return Action{}, err
+	case text == "":
+		return Action{}, usage(spec, "say what you answer")
+	}
+	return Action{Do: node.Reply{To: m.Ref(), Text: text}}, fits(text)
+}
+
+func edit(spec Spec, args string, at At) (Action, error) {
+	if args == "" {
+		return Action{}, usage(spec, "say how it is right")
+	}
+	m, text, err := at.pick(args, mine)
+	switch {
+	case err != nil:
+		return Action{}, err
+	case text == "":
+		return Action{}, usage(spec, "say how it is right")
+	}
+	return Action{Do: node.Edit{Target: m.Ref(), Text: text}}, fits(text)
+}
+
+func remove(spec Spec, args string, at At) (Action, error) {
+	m, rest, err := at.pick(args, mine)
+	switch {
+	case err != nil:
+		return Action{}, err
+	case rest != "":
+		return Action{}, usage(spec, "which message? "+strconv.Quote(rest)+" names none")
+	}
+	return Action{Do: node.Redact{Target: m.Ref()}}, nil
+}
+
+func react(spec Spec, args string, at At) (Action, error) {
+	if args == "" {
+		return Action{}, usage(spec, "react with what?")
+	}
+	m, emoji, err := at.pick(args, said)
+	if emoji == args && err == nil {
+		if other, _, fault := at.pick("", func(m *node.Message) bool { return said(m) && !m.Mine }); fault == nil {
+			m = other
+		}
+	}
+	switch {
+	case err != nil:
+		return Action{}, err
+	case emoji == "":
+		return Action{}, usage(spec, "react with what?")
+	}
+	return Action{Do: node.React{Target: m.Ref(), Emoji: emoji}}, nil
+}
+
+// topic shows or sets what the room is about.
+func topic(args string, at At) (Action, error) {
+	if args != "" {
+		return Action{Do: node.SetTopic{Room: at.Room, Text: args}}, nil
+	}
+	for _, r := range at.Snapshot.Rooms {
+		if r.Name == at.Room && r.Topic.Text != "" {
+			return Action{Lines: []string{fmt.Sprintf("%s is about: %s (said %s, %s)", r.Name, r.Topic.Text, r.Topic.Nick, stamp(r.Topic.At))}}, nil
+		}
+	}
+	return Action{Lines: []string{at.Room + " has no topic; /topic TEXT sets one"}}, nil
+}

@@ -1,0 +1,53 @@
+package plain
+
+import (
+	"slices"
+	"sync"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// told are the newest messages printed, for commands about them. The printer adds, and who obeys looks.
+type told struct {
+	mu   sync.Mutex // protects list
+	list []node.Message
+}
+
+// toldKept is how many are kept, at least.
+const toldKept = 1000
+
+// see takes in what happened.
+func (t *told) see(e node.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e := e.(type) {
+	case node.Said:
+		if t.list = append(t.list, e.Message); len(t.list) > 2*toldKept {
+			t.list = slices.Clone(t.list[len(t.list)-toldKept:])
+		}
+	case node.Edited:
+		t.setLocked(e.Message)
+	case node.Redacted:
+		t.setLocked(e.Message)
+	case node.Reacted:
+		t.setLocked(e.Message)
+	case node.Withdrawn:
+		t.list = slices.DeleteFunc(t.list, func(m node.Message) bool { return m.ID == e.ID })
+	}
+}
+
+func (t *told) setLocked(m node.Message) {
+	if i := slices.IndexFunc(t.list, func(o node.Message) bool { return o.ID == m.ID && m.ID != message.ID{} }); i >= 0 {
+		t.list[i] = m
+	}
+}
+
+// recent returns them, in the order for people.
+func (t *told) recent() []node.Message {
+	t.mu.Lock()
+	list := slices.Clone(t.list)
+	t.mu.Unlock()
+	slices.SortStableFunc(list, func(a, b node.Message) int { return a.At.Compare(b.At) })
+	return list
+}
