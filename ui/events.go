@@ -167,6 +167,8 @@ func (a *app) submit(text string) bool {
 		r.list.Clear()
 	case action.Help:
 		a.openHelp()
+	case action.Set != nil:
+		r.list.Answer(a.now(), a.set(*action.Set))
 	case action.Do != nil:
 		a.send(r, action)
 	case len(action.Lines) > 0:

@@ -32,10 +32,16 @@ type input struct {
 
 func newInput(l *look.Look) *input {
 	area := tview.NewTextArea().SetWrap(true).SetWordWrap(true).SetMaxLength(maxInput)
-	area.SetTextStyle(l.Text).SetSelectedStyle(l.Selected).SetBackgroundColor(tcell.ColorDefault)
 	area.SetRect(0, 0, 70, 1)
 	area.Focus(func(tview.Primitive) {})
-	return &input{TextArea: area, look: l}
+	i := &input{TextArea: area}
+	i.setLook(l)
+	return i
+}
+
+func (i *input) setLook(l *look.Look) {
+	i.look = l
+	i.SetTextStyle(l.Text).SetSelectedStyle(l.Selected).SetBackgroundColor(tcell.ColorDefault)
 }
 
 // press gives a key to the text area.

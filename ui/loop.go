@@ -9,6 +9,7 @@ import (
 	"github.com/gdamore/tcell/v2"
 
 	"earshot/node"
+	"earshot/ui/look"
 )
 
 const (
@@ -30,7 +31,7 @@ type job struct {
 }
 
 // loop runs until the user quits or ctx ends.
-func (a *app) loop(ctx context.Context) error {
+func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 	input := a.readTerminal(ctx)
 	events := a.node.Events(ctx, firstHistory)
 	changed := a.node.Changed(ctx)
@@ -81,6 +82,8 @@ func (a *app) loop(ctx context.Context) error {
 			continue
 		case f := <-a.done:
 			f()
+		case c := <-background:
+			a.suit(c)
 		case <-welcome.C:
 			a.welcome()
 		case <-tick.C:
@@ -119,7 +122,7 @@ func (a *app) nextChange() time.Duration {
 
 // start runs f in a goroutine that Run waits for.
 func (a *app) start(f func()) {
-	a.background.Go(func() {
+	a.goroutines.Go(func() {
 		defer a.guard.Recover()
 		f()
 	})

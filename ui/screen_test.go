@@ -8,6 +8,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/look"
 )
 
 // morning plays a conversation.
@@ -66,10 +67,10 @@ func TestGolden(t *testing.T) {
 		s.apply(f.snapshot.Hub)
 		s.golden("new-hub" + at)
 
-		s = stage(Config{NoColor: true}, lobby())
+		s = stage(Config{Theme: look.Theme{Colours: look.Mono}}, lobby())
 		morning(s)
 		s.golden("mono" + at)
-		s = stage(Config{ASCII: true}, lobby())
+		s = stage(Config{Theme: look.Theme{ASCII: true}}, lobby())
 		morning(s)
 		s.golden("ascii" + at)
 

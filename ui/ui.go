@@ -43,9 +43,8 @@ type Config struct {
 	Node Node
 	// Screen to draw on; nil: the terminal.
 	Screen tcell.Screen
-	// NoColor uses none (the environment's NO_COLOR is for the caller to look at), ASCII only glyphs that every terminal has.
-	NoColor bool
-	ASCII   bool
+	// Theme to begin with (the environment's NO_COLOR is for the caller to look at); /theme chooses another.
+	Theme look.Theme
 	// Guard is told of the screen, so that a panic elsewhere can put the terminal right; nil: nobody else.
 	Guard   *Guard
 	Log     *slog.Logger
@@ -57,9 +56,9 @@ const firstHistory = 500
 
 // Run shows the screen until the user quits, which is no error, or ctx ends. It fails where the terminal cannot be used.
 func Run(ctx context.Context, c Config) (err error) {
-	screen := c.Screen
+	screen, background := c.Screen, (<-chan look.Colours)(nil)
 	if screen == nil {
-		if screen, err = tcell.NewScreen(); err != nil {
+		if screen, background, err = newTerminal(); err != nil {
 			return err
 		}
 	}
@@ -68,19 +67,22 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	a := newApp(c, screen)
 	ctx, cancel := context.WithCancel(ctx)
-	defer a.background.Wait()
+	defer a.goroutines.Wait()
 	defer cancel()
 	a.guard.take(screen)
 	defer a.guard.restore() // first of all, also while a panic passes through
 	screen.EnablePaste()
 	screen.EnableFocus()
-	return a.loop(ctx)
+	if tty, ok := screen.Tty(); ok && background != nil {
+		_, _ = tty.Write([]byte(askBackground)) // who does not answer is taken for dark
+	}
+	return a.loop(ctx, background)
 }
 
 func newApp(c Config, screen tcell.Screen) *app {
 	a := &app{
 		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
-		look:  look.New(screen.Colors(), c.NoColor, c.ASCII),
+		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
 		now:   time.Now,
 		done:  make(chan func()),
 		pages: map[string]bool{},
@@ -103,6 +105,7 @@ type app struct {
 	node    Node
 	screen  tcell.Screen
 	guard   *Guard
+	theme   look.Theme
 	look    *look.Look
 	log     *slog.Logger
 	version string
@@ -135,5 +138,7 @@ type app struct {
 	outbox     []job           // commands not yet handed to the worker
 	pages      map[string]bool // rooms of which a page is being read
 	done       chan func()     // what the background found, to be applied here
-	background sync.WaitGroup
+	goroutines sync.WaitGroup
+
+	background look.Colours // what suits the terminal's; empty: it has not said
 }

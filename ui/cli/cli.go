@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/ui/look"
 )
 
 // Mode is how the chat is shown.
@@ -42,8 +43,8 @@ type Setup struct {
 	// In is read in line mode; nil: it only listens. Linger is how long to wait at its end for what was said to be delivered.
 	In     io.Reader
 	Linger time.Duration
-	// NoColor and ASCII are what the terminal asks of the full screen.
-	NoColor, ASCII bool
+	// Theme of the full screen: what was asked for, or what the terminal can show.
+	Theme look.Theme
 	// Peers is where addresses of peers are kept for the next start; nil: nowhere.
 	Peers *Peers
 	// Restore puts the terminal back as it was when the program began. It may be called more than once, and from any goroutine.

@@ -15,6 +15,7 @@ import (
 	"github.com/peterbourgon/ff/v3"
 
 	"earshot/node/identity"
+	"earshot/ui/look"
 )
 
 // options are the flags' values, from wherever they came.
@@ -28,7 +29,8 @@ type options struct {
 	rate             float64
 	perIP            int
 	plain, json      bool
-	history          int // see historyUnset, historyAll
+	theme            string // words for look.Theme
+	history          int    // see historyUnset, historyAll
 	noHistory        bool
 	keep             time.Duration
 	dataDir, logFile string
@@ -89,6 +91,7 @@ func (o *options) settings() []*setting {
 
 		{group: "Display", name: "plain", help: "no full screen: lines in, lines out", set: yes(&o.plain)},
 		{group: "Display", name: "json", help: "the same with one JSON object per event, for scripts", set: yes(&o.json)},
+		{group: "Display", name: "theme", arg: "NAME", help: look.Themes, set: theme(&o.theme)},
 		{group: "Display", name: "history", arg: "N", help: "lines of stored history to show first; or: all", set: history(&o.history)},
 		{group: "Display", name: "no-history", help: "keep nothing of what is said on this disk", set: yes(&o.noHistory)},
 		{group: "Display", name: "keep", arg: "DAYS", help: "how long history is kept on this disk (365d)", set: days(&o.keep)},
@@ -273,6 +276,14 @@ func history(to *int) func(string) error {
 			return nil
 		}
 		return number(to, 0, math.MaxInt32)(s)
+	}
+}
+
+func theme(to *string) func(string) error {
+	return func(s string) error {
+		*to = s
+		_, err := look.Theme{}.With(s)
+		return err
 	}
 }
 

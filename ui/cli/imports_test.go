@@ -16,10 +16,11 @@ func mayImport() map[string][]string {
 	return map[string][]string{
 		".":             {"ui", "ui/cli", "ui/plain", "node", "node/identity", "discovery"},
 		"discovery":     {},
-		"ui":            {"ui/command", "node", "node/message", "node/identity"},
-		"ui/cli":        {"node", "node/message", "node/identity"},
+		"ui":            {"ui/command", "ui/look", "node", "node/message", "node/identity"},
+		"ui/cli":        {"ui/look", "node", "node/message", "node/identity"},
 		"ui/plain":      {"ui/command", "node", "node/message"},
-		"ui/command":    {"node", "node/message"},
+		"ui/command":    {"ui/look", "node", "node/message"},
+		"ui/look":       {"node/identity"},
 		"node":          inside,
 		"node/nodetest": append(inside, "node"), // tests only: nobody may import it
 		"node/lab":      append(inside, "node"), // likewise

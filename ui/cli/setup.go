@@ -49,7 +49,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 			Rate: none(o.rate), PerIP: none(o.perIP), Log: log,
 		},
 		Mode: mode, JSON: o.json, History: o.lines(mode), Log: log, Version: version(), Restore: saveTerminal(mode == FullScreen),
-		NoColor: os.Getenv("NO_COLOR") != "", ASCII: !unicodeLocale(),
+		Theme: o.look(),
 	}
 	s.In, s.Linger = o.input(stdin)
 	if !o.noHistory {

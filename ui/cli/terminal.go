@@ -10,6 +10,8 @@ import (
 
 	"github.com/gdamore/tcell/v2"
 	"golang.org/x/term"
+
+	"earshot/ui/look"
 )
 
 // mode chooses how the chat is shown; why says what keeps a terminal from the full screen.
@@ -46,6 +48,16 @@ func (o *options) input(terminal bool) (io.Reader, time.Duration) {
 		return nil, 0
 	}
 	return os.Stdin, linger
+}
+
+// look is the theme that was asked for. NO_COLOR (no-color.org) and the locale decide what was not.
+func (o *options) look() look.Theme {
+	theme := look.Theme{ASCII: !unicodeLocale()}
+	if os.Getenv("NO_COLOR") != "" {
+		theme.Colours = look.Mono
+	}
+	theme, _ = theme.With(o.theme) // checked when it was read
+	return theme
 }
 
 // unicodeLocale reports whether the terminal shows more than ASCII, by the locale's variables in their order (POSIX.1 §8.2).

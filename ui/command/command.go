@@ -45,6 +45,7 @@ func Table() []Spec {
 		{"realms", nil, "", "list the gatherings whose history is kept here", true},
 		{"resend", nil, "", "say again what could not be delivered", true},
 		{"clear", nil, "", "empty the screen; history stays", true},
+		{"theme", nil, "[NAME]", "choose the colours: auto, dark, light or mono; and ascii or unicode", true},
 		{"version", nil, "", "say which version this is", true},
 		{"quit", []string{"exit"}, "", "leave the chat", true},
 
@@ -64,7 +65,6 @@ func Table() []Spec {
 		{Name: "ignore", Args: "NICK", Help: "hide what someone says"},
 		{Name: "unignore", Args: "NICK", Help: "show again what someone says"},
 		{Name: "notify", Help: "choose what asks for attention"},
-		{Name: "theme", Args: "NAME", Help: "choose the colours"},
 		{Name: "mouse", Help: "use the mouse, or not"},
 		{Name: "verify", Args: "NICK", Help: "make sure that someone is who they say"},
 		{Name: "fingerprint", Help: "show your fingerprint"},

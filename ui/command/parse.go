@@ -7,6 +7,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/look"
 )
 
 // At is where a line was typed.
@@ -27,10 +28,15 @@ type Action struct {
 	// Lines is an answer for the user's own eyes.
 	Lines []string
 	// Help: /help without an argument. Lines hold the list of commands for front ends that have nothing better.
-	Help  bool
+	Help bool
+	// Set is a setting of the full screen, to be shown or, where Value is not empty, changed. Lines is for front ends that have none.
+	Set   *Setting
 	Clear bool // forget what the screen shows
 	Quit  bool
 }
+
+// A Setting is how the full screen looks or behaves, for as long as it runs. Value is one that it takes.
+type Setting struct{ Name, Value string }
 
 // Parse returns what a line of input asks for. A line that begins with "//" is text that begins with one slash; any other that begins with
 // a slash is a command, and never said. Errors are *node.Error. Text may have several lines; blank ones around it are dropped.
@@ -108,12 +114,22 @@ func run(spec Spec, args string, at At) (Action, error) {
 		return Action{Do: node.Resend{}}, nil
 	case "clear":
 		return Action{Clear: true}, nil
+	case "theme":
+		if _, err := (look.Theme{}).With(args); err != nil {
+			return Action{}, usage(spec, err.Error())
+		}
+		return setting(spec, args), nil
 	case "version":
 		return Action{Lines: []string{strings.TrimSpace("earshot " + at.Version)}}, nil
 	case "quit":
 		return Action{Quit: true}, nil
 	}
 	return Action{}, unknown(spec.Name)
+}
+
+// setting is what the full screen does; line mode says that it has none.
+func setting(spec Spec, value string) Action {
+	return Action{Set: &Setting{spec.Name, strings.ToLower(value)}, Lines: []string{"/" + spec.Name + " is for the full screen"}}
 }
 
 func nick(spec Spec, args string, s node.Snapshot) (Action, error) {

@@ -1,7 +1,8 @@
 // Package look says what things look like: the styles and the glyphs of the full screen.
 //
-// Backgrounds are the terminal's own. Colours come from the 256-colour palette, in the middle of its brightness, so that they can be read on
-// dark and on light; whatever a colour says, a glyph or a word says too, so that nothing is lost where there is none.
+// Backgrounds are the terminal's own. Colours come from the 256-colour palette, one set for dark backgrounds and one for light, each with a contrast of
+// at least 4.5:1 (WCAG 2.2 §1.4.3) on the backgrounds that are common. Whatever a colour says, a glyph or a word says too, so that nothing is lost where there
+// is none.
 package look
 
 import (
@@ -36,10 +37,10 @@ type Glyphs struct {
 	BottomLeft, BottomRight     string
 }
 
-// New returns the look for a terminal with that many colours. noColor asks for none; ascii for glyphs that every font and terminal has.
-func New(colours int, noColor, ascii bool) *Look {
+// New returns the look of a theme on a terminal with that many colours.
+func New(colours int, t Theme) *Look {
 	l := &Look{Glyphs: unicodeGlyphs()}
-	if ascii {
+	if t.ASCII {
 		l.Glyphs = asciiGlyphs()
 	}
 	plain := tcell.StyleDefault
@@ -50,25 +51,27 @@ func New(colours int, noColor, ascii bool) *Look {
 	l.Badge, l.Selected = plain.Reverse(true), plain.Reverse(true)
 	l.Code, l.Link = plain, plain.Underline(true)
 	l.authors = []tcell.Style{plain.Bold(true)}
-	if noColor || colours < 8 {
+	if t.Colours == Mono || colours < 8 {
 		return l
 	}
-	pick := func(rich, poor int) tcell.Style {
-		if colours >= 256 {
-			return plain.Foreground(tcell.PaletteColor(rich))
+	p := palettes()[t.Colours == Light]
+	rich := colours >= 256
+	pick := func(i ink) tcell.Style {
+		if rich {
+			return plain.Foreground(tcell.PaletteColor(i.rich))
 		}
-		return plain.Foreground(tcell.PaletteColor(poor))
+		return plain.Foreground(tcell.PaletteColor(i.poor))
 	}
-	if colours >= 256 {
-		l.Dim, l.Border = pick(245, 7), pick(241, 7)
+	if rich {
+		l.Dim, l.Border = pick(p.dim), pick(p.border)
 	}
-	l.Good, l.Warn, l.Bad = pick(71, 2), pick(172, 3), pick(167, 1).Bold(true)
-	l.Mention, l.Unread, l.Crown = pick(172, 3).Bold(true), pick(167, 1), pick(172, 3)
-	l.Badge = pick(172, 3).Reverse(true)
-	l.Code, l.Link = pick(108, 6), pick(74, 4).Underline(true)
+	l.Good, l.Warn, l.Bad = pick(p.good), pick(p.warn), pick(p.bad).Bold(true)
+	l.Mention, l.Unread, l.Crown = pick(p.mention).Bold(true), pick(p.bad), pick(p.warn)
+	l.Badge = pick(p.warn).Reverse(true)
+	l.Code, l.Link = pick(p.code), pick(p.link).Underline(true)
 	l.authors = nil
-	for _, c := range [][2]int{{37, 6}, {71, 2}, {69, 4}, {134, 5}, {168, 1}, {137, 3}} {
-		l.authors = append(l.authors, pick(c[0], c[1]).Bold(true))
+	for _, i := range p.authors {
+		l.authors = append(l.authors, pick(i).Bold(true))
 	}
 	return l
 }

@@ -53,6 +53,14 @@ func New(l *look.Look) *List {
 	return &List{look: l, limit: Limit, byID: map[message.ID]*entry{}, follow: true}
 }
 
+// SetLook draws everything in another look from now on.
+func (l *List) SetLook(k *look.Look) {
+	l.look = k
+	for _, e := range l.entries {
+		e.drawn = drawn{}
+	}
+}
+
 // Add puts a message in its place; one that is there already is only brought up to date. me is the user's nick; unseen says that the user is
 // not looking. It reports whether the message is new here.
 func (l *List) Add(said node.Said, me string, unseen bool) bool {

@@ -68,7 +68,7 @@ func rows(s tcell.SimulationScreen, l *List, w, h int) []string {
 	return out
 }
 
-func newList() *List { return New(look.New(256, false, false)) }
+func newList() *List { return New(look.New(256, look.Theme{})) }
 
 func filled(n int) *List {
 	l := newList()
