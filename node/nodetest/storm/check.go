@@ -98,7 +98,7 @@ func (w *world) lull() {
 		}
 		if r := h.up(); r != nil {
 			parts[part] = append(parts[part], r.Instance)
-			usable[part] = usable[part] || !h.config.NeverHub
+			usable[part] = usable[part] || !h.config.NeverHub && !h.mute // who knows a hub by hand goes on trying that one
 		}
 	}
 	for _, h := range w.hosts {
