@@ -5,7 +5,8 @@
 // Ownership: a Journal owns its folder (history.db and its WAL, store.id), opened by Open and closed when Run returns. The caller holds the profile's lock.
 //
 // Goroutines: Run is the committer, one more reader of the tail; it writes what has queued while the previous commit ran, with synchronous=FULL and
-// no timer. When it has nothing to commit it indexes rooms and times (the timeline) behind a watermark and drops what is too old. Everything else runs
+// no timer. When it has nothing to commit it indexes rooms and times (the timeline) behind a watermark and drops what is too old. Beside it, until it returns, a goroutine of
+// lower standing keeps the search index (package search) behind a watermark of its own, in a database of its own, so that no commit waits for it. Everything else runs
 // on the caller's goroutine. All methods may be called concurrently. Run must be running: what waits for a commit (below) waits for it; once it
 // has returned everything fails with ErrClosed.
 //
@@ -16,8 +17,9 @@
 // Back-pressure: Append and Write wait while more than 32 MiB are not yet committed. Cursors never hold anything back: a reader further behind than the
 // tail (64 MiB) goes on from the store, at its own pace.
 //
-// Visibility: what was accepted is in heads, sums, cursors and Serve at once, however slow the disk; Page, All and Rooms wait until what was accepted before
-// the call is committed and indexed. They do not wait while Err is set: then they tell what is on disk.
+// Visibility: what was accepted is in heads, sums, cursors and Serve at once, however slow the disk; Page, After, All and Rooms wait until what was accepted before
+// the call is committed and indexed. They do not wait while Err is set: then they tell what is on disk. Search
+// waits for nothing, and finds what is on disk.
 //
 // Disk: one row a run, in the encoding of package message, which is also the wire's: nothing is encoded again to be served, and a run of 256
 // messages is one insert. What is held about logs and days stands beside, written in the same transaction. In memory are the sums of all days, the
@@ -25,7 +27,7 @@
 //
 // Faults: a store that is missing beside its store id, or damaged (SQLite 11, 26, or a disk that fails to read or to sync), is set aside as *.corrupt-<time> and a new one started: Open reports it
 // in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside: Adopt then saves what only this process has. A full disk, or any other failure to write, stops
-// commits and sets Err; they go on when there is room.
+// commits and sets Err; they go on when there is room. A search index that is missing, damaged or of another store is made anew, and nobody is troubled.
 //
 // Forks: a log that was continued twice ends, for everyone, before the lowest number at which two differ. The proof is kept, and goes into the tail once: again only where
 // it lowers that number. So are runs that reach past it, because their signature vouches for what is below, but nothing past it is shown, counted or told; Beyond has it for
@@ -108,7 +110,8 @@ type Journal struct {
 	origins   atomic.Uint64
 	watchers  watchers
 	work      chan struct{} // has room for one: Run should look
-	dropped   uint32        // Run's: nothing older is on disk
+	dropped   atomic.Uint32 // Run's: nothing older is on disk
+	text      textIndex
 
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64

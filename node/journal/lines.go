@@ -155,6 +155,29 @@ func (j *Journal) page(room message.RoomID, k Key, n int) ([]Line, error) {
 	return out, j.mark(out)
 }
 
+// After returns the oldest n lines of a room after k (the zero Key: from the beginning), oldest first.
+func (j *Journal) After(room message.RoomID, k Key, n int) (out []Line, err error) {
+	if err := j.settle(); err != nil {
+		return nil, err
+	}
+	for len(out) < n {
+		places, err := j.store.places(room, k, n-len(out), false)
+		if err != nil {
+			return nil, j.fault(err)
+		}
+		if len(places) == 0 {
+			break
+		}
+		k = places[len(places)-1].Key
+		lines, err := j.store.lines(places)
+		if err != nil {
+			return nil, j.fault(err)
+		}
+		out = append(out, lines...)
+	}
+	return out, nil
+}
+
 // lines reads the lines at places, in their order, leaving out what is not seen any more.
 func (s *store) lines(places []place) ([]Line, error) {
 	var arrivals []int64

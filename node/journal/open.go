@@ -55,6 +55,7 @@ func newJournal(c Config) *Journal {
 		keep:   365,
 		work:   make(chan struct{}, 1),
 		news:   make(chan struct{}),
+		text:   textIndex{wanted: make(chan struct{}, 1), news: make(chan struct{})},
 		clock:  c.Clock,
 		sums:   map[message.GroupID]map[uint32]*daySum{},
 		logs:   newCache(),

@@ -11,7 +11,7 @@ import (
 
 // drop deletes some of the logs before a horizon, each whole, none of which may have changed since it was committed, and reports whether there may be more.
 func (j *Journal) drop(horizon uint32) (more bool, err error) {
-	if horizon == j.dropped {
+	if horizon == j.dropped.Load() {
 		return false, nil
 	}
 	found, err := j.store.drop(horizon)
@@ -19,7 +19,8 @@ func (j *Journal) drop(horizon uint32) (more bool, err error) {
 		return false, err
 	}
 	if !found {
-		j.dropped = horizon
+		j.dropped.Store(horizon)
+		j.watchers.tell()
 	}
 	j.mu.Lock()
 	j.logs.forget(func(l *state) bool { return l.Day < horizon })

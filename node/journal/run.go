@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -18,7 +19,11 @@ const (
 // Run commits until ctx ends, then commits what is left and closes the store. Its error says what could not be committed, or wraps
 // ErrDamaged.
 func (j *Journal) Run(ctx context.Context) error {
+	text, stopText := context.WithCancel(ctx)
+	var indexing sync.WaitGroup
+	indexing.Go(func() { j.runText(text) })
 	err := j.run(ctx)
+	stopText()
 	// Nothing is accepted any more, so that the last commit is of everything.
 	j.mu.Lock()
 	j.closed = true
@@ -27,6 +32,7 @@ func (j *Journal) Run(ctx context.Context) error {
 	if err == nil {
 		err = j.finish()
 	}
+	indexing.Wait()
 	if damaged(err) {
 		if !errors.Is(err, ErrDamaged) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)

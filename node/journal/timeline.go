@@ -46,6 +46,7 @@ func (j *Journal) index() (more bool, err error) {
 	j.replaceLocked(found)
 	j.tellLocked()
 	j.mu.Unlock()
+	j.text.look(found.stripped)
 	if len(found.runs) > 0 {
 		j.watchers.tell()
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"earshot/node/identity"
+	"earshot/node/journal/search"
 	"earshot/node/message"
 )
 
@@ -156,6 +158,19 @@ func (y *Year) Build(t testing.TB, dir string, people int, today uint32) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	searchable(t, dir, j.store.id, len(lines))
+}
+
+// searchable makes a search index that has come to the end of a history: what it takes to fill one is not what a Year is for.
+func searchable(t testing.TB, dir string, store [16]byte, last int) {
+	t.Helper()
+	index, err := search.Open(dir, store)
+	if err == nil {
+		err = errors.Join(index.Add(nil, int64(last)), index.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Copy makes a store of its own of the same history.
@@ -179,6 +194,7 @@ func (y *Year) Copy(t testing.TB, from, to string) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	searchable(t, to, [16]byte(id[:16]), y.Days*len(y.Today))
 }
 
 // What Build writes is what a journal has.

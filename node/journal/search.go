@@ -1,0 +1,256 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+
+	"earshot/node/journal/search"
+	"earshot/node/message"
+)
+
+// A Hit is a line that matches a query. Slot is its place in the order of hits.
+type Hit struct {
+	Line
+	Slot int64
+}
+
+// Found is a page of hits, the newest first. Unseen is how many arrivals were not looked at, because the index has not come so far yet.
+type Found struct {
+	Hits   []Hit
+	More   bool
+	Unseen int64
+}
+
+// maxScan is how many arrivals that are not in the index a search looks at one by one.
+const maxScan = 16 << 10
+
+// Search returns the newest n lines, or a few more, that match q and have slots below older (0: from the end). It sees what is on disk. What the
+// index does not have yet is looked at too, unless that is too much.
+func (j *Journal) Search(ctx context.Context, q search.Query, older int64, n int) (Found, error) {
+	j.text.want()
+	durable := j.durable.Load()
+	index, release := j.text.use()
+	defer release()
+	var from int64
+	if index != nil {
+		w, err := index.Watermark(ctx)
+		if err == nil {
+			from = w
+		} else if ctx.Err() != nil {
+			return Found{}, ctx.Err()
+		} else {
+			index = nil // it is made anew
+		}
+	}
+	limit := int64(maxScan)
+	if !j.Persistent() {
+		limit = durable
+	}
+	scan := max(from, durable-limit)
+	found, err := j.find(ctx, index, q, older, n, scan, durable)
+	if err != nil {
+		return Found{}, j.fault(err)
+	}
+	found.Unseen = scan - from
+	return found, nil
+}
+
+// find looks into the index, which may be nil, and at what arrived after from, up to to.
+func (j *Journal) find(ctx context.Context, index *search.Index, q search.Query, older int64, n int, from, to int64) (Found, error) {
+	if q.Empty() {
+		return Found{}, nil
+	}
+	hits, err := j.scan(ctx, q, older, n, from, to)
+	if err != nil || index == nil {
+		return page(hits, n), err
+	}
+	finder, indexed := index.Find(q, older), 0
+	for step := n + n/4 + 1; indexed <= n; step = min(2*step, 1024) {
+		places, err := finder.Next(ctx, step)
+		if err != nil {
+			return Found{}, err
+		}
+		if len(places) == 0 {
+			break
+		}
+		found, err := j.linesIn(&q, places)
+		if err == nil {
+			found, err = j.hits(ctx, found)
+		}
+		if err != nil {
+			return Found{}, err
+		}
+		indexed += len(found)
+		hits = append(hits, found...)
+	}
+	return page(hits, n), nil
+}
+
+// page sorts hits and cuts them to n, but never between two of one slot: whoever goes on below it would miss the other.
+func page(hits []Hit, n int) Found {
+	slices.SortFunc(hits, func(a, b Hit) int { return cmp.Or(cmp.Compare(b.Slot, a.Slot), b.Compare(a.Key)) })
+	hits = slices.CompactFunc(hits, func(a, b Hit) bool { return a.Key == b.Key })
+	for n > 0 && n < len(hits) && hits[n].Slot == hits[n-1].Slot {
+		n++
+	}
+	if n >= len(hits) {
+		return Found{Hits: hits}
+	}
+	return Found{Hits: hits[:n:n], More: true}
+}
+
+// linesIn reads the lines at places that are left and match as they were said, in no order.
+func (j *Journal) linesIn(q *search.Query, places []search.Place) (out []Hit, err error) {
+	byRun := map[int64][]search.Place{}
+	var arrivals []int64
+	for _, p := range places {
+		if byRun[p.Arrival] == nil {
+			arrivals = append(arrivals, p.Arrival)
+		}
+		byRun[p.Arrival] = append(byRun[p.Arrival], p)
+	}
+	list, err := json.Marshal(arrivals)
+	if err != nil {
+		return nil, err
+	}
+	err = j.store.each("SELECT "+logColumns+", run.arrival, run.data FROM json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log", []any{string(list)},
+		func(rows *sql.Rows) error {
+			var l state
+			var arrival int64
+			var data []byte
+			if err := l.scan(rows, &arrival, &data); err != nil {
+				return err
+			}
+			run, err := parseHeld(data)
+			if err != nil {
+				return err
+			}
+			var lines []Line
+			for _, p := range byRun[arrival] {
+				if p.N >= len(run.Records) || run.First+uint64(p.N) > l.Seq || !matches(q, &l, &run.Records[p.N]) {
+					continue
+				}
+				if lines == nil { // what it takes to know their ids is not for those that do not match
+					lines = l.lines(run, arrival)
+				}
+				out = append(out, Hit{lines[p.N], p.Slot})
+			}
+			return nil
+		})
+	return out, err
+}
+
+// hits returns those of lines of which it is shown what they said. A message that was edited is found by the edit that counts, at the time of that.
+func (j *Journal) hits(ctx context.Context, lines []Hit) ([]Hit, error) {
+	said := make([]Line, len(lines))
+	for i := range lines {
+		said[i] = lines[i].Line
+	}
+	if err := j.mark(said); err != nil {
+		return nil, err
+	}
+	out := lines[:0]
+	for i, l := range said {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if l.Kind == message.Edit {
+			about, ok := message.ParseAbout(l.Kind, l.Body)
+			if !ok {
+				continue
+			}
+			edited, ok, err := j.Find(about.Refs[0])
+			if err != nil {
+				return nil, err
+			}
+			if !ok || edited.Marks.Edit == nil || edited.Marks.Edit.Key != l.Key {
+				continue
+			}
+			l = edited
+		} else if l.Marks.Edit != nil {
+			continue
+		}
+		if !l.Marks.Redacted {
+			out = append(out, Hit{l, lines[i].Slot})
+		}
+	}
+	return out, nil
+}
+
+// matches looks at what a record of l says.
+func matches(q *search.Query, l *state, r *message.Record) bool {
+	if l.Name == "" || !q.Covers(l.Room, l.nick, r.HLC) {
+		return false
+	}
+	text, ok := textOf(r.Kind, r.Body)
+	return ok && q.Match(text)
+}
+
+// textOf is the text by which a message is found, as it is shown.
+func textOf(k message.Kind, body []byte) (string, bool) {
+	switch k {
+	case message.Text, message.Action, message.Topic:
+	case message.Reply, message.Edit:
+		about, ok := message.ParseAbout(k, body)
+		if !ok {
+			return "", false
+		}
+		body = about.Text
+	default:
+		return "", false
+	}
+	if len(body) == 0 {
+		return "", false
+	}
+	text, _ := message.CleanText(string(body))
+	return text, true
+}
+
+// scanned is how many arrivals are read at once: the only connection of a store in memory is not to be held for long.
+const scanned = 1024
+
+// scan looks at all that arrived after from, up to to, and returns the newest n that match, or some more.
+func (j *Journal) scan(ctx context.Context, q search.Query, older int64, n int, from, to int64) (hits []Hit, err error) {
+	for ; from < to && ctx.Err() == nil; from += scanned {
+		var some []Hit
+		err := j.store.each("SELECT "+logColumns+", run.arrival, run.data FROM run CROSS JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=?", []any{from, min(from+scanned, to)},
+			func(rows *sql.Rows) error {
+				var l state
+				var arrival int64
+				var data []byte
+				if err := l.scan(rows, &arrival, &data); err != nil {
+					return err
+				}
+				run, err := parseHeld(data)
+				if err != nil {
+					return err
+				}
+				var lines []Line
+				for i := range run.Records {
+					r := &run.Records[i]
+					slot := search.SlotOf(r.HLC)
+					if run.First+uint64(i) > l.Seq || older > 0 && slot >= older || !matches(&q, &l, r) {
+						continue
+					}
+					if lines == nil {
+						lines = l.lines(run, arrival)
+					}
+					some = append(some, Hit{lines[i], slot})
+				}
+				return nil
+			})
+		if err != nil {
+			return nil, err
+		}
+		if some, err = j.hits(ctx, some); err != nil {
+			return nil, err
+		}
+		if hits = append(hits, some...); len(hits) > 4*n+scanned {
+			hits = page(hits, n+1).Hits
+		}
+	}
+	return hits, ctx.Err()
+}

@@ -1,0 +1,188 @@
+// Package search is the full-text index of one journal: which messages hold given words, the newest first.
+//
+// It is made of the messages and nothing else, so that it may be dropped at any time and made again: it has a database of its own (search.db beside the journal's,
+// or in memory), whose writing never holds up a commit, and whose damage costs the time to fill it. How far it has come is its watermark, an arrival of the journal.
+// It says where a message is that may match; whether it does, its text must say (Query.Match), and a message that is gone since, or whose text is, is none.
+//
+// How it is made: FTS5 without contents and positions (detail=none), over the trigrams of the folded text, which are cut here and not by FTS5's own tokenizer. That makes
+// folding the same in the index and in Match, lets two and one letters be found as the beginning of a trigram (the text is continued with two marks for that), and
+// lets the room and the author's nick be terms like any other. It takes about as many bytes as the text again, times two or three (BenchmarkSearch tells); positions would double that.
+//
+// Order: a row's number is when it was said, in steps of 64 ms, and the next free one where that is taken. So FTS5 yields the newest first without sorting, whenever a message arrived,
+// and a query ends when the page is full.
+//
+// An Index may be used by several goroutines; Add and Remove by one.
+package search
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	_ "modernc.org/sqlite" // the database/sql driver
+)
+
+// file is the database in the journal's folder.
+const file = "search.db"
+
+// format changes with whatever would make an index that was filled before answer differently.
+const format = "1 unicode " + unicode.Version
+
+const schema = `
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE doc(id INTEGER PRIMARY KEY, arrival INTEGER NOT NULL, n INTEGER NOT NULL);
+CREATE VIRTUAL TABLE text USING fts5(terms, content='', contentless_delete=1, detail=none, tokenize='ascii');
+`
+
+// ErrOther: the index is of another store, or of another version.
+var ErrOther = errors.New("the search index is of another history")
+
+// An Index is described in the package comment.
+type Index struct {
+	w, r *sql.DB // the same single connection in memory; w is nil where it is only read
+}
+
+// Open opens the index of a store in dir, or makes it; an empty dir keeps it in memory. Whatever its error, Drop and Open make a new one.
+func Open(dir string, store [16]byte) (*Index, error) {
+	x := &Index{}
+	var err error
+	if dir == "" {
+		if x.w, err = sql.Open("sqlite", "file::memory:"); err != nil {
+			return nil, err
+		}
+		x.r = x.w
+	} else {
+		dsn, err := dsn(dir)
+		if err != nil {
+			return nil, err
+		}
+		// What a crash takes is filled again: nothing is worth a sync but the order of writes.
+		if x.w, err = sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=journal_size_limit(16777216)&_pragma=cache_size(-2048)"); err != nil {
+			return nil, err
+		}
+		if err := x.openReaders(dsn); err != nil {
+			return nil, errors.Join(err, x.Close())
+		}
+	}
+	x.w.SetMaxOpenConns(1)
+	if err := x.init(store); err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
+}
+
+// OpenReader opens the index of a store in dir to read it, beside a process that fills it or without one. The error is fs.ErrNotExist where there is none.
+func OpenReader(dir string, store [16]byte) (*Index, error) {
+	if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+		return nil, err
+	}
+	dsn, err := dsn(dir)
+	if err != nil {
+		return nil, err
+	}
+	x := &Index{}
+	if err := x.openReaders(dsn); err != nil {
+		return nil, err
+	}
+	if err := x.check(x.r, store); err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
+}
+
+func (x *Index) openReaders(dsn string) (err error) {
+	if x.r, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-4096)"); err != nil {
+		return err
+	}
+	x.r.SetMaxOpenConns(2)
+	x.r.SetMaxIdleConns(2)
+	return nil
+}
+
+func dsn(dir string) (string, error) {
+	abs, err := filepath.Abs(filepath.Join(dir, file))
+	if err != nil {
+		return "", err
+	}
+	abs = filepath.ToSlash(abs)
+	if !strings.HasPrefix(abs, "/") {
+		abs = "/" + abs // C:/…
+	}
+	return (&url.URL{Scheme: "file", Path: abs}).String() + "?_busy_timeout=10000", nil
+}
+
+func (x *Index) init(store [16]byte) error {
+	var tables int
+	if err := x.w.QueryRow("SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if tables == 0 {
+		return x.write(func(tx *sql.Tx) error {
+			if _, err := tx.Exec(schema); err != nil {
+				return err
+			}
+			_, err := tx.Exec("INSERT INTO meta VALUES ('format', ?), ('store', ?), ('watermark', 0)", format, store[:])
+			return err
+		})
+	}
+	return x.check(x.w, store)
+}
+
+// check says whether this is the index of that store.
+func (x *Index) check(db *sql.DB, store [16]byte) error {
+	var f string
+	var of []byte
+	err := db.QueryRow("SELECT (SELECT value FROM meta WHERE key='format'), (SELECT value FROM meta WHERE key='store')").Scan(&f, &of)
+	if err == nil && (f != format || string(of) != string(store[:])) {
+		err = ErrOther
+	}
+	return err
+}
+
+// Drop deletes the index in dir, whatever it is.
+func Drop(dir string) error {
+	var errs []error
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(dir, file+suffix)); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes it. Nobody may be using it.
+func (x *Index) Close() error {
+	var errs []error
+	if x.r != nil && x.r != x.w {
+		errs = append(errs, x.r.Close())
+	}
+	if x.w != nil {
+		errs = append(errs, x.w.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Watermark is the arrival up to which everything is in it.
+func (x *Index) Watermark(ctx context.Context) (arrival int64, err error) {
+	err = x.r.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='watermark'").Scan(&arrival)
+	return arrival, err
+}
+
+func (x *Index) write(f func(tx *sql.Tx) error) error {
+	tx, err := x.w.Begin()
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		tx.Rollback() // the error that matters is the first
+		return fmt.Errorf("search index: %w", err)
+	}
+	return tx.Commit()
+}

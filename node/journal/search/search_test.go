@@ -1,0 +1,269 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node/message"
+)
+
+func open(t testing.TB, dir string) *Index {
+	t.Helper()
+	x, err := Open(dir, [16]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	return x
+}
+
+func parse(t testing.TB, s string) Query {
+	t.Helper()
+	q, err := Parse(s, time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// find returns the records of all places in order, read n at a time.
+func find(t testing.TB, x *Index, q string, n int) (out []int) {
+	t.Helper()
+	f := x.Find(parse(t, q), 0)
+	for last := int64(1 << 62); ; {
+		places, err := f.Next(context.Background(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(places) == 0 {
+			return out
+		}
+		if len(places) > n {
+			t.Fatalf("%d places of %d", len(places), n)
+		}
+		for _, p := range places {
+			if p.Slot >= last {
+				t.Fatalf("slot %d after %d", p.Slot, last)
+			}
+			last = p.Slot
+			out = append(out, p.N)
+		}
+	}
+}
+
+func stamp(ms int) uint64 { return uint64(1_700_000_000_000+ms) << 16 }
+
+var lobby, build = message.Room("lobby"), message.Room("build")
+
+func TestFind(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		x := open(t, dir)
+		texts := []string{"The quick brown fox", "ÄRGER mit Straßen", "漢字と仮名", "ok", "a\nb", "the end of the fox", "ὈΔΥΣΣΕΎΣ", "x"}
+		var docs []Doc
+		for i, text := range texts {
+			room, nick := lobby, "Alice"
+			if i%2 == 1 {
+				room, nick = build, "bob"
+			}
+			docs = append(docs, Doc{Place: Place{Arrival: int64(i), N: i}, HLC: stamp(i * 1000), Room: room, Nick: nick, Text: text})
+		}
+		if err := x.Add(docs[4:], 4); err != nil { // what was said later came first
+			t.Fatal(err)
+		}
+		if err := x.Add(docs[:4], 9); err != nil {
+			t.Fatal(err)
+		}
+		for q, want := range map[string][]int{
+			"fox": {5, 0}, "FOX": {5, 0}, "fox quick": {0}, `"quick brown"`: {0}, "ärger": {1}, "straßen": {1}, "漢字": {2}, "漢": {2}, "字と仮": {2}, "仮名": {2}, "名": {2},
+			"ok": {3}, "o": {5, 3, 0}, "k": {3, 0}, "a b": {4}, `"a b"`: {4}, "οδυσσ": nil, "ὀδυσσεύς": {6}, "ὈΔΥΣ": {6}, "x": {7, 5, 0}, "zz": nil, "foxes": nil,
+			"from:bob": {7, 5, 3, 1}, "from:ALICE fox": {0}, "in:#build fox": {5}, "in:lobby from:bob": nil, "the": {5, 0}, "": nil, `""`: nil, "e": {5, 1, 0},
+			"after:2023-11-15": nil, "before:2023-11-15 fox": {5, 0},
+		} {
+			query := parse(t, q)
+			got := slices.DeleteFunc(find(t, x, q, 1), func(n int) bool { return !query.Match(texts[n]) })
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v, want %v", q, got, want)
+			}
+		}
+		slots := map[int]int64{}
+		places, err := x.Oldest(context.Background(), 0, 1<<62, 100)
+		if err != nil || len(places) != len(docs) {
+			t.Fatal(places, err)
+		}
+		for _, p := range places {
+			slots[p.N] = p.Slot
+		}
+		if err := x.Remove([]int64{slots[0], slots[2]}); err != nil {
+			t.Fatal(err)
+		}
+		if got := append(find(t, x, "fox", 9), find(t, x, "漢字と", 9)...); !slices.Equal(got, []int{5}) {
+			t.Errorf("after two were removed: %v", got)
+		}
+		if w, err := x.Watermark(context.Background()); w != 9 || err != nil {
+			t.Error(w, err)
+		}
+	}
+}
+
+// However many say something in one moment, in whatever order it comes, each has a slot, near to when it was said.
+func TestManyAtOnce(t *testing.T) {
+	x := open(t, "")
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range 4 {
+		var docs []Doc
+		for k := range 2000 {
+			docs = append(docs, Doc{Place: Place{Arrival: int64(i), N: i*2000 + k}, HLC: stamp(rnd.IntN(100)), Room: lobby, Text: "hello"})
+		}
+		if err := x.Add(docs, int64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(find(t, x, "hello", 100)); n != 8000 {
+		t.Errorf("%d found", n)
+	}
+	if n := len(find(t, x, "he", 100)); n != 8000 {
+		t.Errorf("%d found by two letters", n)
+	}
+	if err := x.Add([]Doc{{HLC: stamp(24 * 3600 * 1000), Place: Place{N: 1 << 20}, Text: "hello"}}, 9); err != nil {
+		t.Fatal(err)
+	}
+	if got := find(t, x, "hello", 1<<14); got[0] != 1<<20 {
+		t.Error("what was said a day later is not the newest")
+	}
+}
+
+func TestOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenReader(dir, [16]byte{1}); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	x := open(t, dir)
+	if err := x.Add([]Doc{{HLC: stamp(0), Text: "hello"}}, 1); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(dir, [16]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(find(t, r, "hello", 9)); n != 1 {
+		t.Errorf("%d found beside the writer", n)
+	}
+	if err := errors.Join(r.Close(), x.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, open := range []func(string, [16]byte) (*Index, error){Open, OpenReader} {
+		if _, err := open(dir, [16]byte{2}); !errors.Is(err, ErrOther) {
+			t.Error(err)
+		}
+	}
+	if err := Drop(dir); err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 0 {
+		t.Errorf("%v are left", files)
+	}
+	if err := os.WriteFile(filepath.Join(dir, file), []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, [16]byte{2}); err == nil {
+		t.Error("it opened what is no database")
+	}
+}
+
+func TestParse(t *testing.T) {
+	day := func(s string) time.Time {
+		d, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for s, want := range map[string]Query{
+		"  Two\tWORDS ":                        {words: []string{"two", "words"}},
+		`"as it  stands" x`:                    {words: []string{"as it  stands", "x"}},
+		`"from:bob`:                            {words: []string{"from:bob"}},
+		"from:@Bob in:#Build":                  {nick: "bob", room: "build"},
+		"after:2026-01-02 BEFORE:2026-02-03 x": {words: []string{"x"}, after: day("2026-01-02"), before: day("2026-02-03")},
+		"https://example.org from:":            {words: []string{"https://example.org", "from:"}},
+		`" "`:                                  {},
+	} {
+		if got := parse(t, s); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v", s, got)
+		}
+	}
+	for _, s := range []string{"after:yesterday", "before:2026-13-01", "in:#a/b", strings.Repeat("a ", 17), strings.Repeat("a", 1025)} {
+		if _, err := Parse(s, time.UTC); !errors.Is(err, ErrQuery) {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+func TestSpans(t *testing.T) {
+	for _, c := range []struct{ query, text, want string }{
+		{"fox the", "The fox, the FOX", "[The] [fox], [the] [FOX]"},
+		{"aa", "aaaaa", "[aaaa]a"},
+		{"ab bc", "xabcx", "x[abc]x"},
+		{"i", "İstanbul ist", "[İ]stanbul [i]st"},
+		{"字", "漢字。字", "漢[字]。[字]"},
+		{"nothing", "here", "here"},
+	} {
+		q := parse(t, c.query)
+		var b strings.Builder
+		at := 0
+		for _, s := range q.Spans(c.text) {
+			fmt.Fprintf(&b, "%s[%s]", c.text[at:s.Start], c.text[s.Start:s.End])
+			at = s.End
+		}
+		if got := b.String() + c.text[at:]; got != c.want {
+			t.Errorf("%q in %q: %q", c.query, c.text, got)
+		}
+	}
+}
+
+// Whatever the query and the text, what matches is found, and its spans lie in it, in order and apart.
+func FuzzFind(f *testing.F) {
+	for _, s := range [][2]string{{"fox", "The quick FOX"}, {`"a b" c`, "c a\nb"}, {"from:bob x", "x"}, {"字", "漢字"}, {"after:2026-01-01 ok", "OK"}, {"İ", "i"}, {"\xff", "\xff"}, {"a\u0301", "á"}} {
+		f.Add(s[0], s[1])
+	}
+	f.Fuzz(func(t *testing.T, query, text string) {
+		q, err := Parse(query, time.UTC)
+		if err != nil {
+			return
+		}
+		text, _ = message.CleanText(text)
+		at := 0
+		for _, s := range q.Spans(text) {
+			if s.Start < at || s.End <= s.Start || s.End > len(text) {
+				t.Fatalf("%q in %q: %v", query, text, q.Spans(text))
+			}
+			at = s.End + 1
+		}
+		if q.Empty() || !q.Match(text) || !q.Covers(lobby, "bob", stamp(0)) {
+			return
+		}
+		x := open(t, "")
+		if err := x.Add([]Doc{{HLC: stamp(0), Room: lobby, Nick: "bob", Text: text}}, 1); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if places, err := x.Find(q, 0).Next(context.Background(), 9); len(places) != 1 || err != nil {
+				t.Fatalf("%q is not found in %q: %v", query, text, err)
+			}
+			places, err := (&Finder{index: x, query: q, older: 1 << 62, seen: recent}).Next(context.Background(), 9)
+			if len(places) != 1 || err != nil {
+				t.Fatalf("%q is not found by its beginning in %q: %v", query, text, err)
+			}
+		}
+		x.Close()
+	})
+}

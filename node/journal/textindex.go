@@ -1,0 +1,357 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"earshot/node/journal/search"
+	"earshot/node/message"
+)
+
+const (
+	// textEvery is how long what is committed may wait for the index where nobody searches: what is said meanwhile goes in at once.
+	textEvery = time.Second
+	// textMessages is how many messages go in at once: the more, the fewer segments there are to merge; so many take about 0.1 s.
+	textMessages = 1024
+	// textRetry is how long after an error it is tried again.
+	textRetry = 10 * time.Second
+)
+
+// textIndex is the search index of a journal, and who wants it. There is none for a journal in memory: that is looked through instead.
+type textIndex struct {
+	wanted chan struct{} // has room for one: somebody searches, do not wait
+
+	mu    sync.RWMutex // held for reading by whoever uses index; guards what follows
+	index *search.Index
+	again []int64       // arrivals of runs of which bodies were deleted, or have come
+	news  chan struct{} // closed, and replaced, when it has come further
+}
+
+// want makes the index take in what is there.
+func (t *textIndex) want() {
+	select {
+	case t.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// use returns the index, or nil while there is none, and what to call when it is used no more.
+func (t *textIndex) use() (*search.Index, func()) {
+	t.mu.RLock()
+	return t.index, t.mu.RUnlock
+}
+
+// progress returns a channel that is closed when the index has come further.
+func (t *textIndex) progress() <-chan struct{} {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.news
+}
+
+// advance tells that it has.
+func (t *textIndex) advance() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.news)
+	t.news = make(chan struct{})
+}
+
+// set puts another in the place of the index, and closes that when nobody uses it any more.
+func (t *textIndex) set(index *search.Index) error {
+	t.mu.Lock()
+	old := t.index
+	t.index = index
+	t.mu.Unlock()
+	if old == nil {
+		return nil
+	}
+	return old.Close()
+}
+
+// look makes the index look again at runs of which bodies were deleted, or have come. Until then, and should the machine stop before, what was deleted is not found either,
+// because its text is looked at.
+func (t *textIndex) look(runs map[int64][]byte) {
+	if len(runs) == 0 || t.wanted == nil {
+		return
+	}
+	t.mu.Lock()
+	for arrival := range runs {
+		t.again = append(t.again, arrival)
+	}
+	t.mu.Unlock()
+	t.want()
+}
+
+// runText keeps the index until ctx ends. None of its errors is one of the journal's: the index is made of what that holds, and one that is damaged is made anew.
+func (j *Journal) runText(ctx context.Context) {
+	if !j.Persistent() {
+		return
+	}
+	defer func() {
+		if err := j.text.set(nil); err != nil {
+			j.log.Debug("close the search index", "err", err)
+		}
+	}()
+	for ctx.Err() == nil {
+		err := j.fillText(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrClosed) {
+			return
+		}
+		j.log.Warn("the search index cannot be written", "err", err)
+		j.text.set(nil)
+		if damaged(err) {
+			if err := search.Drop(j.conf.Dir); err != nil {
+				j.log.Warn("the search index is damaged and cannot be deleted", "err", err)
+			}
+		}
+		wait := time.NewTimer(textRetry)
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+		}
+	}
+}
+
+// openText opens the index, or makes one where there is none of this store, or one that cannot be read.
+func (j *Journal) openText(ctx context.Context) (index *search.Index, watermark int64, err error) {
+	for range 2 {
+		if index, err = search.Open(j.conf.Dir, j.store.id); err == nil {
+			if watermark, err = index.Watermark(ctx); err == nil && watermark <= j.durable.Load() {
+				return index, watermark, nil
+			}
+			if err == nil {
+				err = fmt.Errorf("%w: it is ahead of it", search.ErrOther)
+			}
+			err = errors.Join(err, index.Close())
+		}
+		if !damaged(err) && !errors.Is(err, search.ErrOther) {
+			break
+		}
+		j.log.Info("the search index is made anew", "err", err)
+		if err := search.Drop(j.conf.Dir); err != nil {
+			return nil, 0, err
+		}
+	}
+	return nil, 0, err
+}
+
+// fillText opens the index and keeps it full until ctx ends or something fails.
+func (j *Journal) fillText(ctx context.Context) error {
+	index, watermark, err := j.openText(ctx)
+	if err != nil {
+		return err
+	}
+	if err := j.text.set(index); err != nil {
+		return err
+	}
+	changed, stop := j.Watch()
+	defer stop()
+	horizon := uint32(0)
+	for ctx.Err() == nil {
+		for to := j.durable.Load(); watermark < to && ctx.Err() == nil; {
+			j.awaitCommit(ctx)
+			if watermark, err = j.addText(index, watermark, to); err != nil {
+				return err
+			}
+			j.text.advance()
+		}
+		if err := j.mendText(ctx, index, watermark); err != nil {
+			return err
+		}
+		if now := j.dropped.Load(); now != horizon {
+			if err := j.dropText(ctx, index, now); err != nil {
+				return err
+			}
+			horizon = now
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-j.text.wanted:
+			continue
+		case <-changed:
+		}
+		wait := time.NewTimer(textEvery)
+		select {
+		case <-ctx.Done():
+		case <-j.text.wanted:
+		case <-wait.C:
+		}
+		wait.Stop()
+	}
+	return nil
+}
+
+// awaitCommit lets what is not yet committed go first: the disk is for that. It does not wait for long, or the index would not get on while much is said.
+func (j *Journal) awaitCommit(ctx context.Context) {
+	patience := time.NewTimer(textEvery / 10)
+	defer patience.Stop()
+	for ctx.Err() == nil {
+		j.mu.RLock()
+		idle, news := j.last.Load() == j.durable.Load() || j.err != nil || j.closed, j.news
+		j.mu.RUnlock()
+		if idle {
+			return
+		}
+		select {
+		case <-news:
+		case <-patience.C:
+			return
+		case <-ctx.Done():
+		}
+	}
+}
+
+// addText puts what arrived after from, up to to, into the index, or the first of it, and returns how far it came.
+func (j *Journal) addText(index *search.Index, from, to int64) (int64, error) {
+	docs, to, err := j.store.docs(from, to)
+	if err != nil {
+		return from, j.fault(err)
+	}
+	return to, index.Add(docs, to)
+}
+
+// docs reads what is to be found of what arrived after from, no further than to, and how far that is.
+func (s *store) docs(from, to int64) (docs []search.Doc, end int64, err error) {
+	end = to
+	records := 0
+	var room message.RoomID
+	var name, nick string
+	var data sql.RawBytes
+	var arrival int64
+	var seq uint64
+	columns := []any{&arrival, &data, fixed(room[:]), &name, &nick, &seq}
+	err = s.each("SELECT run.arrival, run.data, log.room, log.name, log.nick, log.seq FROM run CROSS JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
+		[]any{from, to}, func(rows *sql.Rows) error {
+			if err := rows.Scan(columns...); err != nil {
+				return err
+			}
+			run, err := parseHeld(data)
+			if err != nil {
+				return err
+			}
+			for n := range run.Records {
+				r := &run.Records[n]
+				// What has no name is sealed; what is past a fork is not seen.
+				if text, ok := textOf(r.Kind, r.Body); ok && name != "" && run.First+uint64(n) <= seq {
+					docs = append(docs, search.Doc{Place: search.Place{Arrival: arrival, N: n}, HLC: r.HLC, Room: room, Nick: message.ShowNick(nick), Text: text})
+				}
+			}
+			if records += len(run.Records); records >= textMessages {
+				end = arrival
+				return errEnough
+			}
+			return nil
+		})
+	if err == errEnough {
+		err = nil
+	}
+	return docs, end, err
+}
+
+// mendText puts in what is missing of runs that were changed since they were read, and takes out what is not there any more.
+func (j *Journal) mendText(ctx context.Context, index *search.Index, watermark int64) error {
+	j.text.mu.Lock()
+	list := j.text.again
+	j.text.again = nil
+	j.text.mu.Unlock()
+	slices.Sort(list)
+	for _, arrival := range slices.Compact(list) {
+		if arrival > watermark {
+			continue
+		}
+		docs, _, err := j.store.docs(arrival-1, arrival)
+		if err != nil {
+			return j.fault(err)
+		}
+		stamps, err := j.store.stamps(arrival)
+		if err != nil {
+			return j.fault(err)
+		}
+		held := map[int]bool{}
+		for _, d := range docs {
+			held[d.N] = true
+		}
+		var gone []int64
+		for _, hlc := range stamps {
+			at, err := index.At(ctx, arrival, hlc)
+			if err != nil {
+				return err
+			}
+			for _, p := range at {
+				if !held[p.N] {
+					gone = append(gone, p.Slot)
+				}
+				docs = slices.DeleteFunc(docs, func(d search.Doc) bool { return d.N == p.N })
+			}
+		}
+		if err := index.Remove(gone); err != nil {
+			return err
+		}
+		if err := index.Add(docs, watermark); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stamps reads when the messages of a run were said.
+func (s *store) stamps(arrival int64) (out []uint64, err error) {
+	err = s.each("SELECT data FROM run WHERE arrival=?", []any{arrival}, func(rows *sql.Rows) error {
+		var data sql.RawBytes
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		run, err := parseHeld(data)
+		if err != nil {
+			return err
+		}
+		for i := range run.Records {
+			out = append(out, run.Records[i].HLC)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// dropText takes out what was said before a horizon and is not held any more.
+func (j *Journal) dropText(ctx context.Context, index *search.Index, horizon uint32) error {
+	// A log of a day holds what was said then, and perhaps a little later.
+	below := search.SlotOf(uint64(int64(horizon)+1) * 24 * 3600 * 1000 << 16)
+	for slot := int64(0); ctx.Err() == nil; {
+		places, err := index.Oldest(ctx, slot, below, textMessages)
+		if err != nil || len(places) == 0 {
+			return err
+		}
+		slot = places[len(places)-1].Slot + 1
+		if err := j.removeGone(index, places); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeGone takes those of places out that have no text any more.
+func (j *Journal) removeGone(index *search.Index, places []search.Place) error {
+	left, err := j.linesIn(&search.Query{}, places)
+	if err != nil {
+		return j.fault(err)
+	}
+	held := make(map[int64]bool, len(left))
+	for _, h := range left {
+		held[h.Slot] = true
+	}
+	var slots []int64
+	for _, p := range places {
+		if !held[p.Slot] {
+			slots = append(slots, p.Slot)
+		}
+	}
+	return index.Remove(slots)
+}
