@@ -84,8 +84,8 @@ func (a *app) setTheme(t look.Theme) {
 		t.Colours = a.background
 	}
 	a.look = look.New(a.screen.Colors(), t)
-	a.input.setLook(a.look)
 	for _, r := range a.rooms {
+		r.input.setLook(a.look)
 		r.list.SetLook(a.look)
 	}
 }

@@ -9,43 +9,90 @@ import (
 	"earshot/ui/command"
 )
 
-// completion is a word being completed: what it may become, and which of that stands in the input now.
+// completion is the word before the cursor and what it may become. It is offered while one types /command, @nick, #room or :emoji:; Tab takes it,
+// for a bare nick too.
 type completion struct {
 	start, end int      // of what stands in the input
-	choices    []choice // none: nothing is going on
-	at         int
+	choices    []choice // none: nothing is offered
+	at         int      // which of them stands there; -1: none yet
+	closed     string   // Esc has closed it: nothing is offered while the word begins with this
 }
 
-// choice is one thing a word may become, and what it means.
+// choice is one thing a word may become: what then stands there, and what it means.
 type choice struct{ text, about string }
 
-// tab completes the word before the cursor; again, it goes to the next choice (by 1) or the one before (by -1).
+// maxEmoji is how many emoji are looked through with Tab.
+const maxEmoji = 40
+
+// word returns the word before the cursor.
+func (i *input) word() (word string, start, end int) {
+	text := i.GetText()
+	_, _, end = i.GetSelection()
+	start = strings.LastIndexAny(text[:end], " \n") + 1
+	return text[start:end], start, end
+}
+
+// suggest offers what the word being typed may become, where it begins with a sign.
+func (a *app) suggest() {
+	in := a.input
+	word, start, end := in.word()
+	closed := in.complete.closed
+	in.complete = completion{}
+	if closed != "" && strings.HasPrefix(word, closed) {
+		in.complete.closed = closed
+		return
+	}
+	if word == "" || !strings.ContainsRune("/@#:", rune(word[0])) {
+		return
+	}
+	choices := a.choices(word, start == 0)
+	if len(choices) == 1 && strings.TrimSpace(choices[0].text) == word {
+		return
+	}
+	in.complete = completion{start: start, end: end, choices: choices, at: -1}
+}
+
+// tab takes the next choice for the word before the cursor (by 1), or the one before (by -1).
 func (a *app) tab(by int) {
 	in := a.input
 	c := &in.complete
 	if len(c.choices) == 0 {
-		text := in.GetText()
-		_, _, cursor := in.GetSelection()
-		c.start = strings.LastIndexAny(text[:cursor], " \n") + 1
-		c.end = cursor
-		c.choices = a.choices(text[c.start:cursor], c.start == 0)
-		c.at = -1
-		if by < 0 {
-			c.at = 0
-		}
+		word, start, end := in.word()
+		*c = completion{start: start, end: end, choices: a.choices(word, start == 0), at: -1}
 	}
-	if len(c.choices) == 0 {
+	n := len(c.choices)
+	if n == 0 {
 		return
 	}
-	c.at = (c.at + by + len(c.choices)) % len(c.choices)
+	if c.at < 0 && by < 0 {
+		c.at = 0
+	}
+	c.at = (c.at + by + n) % n
 	in.Replace(c.start, c.end, c.choices[c.at].text)
 	c.end = c.start + len(c.choices[c.at].text)
-	if len(c.choices) == 1 {
-		in.complete = completion{}
+	if n == 1 {
+		*c = completion{}
 	}
 }
 
-// choices returns what a word may become: /command at the start, #room, @nick, or a nick, with a colon at the start.
+// take ends a completion with what stands in the input. It reports whether there was one.
+func (i *input) takeChoice() bool {
+	taken := len(i.complete.choices) > 0 && i.complete.at >= 0
+	i.complete = completion{}
+	return taken
+}
+
+// closeChoices takes the offer off the screen, and reports whether there was one.
+func (i *input) closeChoices() bool {
+	if len(i.complete.choices) == 0 {
+		return false
+	}
+	word, _, _ := i.word()
+	i.complete = completion{closed: word}
+	return true
+}
+
+// choices returns what a word may become: /command at the start, #room, @nick, :emoji:, or a nick, with a colon at the start.
 func (a *app) choices(word string, first bool) []choice {
 	var found []choice
 	switch {
@@ -62,6 +109,10 @@ func (a *app) choices(word string, first bool) []choice {
 		}
 	case strings.HasPrefix(word, "@"):
 		found = a.nicks(word[1:], "@", " ")
+	case strings.HasPrefix(word, ":") && len(word) > 2:
+		for _, e := range command.Emojis(word[1:], maxEmoji) {
+			found = append(found, choice{e.Picture + " ", e.Code})
+		}
 	case word != "" && first:
 		found = a.nicks(word, "", ": ")
 	case word != "":
@@ -74,7 +125,7 @@ func (a *app) nicks(prefix, before, after string) []choice {
 	var found []choice
 	for _, p := range a.snapshot.People {
 		if !p.Me && begins(p.Nick, prefix) {
-			found = append(found, choice{before + cell.Line(p.Nick) + after, ""})
+			found = append(found, choice{before + cell.Line(p.Nick) + after, command.About(p)})
 		}
 	}
 	return slices.Compact(found)
@@ -95,7 +146,7 @@ func begins(s, prefix string) bool {
 // maxChoices is how many completions are shown at once.
 const maxChoices = 8
 
-// drawChoices draws what a word may become, above the input.
+// drawChoices draws what a word may become, above the input, without a frame where that has no room.
 func (a *app) drawChoices(input rect) {
 	c := a.input.complete
 	n := min(len(c.choices), maxChoices, input.y-4)
@@ -106,8 +157,11 @@ func (a *app) drawChoices(input rect) {
 	for _, ch := range c.choices {
 		text, about = max(text, cell.Width(ch.text)), max(about, cell.Width(ch.about))
 	}
-	box := rect{input.x + 1, input.y - n - 2, min(text+about+5, input.w-2), n + 2}
+	box := rect{input.x + 1, input.y - n - 2, min(max(text+about+5, len(" Tab takes one ")+4), input.w-2), n + 2}
 	a.drawFrame(box)
+	if len(c.choices) > n || c.at < 0 {
+		cell.Put(a.screen, box.x+2, box.y+box.h-1, box.w-4, " Tab takes one ", a.look.Dim)
+	}
 	first := min(max(c.at-n+1, 0), len(c.choices)-n)
 	for i := range n {
 		ch, style, dim := c.choices[first+i], a.look.Text, a.look.Dim

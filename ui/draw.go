@@ -80,9 +80,9 @@ func (a *app) draw() {
 		a.drawRooms(l.rooms)
 	}
 	a.drawStatus(l.status)
-	if a.overlay == nil {
-		a.drawInput(l.input, l.status.w == 0)
-	} else {
+	a.drawInput(l.input, l.status.w == 0)
+	if a.overlay != nil {
+		a.screen.HideCursor()
 		a.overlay.draw(w, h)
 	}
 	a.screen.Show()

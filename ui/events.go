@@ -197,7 +197,7 @@ func (a *app) send(r *room, action command.Action) {
 		if err != nil {
 			if saying {
 				r.list.Forget(say)
-				a.input.restore(say)
+				r.input.restore(say)
 			}
 			a.fail(err)
 			return

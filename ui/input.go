@@ -127,7 +127,7 @@ func (i *input) fill(width, height int) {
 // draw draws the prompt, the text, and how long it is where that matters.
 func (i *input) draw(s tcell.Screen, x, y, width, height int, hint string) {
 	cell.Put(s, x, y, 2, "> ", i.look.Strong)
-	count, style := i.count()
+	count, style := i.count(width)
 	field := width - 2 - cell.Width(count)
 	i.SetRect(x+2, y, max(field, 1), height)
 	i.fill(field, height)
@@ -138,14 +138,14 @@ func (i *input) draw(s tcell.Screen, x, y, width, height int, hint string) {
 	cell.Put(s, x+2+field, y, width-2-field, count, style)
 }
 
-// count says how long the text is, once it is near the limit.
-func (i *input) count() (string, tcell.Style) {
+// count says how long the text is, in bytes: where it is narrow, once it is near the limit.
+func (i *input) count(width int) (string, tcell.Style) {
 	n := i.GetTextLength()
 	style := i.look.Dim
 	switch {
 	case n > message.MaxText:
 		style = i.look.Bad
-	case n < message.MaxText*3/4:
+	case width < peersFrom-2 && n < message.MaxText*3/4:
 		return "", style
 	}
 	return fmt.Sprintf(" %d/%d", n, message.MaxText), style

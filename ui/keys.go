@@ -44,7 +44,7 @@ func bindings() []binding {
 		{[]string{"Shift-Down"}, "", "", always(func(a *app) { a.here().list.Scroll(1) })},
 		{[]string{"Home"}, "Home, End", "oldest, newest (while nothing is typed)", whenEmpty(func(a *app) { a.here().list.Home() })},
 		{[]string{"End"}, "", "", whenEmpty(func(a *app) { a.here().list.End() })},
-		{[]string{"Tab"}, "Tab, Shift-Tab", "complete /command, @nick, #room; next, previous", always(func(a *app) { a.tab(1) })},
+		{[]string{"Tab"}, "Tab, Shift-Tab", "complete /command, @nick, #room, :emoji:; next, previous", always(func(a *app) { a.tab(1) })},
 		{[]string{"Shift-Tab"}, "", "", always(func(a *app) { a.tab(-1) })},
 		{[]string{"Up"}, "Up", "bring back what you sent (while nothing is typed)", func(a *app, _ string) bool { return a.input.recall(1) }},
 		{[]string{"Down"}, "", "", func(a *app, _ string) bool { return a.input.recall(-1) }},
@@ -119,8 +119,7 @@ func (a *app) handle(ev tcell.Event) bool {
 	case *tcell.EventPaste:
 		a.pasting = ev.Start()
 		if ev.End() {
-			a.closeOverlay()
-			a.input.insert(string(a.paste))
+			a.pasted(string(a.paste))
 		}
 		a.paste = nil
 	case *tcell.EventFocus:
@@ -133,23 +132,6 @@ func (a *app) handle(ev tcell.Event) bool {
 	return true
 }
 
-// collect gathers what is pasted. Lines end in CR or LF, as the terminal likes; CR LF is one end.
-func (a *app) collect(ev *tcell.EventKey) {
-	if len(a.paste) > maxInput {
-		return
-	}
-	switch key := ev.Key(); {
-	case key == tcell.KeyRune:
-		a.paste = append(a.paste, ev.Rune())
-	case key == tcell.KeyEnter:
-		a.paste = append(a.paste, '\r')
-	case key == tcell.KeyCtrlJ || key == tcell.KeyLF:
-		a.paste = append(a.paste, '\n')
-	case key == tcell.KeyTab:
-		a.paste = append(a.paste, '\t')
-	}
-}
-
 func (a *app) key(ev *tcell.EventKey) {
 	name := chord(ev)
 	if name != "Ctrl-C" {
@@ -158,7 +140,11 @@ func (a *app) key(ev *tcell.EventKey) {
 	if a.overlay != nil && a.overlayKey(ev, name) {
 		return
 	}
-	if name != "Tab" && name != "Shift-Tab" && name != "Enter" && name != "Esc" {
+	if by := map[string]int{"Up": -1, "Down": 1}[name]; by != 0 && len(a.input.complete.choices) > 0 {
+		a.tab(by)
+		return
+	}
+	if name != "" && name != "Tab" && name != "Shift-Tab" && name != "Enter" && name != "Esc" {
 		a.input.complete = completion{}
 	}
 	for _, b := range bindings() {
@@ -170,28 +156,28 @@ func (a *app) key(ev *tcell.EventKey) {
 		}
 	}
 	a.input.press(ev)
+	a.suggest()
 }
 
 func (a *app) enter() {
-	if len(a.input.complete.choices) > 0 {
-		a.input.complete = completion{}
+	in := a.input
+	if in.takeChoice() {
 		return
 	}
-	text := a.input.GetText()
+	text := in.GetText()
 	if strings.TrimSpace(text) == "" {
 		a.here().list.End()
 		return
 	}
 	if a.submit(text) {
-		a.input.take(text)
+		in.take(text)
 	}
 }
 
 func (a *app) newline() { a.input.press(tcell.NewEventKey(tcell.KeyEnter, 0, tcell.ModNone)) }
 
 func (a *app) escape() {
-	if len(a.input.complete.choices) > 0 {
-		a.input.complete = completion{}
+	if a.input.closeChoices() {
 		return
 	}
 	a.here().list.Read()

@@ -12,9 +12,10 @@ import (
 type room struct {
 	name   string
 	list   *transcript.List
-	news   int  // messages since the user looked
-	named  bool // one of them names the user
-	joined bool // the node said so: when it no longer does, the room goes
+	input  *input // what is being typed there
+	news   int    // messages since the user looked
+	named  bool   // one of them names the user
+	joined bool   // the node said so: when it no longer does, the room goes
 }
 
 // here returns the room that is shown.
@@ -25,7 +26,7 @@ func (a *app) room(name string) *room {
 	if i := slices.IndexFunc(a.rooms, func(r *room) bool { return r.name == name }); i >= 0 {
 		return a.rooms[i]
 	}
-	r := &room{name: name, list: transcript.New(a.look)}
+	r := &room{name: name, list: transcript.New(a.look), input: newInput(a.look)}
 	a.rooms = append(a.rooms, r)
 	return r
 }
@@ -68,6 +69,8 @@ func (a *app) visit(i int) {
 		a.here().list.Read()
 	}
 	a.current = i
+	a.input = a.here().input
+	a.input.complete = completion{}
 	a.here().news, a.here().named = 0, false
 }
 

@@ -84,6 +84,11 @@ func TestGolden(t *testing.T) {
 		s.golden("alone" + at)
 	}
 	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("looks good @")
+	s.golden("complete-nick-80x24")
+	s.press("Ctrl-C", "well done :thu", "Tab")
+	s.golden("complete-emoji-80x24")
+	s = newStage(t, 80, 24, lobby(), Config{})
 	s.say(time.Minute, "bob", "*bold*, _italic_ and `code` are shown, 2*3 and snake_case_too are not\n```go\nfunc main() { *p = \"_\" }\n\tfmt.Println(1)\n```\nafter")
 	s.golden("code-80x24")
 	s = newStage(t, 80, 24, lobby(), Config{})

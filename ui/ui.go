@@ -93,9 +93,8 @@ func newApp(c Config, screen tcell.Screen) *app {
 	if a.guard == nil {
 		a.guard = &Guard{}
 	}
-	a.input = newInput(a.look)
 	a.snapshot = a.node.Snapshot()
-	a.room(command.Lobby)
+	a.input = a.room(command.Lobby).input
 	a.syncRooms()
 	return a
 }
@@ -116,7 +115,7 @@ type app struct {
 	rooms    []*room
 	current  int
 
-	input    *input
+	input    *input  // of the current room
 	overlay  overlay // nil: none
 	noPeers  bool    // the peers column is hidden
 	noRooms  bool
