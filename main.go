@@ -29,8 +29,11 @@ func main() {
 	os.Exit(cli.Main(os.Args[1:], run))
 }
 
-// run takes part until the user quits or ctx ends. Then everything says goodbye, and has stopped when run returns.
+// run does what was asked for: mostly it takes part until the user quits or ctx ends. Then everything says goodbye, and has stopped when run returns.
 func run(ctx context.Context, s *cli.Setup) error {
+	if s.Task == cli.Doctor {
+		return diagnose(ctx, s)
+	}
 	if s.Peers != nil {
 		met, err := s.Peers.Load(time.Now())
 		if err != nil {
@@ -57,6 +60,7 @@ func run(ctx context.Context, s *cli.Setup) error {
 	start(d.Run)
 	start(func(ctx context.Context) error { tellRole(ctx, n, d); return nil })
 	start(func(ctx context.Context) error { remember(ctx, n, s); return nil })
+	start(func(ctx context.Context) error { advise(ctx, n, s); return nil })
 	start(func(ctx context.Context) error {
 		defer quit()
 		return show(ctx, n, s, guard)

@@ -350,6 +350,9 @@ func (n *Node) Remember() []netip.AddrPort {
 	return n.seat.remember()
 }
 
+// Tell has the user told what this process found out elsewhere: a sentence, and what can be tried.
+func (n *Node) Tell(text, hint string) { n.notice(text, hint) }
+
 // notice tells the user something.
 func (n *Node) notice(text, hint string) {
 	n.mu.Lock()

@@ -32,8 +32,17 @@ const (
 	Lines           // ui/plain, also for --server-only
 )
 
+// Task is what is to be done.
+type Task int
+
+const (
+	Chat   Task = iota
+	Doctor      // say why nobody is found, or that all is well
+)
+
 // A Setup is what the command line asked for, ready to be started.
 type Setup struct {
+	Task    Task
 	Node    node.Config
 	Mode    Mode
 	JSON    bool
@@ -63,6 +72,11 @@ func Main(args []string, start func(context.Context, *Setup) error) int {
 		return answer(func(w io.Writer) error { return printVersion(w) })
 	case len(words) > 0 && words[0] == "key":
 		return report(os.Stderr, key(o, words[1:]))
+	case len(words) > 0 && words[0] == "doctor":
+		o.task = Doctor
+		if len(words) > 1 {
+			return report(os.Stderr, usage("earshot doctor takes flags only", "earshot doctor --json"))
+		}
 	case len(words) > 0:
 		return report(os.Stderr, unknownWord(words[0]))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,10 @@ func tell(_ context.Context, s *Setup) error {
 	mode := map[Mode]string{FullScreen: "full", Lines: "lines"}[s.Mode]
 	fmt.Printf("nick=%s network=%s closed=%t profile=%s\n", n.Nick, n.Network.Name(), n.Network.Closed(), filepath.Base(n.Dir))
 	fmt.Printf("port=%d join=%v rate=%v per-ip=%d server-only=%t never-hub=%t no-history=%t keep=%v\n", n.Port, n.Join, n.Rate, n.PerIP, n.ServerOnly, n.NeverHub, n.NoHistory, n.Keep)
+	if s.Task == Doctor {
+		fmt.Println("task=doctor")
+		s.Log = slog.New(slog.DiscardHandler)
+	}
 	fmt.Printf("mode=%s json=%t history=%d netid=%x peers=%t\n", mode, s.JSON, s.History, n.Network.ID(), s.Peers != nil)
 	s.Log.Debug("debug line")
 	s.Log.Info("info line")

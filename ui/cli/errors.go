@@ -18,7 +18,7 @@ const (
 	ExitDone      = 0
 	ExitFailure   = 1
 	ExitUsage     = 2
-	ExitNobody    = 3 // something was to be delivered and nobody was there
+	ExitNobody    = 3 // something was to be delivered and nobody was there, or nobody was to be found
 	ExitInterrupt = 130
 )
 

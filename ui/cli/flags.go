@@ -20,6 +20,7 @@ import (
 
 // options are the flags' values, from wherever they came.
 type options struct {
+	task             Task
 	nick, profile    string
 	network, keyFile string
 	join             []string

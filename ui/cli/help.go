@@ -15,10 +15,16 @@ const introduction = `earshot: chat with the people on your network. No server, 
   Start it on two machines of one LAN. They find each other; type, press Enter.
 
 usage: earshot [FLAGS]
+       earshot doctor [--json]
        earshot key new|join|show|list|forget [NAME]
 `
 
 const afterFlags = `
+Nobody there?
+  earshot doctor             say what keeps others away, and how to mend it;
+                             it takes no part, and works beside a chat;
+                             with --json for scripts
+
 Closed networks: only who holds the key can find, join or read them
   earshot key new office     make a key for the network "office" and print it
   earshot key join office    store the key that somebody gave you; it is asked for,
@@ -52,7 +58,7 @@ Settings
 
 Exit status
   0 done, or asked to stop by SIGTERM   2 wrong usage   130 interrupted (Ctrl-C)
-  1 failure   3 nobody was there to hear what was said
+  1 failure   3 nobody was there to hear what was said, or was found
 `
 
 // help prints what --help prints.

@@ -15,7 +15,7 @@ func mayImport() map[string][]string {
 		"node/message", "node/port", "node/identity"}
 	return map[string][]string{
 		".":             {"ui", "ui/cli", "ui/plain", "node", "node/identity", "discovery"},
-		"discovery":     {},
+		"discovery":     {}, // the doctor is part of it
 		"ui":            {"ui/command", "ui/look", "node", "node/message", "node/identity"},
 		"ui/cli":        {"ui/look", "node", "node/message", "node/identity"},
 		"ui/plain":      {"ui/command", "node", "node/message"},

@@ -35,6 +35,9 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 	}
 	stdin, stdout := term.IsTerminal(int(os.Stdin.Fd())), term.IsTerminal(int(os.Stdout.Fd()))
 	mode, why := o.mode(stdin, stdout, os.Getenv("TERM"))
+	if o.task != Chat {
+		mode, why = Lines, ""
+	}
 	if why != "" {
 		fmt.Fprintf(os.Stderr, "earshot: using lines instead of the full screen: %s\nhint: --plain asks for this without saying so\n", printable(why))
 	}
@@ -43,6 +46,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 		return nil, nil, err
 	}
 	s = &Setup{
+		Task: o.task,
 		Node: node.Config{
 			Dir: dir, HostDir: filepath.Dir(filepath.Dir(dir)), Nick: nick, DefaultNick: defaultNick(o.serverOnly), Network: network, Port: o.port, Join: o.join,
 			ServerOnly: o.serverOnly, NeverHub: o.neverHub, NoHistory: o.noHistory, Keep: o.keep,

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"earshot/discovery/doctor"
+	"earshot/node"
+	"earshot/node/identity"
+	"earshot/node/probe"
+	"earshot/ui/cli"
+)
+
+// examine says what keeps this machine from others, or that nothing does. port is this machine's, me is who is at the profile, session the process that takes part already; zero: none does.
+func examine(ctx context.Context, s *cli.Setup, port int, me identity.PeerID, session identity.Session, met []netip.AddrPort) (*doctor.Report, error) {
+	p, err := probe.New(probe.Config{Network: s.Node.Network})
+	if err != nil {
+		return nil, err
+	}
+	c := doctor.Config{
+		Network: s.Node.Network.Name(), Closed: s.Node.Network.Closed(), Port: uint16(port),
+		Tag: func(session [8]byte, port uint16) [16]byte {
+			return s.Node.Network.MDNSTag(identity.Session(session), port)
+		},
+		Look:    func(ctx context.Context, address string) doctor.Peer { return seen(p.Look(ctx, address)) },
+		Session: session, Remembered: met,
+	}
+	if me != (identity.PeerID{}) {
+		c.Own = me.Fingerprint()
+	}
+	for _, a := range s.Node.Join {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			a = net.JoinHostPort(a, strconv.Itoa(node.DefaultPort))
+		}
+		c.Join = append(c.Join, a)
+	}
+	return doctor.Examine(ctx, c)
+}
+
+// seen puts what a look found in the doctor's words.
+func seen(a probe.Answer) doctor.Peer {
+	p := doctor.Peer{Refusal: string(a.Refusal), Nick: a.Nick, Hub: a.Hub, Here: len(a.View.Here), Took: a.Took}
+	if a.Refusal != probe.None {
+		err := a.Err
+		for a.Refusal == probe.Version && errors.Unwrap(err) != nil { // the sentence alone
+			err = errors.Unwrap(err)
+		}
+		p.Err = err.Error()
+		return p
+	}
+	p.ID, p.Session = a.Peer.Fingerprint(), a.Session.String()
+	clock := a.Clock
+	if !a.Vouched.IsZero() {
+		clock, p.Vouched = a.Vouched, true
+	}
+	p.Ahead = clock.Sub(a.Asked.Round(0))
+	return p
+}
+
+// diagnose is earshot doctor. It opens no profile: it may be in use.
+func diagnose(ctx context.Context, s *cli.Setup) error {
+	var met []netip.AddrPort
+	if s.Peers != nil {
+		var err error
+		if met, err = s.Peers.Load(time.Now()); err != nil {
+			s.Log.Warn("remembered peers are not used", "err", err)
+		}
+	}
+	r, err := examine(ctx, s, s.Node.Port, owner(s.Node.Dir), identity.Session{}, met)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		out := json.NewEncoder(os.Stdout)
+		out.SetEscapeHTML(false)
+		err = out.Encode(r)
+	} else {
+		err = r.WriteText(os.Stdout)
+	}
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+	case err != nil:
+		return fmt.Errorf("print: %w", err)
+	}
+	if r.Found == 0 {
+		return &cli.Error{Code: cli.ExitNobody, Text: "nobody else was found"}
+	}
+	return nil
+}
+
+// owner is who is at a profile, nobody where there is none yet, or its key is not to be read.
+func owner(dir string) (id identity.PeerID) {
+	if _, err := os.Stat(filepath.Join(dir, "identity.key")); err != nil {
+		return id
+	}
+	who, err := identity.Load(dir)
+	if err != nil {
+		return id
+	}
+	return who.ID()
+}
+
+// aloneFor is after how long without anybody the user is told why that may be.
+const aloneFor = 10 * time.Second
+
+// advise tells the user, once in each place, why nobody is found. A place where somebody was met is in order: people go home.
+func advise(ctx context.Context, n *node.Node, s *cli.Setup) {
+	place, known := netip.Addr{}, false
+	var since time.Time // alone, in another place
+	changed := n.Changed(ctx)
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-changed:
+			if !ok {
+				return
+			}
+		case <-wait.C:
+		}
+		at := n.Snapshot()
+		switch alone := len(at.People) < 2 && at.Hub.State != node.Linked; {
+		case !alone:
+			place, known, since = at.Address, true, time.Time{}
+		case known && place == at.Address:
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+			wait.Reset(aloneFor)
+		case time.Since(since) < aloneFor:
+		default:
+			place, known, since = at.Address, true, time.Time{}
+			r, err := examine(ctx, s, n.Port(), n.ID(), n.Session(), slices.Concat(n.Remember(), s.Node.Remembered))
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				s.Log.Info("no diagnosis", "err", err)
+				continue
+			}
+			if now := n.Snapshot(); len(now.People) < 2 && r.Found == 0 {
+				n.Tell(r.Line())
+			}
+		}
+	}
+}
