@@ -191,7 +191,7 @@ func TestIdleFigures(t *testing.T) {
 	if *figures == 0 {
 		t.Skip("only reports; -figures N measures")
 	}
-	const rest, span = 10 * time.Second, 20 * time.Second
+	const rest, span = 20 * time.Second, 60 * time.Second // whole rounds of what goes round every 30 s
 	for _, n := range []int{10, 20} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			l := lab.New(t, n)
@@ -202,7 +202,7 @@ func TestIdleFigures(t *testing.T) {
 			}
 			t.Logf("%d hosts started at once: with one hub after %v", n, switched(t, l, "one hub at the start", began, all, nil).Round(time.Millisecond))
 			together(t, l, 8*soon, all...)
-			<-time.After(rest) // the start's announcements are over
+			<-time.After(rest) // the start is over: the questions asked one by one, and the answers
 			hub := hubOf(all)
 			cpu, in, out := make([]time.Duration, n), make([]int, n), make([]int, n)
 			began = time.Now()
