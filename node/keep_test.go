@@ -85,3 +85,33 @@ func TestHorizons(t *testing.T) {
 		})
 	}
 }
+
+// What a long catch-up brought the hub is not sent on to the others: they find that they lack it, also one that keeps more than the hub, and is asked each second whether it has it on disk.
+func TestLongCatchUpReachesWhoKeepsMore(t *testing.T) {
+	const lines = 70
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		harry := instance.Start(t, lan, "harry", node.Config{Keep: 30 * 24 * time.Hour})
+		fred := instance.Start(t, lan, "fred", node.Config{NeverHub: true})
+		instance.Meet(t, 5*time.Second, harry, fred) // two clocks vouch for no time: both keep everything, until there are three
+		otto := instance.Start(t, lan, "otto", node.Config{NeverHub: true, Rate: -1})
+		instance.Meet(t, 5*time.Second, harry, fred, otto)
+		time.Sleep(5 * time.Second)
+		lan.Cut("otto")
+		for n := range lines {
+			otto.Say(fmt.Sprint(n))
+		}
+		time.Sleep(10 * time.Second)
+		lan.Heal("otto")
+		instance.Meet(t, 20*time.Second, harry, fred, otto)
+		same(t, 5*time.Second, lines, harry, fred, otto)
+		instance.Until(t, 5*time.Second, "all that otto said is on three disks", func() bool {
+			n := 0
+			for _, e := range otto.Events() {
+				if d, ok := e.(node.Delivered); ok && d.Copies == 3 {
+					n++
+				}
+			}
+			return n == lines
+		})
+	})
+}

@@ -81,19 +81,29 @@ func (p *peer) beat(b *wire.Beat) error {
 	if x.config.Skew != nil {
 		x.config.Skew(x.skew(b))
 	}
-	if !p.Hub {
-		if err := p.tellHave(b.Waiting); err != nil {
-			return err
-		}
-		p.answerBeat()
-	}
 	if err := p.fill(); err != nil {
 		return err
 	}
 	if err := p.askBodies(); err != nil {
 		return err
 	}
-	if b.Root == nil || p.walk.on || x.busy() {
+	if err := p.differs(b); err != nil { // before HAVE: an answer that waits is in flight, and the hub asks each time for what is lacking here
+		return err
+	}
+	if p.Hub {
+		return nil
+	}
+	if err := p.tellHave(b.Waiting); err != nil {
+		return err
+	}
+	p.answerBeat()
+	return nil
+}
+
+// differs compares the journals where nothing is in flight, and starts again from STATE where they are not equal. The end with the earlier horizon always can: the
+// other's root is from a later one. The other cannot where its own has moved on since it was told.
+func (p *peer) differs(b *wire.Beat) error {
+	if b.Root == nil || p.walk.on || p.exchange.busy() {
 		return nil
 	}
 	p.mu.Lock()
@@ -113,7 +123,7 @@ func (p *peer) beat(b *wire.Beat) error {
 	}
 	p.pause = min(max(2*p.pause, beatEvery), maxPause) // what one end does not take it will not take a second later
 	p.again = now.Add(p.pause)
-	x.log.Debug("journals differ", "peer", p.Hello.Session)
+	p.exchange.log.Debug("journals differ", "peer", p.Hello.Session)
 	_, err = p.offer(true)
 	return err
 }
