@@ -422,11 +422,19 @@ func (g *gatherings) page(room message.RoomID, k journal.Key, n int) ([]journal.
 	}
 }
 
-// merge sorts lines of two journals, each message once.
+// merge sorts lines of two journals, each message once, with what became of it in both.
 func merge(a, b []journal.Line) []journal.Line {
 	all := append(a, b...)
 	slices.SortFunc(all, func(a, b journal.Line) int { return a.Key.Compare(b.Key) })
-	return slices.CompactFunc(all, func(a, b journal.Line) bool { return a.Key.Compare(b.Key) == 0 })
+	out := all[:0]
+	for _, l := range all {
+		if n := len(out); n > 0 && out[n-1].Key.Compare(l.Key) == 0 {
+			out[n-1].Marks = out[n-1].Marks.And(l.Marks)
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
 }
 
 // close closes what is open.

@@ -14,7 +14,7 @@ import (
 // own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan Event {
 	out := make(chan Event)
-	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]struct{}{}, topics: map[string]message.ID{}}
+	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]bool{}, topics: map[string]message.ID{}}
 	s.begin()
 	ok := n.watch.subscribe(func() {
 		defer close(out)
@@ -39,11 +39,11 @@ type subscription struct {
 	first    []*gathering // whose history is told first
 	version  uint64
 	cursor   *journal.Cursor
-	held     []journal.Entry         // own, not yet known to be on this disk
-	shown    map[[16]byte]int64      // how far the history in each store was told
-	met      bool                    // something of a gathering was told
-	told     map[message.ID]struct{} // the newest messages told, whatever the gathering
-	order    []message.ID            // of told
+	held     []journal.Entry     // own, not yet known to be on this disk
+	shown    map[[16]byte]int64  // how far the history in each store was told
+	met      bool                // something of a gathering was told
+	told     map[message.ID]bool // the newest messages told, whatever the gathering; true: with something that became of them
+	order    []message.ID        // of told
 	hub      HubChanged
 	here     map[identity.PeerID]Person
 	topics   map[string]message.ID // told
@@ -189,6 +189,14 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 	return true
 }
 
+// became tells a message as it is now.
+func (s *subscription) became(m Message) bool {
+	if m.Redacted {
+		return s.send(Redacted{m})
+	}
+	return s.send(Edited{m})
+}
+
 // toldKept bounds the messages remembered as told: what may come again with another gathering is what was said since this one was entered.
 const toldKept = 32 << 10
 
@@ -197,7 +205,7 @@ func (s *subscription) again(id message.ID) bool {
 	if _, told := s.told[id]; told {
 		return true
 	}
-	s.told[id] = struct{}{}
+	s.told[id] = false
 	if s.order = append(s.order, id); len(s.order) > 2*toldKept {
 		for _, old := range s.order[:toldKept] {
 			delete(s.told, old)
@@ -212,9 +220,16 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 	s.met = s.met || len(lines) > 0 && !s.at.alone
 	for _, l := range lines {
 		m, ok := s.node.message(l)
-		if !ok || !s.shows(m.Room) || s.again(l.ID) { // a box is in no room: it logs them all
+		if !ok || !s.shows(m.Room) { // a box is in no room: it logs them all
 			continue
 		}
+		if s.again(l.ID) {
+			if was := s.told[l.ID]; (was || l.Marks.Any()) && !s.became(m) { // in the gathering left something else became of it
+				return false
+			}
+			continue
+		}
+		s.told[l.ID] = l.Marks.Any()
 		if !s.restated(m) || !s.send(Said{Message: m, History: history}) {
 			return false
 		}
@@ -363,6 +378,9 @@ func (s *subscription) about(l journal.Line) bool {
 			e = Edited{m}
 		default:
 			continue
+		}
+		if _, told := s.told[t.ID]; told {
+			s.told[t.ID] = true
 		}
 		if !s.send(e) || m.Kind == message.Topic && !s.topic(t.Name) {
 			return false

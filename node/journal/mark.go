@@ -74,6 +74,40 @@ type Marks struct {
 	React    []Reaction
 }
 
+// Any reports whether anything became of it.
+func (m Marks) Any() bool { return m.Redacted || m.Edit != nil || len(m.React) > 0 }
+
+// And returns what became of a message that two journals hold, of which neither may know all. A reaction that was taken back in one alone is still shown.
+func (m Marks) And(o Marks) Marks {
+	switch {
+	case m.Redacted || o.Redacted:
+		return Marks{Redacted: true}
+	case m.Edit == nil || o.Edit != nil && o.Edit.Compare(m.Edit.Key) > 0:
+		m.Edit = o.Edit
+	}
+	m.React = slices.Clone(m.React)
+	for _, r := range o.React {
+		i := slices.IndexFunc(m.React, func(x Reaction) bool { return x.Emoji == r.Emoji })
+		if i < 0 {
+			m.React = append(m.React, r)
+			continue
+		}
+		by := slices.Clone(m.React[i].By)
+		for _, v := range r.By {
+			if !slices.ContainsFunc(by, func(x Voice) bool { return x.Author == v.Author }) {
+				by = append(by, v)
+			}
+		}
+		m.React[i].By = by
+	}
+	slices.SortFunc(m.React, Reaction.compare)
+	return m
+}
+
+func (r Reaction) compare(o Reaction) int {
+	return cmp.Or(cmp.Compare(len(o.By), len(r.By)), cmp.Compare(r.Emoji, o.Emoji))
+}
+
 // A Reaction is one emoji with those who show it.
 type Reaction struct {
 	Emoji string
@@ -187,9 +221,7 @@ func (j *Journal) fold(l *Line, marks []mark) (out Marks, err error) {
 	for emoji, by := range voices {
 		out.React = append(out.React, Reaction{emoji, by})
 	}
-	slices.SortFunc(out.React, func(a, b Reaction) int {
-		return cmp.Or(cmp.Compare(len(b.By), len(a.By)), cmp.Compare(a.Emoji, b.Emoji))
-	})
+	slices.SortFunc(out.React, Reaction.compare)
 	return out, nil
 }
 

@@ -72,6 +72,8 @@ type (
 		Author string  `json:"author"`
 		ID     string  `json:"id"`
 		Text   *string `json:"text,omitempty"` // of edited, but not on a server-only box
+
+		Reactions []reaction `json:"reactions,omitempty"` // of edited, if it has any
 	}
 	reacted struct {
 		object
@@ -153,14 +155,12 @@ func jsonOf(t string, e node.Event, server bool) any {
 			s.ReplyTo = hex.EncodeToString(e.Quote.ID[:])
 		}
 		s.Edited, s.Redacted = e.Edited, e.Redacted
-		for _, r := range e.Reactions {
-			s.Reactions = append(s.Reactions, reaction{oneLine(r.Emoji), r.Count, r.Mine})
-		}
+		s.Reactions = reactions(e.Message)
 		return s
 	case node.Edited:
-		return changed{object{t, "edited"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), words(e.Text, server)}
+		return changed{object{t, "edited"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), words(e.Text, server), reactions(e.Message)}
 	case node.Redacted:
-		return changed{object{t, "redacted"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), nil}
+		return changed{object{t, "redacted"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), nil, nil}
 	case node.Reacted:
 		return reacted{object{t, "reaction"}, oneLine(e.Room), oneLine(e.By), e.ByID.Fingerprint(), hex.EncodeToString(e.ID[:]), oneLine(e.Emoji), e.On, shown(e)}
 	case node.TopicChanged:
@@ -187,6 +187,13 @@ func words(s string, server bool) *string {
 		return nil
 	}
 	return &s
+}
+
+func reactions(m node.Message) (out []reaction) {
+	for _, r := range m.Reactions {
+		out = append(out, reaction{oneLine(r.Emoji), r.Count, r.Mine})
+	}
+	return out
 }
 
 // shown is how many people show the emoji by now.
