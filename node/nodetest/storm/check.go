@@ -120,6 +120,7 @@ func (w *world) lull() {
 	w.until(isolated, "and in each part", all(func(here []*instance.Instance) bool { return len(hubs(here)) == 1 }))
 	w.until(together, "all of each linked to it", all(linked))
 	w.until(equal, "all the same lines in each", all(w.same))
+	w.until(equal, "and the same of what became of them", all(w.sameAbout))
 }
 
 // settle waits until there is one hub and everything is where it belongs.
@@ -138,6 +139,9 @@ func (w *world) settle(after string) {
 	}
 	if !w.until(equal, "all the same lines", func() bool { return w.same(all) }) {
 		w.differences(all)
+	}
+	if !w.until(equal, "all the same of what became of them", func() bool { return w.sameAbout(all) }) {
+		w.aboutDifferences(all)
 	}
 	var missing []string
 	w.until(settled, "everything ticked", func() bool { missing = w.unticked(); return len(missing) == 0 })
@@ -179,6 +183,9 @@ func (w *world) newcomer() {
 	w.until(together, "the newcomer is linked, too", func() bool { return linked(all) })
 	if !w.until(equal, "and has all the lines", func() bool { return w.same(all) }) {
 		w.differences(all)
+	}
+	if !w.until(equal, "and of what became of them", func() bool { return w.sameAbout(all) }) {
+		w.aboutDifferences(all)
 	}
 	w.sleep(4 * time.Second)
 	w.mu.Lock()
@@ -342,6 +349,7 @@ func (w *world) finally() {
 	}
 	for _, h := range w.hosts {
 		w.shows(h, said)
+		w.aboutTold(h)
 	}
 }
 
@@ -393,7 +401,10 @@ func (w *world) shows(h *host, said map[message.ID]*line) {
 				if l != nil && seen[l.text] && l.by.host.wrong(w) {
 					continue // said again, in the same words
 				}
-				if l == nil || (l.day == 0 || l.day >= horizon) && !l.stranded() {
+				if l == nil {
+					continue // it was about a line
+				}
+				if (l.day == 0 || l.day >= horizon) && !l.stranded() {
 					w.errorf("%s lost %x (%v) of %s%d, which was on %d disks", i.Name, d.ID, l, o.name, r.n, d.Copies)
 				}
 			}
@@ -470,7 +481,7 @@ func (w *world) events(r *run) {
 	seen, last := map[string]bool{}, map[part]int{}
 	for _, e := range r.events() {
 		s, ok := e.(node.Said)
-		if !ok {
+		if !ok || s.Room != instance.Lobby {
 			continue
 		}
 		if seen[s.Text] {
@@ -491,8 +502,12 @@ func (w *world) events(r *run) {
 }
 
 // number is a line's among those its process said.
-func number(text string) (n int) {
-	n, _ = strconv.Atoi(text[strings.LastIndexByte(text, '.')+1:])
+func number(text string) int {
+	return atoi(text[strings.LastIndexByte(text, '.')+1:])
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s)
 	return n
 }
 

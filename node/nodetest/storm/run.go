@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,7 @@ type run struct {
 
 	mu       sync.Mutex // protects what follows
 	accepted []string
+	redacted []message.ID
 	times    map[string][2]time.Time // when a line was being said
 }
 
@@ -114,7 +116,12 @@ func (w *world) hush(r *run) {
 // sayAll types, one line after the other.
 func (r *run) sayAll(w *world) {
 	defer close(r.done)
+	r.Do(context.Background(), node.Join{Room: aboutRoom})
 	for text := range r.said {
+		if n, ok := strings.CutPrefix(text, "@"); ok {
+			r.about(atoi(n))
+			continue
+		}
 		if text == "/" {
 			r.Do(context.Background(), node.Rename{Nick: fmt.Sprint(r.host.name, rand.IntN(100))}) // not, where the disk is full
 			continue

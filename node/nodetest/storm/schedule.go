@@ -169,6 +169,7 @@ func (w *world) schedule(rng *rand.Rand) []Step {
 	if w.has(rng, "lull", 2) {
 		steps = append(steps, Step{At: time.Duration(rng.Int64N(int64(length))), Do: "lull"})
 	}
+	steps = append(steps, w.abouts(rand.New(rand.NewPCG(w.c.Seed, 3)))...)
 	slices.SortStableFunc(steps, func(a, b Step) int { return int(a.At - b.At) })
 	return steps
 }

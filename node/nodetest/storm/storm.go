@@ -171,7 +171,7 @@ func (w *world) step(s Step) {
 		return
 	}
 	up := h.up()
-	if s.Do != "say" {
+	if s.Do != "say" && s.Do != "about" {
 		w.logf("== %v (%s, up %v)", s, h.name, up != nil)
 	}
 	switch s.Do {
@@ -183,6 +183,10 @@ func (w *world) step(s Step) {
 		}
 		if s.N > 1 {
 			w.audit()
+		}
+	case "about":
+		if up != nil && !up.frozen {
+			up.said <- fmt.Sprint("@", s.N)
 		}
 	case "start":
 		for i := range w.hosts {
