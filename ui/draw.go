@@ -154,7 +154,21 @@ func (a *app) drawHeader(r rect, roomsShown, compact bool) {
 	}
 	x += a.put(x, r.y, r.w, piece{name, a.look.Title}, piece{here, a.look.Dim})
 	alert.text = cell.Fit(alert.text, r.x+r.w-x-2, a.look.More)
+	if topic := a.topic(); topic != "" && !compact {
+		room := r.x + r.w - x - cell.Width(alert.text) - 5
+		a.put(x, r.y, max(room+3, 0), piece{cell.Fit(" "+a.look.Dot+" "+topic, max(room+3, 0), a.look.More), a.look.Dim})
+	}
 	cell.Put(a.screen, r.x+r.w-cell.Width(alert.text)-1, r.y, r.w, alert.text, alert.style)
+}
+
+// topic is what the room is about.
+func (a *app) topic() string {
+	for _, r := range a.snapshot.Rooms {
+		if r.Name == a.here().name {
+			return cell.Line(r.Topic.Text)
+		}
+	}
+	return ""
 }
 
 // drawStatus says how things stand.

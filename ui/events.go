@@ -23,6 +23,15 @@ func (a *app) apply(e node.Event) bool {
 				break
 			}
 		}
+	case node.Edited:
+		a.room(e.Room).list.Change(e.Message, a.snapshot.Me.Nick, true)
+	case node.Redacted:
+		a.room(e.Room).list.Change(e.Message, a.snapshot.Me.Nick, true)
+	case node.Reacted:
+		a.room(e.Room).list.Change(e.Message, a.snapshot.Me.Nick, false)
+		return e.ByID == a.snapshot.Me.ID
+	case node.TopicChanged:
+		a.stale = true
 	case node.Withdrawn:
 		a.room(e.Room).list.Withdraw(e.ID)
 	case node.HubChanged:
@@ -151,7 +160,7 @@ func (a *app) submit(text string) bool {
 	a.refresh()
 	r := a.here()
 	text = tidy(text)
-	action, err := command.Parse(text, command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version})
+	action, err := command.Parse(text, command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version, Recent: r.list.Recent(r.name, 1000)})
 	if err == nil && action.Do != nil && len(a.outbox) >= maxOutbox {
 		err = &node.Error{Text: "too many lines are waiting to be sent", Hint: "wait a moment and press Enter again"}
 	}

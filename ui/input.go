@@ -87,10 +87,18 @@ func (i *input) restore(say node.Say) {
 	}
 }
 
-// recall goes back (1) or forth (-1) in what was sent. It starts only from an empty input, and goes on only from an unchanged line.
-func (i *input) recall(by int) bool {
+// recall goes back (1) or forth (-1) in what was sent. It starts only from an empty input, and goes on only from an unchanged line. last is what the user's last message in
+// the room says: where that was sent last, it is to be changed.
+func (i *input) recall(by int, last string) bool {
+	was := func(back int) string {
+		text := i.sent[len(i.sent)-back]
+		if back == 1 && text == last {
+			return "/edit " + text
+		}
+		return text
+	}
 	text := i.GetText()
-	if i.recalled == 0 && (text != "" || by < 0) || i.recalled > 0 && text != i.sent[len(i.sent)-i.recalled] {
+	if i.recalled == 0 && (text != "" || by < 0) || i.recalled > 0 && text != was(i.recalled) {
 		return false
 	}
 	to := i.recalled + by
@@ -99,7 +107,7 @@ func (i *input) recall(by int) bool {
 	}
 	text = ""
 	if to > 0 {
-		text = i.sent[len(i.sent)-to]
+		text = was(to)
 	}
 	i.set(text)
 	i.recalled = to

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gdamore/tcell/v2"
 
+	"earshot/node/message"
 	"earshot/ui/cell"
 )
 
@@ -93,10 +94,17 @@ func (l *List) cut(e *entry, a around) drawn {
 	if e.kind == said && a.header {
 		rows = append(rows, row{pieces: []piece{clock, {e.nick, l.look.Author(e.author)}}})
 	}
+	if e.quotes != (message.ID{}) && !e.redacted {
+		rows = append(rows, l.quoteRow(e))
+	}
 	d := drawn{around: a, decor: len(rows)}
+	style := l.look.Text
+	if e.redacted {
+		style = l.look.Dim
+	}
 	switch e.kind {
 	case said:
-		d.rows = append(rows, l.body(e, e.text, l.mark(e), "", l.look.Text)...)
+		d.rows = append(rows, l.body(e, e.text, l.mark(e), "", style)...)
 	case action:
 		lead := l.lead(clock, "*", l.look.Author(e.author))
 		if e.pending || e.mine && e.live {
@@ -113,7 +121,37 @@ func (l *List) cut(e *entry, a around) drawn {
 			d.rows = append(d.rows, l.body(e, e.hint, nil, "  ", l.look.Dim)...)
 		}
 	}
+	l.footer(e, &d)
 	return d
+}
+
+// quoteRow is what a message answers, in one row above it.
+func (l *List) quoteRow(e *entry) row {
+	indent := strings.Repeat(" ", l.gutter()) + l.look.Bar + " "
+	return row{pieces: []piece{{indent + cell.Fit(e.quote, max(l.width-cell.Width(indent), 1), l.look.More), l.look.Dim}}}
+}
+
+// footer says below a message that it was edited, behind its end where there is room, and what reactions it has.
+func (l *List) footer(e *entry, d *drawn) {
+	indent, end := strings.Repeat(" ", l.gutter()), len(e.text)
+	if e.edited && !e.redacted && len(d.rows) > 0 {
+		used := 0
+		last := &d.rows[len(d.rows)-1]
+		for _, p := range last.pieces {
+			used += cell.Width(p.text)
+		}
+		if used+len(" (edited)") <= l.width {
+			last.pieces = append(last.pieces, piece{" (edited)", l.look.Dim})
+		} else {
+			d.rows = append(d.rows, row{pieces: []piece{{indent + "(edited)", l.look.Dim}}, start: end})
+		}
+	}
+	if e.reactions == "" {
+		return
+	}
+	for _, r := range cell.Wrap(e.reactions, max(l.width-l.gutter(), 1)) {
+		d.rows = append(d.rows, row{pieces: []piece{{indent + e.reactions[r.Start:r.End], l.look.Dim}}, start: end})
+	}
 }
 
 // mark is the gutter of a message: how far it got where it is the user's own, or that the user is named.

@@ -48,6 +48,13 @@ type entry struct {
 	moves   []move
 	count   int
 
+	of        message.Kind
+	edited    bool
+	redacted  bool
+	reactions string
+	quotes    message.ID // what it answers
+	quote     string
+
 	drawn drawn
 }
 
@@ -67,17 +74,48 @@ func Displayed(k message.Kind) bool {
 }
 
 func fromMessage(m node.Message, me string) *entry {
-	e := &entry{id: m.ID, key: m.Key, at: m.At, nick: cell.Line(m.Nick), author: m.Author, text: cell.Clean(m.Text), mine: m.Mine, copies: m.Copies}
+	e := &entry{id: m.ID, key: m.Key, at: m.At, nick: cell.Line(m.Nick), author: m.Author, mine: m.Mine, copies: m.Copies, of: m.Kind}
 	switch m.Kind {
 	case message.Action:
 		e.kind = action
 	case message.Topic:
-		e.kind, e.text = event, e.nick+" set the topic: "+strings.ReplaceAll(e.text, "\n", " ")
+		e.kind = event
 	}
-	if !m.Mine && e.kind != event {
+	if e.quotes = m.Quote.ID; e.quotes != (message.ID{}) {
+		e.quote = quoteOf(m.Quote.Nick, m.Quote.Text)
+	}
+	e.set(m, me)
+	return e
+}
+
+// deleted stands where the text of a message was.
+const deleted = "message deleted"
+
+// set takes over what became of a message.
+func (e *entry) set(m node.Message, me string) {
+	e.text, e.edited, e.redacted, e.me, e.drawn = cell.Clean(m.Text), m.Edited, m.Redacted, nil, drawn{}
+	if e.redacted {
+		e.text = deleted
+	}
+	if e.of == message.Topic {
+		e.text = e.nick + " set the topic: " + strings.ReplaceAll(e.text, "\n", " ")
+	}
+	if !m.Mine && e.kind != event && !e.redacted {
 		e.me = named(e.text, me)
 	}
-	return e
+	var shown []string
+	for _, r := range m.Reactions {
+		shown = append(shown, fmt.Sprintf("%s %d", cell.Line(r.Emoji), r.Count))
+	}
+	e.reactions = strings.Join(shown, "  ")
+}
+
+// quoteOf is what stands above an answer.
+func quoteOf(nick, text string) string {
+	if text == "" {
+		return cell.Line(nick + " · " + deleted)
+	}
+	return cell.Line(nick + ": " + text)
 }
 
 // named finds nick as a word of its own in text, in any letter case.

@@ -13,6 +13,7 @@ package transcript
 import (
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"earshot/node"
@@ -217,6 +218,43 @@ func (l *List) release(e *entry, i int) {
 	if i > 0 {
 		l.follow, l.anchor, l.anchorAt, l.anchorRow = false, l.entries[i-1], 0, 0
 	}
+}
+
+// Change takes over what became of a message; words says that its text is another, which matters to what quotes it. me is the user's nick.
+func (l *List) Change(m node.Message, me string, words bool) {
+	if e := l.byID[m.ID]; e != nil {
+		e.set(m, me)
+	}
+	for _, e := range l.entries {
+		if words && e.quotes == m.ID {
+			text, _, _ := strings.Cut(m.Text, "\n")
+			e.quote, e.drawn = quoteOf(m.Nick, text), drawn{}
+		}
+	}
+}
+
+// Recent returns the newest n messages as commands know them, oldest first.
+func (l *List) Recent(room string, n int) (out []node.Message) {
+	for _, e := range slices.Backward(l.entries) {
+		if len(out) == n {
+			break
+		}
+		if e.id != (message.ID{}) {
+			out = append(out, node.Message{ID: e.id, Room: room, Key: e.key, Kind: e.of, Nick: e.nick, Author: e.author, Text: e.text, At: e.at, Mine: e.mine, Redacted: e.redacted})
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// LastOwn is what the user's own newest message says, if it is a text.
+func (l *List) LastOwn() string {
+	for _, e := range slices.Backward(l.entries) {
+		if e.mine && e.id != (message.ID{}) && e.of != message.Topic && !e.redacted {
+			return e.text
+		}
+	}
+	return ""
 }
 
 // Deliver tells how many machines have an own message.

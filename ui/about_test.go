@@ -1,0 +1,82 @@
+package ui
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// What becomes of messages is seen where they stand.
+func TestChangedMessages(t *testing.T) {
+	f := lobby()
+	f.snapshot.Rooms[0].Topic = node.Topic{Text: "release of the 21st", Nick: "bob"}
+	s := newStage(t, 80, 24, f, Config{})
+	m := node.Message{Room: "#lobby", Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "when do we relase?"}
+	m.ID = s.said(time.Minute, m, false)
+	answer := node.Message{Room: "#lobby", Kind: message.Reply, Nick: "carol", Author: id("carol"), Text: "on the 21st", Quote: node.Quote{ID: m.ID, Nick: "bob", Text: m.Text}}
+	s.said(time.Minute, answer, false)
+	wrong := node.Message{Room: "#lobby", Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "my password is swordfish"}
+	wrong.ID = s.said(time.Minute, wrong, false)
+	m.Text, m.Edited = "when do we release?", true
+	s.apply(node.Edited{Message: m})
+	m.Reactions = []node.Reaction{{Emoji: "👍", Count: 2, Mine: true}, {Emoji: "❤️", Count: 1}}
+	s.apply(node.Reacted{Message: m, Emoji: "👍", By: "alice", ByID: id("alice"), On: true})
+	wrong.Text, wrong.Redacted = "", true
+	s.apply(node.Redacted{Message: wrong})
+	s.said(time.Minute, node.Message{Room: "#lobby", Kind: message.Topic, Nick: "bob", Author: id("bob"), Text: "release of the 21st"}, false)
+	s.draw()
+	s.golden("changed-80x24")
+	if s.has("swordfish") {
+		t.Error("what was deleted is on the screen")
+	}
+	// What cannot be known again as a message of this room is no harm.
+	s.apply(node.Edited{Message: node.Message{Room: "#lobby", ID: message.ID{9}, Text: "x"}})
+	s.draw()
+}
+
+// The arrow up brings the last own message back to be changed, and commands about messages know what is on the screen.
+func TestEditLast(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("moring", "Enter")
+	m := node.Message{Room: "#lobby", Kind: message.Text, Nick: "alice", Author: id("alice"), Text: "moring"}
+	m.ID = s.said(time.Second, m, false)
+	bob := s.say(time.Second, "bob", "what?")
+	s.draw()
+	s.press("Up")
+	if got := s.input.GetText(); got != "/edit moring" {
+		t.Errorf("the arrow up brings %q", got)
+	}
+	s.press("Up")
+	if got := s.input.GetText(); got != "/edit moring" {
+		t.Errorf("once more, %q", got)
+	}
+	s.press("Down", "Up", "Ctrl-C", "/react 👍", "Enter", "/reply hi", "Enter", "/edit morning", "Enter", "/delete", "Enter")
+	var got []node.Command
+	for _, j := range s.outbox {
+		got = append(got, j.command)
+	}
+	own := func(c node.Command) bool {
+		switch c := c.(type) {
+		case node.Edit:
+			return c.Target.ID == m.ID && c.Text == "morning"
+		case node.Redact:
+			return c.Target.ID == m.ID
+		case node.React:
+			return c.Target.ID == bob && c.Emoji == "👍"
+		case node.Reply:
+			return c.To.ID == bob && c.Text == "hi"
+		}
+		return false
+	}
+	if n := len(got); n != 5 || slices.ContainsFunc(got[1:], func(c node.Command) bool { return !own(c) }) {
+		t.Errorf("%d commands: %+v", n, got)
+	}
+	s.press("Up")
+	if got := s.input.GetText(); !strings.HasPrefix(got, "/delete") {
+		t.Errorf("then the arrow up brings %q", got)
+	}
+}
