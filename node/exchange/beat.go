@@ -70,16 +70,9 @@ func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 
 // beat takes the other end's BEAT.
 func (p *peer) beat(b *wire.Beat) error {
-	x := p.exchange
+	p.takeTime(b)
 	if p.Hub {
-		p.mu.Lock()
-		p.clock, p.clocked = time.UnixMilli(b.Clock), time.Now()
-		p.mu.Unlock()
-		x.acks.waiting(p, b.Waiting)
-	}
-	x.correct(p, b)
-	if x.config.Skew != nil {
-		x.config.Skew(x.skew(b))
+		p.exchange.acks.waiting(p, b.Waiting)
 	}
 	if err := p.fill(); err != nil {
 		return err

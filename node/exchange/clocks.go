@@ -14,10 +14,31 @@ import (
 // passed on to who knows no better, by followers too: a log that some would refuse for its day is then written by nobody who could know. What a single follower says
 // may be a lie, though: a hub believes it only while that one is linked, and tells nobody; with a third machine there is a median.
 
+// maxAge is how old a BEAT may be for its time to be taken. It may be as old as the reader's last wait for a frame: who did not run for a while, or had no time to
+// read, finds at once what came meanwhile. What is waited for comes every second, or nearly.
+const maxAge = 2 * beatEvery
+
 // minClocks is how many clocks make a median (never the hub's own alone: one wrong hub would drag everyone).
 const minClocks = 3
 
-// correct takes the time from a BEAT.
+// takeTime takes the time from a BEAT that is not too old.
+func (p *peer) takeTime(b *wire.Beat) {
+	x := p.exchange
+	if x.journal.Clock().Local().Sub(p.waited) > maxAge {
+		return
+	}
+	if p.Hub {
+		p.mu.Lock()
+		p.clock, p.clocked = time.UnixMilli(b.Clock), time.Now()
+		p.mu.Unlock()
+	}
+	x.correct(p, b)
+	if x.config.Skew != nil {
+		x.config.Skew(x.skew(b))
+	}
+}
+
+// correct goes by the time in a BEAT.
 func (x *Exchange) correct(p *peer, b *wire.Beat) {
 	clock := x.journal.Clock()
 	if p.Hub {

@@ -49,6 +49,43 @@ func TestHubsClockLeaps(t *testing.T) {
 	})
 }
 
+// Who did not run for a while finds what others sent it in the meantime: the time in that is not the time now.
+func TestTimeAfterAStall(t *testing.T) {
+	for stalled, long := range []time.Duration{4400 * time.Millisecond, 8 * time.Second} { // a link ends after 5 s without a word
+		t.Run([]string{"hub", "follower"}[stalled], func(t *testing.T) {
+			bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+				var wrong wrongClock // the median is not the hub's own
+				wrong.set(-time.Hour)
+				all := []*replica{newReplicaBy(t, lan, "hub", wrong.clock()), newReplica(t, lan, "a"), newReplica(t, lan, "b")}
+				l, _, err := all[0].host.Listen(0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				for _, r := range all[1:] {
+					here, err := r.host.Dial(t.Context(), l.Addr().String())
+					if err != nil {
+						t.Fatal(err)
+					}
+					there, err := l.Accept()
+					if err != nil {
+						t.Fatal(err)
+					}
+					r.join(all[0], here, there)
+				}
+				time.Sleep(3 * time.Second)
+				all[stalled].host.Freeze()
+				time.Sleep(long)
+				all[stalled].host.Thaw()
+				for range 100 {
+					time.Sleep(30 * time.Millisecond)
+					all[stalled].knows(true)
+				}
+			})
+		})
+	}
+}
+
 // What three vouched for, one of them passes on to another who knows no better, as its hub or as its follower; not to one who knows as well.
 func TestTimeIsPassedOn(t *testing.T) {
 	for _, serves := range []bool{false, true} {

@@ -50,13 +50,15 @@ type peer struct {
 	again  time.Time     // when a difference is talked about next
 	pause  time.Duration // how long after this time; 0: something came since
 	beaten time.Time     // when a BEAT was answered
+	waited time.Time     // since when, by the machine's clock, it waited for a frame, last
 
 	second time.Duration // the writer's: the second of the last BEAT, as Exchange.born counts
 }
 
 func newPeer(x *Exchange, l Link) *peer {
 	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), wake: make(chan struct{}, 1),
-		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, second: time.Since(x.born) / beatEvery}
+		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, second: time.Since(x.born) / beatEvery,
+		waited: x.journal.Clock().Local()}
 }
 
 // poke lets the writer look.

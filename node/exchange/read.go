@@ -49,10 +49,23 @@ func (p *peer) read(ctx context.Context) error {
 // Stalled reports whether this process did not run when it should have, at due: then that nothing came until due says nothing.
 func Stalled(due time.Time) bool { return time.Since(due) > stall }
 
-// next waits for a frame. That none came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
-// kept back by what kept this process back.
+// next returns the next frame, and notes when it had to wait for it.
 func (p *peer) next() (wire.Type, []byte, error) {
-	if p.Silence <= 0 || p.Reader.Buffered() {
+	if p.Reader.Buffered() {
+		return p.Reader.Next()
+	}
+	began := p.journal.Clock().Local()
+	t, body, err := p.wait()
+	if p.journal.Clock().Local().Sub(began) > glance {
+		p.waited = began
+	}
+	return t, body, err
+}
+
+// wait waits for a frame. That none came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
+// kept back by what kept this process back.
+func (p *peer) wait() (wire.Type, []byte, error) {
+	if p.Silence <= 0 {
 		return p.Reader.Next()
 	}
 	for wait, stalls := p.Silence, 0; ; {
