@@ -401,24 +401,41 @@ func (g *gatherings) realms() []RealmInfo {
 }
 
 // page merges the newest lines before k of what is shown.
-func (g *gatherings) page(room message.RoomID, k journal.Key, n int) ([]journal.Line, error) {
+func (g *gatherings) page(room message.RoomID, k journal.Key, n int) (lines []journal.Line, err error) {
+	err = g.each(func() { lines = nil }, func(j *journal.Journal) error {
+		more, err := j.Page(room, k, n)
+		lines = merge(lines, more)
+		return err
+	})
+	return lines[max(0, len(lines)-n):], err
+}
+
+// after merges the oldest lines after k of what is shown.
+func (g *gatherings) after(room message.RoomID, k journal.Key, n int) (lines []journal.Line, err error) {
+	err = g.each(func() { lines = nil }, func(j *journal.Journal) error {
+		more, err := j.After(room, k, n)
+		lines = merge(lines, more)
+		return err
+	})
+	return lines[:min(n, len(lines))], err
+}
+
+// each reads all that is shown, and begins again where a journal was closed meanwhile.
+func (g *gatherings) each(begin func(), read func(*journal.Journal) error) error {
 	for {
+		begin()
 		shown := g.shown()
-		var lines []journal.Line
-		var err error
+		var errs []error
 		for _, at := range shown {
-			more, fault := at.journal.Page(room, k, n)
-			err = errors.Join(err, fault)
-			lines = merge(lines, more)
-			if ends(fault) {
+			err := read(at.journal)
+			errs = append(errs, err)
+			if ends(err) {
 				<-at.done
 			}
 		}
-		lines = lines[max(0, len(lines)-n):]
-		if !slices.Equal(g.shown(), shown) {
-			continue // a journal was closed under us
+		if slices.Equal(g.shown(), shown) {
+			return errors.Join(errs...)
 		}
-		return lines, err
 	}
 }
 

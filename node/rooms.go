@@ -81,24 +81,40 @@ func (n *Node) rooms() []Room {
 // timeOf is the time in a hybrid clock's stamp.
 func timeOf(hlc uint64) time.Time { return time.UnixMilli(int64(hlc >> 16)) }
 
-// message makes a line fit to be shown; ok is false for what is not shown by itself, or is in a room that is not joined.
+// message makes a line fit to be shown; ok is false for what is not shown by itself.
 func (n *Node) message(l journal.Line) (m Message, ok bool) {
-	name, err := message.CleanRoom(l.Name)
-	if err != nil || l.Room != message.Room(name) {
+	m, answers, ok := said(l)
+	if !ok {
 		return m, false
 	}
+	m.Reactions, m.Nick, m.Mine = n.reactions(l), n.people.name(l.Author, l.Nick), l.Author == n.who.ID()
+	if answers.ID != (message.ID{}) {
+		m.Quote = n.quote(answers)
+	}
+	if m.Mine {
+		m.Nick = message.ShowNick(l.Nick)
+		m.Copies, m.Again, m.Here = n.own.mine(l.ID)
+	}
+	return m, true
+}
+
+// said is what a line says by itself, whoever looks at it, and which message it answers.
+func said(l journal.Line) (m Message, answers message.Ref, ok bool) {
+	name, err := message.CleanRoom(l.Name)
+	if err != nil || l.Room != message.Room(name) {
+		return m, answers, false
+	}
 	var text string
-	var answers message.Ref
 	switch marks := l.Marks; {
 	case l.Kind != message.Text && l.Kind != message.Action && l.Kind != message.Reply && l.Kind != message.Topic:
-		return m, false // later versions know more kinds
+		return m, answers, false // later versions know more kinds
 	case marks.Redacted:
 	case l.Body == nil:
-		return m, false // it is missing, for now
+		return m, answers, false // it is missing, for now
 	case l.Kind == message.Reply:
 		about, ok := message.ParseAbout(l.Kind, l.Body)
 		if !ok {
-			return m, false
+			return m, answers, false
 		}
 		text, answers = string(about.Text), about.Refs[0]
 	default:
@@ -115,16 +131,8 @@ func (n *Node) message(l journal.Line) (m Message, ok bool) {
 	if cut {
 		text += " …"
 	}
-	m = Message{Edited: l.Marks.Edit != nil, Redacted: l.Marks.Redacted, Reactions: n.reactions(l), ID: l.ID, Room: "#" + name, RoomID: l.Room, Key: Key{l.HLC, l.Log, l.Seq}, Kind: l.Kind, Author: l.Author, Text: text, At: timeOf(l.HLC),
-		Nick: n.people.name(l.Author, l.Nick), Mine: l.Author == n.who.ID()}
-	if answers.ID != (message.ID{}) {
-		m.Quote = n.quote(answers)
-	}
-	if m.Mine {
-		m.Nick = message.ShowNick(l.Nick)
-		m.Copies, m.Again, m.Here = n.own.mine(l.ID)
-	}
-	return m, true
+	return Message{Edited: l.Marks.Edit != nil, Redacted: l.Marks.Redacted, ID: l.ID, Room: "#" + name, RoomID: l.Room, Key: Key{l.HLC, l.Log, l.Seq}, Kind: l.Kind, Author: l.Author, Text: text, At: timeOf(l.HLC),
+		Nick: message.ShowNick(l.Nick)}, answers, true
 }
 
 // Page returns the newest max messages of a room before k (the zero Key: from the end), oldest first.
@@ -150,4 +158,27 @@ func (n *Node) Page(room string, k Key, max int) ([]Message, error) {
 		at = lines[0].Key
 	}
 	return out[len(out)-min(max, len(out)):], nil
+}
+
+// After returns the oldest max messages of a room after k (the zero Key: from its first), oldest first.
+func (n *Node) After(room string, k Key, max int) ([]Message, error) {
+	name, err := message.CleanRoom(room)
+	if err != nil {
+		return nil, err
+	}
+	var out []Message
+	at := journal.Key{HLC: k.HLC, Log: k.Log, Seq: k.Seq}
+	for len(out) < max {
+		lines, err := n.gather.after(message.Room(name), at, max-len(out))
+		if err != nil || len(lines) == 0 {
+			return out, err
+		}
+		for _, l := range lines {
+			if m, ok := n.message(l); ok {
+				out = append(out, m)
+			}
+		}
+		at = lines[len(lines)-1].Key
+	}
+	return out, nil
 }

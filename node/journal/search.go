@@ -92,7 +92,12 @@ func (j *Journal) find(ctx context.Context, index *search.Index, q search.Query,
 // page sorts hits and cuts them to n, but never between two of one slot: whoever goes on below it would miss the other.
 func page(hits []Hit, n int) Found {
 	slices.SortFunc(hits, func(a, b Hit) int { return cmp.Or(cmp.Compare(b.Slot, a.Slot), b.Compare(a.Key)) })
-	hits = slices.CompactFunc(hits, func(a, b Hit) bool { return a.Key == b.Key })
+	seen := make(map[Key]bool, len(hits))
+	hits = slices.DeleteFunc(hits, func(h Hit) bool {
+		was := seen[h.Key]
+		seen[h.Key] = true
+		return was
+	})
 	for n > 0 && n < len(hits) && hits[n].Slot == hits[n-1].Slot {
 		n++
 	}
@@ -100,6 +105,18 @@ func page(hits []Hit, n int) Found {
 		return Found{Hits: hits}
 	}
 	return Found{Hits: hits[:n:n], More: true}
+}
+
+// Merge returns the newest n, or a few more, of pages of n of the same query in several journals, each message once.
+func Merge(n int, pages ...Found) Found {
+	var hits []Hit
+	more, unseen := false, int64(0)
+	for _, p := range pages {
+		hits, more, unseen = append(hits, p.Hits...), more || p.More, unseen+p.Unseen
+	}
+	out := page(hits, n)
+	out.More, out.Unseen = out.More || more, unseen
+	return out
 }
 
 // linesIn reads the lines at places that are left and match as they were said, in no order.
