@@ -33,6 +33,8 @@ type Survey struct {
 	Services []string // sorted
 	// Strangers counts earshot instances whose tag is of another network.
 	Strangers int
+	// Askers are addresses that asked for our service, and were not heard to offer it: an earshot whose announcements do not arrive, or which does not hear questions.
+	Askers []netip.Addr
 }
 
 // A Use is whether an interface is used, and why it is not.
@@ -72,6 +74,7 @@ type Traffic struct {
 const (
 	maxMachines = 4096
 	maxServices = 256
+	maxAskers   = 16
 	maxTypeLen  = 64 // bytes; RFC 6763 §7.2 has 16 letters at most, and _tcp or _udp
 )
 
@@ -84,7 +87,7 @@ func Look(ctx context.Context, c SurveyConfig) (*Survey, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	v := &survey{c: c, heard: make(chan arrival, queued), known: memory{}, machines: map[bool]map[netip.Addr]bool{true: {}, false: {}}, services: map[string]bool{}, strangers: map[[8]byte]bool{},
+	v := &survey{c: c, heard: make(chan arrival, queued), known: memory{}, machines: map[bool]map[netip.Addr]bool{true: {}, false: {}}, services: map[string]bool{}, strangers: map[[8]byte]bool{}, askers: map[netip.Addr]bool{},
 		told: map[netip.AddrPort]bool{}, done: make(chan struct{})}
 	defer v.close()
 	if err := v.open(); err != nil {
@@ -125,6 +128,7 @@ type survey struct {
 	machines  map[bool]map[netip.Addr]bool // of IPv4, and of IPv6
 	services  map[string]bool
 	strangers map[[8]byte]bool
+	askers    map[netip.Addr]bool // whether they were heard to offer it
 }
 
 // An ear is the sockets of one interface in one family.
@@ -291,7 +295,13 @@ func (v *survey) take(o arrival, now time.Time) {
 	if err != nil {
 		return
 	}
+	if _, known := v.askers[o.from.Addr()]; p.asked && !known && len(v.askers) < maxAskers && !slices.Contains(v.own, o.from.Addr().WithZone("")) {
+		v.askers[o.from.Addr()] = false
+	}
 	for _, i := range p.instances {
+		if _, known := v.askers[o.from.Addr()]; known || len(v.askers) < maxAskers {
+			v.askers[o.from.Addr()] = true
+		}
 		if tag := v.c.Tag(i.session, i.port); subtle.ConstantTimeCompare(tag[:], i.tag[:]) != 1 {
 			if len(v.strangers) < maxPeers {
 				v.strangers[i.session] = true
@@ -350,6 +360,12 @@ func (v *survey) result() *Survey {
 		s.Services = append(s.Services, k)
 	}
 	slices.Sort(s.Services)
+	for a, offers := range v.askers {
+		if !offers {
+			s.Askers = append(s.Askers, a)
+		}
+	}
+	slices.SortFunc(s.Askers, netip.Addr.Compare)
 	return s
 }
 

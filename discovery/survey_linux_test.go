@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -97,6 +98,32 @@ func TestLookBehindAFirewall(t *testing.T) {
 		s, found = h.survey(t, 1, 400*time.Millisecond)
 		if e := s.named(t, "eth0"); e.IPv4.Sent != 0 || e.IPv4.Err == nil || e.IPv6.Sent != 0 || len(found) != 0 {
 			t.Errorf("out: %+v %+v, found %v", e.IPv4, e.IPv6, found)
+		}
+	})
+}
+
+// Who asks and is not heard to offer it is told of; who offers it asks too.
+func TestLookHearsWhoAsks(t *testing.T) {
+	onLAN(t, func(t *testing.T, l *lan) {
+		h, a, b := l.host(t), l.host(t), l.host(t)
+		for i, o := range []*host{h, a, b} {
+			o.plug(t, "eth0", "br0", "10.0.0."+string('1'+byte(i))+"/24")
+		}
+		a.run(t, 1, 1)
+		curious := browse(t, b)
+		ctx, stop := context.WithCancel(t.Context())
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			for again := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-again.C {
+				curious.s.multicast(question())
+			}
+		}()
+		s, found := h.survey(t, 1, 600*time.Millisecond)
+		stop()
+		<-asked
+		if len(found) != 1 || !slices.Equal(s.Askers, []netip.Addr{netip.MustParseAddr("10.0.0.3")}) {
+			t.Errorf("found %v, and %v asked", found, s.Askers)
 		}
 	})
 }

@@ -28,6 +28,7 @@ const (
 	InboundBlocked   = "inbound-blocked"   // this machine's firewall keeps others out
 	OutboundBlocked  = "outbound-blocked"  // this machine's firewall keeps earshot in
 	PeerBlocked      = "peer-blocked"      // somebody is heard, and cannot be reached
+	PeerUnheard      = "peer-unheard"      // somebody asks, and is not heard to answer
 	PeerGone         = "peer-gone"         // somebody was heard, and has stopped
 	VersionDiffers   = "version"           // of the protocol
 	JoinClosed       = "join-closed"       // by hand: nothing listens there
@@ -62,7 +63,7 @@ func diagnose(r *Report) (fs []Finding) {
 	if d.dropped(); d.Found > 0 {
 		return d.findings
 	}
-	if !known && !d.says(PeerBlocked, OutboundBlocked, VersionDiffers) {
+	if !known && !d.says(PeerBlocked, PeerUnheard, OutboundBlocked, VersionDiffers) {
 		d.guesses()
 	}
 	return d.findings
@@ -331,6 +332,11 @@ func (d *diagnosis) peer(p Peer) (f Finding) {
 			f.There = host
 		}
 		return f
+	case p.Source == Asked:
+		if d.Found > 0 || d.says(PeerUnheard) {
+			return f
+		}
+		return Finding{Code: PeerUnheard, Sentence: fmt.Sprintf("An earshot at %s asks who is there, but does not answer: a firewall there drops mDNS.", host), Command: "sudo earshot doctor", There: host}
 	case p.Source == Heard && p.Refusal == Closed:
 		if d.Found > 0 {
 			return f
@@ -412,7 +418,7 @@ func (d *diagnosis) dropped() {
 	for _, p := range d.Peers {
 		a, err := netip.ParseAddrPort(p.Address)
 		if err == nil && p.Refusal == "" && !p.Me && p.Source != Heard && d.on(a.Addr()) {
-			d.add(Finding{Code: MulticastDropped, Sentence: fmt.Sprintf("The network drops multicast: %s answers at %s, but is not heard. Remembered addresses still work, and a new machine needs one.", p.Nick, a.Addr()),
+			d.add(Finding{Code: MulticastDropped, Sentence: fmt.Sprintf("%s answers at %s, but is not heard: the network, or a firewall there, drops multicast, and only an address leads there.", p.Nick, a.Addr()),
 				Command: "earshot --join " + p.Address})
 			return
 		}
@@ -462,6 +468,8 @@ func (d *diagnosis) guesses() {
 		d.add(Finding{Code: OtherNetwork, Sentence: fmt.Sprintf("%s here, but none of %q.", earshots(d.Survey.Strangers), d.Network), Command: "earshot key list"})
 	case d.Survey.Machines > 0:
 		d.add(Finding{Code: Nobody, Sentence: fmt.Sprintf("mDNS works here (%s heard), and nobody else runs earshot: start it on another machine.", machines(d.Survey.Machines)), Command: "earshot", There: "another machine"})
+	case slices.ContainsFunc(d.Peers, func(p Peer) bool { return slices.Contains([]string{Closed, Network, Foreign}, p.Refusal) }):
+		// A machine answers, and what was said of that is all that is known.
 	case d.Route.Answers:
 		d.add(Finding{Code: Isolated, Sentence: fmt.Sprintf("The router %s answers, and nobody else is heard on %s: the network keeps its clients apart, as guest Wi-Fi does, or nobody else is there.", d.Route.Gateway, names(on)),
 			Command: "earshot --join ADDRESS"})

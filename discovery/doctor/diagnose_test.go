@@ -97,7 +97,7 @@ func TestDiagnose(t *testing.T) {
 		{"met elsewhere", alone(), peer(Peer{Address: "192.168.1.7:4327", Source: Remembered, Refusal: Silent}), "elsewhere Peers were met at 192.168.1.7 | ip addr\nnobody"},
 		{"met here", alone(), peer(Peer{Address: "10.77.0.7:4327", Source: Remembered, Refusal: Silent}), "nobody"},
 		{"multicast dropped", healthy(), func(r *Report) { r.Survey.Machines = 0; r.Peers[0].Source = Remembered; r.Peers = r.Peers[:1] },
-			"multicast-dropped The network drops multicast: anna answers at 10.77.0.2 | earshot --join 10.77.0.2:4327"},
+			"multicast-dropped anna answers at 10.77.0.2, but is not heard | earshot --join 10.77.0.2:4327"},
 		{"by hand from afar", healthy(), peer(Peer{Address: "192.0.2.9:4327", Source: ByHand, Nick: "hub"}), ""},
 
 		{"loopback only", alone(), func(r *Report) { r.Survey.Interfaces = r.Survey.Interfaces[:1] }, "no-interface but the loopback | ip link"},
@@ -148,11 +148,17 @@ func TestDiagnose(t *testing.T) {
 		{"heard, not reached", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Heard, Refusal: Silent}), "peer-blocked An earshot at 10.77.0.2 is heard | sudo earshot doctor"},
 		{"heard, one of two not reached", healthy(), func(r *Report) { r.Peers[1].Refusal = Barred }, "peer-blocked at 10.77.0.3"},
 		{"heard, and gone", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Heard, Refusal: Closed}), "peer-gone was heard and is gone\nnobody"},
+		{"asks, and does not answer", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Asked, Refusal: Silent}), "peer-unheard An earshot at 10.77.0.2 asks who is there | sudo earshot doctor"},
+		{"asks, and answers by unicast alone", healthy(), peer(Peer{Address: "10.77.0.2:4327", Source: Asked, Nick: "anna"}), "multicast-dropped anna answers at 10.77.0.2"},
 		{"not let out", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Heard, Refusal: Barred, Err: "connect: operation not permitted"}), "outbound-blocked forbids connections to port 4327"},
 		{"another version", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Heard, Refusal: Version, Err: "anna runs earshot protocol 2, this is 1: upgrade this machine"}),
 			"version Anna runs earshot protocol 2, this is 1: upgrade this machine. | earshot version"},
 		{"nothing listens", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: ByHand, Refusal: Closed}), "join-closed no earshot listens at its port 4327 | earshot\nnobody"},
 		{"nothing answers", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: ByHand, Refusal: Silent}), "join-silent Nothing answers at 10.77.0.2:4327\nnobody"},
+		{"nothing listens there, nor speaks mDNS", alone(), func(r *Report) {
+			r.Survey.Machines, r.Route.Answers = 0, false
+			r.Peers = []Peer{{Address: "10.77.0.2:4327", Source: ByHand, Refusal: Closed}}
+		}, "join-closed The machine 10.77.0.2 is there"},
 		{"no such name", alone(), peer(Peer{Address: "hub.example:4327", Source: ByHand, Refusal: Name}), "join-name The name hub.example has no address\nnobody"},
 		{"another network", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: ByHand, Refusal: Network}), "join-network in another network than \"lobby\"\nnobody"},
 		{"another key", alone(), func(r *Report) {

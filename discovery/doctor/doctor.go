@@ -43,6 +43,8 @@ const (
 	listening = 2500 * time.Millisecond
 	// looking bounds one look at a peer, and whatever else may hang.
 	looking = 2 * time.Second
+	// usual is the port that an instance has unless it is told another, or the port is taken.
+	usual = 4327
 	// maxLooks bounds the addresses looked at, maxEach those of one answer, and atOnce how many at a time: on an open network anybody can make records of instances that do not exist.
 	maxLooks, maxEach, atOnce = 64, 4, 16
 )
@@ -72,6 +74,7 @@ const (
 	Heard      Source = "mdns"
 	ByHand     Source = "join"
 	Remembered Source = "remembered"
+	Asked      Source = "asked" // it asked for others, and was not heard to answer
 )
 
 // Refusals of a peer, as Config.Look reports them.
@@ -126,7 +129,7 @@ type Report struct {
 
 // Examine looks around. Its error says that this was not possible at all.
 func Examine(ctx context.Context, c Config) (*Report, error) {
-	c.Port = cmp.Or(c.Port, 4327)
+	c.Port = cmp.Or(c.Port, usual)
 	r := &Report{Network: c.Network, Closed: c.Closed, Port: c.Port, System: runtime.GOOS}
 	listen, cancel := context.WithTimeout(ctx, listening)
 	defer cancel()
@@ -145,6 +148,11 @@ func Examine(ctx context.Context, c Config) (*Report, error) {
 			l.heard(p)
 		}
 	}})
+	if err == nil {
+		for _, a := range survey.Askers { // on the port that most have
+			l.look(Asked, netip.AddrPortFrom(a, usual).String(), [8]byte{})
+		}
+	}
 	reading.Wait()
 	l.work.Wait()
 	if err != nil {

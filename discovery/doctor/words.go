@@ -111,6 +111,8 @@ func (p Peer) state() string {
 		said += ", by hand"
 	case Remembered:
 		said += ", remembered"
+	case Asked:
+		said += ", which asks and is not heard to answer"
 	}
 	if p.Refusal != "" {
 		return said + ": " + map[string]string{
