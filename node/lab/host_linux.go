@@ -54,6 +54,9 @@ func (h *Host) Move(to netip.Addr) {
 	h.ip = to
 }
 
+// Configure has ip do something on the host, a command each.
+func (h *Host) Configure(commands ...string) { h.t.Helper(); h.lab.batch(h.name, commands...) }
+
 // Disk puts the home on a disk of that many bytes, which must happen before anything is in it. Fill takes all the room that is left there, and Free gives it back.
 func (h *Host) Disk(size int) {
 	h.t.Helper()

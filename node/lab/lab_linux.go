@@ -143,6 +143,14 @@ func (l *Lab) Heal(i int) { l.t.Helper(); l.plug(0, i) }
 func (l *Lab) Unplug(i int) { l.t.Helper(); l.batch(l.bridges(), fmt.Sprintf("link set p%d down", i)) }
 func (l *Lab) Plug(i int)   { l.t.Helper(); l.batch(l.bridges(), fmt.Sprintf("link set p%d up", i)) }
 
+// Isolate keeps hosts from hearing one another, as an access point does that keeps its clients apart: they reach only who is not among them.
+func (l *Lab) Isolate(hosts ...int) {
+	l.t.Helper()
+	for _, i := range hosts {
+		l.batch(l.bridges(), fmt.Sprintf("link set p%d type bridge_slave isolated on", i))
+	}
+}
+
 // Split gives each part, three at most, a switch of its own, the first the one that all were on; Join brings all together.
 func (l *Lab) Split(parts ...[]int) {
 	l.t.Helper()

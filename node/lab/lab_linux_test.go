@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/lab"
+	"earshot/node/wire"
 )
 
 // envHelper makes this program a small network tool instead of a test; its arguments are the words of the value.
@@ -32,6 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 // helper is: serve (answer TCP, and other hosts' UDP, on port 1000 and multicast on 5353, until killed) | tcp ADDRESS | udp ADDRESS (print how many of 200 answers came) |
+// posing VERSION AHEAD (be an earshot of the lobby on port 4327, of that protocol version, with a clock that far ahead, until killed) | hold (keep UDP port 5353, until killed) |
 // fakes N (announce N instances of the lobby that do not exist, over IPv6, 1,000 a second, and print a line after the first 3,000).
 func helper(words []string) error {
 	switch words[0] {
@@ -46,6 +49,19 @@ func helper(words []string) error {
 		return err
 	case "udp":
 		return ask(words[1])
+	case "posing":
+		version, err := strconv.Atoi(words[1])
+		ahead, err2 := time.ParseDuration(words[2])
+		if err := errors.Join(err, err2); err != nil {
+			return err
+		}
+		return pose(version, ahead)
+	case "hold":
+		if _, err := net.ListenPacket("udp", ":5353"); err != nil {
+			return err
+		}
+		fmt.Println("ready")
+		select {}
 	case "fakes":
 		n, err := strconv.Atoi(words[1])
 		if err != nil {
@@ -54,6 +70,39 @@ func helper(words []string) error {
 		return fakes(n)
 	}
 	return errors.New("which?")
+}
+
+func pose(version int, ahead time.Duration) error {
+	who, err := identity.FromSeed(make([]byte, 32))
+	if err != nil {
+		return err
+	}
+	lobby, err := identity.NewNetwork("lobby", nil)
+	if err != nil {
+		return err
+	}
+	gate, err := identity.NewGate(who, lobby)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", ":4327")
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	for {
+		raw, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		c, err := gate.Accept(context.Background(), raw, identity.ProtoChat)
+		if err != nil {
+			continue
+		}
+		b := wire.Append(nil, wire.TypeHello, &wire.Hello{Version: version, Nick: "poser"})
+		c.Write(wire.Append(b, wire.TypeView, &wire.View{Clock: time.Now().Add(ahead).UnixMilli()}))
+		c.Close()
+	}
 }
 
 func fakes(n int) error {
@@ -175,8 +224,14 @@ func tool(t *testing.T, h *lab.Host, words string) (string, error) {
 // server runs the helper's serve on a host until the test ends.
 func server(t *testing.T, h *lab.Host) {
 	t.Helper()
+	serving(t, h, "serve")
+}
+
+// serving runs the helper on a host until the test ends; it has begun when it says so.
+func serving(t *testing.T, h *lab.Host, words string) {
+	t.Helper()
 	cmd := h.Command(executable(t))
-	cmd.Env = append(cmd.Env, envHelper+"=serve")
+	cmd.Env = append(cmd.Env, envHelper+"="+words)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
