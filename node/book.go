@@ -3,7 +3,6 @@ package node
 import (
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"earshot/node/journal"
@@ -19,11 +18,13 @@ const maxBook = 4096
 type book struct {
 	journal *journal.Journal
 
-	mu     sync.Mutex // protects what follows
+	turn   chan struct{} // holds one while what follows is in use: a lock in which one may wait for the disk for as long as that takes
 	cursor *journal.Cursor
 	last   map[string]time.Time // by the room's name, without #
 	topics map[string]topicLine // what was looked up and has not changed since
 }
+
+func newBook(j *journal.Journal) *book { return &book{journal: j, turn: make(chan struct{}, 1)} }
 
 // A topicLine is the message that says what a room is about, if there is one.
 type topicLine struct {
@@ -33,16 +34,16 @@ type topicLine struct {
 
 // rooms returns a copy of the list as it is now.
 func (b *book) rooms() (map[string]time.Time, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	err := b.followLocked()
 	return maps.Clone(b.last), err
 }
 
 // topic returns what a room is about, as it is now.
 func (b *book) topic(room string) (journal.Line, bool, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	if err := b.followLocked(); err != nil {
 		return journal.Line{}, false, err
 	}

@@ -28,7 +28,7 @@ type gathering struct {
 	journal  *journal.Journal
 	author   *journal.Author
 	exchange *exchange.Exchange
-	book     book
+	book     *book
 	began    int64 // the newest arrival when it was opened
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the journal has closed
@@ -120,7 +120,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	at.began, at.journal, at.book.journal, at.stop = j.Last(), j, j, stop
+	at.began, at.journal, at.book, at.stop = j.Last(), j, newBook(j), stop
 	at.author = j.NewAuthor(g.who, g.nick())
 	if nonce, ok := g.copied[r]; ok && !alone {
 		at.author.Assume(nonce)
