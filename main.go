@@ -133,7 +133,9 @@ func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) erro
 		} else {
 			s.Log.Info("no rescue for the terminal", "err", err)
 		}
-		return ui.Run(ctx, ui.Config{Node: n, Theme: s.Theme, Guard: guard, Log: s.Log, Version: s.Version})
+		return ui.Run(ctx, ui.Config{
+			Node: n, Theme: s.Theme, Attention: ui.Attention(s.Notify), NoMouse: s.NoMouse, Guard: guard, Log: s.Log, Version: s.Version,
+		})
 	}
 	err := plain.Run(ctx, plain.Config{
 		Node: n, In: s.In, Out: os.Stdout, JSON: s.JSON, ServerOnly: s.Node.ServerOnly, History: s.History, Linger: s.Linger, Version: s.Version,

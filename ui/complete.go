@@ -52,6 +52,15 @@ func (a *app) suggest() {
 	in.complete = completion{start: start, end: end, choices: choices, at: -1}
 }
 
+// tabOrBrowse completes the word before the cursor; where nothing is typed, it goes among the messages.
+func (a *app) tabOrBrowse(by int) {
+	if a.input.GetTextLength() == 0 {
+		a.openBrowse()
+		return
+	}
+	a.tab(by)
+}
+
 // tab takes the next choice for the word before the cursor (by 1), or the one before (by -1).
 func (a *app) tab(by int) {
 	in := a.input

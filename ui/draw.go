@@ -85,6 +85,7 @@ func (a *app) draw() {
 		a.screen.HideCursor()
 		a.overlay.draw(w, h)
 	}
+	a.retitle()
 	a.screen.Show()
 }
 

@@ -8,6 +8,7 @@ import (
 	"earshot/node/message"
 	"earshot/ui/cell"
 	"earshot/ui/command"
+	"earshot/ui/transcript"
 )
 
 // apply takes in what happened. It reports whether the user is waiting for it.
@@ -77,9 +78,13 @@ func (a *app) said(e node.Said) bool {
 	if !r.list.Add(e, a.snapshot.Me.Nick, unseen) || e.Mine {
 		return e.Mine
 	}
-	if isLive && !shown {
-		r.news++
-		r.named = r.named || strings.Contains(strings.ToLower(e.Text), strings.ToLower(a.snapshot.Me.Nick))
+	if isLive {
+		mentioned := transcript.Mentions(e.Text, a.snapshot.Me.Nick)
+		if !shown {
+			r.news++
+			r.named = r.named || mentioned
+		}
+		a.notify(r, e.Message, mentioned)
 	}
 	if e.History && a.caughtUp && !r.list.Last(e.ID) {
 		r.list.Late(a.now())
@@ -177,7 +182,9 @@ func (a *app) submit(text string) bool {
 	case action.Help:
 		a.openHelp()
 	case action.Set != nil:
-		r.list.Answer(a.now(), a.set(*action.Set))
+		if answer := a.set(*action.Set); answer != "" {
+			r.list.Answer(a.now(), answer)
+		}
 	case action.Do != nil:
 		a.send(r, action)
 	case len(action.Lines) > 0:

@@ -44,8 +44,8 @@ func bindings() []binding {
 		{[]string{"Shift-Down"}, "", "", always(func(a *app) { a.here().list.Scroll(1) })},
 		{[]string{"Home"}, "Home, End", "oldest, newest (while nothing is typed)", whenEmpty(func(a *app) { a.here().list.Home() })},
 		{[]string{"End"}, "", "", whenEmpty(func(a *app) { a.here().list.End() })},
-		{[]string{"Tab"}, "Tab, Shift-Tab", "complete /command, @nick, #room, :emoji:; next, previous", always(func(a *app) { a.tab(1) })},
-		{[]string{"Shift-Tab"}, "", "", always(func(a *app) { a.tab(-1) })},
+		{[]string{"Tab"}, "Tab, Shift-Tab", "complete /command, @nick, #room, :emoji:; nothing typed: go among the messages", always(func(a *app) { a.tabOrBrowse(1) })},
+		{[]string{"Shift-Tab"}, "", "", always(func(a *app) { a.tabOrBrowse(-1) })},
 		{[]string{"Up"}, "Up", "change or bring back what you sent (while nothing is typed)", func(a *app, _ string) bool { return a.input.recall(1, a.here().list.LastOwn()) }},
 		{[]string{"Down"}, "", "", func(a *app, _ string) bool { return a.input.recall(-1, a.here().list.LastOwn()) }},
 		{[]string{"Ctrl-N", "Alt-Down"}, "Ctrl-N, Ctrl-P", "next room, the one before (also Alt-Down, Alt-Up)", always(func(a *app) { a.step(1) })},
@@ -122,6 +122,8 @@ func (a *app) handle(ev tcell.Event) bool {
 			a.pasted(string(a.paste))
 		}
 		a.paste = nil
+	case *tcell.EventMouse:
+		return a.clicked(ev)
 	case *tcell.EventFocus:
 		a.away = !ev.Focused
 	case *tcell.EventResize:

@@ -18,11 +18,17 @@ type overlay interface {
 
 // open lays something over the screen, in place of what lies there.
 func (a *app) open(o overlay) {
+	if _, browsing := o.(*browse); !browsing {
+		a.closeOverlay()
+	}
 	a.overlay = o
 	a.input.complete = completion{}
 }
 
-func (a *app) closeOverlay() { a.overlay = nil }
+func (a *app) closeOverlay() {
+	a.overlay = nil
+	a.here().list.Deselect()
+}
 
 // overlayKey gives a key to the overlay. It reports whether that had a use for it.
 func (a *app) overlayKey(ev *tcell.EventKey, name string) bool {

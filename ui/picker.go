@@ -20,6 +20,9 @@ type picker struct {
 	prompt *input              // nil: letters move
 	picks  func(string) []pick // for what was typed
 	at     int
+
+	shown rect // where the rows were drawn, from the first on
+	first int
 }
 
 func (o *picker) words() string {
@@ -92,6 +95,7 @@ func (o *picker) draw(w, h int) {
 		}
 	}
 	first := max(o.at-inner.h+1, 0)
+	o.shown, o.first = inner, first
 	for i := first; i < len(picks) && i < first+inner.h; i++ {
 		y := inner.y + i - first
 		if i == o.at {

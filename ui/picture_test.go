@@ -95,7 +95,7 @@ func svg(s tcell.Screen) string {
 
 func span(b *strings.Builder, x, y, cells int, text string, style tcell.Style) {
 	fg, bg, attr := style.Decompose()
-	front, back := hex(fg, ink), hex(bg, paper)
+	front, back := colour(fg, ink), colour(bg, paper)
 	if attr&tcell.AttrReverse != 0 {
 		front, back = back, front
 	}
@@ -130,7 +130,7 @@ func span(b *strings.Builder, x, y, cells int, text string, style tcell.Style) {
 	b.WriteString("</text>\n")
 }
 
-func hex(c tcell.Color, otherwise string) string {
+func colour(c tcell.Color, otherwise string) string {
 	if !c.Valid() {
 		return otherwise
 	}

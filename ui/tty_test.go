@@ -12,6 +12,7 @@ import (
 	"github.com/gdamore/tcell/v2"
 
 	"earshot/node"
+	"earshot/node/message"
 )
 
 // tty is a terminal that keeps what is written to it. Its input is closed by Drain.
@@ -46,6 +47,13 @@ func (t *tty) written() string {
 // ours matches what the screen itself sends: cursor, colours and attributes by number, character sets.
 var ours = regexp.MustCompile(`\x1b\[[0-9;]*[Hm]|\x1b\(B|\x1b\[\?(25|2026|12)[hl]|\x1b\[[0-9;]*[JKCDABG]|\x1b\[0 q|[\x08\x0f]`)
 
+// titled matches what sets the window's title, notified what asks for attention, copied what fills the clipboard, through tmux or not: no control character in any.
+var (
+	titled   = regexp.MustCompile(`\x1b\[>2t|\x1b\]2;[^\x00-\x1f\x7f-\x{9f}]*\x1b\\`)
+	notified = regexp.MustCompile(`\x1bPtmux;\x1b\x1b\]9;[^\x00-\x1f\x7f-\x{9f}]*\x07\x1b\\|\x1b\](9|777;notify);[^\x00-\x1f\x7f-\x{9f}]*\x07`)
+	copied   = regexp.MustCompile(`(\x1bPtmux;\x1b)?\x1b\]52;c;[A-Za-z0-9+/=]*(\x1b\\|\x07\x1b\\|\x07)`)
+)
+
 // hyperlink matches what is sent for a link: the target as it is seen, a page of the web.
 var hyperlink = regexp.MustCompile(`\x1b\]8;(id=[0-9a-f]+;https?://[!-~]+|;)\x1b\\`)
 
@@ -71,7 +79,8 @@ func TestBytes(t *testing.T) {
 	if err := screen.Init(); err != nil {
 		t.Fatal(err)
 	}
-	a := newApp(Config{Node: fake, Version: evil}, screen)
+	env := map[string]string{"TERM_PROGRAM": "WezTerm"}
+	a := newApp(Config{Node: fake, Version: evil, Getenv: func(name string) string { return env[name] }}, screen)
 	before := len(term.written())
 	s := &stage{app: a, t: t, fake: fake}
 	s.time = start
@@ -90,6 +99,13 @@ func TestBytes(t *testing.T) {
 		a.draw()
 	}
 	a.fail(&node.Error{Text: evil, Hint: evil})
+	a.away = true
+	for _, e := range []map[string]string{{"TERM": "foot"}, {"TMUX": "yes"}, {"TERM_PROGRAM": "iTerm.app"}} {
+		env = e
+		s.said(time.Minute, node.Message{Room: "#" + evil, Kind: message.Text, Nick: evil, Author: id("mallory"), Text: evil}, false)
+		a.copyText(evil)
+		a.draw()
+	}
 	a.input.insert(evil)
 	s.press("F1", "Esc", "F4", "F4", "F5", "Ctrl-C", "x", "Tab", "Ctrl-C", "#", "Tab", "Ctrl-N", "PgUp")
 	out := term.written()[before:]
@@ -98,10 +114,13 @@ func TestBytes(t *testing.T) {
 	if !strings.Contains(out, "[?1337h") {
 		t.Error("the text itself was not drawn")
 	}
-	if !hyperlink.MatchString(out) {
-		t.Error("a link is no hyperlink")
+	rest := out
+	for _, own := range []*regexp.Regexp{hyperlink, titled, notified, copied, ours} {
+		if rest = own.ReplaceAllString(rest, ""); own != ours && !own.MatchString(out) {
+			t.Errorf("nothing is like %v", own)
+		}
 	}
-	rest := ours.ReplaceAllString(hyperlink.ReplaceAllString(out, ""), "")
+	rest = strings.ReplaceAll(rest, "\a", "") // the bell; none of anybody's text, as what is typed and told is looked at below
 	for i, r := range rest {
 		if r < 0x20 && r != '\r' && r != '\n' || r >= 0x7f && r < 0xa0 {
 			t.Fatalf("a control character reached the terminal: %q", rest[max(i-20, 0):min(i+20, len(rest))])

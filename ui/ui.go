@@ -18,6 +18,7 @@ package ui
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -45,6 +46,11 @@ type Config struct {
 	Screen tcell.Screen
 	// Theme to begin with (the environment's NO_COLOR is for the caller to look at); /theme chooses another.
 	Theme look.Theme
+	// Attention is what rings the bell, AttendAll where it is empty; NoMouse leaves the mouse to the terminal. /notify and /mouse change them.
+	Attention Attention
+	NoMouse   bool
+	// Getenv tells which terminal this is; nil: os.Getenv.
+	Getenv func(string) string
 	// Guard is told of the screen, so that a panic elsewhere can put the terminal right; nil: nobody else.
 	Guard   *Guard
 	Log     *slog.Logger
@@ -73,8 +79,10 @@ func Run(ctx context.Context, c Config) (err error) {
 	defer a.guard.restore() // first of all, also while a panic passes through
 	screen.EnablePaste()
 	screen.EnableFocus()
+	a.useMouse(!c.NoMouse)
 	if tty, ok := screen.Tty(); ok && background != nil {
-		_, _ = tty.Write([]byte(askBackground)) // who does not answer is taken for dark
+		defer tty.Write([]byte(giveArrows))
+		_, _ = tty.Write([]byte(keepArrows + askBackground)) // who does not answer is taken for dark
 	}
 	return a.loop(ctx, background)
 }
@@ -83,12 +91,19 @@ func newApp(c Config, screen tcell.Screen) *app {
 	a := &app{
 		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
 		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
+		attention: c.Attention, getenv: c.Getenv, launch: launch,
 		now:   time.Now,
 		done:  make(chan func()),
 		pages: map[string]bool{},
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.attention == "" {
+		a.attention = AttendAll
+	}
+	if a.getenv == nil {
+		a.getenv = os.Getenv
 	}
 	if a.guard == nil {
 		a.guard = &Guard{}
@@ -125,6 +140,14 @@ type app struct {
 
 	seen    node.HubChanged // the last told of
 	lastHub identity.PeerID // the last that there was
+
+	attention Attention
+	notified  time.Time // when attention was asked for last
+	title     string    // of the window
+	mouse     bool      // it is taken from the terminal
+	pressed   bool      // its button is
+	getenv    func(string) string
+	launch    func(name string, args ...string) error
 
 	flash      string // shown in the status line until flashUntil
 	flashUntil time.Time

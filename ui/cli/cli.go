@@ -54,6 +54,9 @@ type Setup struct {
 	Linger time.Duration
 	// Theme of the full screen: what was asked for, or what the terminal can show.
 	Theme look.Theme
+	// Notify is what rings its bell: "all", "mentions" or "off", empty where it was not said. NoMouse leaves the mouse to the terminal.
+	Notify  string
+	NoMouse bool
 	// Peers is where addresses of peers are kept for the next start; nil: nowhere.
 	Peers *Peers
 	// Restore puts the terminal back as it was when the program began. It may be called more than once, and from any goroutine.

@@ -31,7 +31,9 @@ type options struct {
 	perIP            int
 	plain, json      bool
 	theme            string // words for look.Theme
-	history          int    // see historyUnset, historyAll
+	notify           string // all, mentions or off
+	noMouse          bool
+	history          int // see historyUnset, historyAll
 	noHistory        bool
 	keep             time.Duration
 	dataDir, logFile string
@@ -93,6 +95,8 @@ func (o *options) settings() []*setting {
 		{group: "Display", name: "plain", help: "no full screen: lines in, lines out", set: yes(&o.plain)},
 		{group: "Display", name: "json", help: "the same with one JSON object per event, for scripts", set: yes(&o.json)},
 		{group: "Display", name: "theme", arg: "NAME", help: look.Themes, set: theme(&o.theme)},
+		{group: "Display", name: "notify", arg: "WHAT", help: "what rings the bell: all, mentions or off (all)", set: oneOf(&o.notify, "all", "mentions", "off")},
+		{group: "Display", name: "mouse", arg: "on|off", help: "off leaves the mouse to the terminal (on)", set: mouse(&o.noMouse)},
 		{group: "Display", name: "history", arg: "N", help: "lines of stored history to show first; or: all", set: history(&o.history)},
 		{group: "Display", name: "no-history", help: "keep nothing of what is said on this disk", set: yes(&o.noHistory)},
 		{group: "Display", name: "keep", arg: "DAYS", help: "how long history is kept on this disk (365d)", set: days(&o.keep)},
@@ -277,6 +281,24 @@ func history(to *int) func(string) error {
 			return nil
 		}
 		return number(to, 0, math.MaxInt32)(s)
+	}
+}
+
+func oneOf(to *string, words ...string) func(string) error {
+	return func(s string) error {
+		if *to = strings.ToLower(s); !slices.Contains(words, *to) {
+			return fmt.Errorf("%q is none of %s", s, strings.Join(words, ", "))
+		}
+		return nil
+	}
+}
+
+func mouse(off *bool) func(string) error {
+	return func(s string) error {
+		var value string
+		err := oneOf(&value, "on", "off")(s)
+		*off = value == "off"
+		return err
 	}
 }
 

@@ -53,7 +53,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 			Rate: none(o.rate), PerIP: none(o.perIP), Log: log,
 		},
 		Mode: mode, JSON: o.json, History: o.lines(mode), Log: log, Version: version(), Restore: saveTerminal(mode == FullScreen),
-		Theme: o.look(),
+		Theme: o.look(), Notify: o.notify, NoMouse: o.noMouse,
 	}
 	s.In, s.Linger = o.input(stdin)
 	if !o.noHistory {

@@ -87,7 +87,7 @@ func TestTable(t *testing.T) {
 			}
 			seen[n] = true
 		}
-		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
+		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
 		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot(), Recent: recent()})
 		if something := a.Do != nil || a.Lines != nil || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -35,7 +36,7 @@ type Action struct {
 	Quit  bool
 }
 
-// A Setting is how the full screen looks or behaves, for as long as it runs. Value is one that it takes.
+// A Setting is how the full screen looks or behaves, for as long as it runs, or what it does: "theme", "notify", "mouse", "copy", "open". Value is one that it takes.
 type Setting struct{ Name, Value string }
 
 // Parse returns what a line of input asks for. A line that begins with "//" is text that begins with one slash; any other that begins with
@@ -119,6 +120,12 @@ func run(spec Spec, args string, at At) (Action, error) {
 			return Action{}, usage(spec, err.Error())
 		}
 		return setting(spec, args), nil
+	case "notify":
+		return oneOf(spec, args, "all", "mentions", "off")
+	case "mouse":
+		return oneOf(spec, args, "on", "off")
+	case "copy", "open":
+		return setting(spec, ""), nil
 	case "version":
 		return Action{Lines: []string{strings.TrimSpace("earshot " + at.Version)}}, nil
 	case "quit":
@@ -130,6 +137,14 @@ func run(spec Spec, args string, at At) (Action, error) {
 // setting is what the full screen does; line mode says that it has none.
 func setting(spec Spec, value string) Action {
 	return Action{Set: &Setting{spec.Name, strings.ToLower(value)}, Lines: []string{"/" + spec.Name + " is for the full screen"}}
+}
+
+// oneOf is a setting that takes few words.
+func oneOf(spec Spec, value string, words ...string) (Action, error) {
+	if value != "" && !slices.Contains(words, strings.ToLower(value)) {
+		return Action{}, usage(spec, fmt.Sprintf("%q is none of %s", value, strings.Join(words, ", ")))
+	}
+	return setting(spec, value), nil
 }
 
 func nick(spec Spec, args string, s node.Snapshot) (Action, error) {

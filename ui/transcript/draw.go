@@ -242,9 +242,12 @@ func (l *List) Draw(s tcell.Screen, x, y, width, height int) {
 	if len(l.entries) > 0 {
 		i, from := l.top()
 		for line := 0; line < height && i < len(l.entries); i++ {
-			for _, r := range l.rows(i)[from:] {
+			for n, r := range l.rows(i)[from:] {
 				if line < height {
 					l.drawRow(s, x, y+line, width, r)
+					if e := l.entries[i]; e == l.selected && from+n >= e.drawn.decor {
+						l.drawSelected(s, x, y+line)
+					}
 				}
 				line++
 			}
@@ -283,14 +286,28 @@ func (l *List) drawRule(s tcell.Screen, x, y, width int, p piece) {
 
 // drawBelow says in the corner that there is more below.
 func (l *List) drawBelow(s tcell.Screen, x, y, width int) {
-	text := fmt.Sprintf(" %s %d new (End) ", l.look.Down, l.below)
-	style := l.look.Badge
+	text, style := l.belowText(), l.look.Badge
 	if l.below == 0 {
-		text, style = fmt.Sprintf(" %s End ", l.look.Down), l.look.Dim
-	}
-	if width < 24 {
-		text = fmt.Sprintf(" %s%d ", l.look.Down, l.below)
+		style = l.look.Dim
 	}
 	at := max(width-cell.Width(text)-1, 0)
 	cell.Put(s, x+at, y, width-at, text, style)
+}
+
+func (l *List) belowText() string {
+	switch {
+	case l.width < 24:
+		return fmt.Sprintf(" %s%d ", l.look.Down, l.below)
+	case l.below == 0:
+		return fmt.Sprintf(" %s End ", l.look.Down)
+	}
+	return fmt.Sprintf(" %s %d new (End) ", l.look.Down, l.below)
+}
+
+// BelowWidth is how many cells of the last row, at its right end, say that there is more below; 0: there is not.
+func (l *List) BelowWidth() int {
+	if l.follow {
+		return 0
+	}
+	return cell.Width(l.belowText()) + 1
 }

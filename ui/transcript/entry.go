@@ -138,6 +138,9 @@ func named(text, nick string) []cut {
 	return found
 }
 
+// Mentions reports whether text names nick.
+func Mentions(text, nick string) bool { return len(named(text, nick)) > 0 }
+
 func wordBefore(s string) bool {
 	r, n := utf8.DecodeLastRuneInString(s)
 	return n > 0 && inWord(r)

@@ -42,7 +42,8 @@ type List struct {
 	anchorRow int
 	below     int // messages that arrived while not following
 
-	unread *entry // "new messages" stands above it
+	unread   *entry // "new messages" stands above it
+	selected *entry // the user has chosen it
 
 	wanted    bool // the user is looking for what is older than the oldest entry
 	exhausted bool // there is nothing older anywhere
