@@ -75,6 +75,8 @@ func Main(args []string, start func(context.Context, *Setup) error) int {
 		return answer(func(w io.Writer) error { return printVersion(w) })
 	case len(words) > 0 && words[0] == "key":
 		return report(os.Stderr, key(o, words[1:]))
+	case len(words) > 0 && words[0] == "search":
+		return report(os.Stderr, search(o, words[1:]))
 	case len(words) > 0 && words[0] == "doctor":
 		o.task = Doctor
 		if len(words) > 1 {

@@ -13,11 +13,16 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"earshot":      func() { os.Exit(Main(os.Args[1:], tell)) },
+		"earshot-said": func() { os.Exit(storeLines(os.Args[1], os.Args[2], os.Args[3:])) },
 		"earshot-wait": func() { os.Exit(Main(os.Args[1:], waitForEnd)) },
 		"earshot-hang": func() { os.Exit(Main(os.Args[1:], hang)) },
 	})
@@ -38,6 +43,42 @@ func tell(_ context.Context, s *Setup) error {
 	s.Log.Info("info line")
 	s.Log.Warn("warn line")
 	return nil
+}
+
+// storeLines puts lines into the lobby's history in a profile's folder, as said by nick in a room.
+func storeLines(dir, room string, lines []string) int {
+	err := func() error {
+		network, err := identity.NewNetwork(message.Lobby, nil)
+		if err != nil {
+			return err
+		}
+		who, err := identity.FromSeed(make([]byte, 32))
+		if err != nil {
+			return err
+		}
+		id := network.ID()
+		j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "networks", fmt.Sprintf("%x", id[:]), "realm-"+room), Network: id})
+		if err != nil {
+			return err
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		done := make(chan error)
+		go func() { done <- j.Run(ctx) }()
+		a := j.NewAuthor(who, "bob")
+		for _, line := range lines {
+			if _, _, _, err := a.Write(ctx, message.Public, message.Room(room), room, message.Text, []byte(line)); err != nil {
+				return err
+			}
+		}
+		stop()
+		return <-done
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // waitForEnd says that it runs, and later that it was asked to end.

@@ -39,6 +39,8 @@ type options struct {
 	dataDir, logFile string
 	logLevel         *slog.Level // nil: the mode's
 	version, qr      bool
+	limit            int    // of earshot search; 0: none
+	room             string // likewise
 }
 
 // maxKeep is a hundred years, in days.
@@ -107,6 +109,8 @@ func (o *options) settings() []*setting {
 
 		{group: "Other", name: "version", help: "print the version", set: asked(&o.version)},
 		{group: "Other", name: "help", help: "print this", set: func(string) error { return flag.ErrHelp }},
+		{name: "limit", arg: "N", help: "with earshot search: how many of the newest are shown; 0: all", set: number(&o.limit, 0, maxFound)},
+		{name: "room", arg: "NAME", help: "with earshot search: look in that room alone", set: text(&o.room)},
 		{name: "qr", help: "with earshot key show: also as a QR code", set: yes(&o.qr)},
 	}
 }
@@ -119,7 +123,7 @@ func parse(args []string) (o *options, words []string, err error) {
 	if err := noKeys(args); err != nil {
 		return nil, nil, err
 	}
-	o = &options{network: lobby, profile: "default", rate: 5, perIP: 8, history: historyUnset}
+	o = &options{network: lobby, profile: "default", rate: 5, perIP: 8, history: historyUnset, limit: defaultFound}
 	settings := o.settings()
 	flags := flag.NewFlagSet("earshot", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -189,6 +193,8 @@ func (o *options) check(words []string) error {
 	switch {
 	case o.serverOnly && o.neverHub:
 		return usage("--server-only and --never-hub contradict each other", "leave one of them out")
+	case (o.limit != defaultFound || o.room != "") && (len(words) == 0 || words[0] != "search"):
+		return usage("--limit and --room belong to earshot search", "")
 	case o.qr && (len(words) < 2 || words[0] != "key" || words[1] != "show"):
 		return usage("--qr belongs to earshot key show", "")
 	}

@@ -15,6 +15,7 @@ const introduction = `earshot: chat with the people on your network. No server, 
   Start it on two machines of one LAN. They find each other; type, press Enter.
 
 usage: earshot [FLAGS]
+       earshot search WORDS [--json]
        earshot doctor [--json]
        earshot key new|join|show|list|forget [NAME]
 `
@@ -24,6 +25,13 @@ Nobody there?
   earshot doctor             say what keeps others away, and how to mend it;
                              it takes no part, and works beside a chat;
                              with --json for scripts
+
+What was said
+  earshot search fox         find it in the history on this disk, newest first, also
+                             beside a chat: all of the words, in any letter case
+  earshot search '"red fox" from:bob in:#build after:2026-11-01 before:2026-12-01'
+                             --limit N shows that many (50; 0: all), --room NAME
+                             looks there alone, --json is for scripts
 
 Closed networks: only who holds the key can find, join or read them
   earshot key new office     make a key for the network "office" and print it
@@ -58,7 +66,8 @@ Settings
 
 Exit status
   0 done, or asked to stop by SIGTERM   2 wrong usage   130 interrupted (Ctrl-C)
-  1 failure   3 nobody was there to hear what was said, or was found
+  1 failure, or search found nothing
+  3 nobody was there to hear what was said, or was found
 `
 
 // help prints what --help prints.

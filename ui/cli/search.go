@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// search runs "earshot search …": hits go to stdout, the newest first. As with grep the exit status is 1 where there are none. It takes part in nothing, and
+// works beside an earshot that runs.
+func search(o *options, words []string) error {
+	query := searchQuery(words)
+	if query == "" {
+		return usage("earshot search needs words to look for", "earshot search fox; earshot search fox from:bob in:#build")
+	}
+	dir, err := o.profileDir()
+	if err != nil {
+		return err
+	}
+	network, err := o.joined()
+	if err != nil {
+		return err
+	}
+	history, err := node.OpenHistory(dir, network)
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure(fmt.Sprintf("there is no history of %q in this profile", network.Name()), "it comes with taking part; --profile and --network say where else to look")
+	}
+	if err != nil {
+		return err
+	}
+	defer history.Close()
+	limit := o.limit
+	if limit == 0 {
+		limit = maxFound
+	}
+	found, err := history.Search(context.Background(), query, o.room, limit)
+	if err != nil {
+		var e *node.Error
+		if errors.As(err, &e) {
+			return usage(e.Text, e.Hint)
+		}
+		return err
+	}
+	show := printHit
+	if o.json {
+		show = printHitJSON
+	}
+	more := found.Older != 0 || len(found.Hits) > limit
+	found.Hits = found.Hits[:min(limit, len(found.Hits))]
+	out := bufio.NewWriter(os.Stdout)
+	for _, h := range found.Hits {
+		if err := show(out, h); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("print: %w", err)
+	}
+	switch {
+	case len(found.Hits) == 0:
+		return failure("nothing was found", "")
+	case more:
+		fmt.Fprintf(os.Stderr, "these are the newest %d; --limit 0 shows all\n", len(found.Hits))
+	}
+	return nil
+}
+
+// How many hits are printed: without --limit, and with --limit 0: what memory can hold.
+const (
+	defaultFound = 50
+	maxFound     = 1_000_000
+)
+
+// searchQuery makes a query of arguments: one that the shell was given in quotes is looked for as it stands.
+func searchQuery(words []string) string {
+	var parts []string
+	for _, w := range words {
+		w = strings.TrimSpace(w)
+		if strings.ContainsFunc(w, unicode.IsSpace) && !strings.ContainsAny(w, `":`) {
+			w = `"` + w + `"`
+		}
+		if w != "" {
+			parts = append(parts, w)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func printHit(w io.Writer, h node.Hit) error {
+	text := strings.ReplaceAll(h.Text, "\n", "\n    ")
+	switch {
+	case h.Kind == message.Action:
+		text = "* " + h.Nick + " " + text
+	case h.Kind == message.Topic:
+		text = "* " + h.Nick + " set the topic: " + text
+	default:
+		text = h.Nick + ": " + text
+	}
+	_, err := fmt.Fprintf(w, "%s %s %s\n", h.At.Local().Format("2006-01-02 15:04"), h.Room, text)
+	return err
+}
+
+// hit is what --json prints, one a line: fields are only ever added.
+type hit struct {
+	Event   string   `json:"event"` // "found"
+	Room    string   `json:"room"`
+	Nick    string   `json:"nick"`
+	Author  string   `json:"author"` // fingerprint
+	ID      string   `json:"id"`
+	Text    string   `json:"text"`
+	At      string   `json:"at"`             // RFC 3339 in UTC
+	Kind    string   `json:"kind,omitempty"` // action, topic; none: text
+	Edited  bool     `json:"edited,omitempty"`
+	Matches [][2]int `json:"matches"` // where in text, in bytes: from, to
+}
+
+func printHitJSON(w io.Writer, h node.Hit) error {
+	kind := ""
+	switch h.Kind {
+	case message.Action:
+		kind = "action"
+	case message.Topic:
+		kind = "topic"
+	}
+	o := hit{"found", h.Room, h.Nick, h.Author.Fingerprint(), hex.EncodeToString(h.ID[:]), h.Text, h.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), kind, h.Edited, [][2]int{}}
+	for _, s := range h.Spans {
+		o.Matches = append(o.Matches, [2]int{s.Start, s.End})
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(o)
+}
