@@ -280,7 +280,7 @@ func (s *space) step(i int) error {
 		return nil
 	}
 	in := n.in
-	in.Unfit, in.Leaving = n.unfit, n.leaving
+	in.Unfit, in.Bridge, in.Leaving = n.unfit, n.bridge, n.leaving
 	in.Members = make([]Member, 0, maxSlots)
 	for j, m := range n.view {
 		if m.ID != (ID{}) {

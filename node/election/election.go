@@ -19,6 +19,10 @@
 //  6. A hub that did not run for 700 ms may have been replaced: it drops its claim before it says anything and listens for a second. One that most others call
 //     lost, though it runs, drops it too, if another may have it, and waits longer each time before it takes over from one: a box behind a firewall must not make the seat flap.
 //
+// A machine with two cards may be the one way between two networks. There all have one roster, whose gossip goes through it, but a hub on one side is out of reach for the other. So that machine's
+// class rises above all others while it is needed, and by rule 2 it takes the seat over. It has two seconds of patience for it like any higher class; what it
+// sees as a need, and for how long, package node says. Of two such machines that one keeps the seat that has it; where it takes two of them to get from one network to a third, that one is out of reach.
+//
 // A node of class Never takes no seat and waits for none to be free: it follows. Where only such nodes are, there is no hub. One whose disk is full says that it is of
 // that class, and resigns in favour of whoever is not; where nobody is left it keeps the seat, or takes it a second later than another would.
 //
@@ -37,6 +41,7 @@ const (
 	Never     Class = 0 // --never-hub, link-only
 	Ordinary  Class = 1
 	Dedicated Class = 2 // --server-only
+	Bridge    Class = 3 // any but Never, while it alone reaches two networks between which nothing passes: see Input.Bridge
 )
 
 // The times of the rules.
@@ -112,6 +117,9 @@ type Input struct {
 	Followers int
 	// Unfit: the disk is full; resign and do not claim where anybody else may.
 	Unfit bool
+	// Bridge: somebody is here who cannot reach the hub, because it is in another network, and this node has a card in both; or this node is the hub of such two.
+	// It ranks above all who do not.
+	Bridge bool
 	// Leaving: the process is about to end; hand over and do not claim.
 	Leaving bool
 }
@@ -245,6 +253,8 @@ func (e *Election) awake() {
 // rate keeps the class to be published.
 func (e *Election) rate(in Input) {
 	switch {
+	case !in.Unfit && in.Bridge && e.class > Never:
+		e.claim.Class = Bridge
 	case !in.Unfit:
 		e.claim.Class = e.class
 	case e.hub:

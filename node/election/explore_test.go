@@ -113,7 +113,7 @@ func (x *explorer) settles(from *space, eager, heal bool) {
 	}
 	blocked := s.block != [maxSlots][maxSlots]byte{}
 	resigned := func() bool { // a box that takes over when its wait is over
-		return slices.ContainsFunc(s.slots[:], func(n slot) bool { return n.class == Dedicated && n.e.setback > 0 })
+		return slices.ContainsFunc(s.slots[:], func(n slot) bool { return (n.class == Dedicated || n.bridge) && n.e.setback > 0 })
 	}
 	x.must(s, s.run(5010, eager)) // one that listens for a second after a stop may hold a hub dead for four more, and then dials it
 	if !blocked && !resigned() {

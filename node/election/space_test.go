@@ -56,6 +56,7 @@ type slot struct {
 	reign    int // counts the seats it held
 	heir     ID  // that it named last
 	unfit    bool
+	bridge   bool
 	leaving  bool
 	linked   [maxSlots]int // as the hub: who is counted as a follower, and the reign of the link
 	frozenAt int
@@ -200,7 +201,7 @@ func (s *space) key(b []byte) []byte {
 		ms(s.left[i], n.wake, n.way.at, n.frozenAt)
 		num(n.side, n.reign, n.way.to, n.way.reign, int(n.way.term))
 		b = append(b, byte(n.way.phase), n.heir[7], byte(n.in.Link), n.in.Successor[7])
-		bit(n.unfit, n.leaving, n.act.Hub, n.status.Hub)
+		bit(n.unfit, n.bridge, n.leaving, n.act.Hub, n.status.Hub)
 		seat(n.in.Seat)
 		tm(n.in.Since)
 		list(n.in.Order)

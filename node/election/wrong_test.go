@@ -35,7 +35,7 @@ func (s *space) check(i int, before Action, known uint64, in Input) error {
 		case !a.Hub || !m.Hub || e.isDead(c.seat()) || e.isStale(c, linked):
 		case before.Hub && c.Better(a.Claim):
 			return fmt.Errorf("n%d: serves %+v beside %+v", n.id[7], a.Claim, c)
-		case claims && m.Class >= e.class:
+		case claims && m.Class >= a.Claim.Class:
 			return fmt.Errorf("n%d: claims where %+v is visible", n.id[7], c)
 		}
 	}
@@ -86,6 +86,10 @@ func (s *space) wrong() (fs []fault) {
 				s.slots[i].unfit = !s.slots[i].unfit
 				return s.step(i)
 			}, "unfit=%v %d", !n.unfit, i)
+			add(func(s *space) error {
+				s.slots[i].bridge = !s.slots[i].bridge
+				return s.step(i)
+			}, "bridge=%v %d", !n.bridge, i)
 			if w := n.way; w.phase == up && s.block == [maxSlots][maxSlots]byte{} {
 				for kind, name := range []string{silenced: "silence", rejected: "reject"} {
 					if kind > 0 {
