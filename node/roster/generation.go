@@ -32,7 +32,7 @@ type generation struct {
 // begin makes a generation. Nothing of it is left where that fails.
 func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 	r.list.move(moves)
-	g := &generation{roster: r, name: nodeName(r.config.Session, moves), addr: addr, tr: newTransport(r.config.Port, r.seal, addr)}
+	g := &generation{roster: r, name: nodeName(r.config.Session, moves), addr: addr, tr: newTransport(r.config.Port, r.seal, addr, r.detour)}
 	g.met = make(chan struct{})
 	g.meet = sync.OnceFunc(func() { close(g.met) })
 	c := memberlist.DefaultLANConfig()

@@ -18,6 +18,9 @@
 // every 30 s, for each is a handshake; every 5 s while something has changed in the last 30, because what gossip lost then (in a partition too short for anybody to be
 // declared dead) is said again by nobody else.
 //
+// A machine with two cards advertises the address of one. Whoever hears it on the network of the other sends to where it was heard too (see Heard), and asks it after members of the first
+// network, as memberlist does of any whom it does not reach itself: so all are members everywhere that a machine with two cards can see.
+//
 // When the address it advertises changes, a new Memberlist takes over under a new name (the session with a counter behind it), and the old one leaves as soon
 // as the new one has met somebody. The members stay listed meanwhile, for at most three seconds.
 //
@@ -75,6 +78,7 @@ type Roster struct {
 	news    time.Time // when the list or the status changed last
 	address netip.Addr
 	leads   leads
+	heard   map[identity.Session]heard
 	current *generation // nil: no gossip
 }
 
@@ -95,7 +99,7 @@ func New(c Config) *Roster {
 	if err != nil {
 		panic(err) // a network's key has 32 bytes
 	}
-	r := &Roster{config: c, seal: a, kick: make(chan struct{}, 1), address: c.Address}
+	r := &Roster{config: c, seal: a, kick: make(chan struct{}, 1), address: c.Address, heard: make(map[identity.Session]heard)}
 	r.list = list{network: network.ID(), self: c.Session, person: c.Gate.Identity().ID(), entries: make(map[string]*entry)}
 	c.Port.HandlePackets(Kind, r.receive)
 	c.Port.Handle(identity.ProtoGossip, r.serve)

@@ -515,3 +515,24 @@ func TestSilentStream(t *testing.T) {
 		c.NetConn().Close()
 	})
 }
+
+// An instance with two cards advertises the address of the other one.
+func TestTwoCards(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a, b := start(t, lan, 1, ""), start(t, lan, 2, "")
+		b.SetAddress(netip.MustParseAddr("10.99.0.2"))
+		b.Heard(a.config.Session, a.at())
+		a.Heard(b.config.Session, b.at())
+		a.meet(b)
+		until(t, "they meet", 2*time.Second, func() bool { return len(a.sees()) == 1 && len(b.sees()) == 1 })
+		for range 600 {
+			time.Sleep(100 * time.Millisecond)
+			if m, ok := a.member(2); !ok || m.Address.Addr() != netip.MustParseAddr("10.99.0.2") || len(b.sees()) != 1 {
+				t.Fatalf("they have lost each other: %+v, %v", m, b.sees())
+			}
+		}
+		if n := a.streams.Load(); n > 12 {
+			t.Errorf("%d streams in a minute", n)
+		}
+	})
+}

@@ -41,7 +41,7 @@ const (
 	metaFixed   = 1 + 32 + 3 + 4 + 8 + 8 + 8 + 1
 	maxTags     = 4
 	maxMeta     = metaFixed + maxTags*8 + signatureLen
-	maxClass    = 2
+	maxClass    = 3
 	maxWeight   = 64 // bits.Len of a follower count
 
 	signatureLen = 64

@@ -94,7 +94,7 @@ func TestMetaRefused(t *testing.T) {
 	for what, change := range map[string]func(b []byte) []byte{
 		"empty":           func(b []byte) []byte { return nil },
 		"version":         func(b []byte) []byte { b[0] = 2; return b },
-		"class":           func(b []byte) []byte { b[33] = 3; return b },
+		"class":           func(b []byte) []byte { b[33] = 4; return b },
 		"flags":           func(b []byte) []byte { b[34] = 3; return b },
 		"weight":          func(b []byte) []byte { b[35] = 65; return b },
 		"a never-hub":     func(b []byte) []byte { b[33] = 0; return b },

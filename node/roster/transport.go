@@ -27,6 +27,8 @@ type transport struct {
 	port *port.Port
 	seal cipher.AEAD
 	addr netip.Addr // advertised
+	// detour returns where else the node of a name may be than at that address.
+	detour func(name string, at netip.AddrPort) (netip.AddrPort, bool)
 
 	packets chan *memberlist.Packet
 	conns   chan net.Conn
@@ -38,8 +40,8 @@ type transport struct {
 	pings   map[uint32]time.Time // sent in the last probeTime, by sequence number
 }
 
-func newTransport(p *port.Port, seal cipher.AEAD, addr netip.Addr) *transport {
-	t := &transport{port: p, seal: seal, addr: addr, packets: make(chan *memberlist.Packet, packetQueue), conns: make(chan net.Conn), watched: make(map[netip.AddrPort]error), pings: make(map[uint32]time.Time)}
+func newTransport(p *port.Port, seal cipher.AEAD, addr netip.Addr, detour func(string, netip.AddrPort) (netip.AddrPort, bool)) *transport {
+	t := &transport{port: p, seal: seal, addr: addr, detour: detour, packets: make(chan *memberlist.Packet, packetQueue), conns: make(chan net.Conn), watched: make(map[netip.AddrPort]error), pings: make(map[uint32]time.Time)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -96,7 +98,11 @@ func (t *transport) WriteToAddress(b []byte, to memberlist.Address) (time.Time, 
 	if t.ping(b, now); t.ctx.Err() != nil {
 		return now, net.ErrClosed
 	}
-	return now, t.port.Send(p, a)
+	err = t.port.Send(p, a)
+	if o, ok := t.detour(to.Name, a); ok && t.port.Send(p, o) == nil {
+		return now, nil
+	}
+	return now, err
 }
 
 // ping remembers the sequence number of a ping for as long as memberlist may wait for its answer.
@@ -129,7 +135,7 @@ func (t *transport) DialAddressTimeout(to memberlist.Address, timeout time.Durat
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, timeout)
 	defer cancel()
-	c, err := t.port.Dial(ctx, a.String(), identity.ProtoGossip, nil)
+	c, err := t.dial(ctx, to.Name, a)
 	t.mu.Lock()
 	if _, ok := t.watched[a]; ok {
 		t.watched[a] = err
@@ -139,6 +145,37 @@ func (t *transport) DialAddressTimeout(to memberlist.Address, timeout time.Durat
 		return nil, err
 	}
 	return newStream(t.ctx, c), nil
+}
+
+// dial connects to the node of a name at the address it advertises, and where else it may be, whichever answers first.
+func (t *transport) dial(ctx context.Context, name string, a netip.AddrPort) (*identity.Conn, error) {
+	o, ok := t.detour(name, a)
+	if !ok {
+		return t.port.Dial(ctx, a.String(), identity.ProtoGossip, nil)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	there := make(chan *identity.Conn)
+	go func() {
+		c, err := t.port.Dial(ctx, o.String(), identity.ProtoGossip, nil)
+		if err == nil {
+			cancel() // the one below
+		}
+		there <- c
+	}()
+	c, err := t.port.Dial(ctx, a.String(), identity.ProtoGossip, nil)
+	if err == nil {
+		cancel() // the one above
+	}
+	switch d := <-there; {
+	case d == nil:
+		return c, err
+	case err == nil:
+		d.NetConn().Close()
+		return c, nil
+	default:
+		return d, nil
+	}
 }
 
 // watch returns a function that returns the error of the last dial to a since then: memberlist passes on no more than its text.
