@@ -76,7 +76,7 @@ func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
 		Tag: func(session [8]byte, port uint16) [16]byte {
 			return s.Node.Network.MDNSTag(identity.Session(session), port)
 		},
-		Found: func(p discovery.Peer) { n.Found(p.Session, p.Addresses) },
+		Found: func(p discovery.Peer) { n.Found(p.Session, p.Addresses, p.Links) },
 		Gone:  func(session [8]byte) { n.Gone(session) },
 		Moved: n.Moved,
 		Peers: func() int { return len(n.Snapshot().Candidates) - 1 },

@@ -72,6 +72,7 @@ const Service = "_earshot._tcp"
 type Peer struct {
 	Session   [8]byte
 	Addresses []netip.AddrPort // where it may be reached, best first: the packet's source, its records, then what was heard in the last two minutes
+	Links     []string         // the interfaces of this machine on which it was heard in the last two minutes, where that is known
 	Role      string           // a hint: up to 16 of a-z
 }
 

@@ -59,6 +59,9 @@ func (m memory) note(i instance, now time.Time) (p Peer, news bool) {
 	p = Peer{Session: i.session, Role: i.role}
 	for _, a := range k.places {
 		p.Addresses = append(p.Addresses, a.AddrPort)
+		if a.link != "" && !slices.Contains(p.Links, a.link) {
+			p.Links = append(p.Links, a.link)
+		}
 	}
 	return p, true
 }

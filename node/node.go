@@ -12,6 +12,9 @@
 // Realms. The open network has one name everywhere, so each gathering of it has a history of its own, its realm; else a laptop would carry the office's talk to a café. A node of an open network starts alone, in a store that is never exchanged; it enters a realm when it links to a hub or the first other links to it, and takes
 // along what was said here meanwhile.
 //
+// Two networks that one machine has a card in each of are one gathering as long as that machine runs: it becomes the hub (bridge.go). Where it may not, or where it takes more than one such
+// machine to get from here to there, whoever cannot reach the hub goes on looking for it and says so.
+//
 // Time. A machine's clock may be wrong, and nobody can tell alone. Three clocks make a median (package exchange, clocks.go), which corrects the one Clock of this process and is passed on in HELLO and
 // BEAT. The user is told of a clock that is off (skew.go). A log of a day that others refuse is not answered by them: what makes them refuse it, the time, reaches its author by the same
 // way, who says again what a wrong clock dated (diary.go, journal.Author.Restate). Nobody else's word is needed for that, and so nobody else's lie can ask for it
@@ -301,8 +304,9 @@ func (n *Node) Session() identity.Session { return n.session }
 // ID returns this person's key.
 func (n *Node) ID() identity.PeerID { return n.who.ID() }
 
-// Found tells of an instance that discovery heard of, with the addresses it may be reached at, the one it spoke from first. Gone tells of its goodbye.
-func (n *Node) Found(s identity.Session, addresses []netip.AddrPort) {
+// Found tells of an instance that discovery heard of, with the addresses it may be reached at, the one it spoke from first, and the interfaces of this machine that it was heard on. Gone tells
+// of its goodbye.
+func (n *Node) Found(s identity.Session, addresses []netip.AddrPort, links []string) {
 	if s == n.session || len(addresses) == 0 {
 		return
 	}
@@ -314,7 +318,8 @@ func (n *Node) Found(s identity.Session, addresses []netip.AddrPort) {
 		}
 	}
 	n.roster.Found(s, best, addresses[0].Addr())
-	n.seat.found(s, addresses)
+	n.roster.Heard(s, addresses[0])
+	n.seat.found(s, addresses, links)
 }
 
 func (n *Node) Gone(s identity.Session) {

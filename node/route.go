@@ -75,7 +75,7 @@ func (s *seat) addresses(id identity.Session) []string {
 	var out []string
 	for _, m := range s.node.roster.Members() {
 		if m.Session == id {
-			out = append(out, m.Address.String())
+			out = s.node.roster.Addresses(m)
 		}
 	}
 	s.mu.Lock()
@@ -115,9 +115,10 @@ func (s *seat) learn(p wire.Presence) {
 }
 
 // found remembers where an instance may be reached.
-func (s *seat) found(id identity.Session, addresses []netip.AddrPort) {
+func (s *seat) found(id identity.Session, addresses []netip.AddrPort, links []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.heardOnLocked(id, links)
 	var hint []string
 	for _, a := range addresses {
 		hint = append(hint, a.String())

@@ -45,6 +45,7 @@ type seat struct {
 	strange bool      // this machine may be in another place than the gathering,
 	movedAt time.Time // since then
 	beyond  beyond
+	bridge  bridge
 	handed  time.Time // until then the way to the next hub, which the last one named or was left for, is no loss
 }
 
@@ -67,7 +68,7 @@ const (
 
 func newSeat(n *Node) *seat {
 	return &seat{node: n, election: election.New(election.ID(n.session), n.config.class(), time.Now()), kick: make(chan struct{}, 1), open: make(chan struct{}),
-		hints: map[identity.Session][]string{}, met: map[netip.AddrPort]time.Time{}}
+		hints: map[identity.Session][]string{}, met: map[netip.AddrPort]time.Time{}, bridge: bridge{links: map[identity.Session][]string{}}}
 }
 
 // look asks run to look at what is known.
@@ -143,6 +144,7 @@ func (s *seat) input(leaving bool) election.Input {
 	if s.strange {
 		s.placeLocked(in)
 	}
+	in.Bridge = s.bridgesLocked(in, s.isServing())
 	return in
 }
 

@@ -57,7 +57,7 @@ type Candidate struct {
 	ID      identity.PeerID
 	Nick    string
 	Address string
-	Class   uint8
+	Class   uint8 // as package election has them
 	Hub     bool
 	Weight  uint8
 	Term    uint64

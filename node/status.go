@@ -95,7 +95,7 @@ func (n *Node) Snapshot() Snapshot {
 		}
 	}
 	self := n.seat.self()
-	me := Candidate{Session: n.session, ID: n.who.ID(), Nick: s.Me.Nick, Class: self.Class, Hub: s.Hub.State == Serving, Term: s.Hub.Term, Me: true}
+	me := Candidate{Session: n.session, ID: n.who.ID(), Nick: s.Me.Nick, Class: uint8(n.seat.class()), Hub: s.Hub.State == Serving, Term: s.Hub.Term, Me: true}
 	if len(self.Address) > 0 {
 		me.Address = self.Address[0]
 	}

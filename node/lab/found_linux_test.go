@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"syscall"
@@ -103,20 +104,40 @@ func TestNothingButThePort(t *testing.T) {
 	haveAll(t, l, []string{"one", "two", "three"}, all...)
 }
 
-// A machine with a card in each of two networks, and another machine in each.
+// A machine with a card in each of two networks, and others in each. Whoever is there first: that machine is the hub in the end, and stays it.
 func TestTwoNetworks(t *testing.T) {
-	t.Parallel()
-	l := lab.New(t, 3)
-	l.Detach(3, "eth0")
-	l.Attach(3, 1, "eth0", "10.88.0.3/16")
-	l.Attach(2, 1, "eth1", "10.88.0.2/16")
-	middle := start(l, 2)
-	l.Wait(soon, "the middle serves", func() bool { return last(middle, "hub").State == "serving" })
-	all := []*lab.Process{start(l, 1), middle, start(l, 3)}
-	together(t, l, 2*soon, all...)
-	say(all[0], "left 1")
-	say(all[2], "right 1")
-	haveAll(t, l, []string{"left 1", "right 1"}, all...)
+	for _, order := range [][]int{{2, 1, 3, 4}, {1, 2, 3, 4}, {4, 3, 2, 1}, {1, 3, 4, 2}} {
+		t.Run(fmt.Sprint(order), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t, 4)
+			for _, i := range []int{3, 4} {
+				l.Detach(i, "eth0")
+				l.Attach(i, 1, "eth0", fmt.Sprintf("10.88.0.%d/16", i))
+			}
+			l.Attach(2, 1, "eth1", "10.88.0.2/16")
+			all := make([]*lab.Process, 4)
+			for _, i := range order {
+				p := start(l, i)
+				all[i-1] = p
+				p.Wait(2*soon, "it has a hub", func(e lab.Event) bool { return e.State == "serving" || e.State == "linked" })
+			}
+			began := time.Now()
+			hub := together(t, l, 2*soon, all...)
+			t.Logf("together after %v", time.Since(began).Round(time.Millisecond))
+			if hub != all[1] {
+				t.Errorf("%s is the hub", hub)
+			}
+			m := mark(all...)
+			say(all[0], "left 1")
+			say(all[2], "right 1")
+			haveAll(t, l, []string{"left 1", "right 1"}, all...)
+			<-time.After(15 * time.Second) // longer than memberlist takes to declare dead whom it cannot reach
+			m.stayed(t, hub)
+			say(all[0], "left 2")
+			say(all[2], "right 2")
+			haveAll(t, l, []string{"left 2", "right 2"}, all...)
+		})
+	}
 }
 
 // Whoever is on an open network can make records whose tags are valid. While 10,000 come in, of peers that do not exist at addresses where nobody is, those that do exist

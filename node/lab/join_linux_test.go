@@ -129,7 +129,9 @@ func TestJoinFromBehindATranslator(t *testing.T) {
 	router.Block(beyond)
 	next.Kill()
 	l.Wait(2*soon, "the last one serves", func() bool { return hubOf([]*lab.Process{last}) == last })
-	said := far.Wait(2*soon, "it is told", func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Text, "no other hub can be reached") })
+	said := far.Wait(2*soon, "it is told", func(e lab.Event) bool {
+		return e.Kind == "notice" && strings.Contains(e.Text, "no other hub can be reached")
+	})
 	if said.Hint == "" {
 		t.Errorf("what is to be done? %s", said.Raw)
 	}

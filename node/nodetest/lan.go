@@ -28,6 +28,7 @@
 package nodetest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -77,6 +78,7 @@ type Host struct {
 	severed   []*Host
 	loss      int                          // percent of what it sends
 	network   int                          // the switch it is plugged into
+	all       bool                         // it has a card in each
 	outside   netip.Addr                   // valid: what a translator shows of it
 	asked     map[netip.AddrPort]time.Time // whom it sent packets through that, and when last
 	processes []*Process
@@ -176,6 +178,19 @@ func (l *LAN) Split(groups ...[]string) {
 	})
 }
 
+// Bridge gives a host a card in each switch, all with its one address. It passes nothing on.
+func (l *LAN) Bridge(host string) { l.change(func() { l.hostLocked(host).all = true }) }
+
+// Card names the card of h on which another is heard, by its address.
+func (h *Host) Card(other netip.Addr) string {
+	h.lan.mu.Lock()
+	defer h.lan.mu.Unlock()
+	if o := h.lan.findLocked(other, h); o != nil && h.all && !o.all {
+		return fmt.Sprint("card", o.network)
+	}
+	return "card"
+}
+
 // Join plugs all hosts into one switch.
 func (l *LAN) Join() {
 	l.change(func() {
@@ -244,7 +259,7 @@ func (l *LAN) change(f func()) {
 
 // reachLocked reports whether a packet from a arrives at b.
 func reachLocked(a, b *Host) bool {
-	return a == b || !a.cut && !b.cut && !a.dumb && !b.deaf && a.network == b.network && !slices.Contains(a.severed, b)
+	return a == b || !a.cut && !b.cut && !a.dumb && !b.deaf && (a.network == b.network || a.all || b.all) && !slices.Contains(a.severed, b)
 }
 
 // opensLocked reports whether the first packet from a arrives at b, where reachLocked says whether an answer does.

@@ -121,8 +121,11 @@ func candidate(c node.Candidate) string {
 	case c.Class == 0:
 		words = append(words, "never the hub")
 	}
-	if c.Class == 2 {
+	switch c.Class {
+	case 2:
 		words = append(words, "a server: preferred")
+	case 3:
+		words = append(words, "joins two networks: preferred")
 	}
 	if c.Address != "" {
 		words = append(words, c.Address)

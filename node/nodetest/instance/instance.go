@@ -85,7 +85,7 @@ func Start(t testing.TB, lan *nodetest.LAN, host string, c node.Config) *Instanc
 	}()
 	n.Moved([]netip.Addr{h.IP()})
 	i.goodbye = i.process.Announce(n.Session(), n.Port(),
-		func(s [8]byte, at []netip.AddrPort) { n.Found(s, at) }, func(s [8]byte) { n.Gone(s) })
+		func(s [8]byte, at []netip.AddrPort) { n.Found(s, at, []string{h.Card(at[0].Addr())}) }, func(s [8]byte) { n.Gone(s) })
 	t.Cleanup(i.end)
 	return i
 }

@@ -1,0 +1,129 @@
+package node_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/instance"
+)
+
+// A machine with cards in two networks is the hub of both, whoever was the hub before, and stays it.
+func TestTwoNetworks(t *testing.T) {
+	for _, tc := range []struct {
+		name        string
+		left, right int
+		first       string // who starts first
+		box         bool   // the first of the left is one
+	}{
+		{"the hub on one side, one on the other", 1, 1, "left", false},
+		{"the hub on one side, more on the other", 1, 3, "left", false},
+		{"the hub on one side of many", 4, 1, "left", false},
+		{"a hub on each side", 2, 2, "both", false},
+		{"a hub on each side, one of few", 3, 5, "both", false},
+		{"a box on one side", 2, 2, "left", true},
+		{"a box that comes late", 2, 2, "middle", true},
+		{"all at once", 2, 2, "", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				var left, right []string
+				for i := range tc.left {
+					left = append(left, fmt.Sprint("left", i))
+				}
+				for i := range tc.right {
+					right = append(right, fmt.Sprint("right", i))
+				}
+				lan.Split(append([]string{"middle"}, left...), right)
+				lan.Bridge("middle")
+				var all []*instance.Instance
+				begin := func(names ...string) {
+					for _, name := range names {
+						all = append(all, instance.Start(t, lan, name, node.Config{ServerOnly: tc.box && name == "left0"}))
+					}
+				}
+				rest := 5 * time.Second
+				switch tc.first {
+				case "left":
+					begin(left...)
+					time.Sleep(rest)
+					begin("middle")
+					time.Sleep(rest)
+					begin(right...)
+				case "both":
+					begin(left...)
+					begin(right...)
+					time.Sleep(rest)
+					begin("middle")
+				case "middle":
+					begin("middle")
+					time.Sleep(rest)
+					begin(right...)
+					time.Sleep(rest)
+					begin(left...)
+				default:
+					begin(slices.Concat(left, []string{"middle"}, right)...)
+				}
+				if tc.box {
+					time.Sleep(20 * time.Second)
+				}
+				hub := gather(t, "all are at one hub", 12*time.Second, all...)
+				if hub.Name != "middle" {
+					t.Errorf("%s is the hub", hub.Name)
+				}
+				stays(t, 2*time.Minute, hub, all...)
+				for _, i := range all {
+					i.Say("hello from " + i.Name)
+				}
+				same(t, 2*time.Second, len(all), all...)
+
+				// Without it there are two networks, and with it again one.
+				hub.Crash()
+				sides := [2][]*instance.Instance{}
+				for _, i := range others(all, hub) {
+					if i.Name[:4] == "left" {
+						sides[0] = append(sides[0], i)
+					} else {
+						sides[1] = append(sides[1], i)
+					}
+				}
+				for _, side := range sides {
+					gather(t, "a side has a hub", 15*time.Second, side...)
+				}
+				all = others(all, hub)
+				begin("middle")
+				if hub = gather(t, "all are at one hub again", 15*time.Second, all...); hub.Name != "middle" {
+					t.Errorf("%s is the hub", hub.Name)
+				}
+				stays(t, 20*time.Second, hub, all...)
+			})
+		})
+	}
+}
+
+// Where the machine between the networks must not be the hub, or is of no use as one, nobody is moved for it again and again, and whoever is left out says so.
+func TestTwoNetworksLeftApart(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		lan.Split([]string{"left", "middle"}, []string{"right"})
+		lan.Bridge("middle")
+		left := instance.Start(t, lan, "left", node.Config{})
+		instance.Until(t, time.Second, "it serves", left.Serving)
+		middle := instance.Start(t, lan, "middle", node.Config{NeverHub: true})
+		gather(t, "both are at the hub", 3*time.Second, left, middle)
+		right := instance.Start(t, lan, "right", node.Config{})
+		right.Say("can anybody hear me?")
+		stays(t, 10*time.Minute, left, left, middle)
+		if s := right.Snapshot().Hub; s.State != node.Searching {
+			t.Errorf("left out, it says %+v", s)
+		}
+		if linked, lost := moves(right, 0); linked+lost > 0 {
+			t.Errorf("left out, it was at %d hubs and lost %d", linked, lost)
+		}
+		lan.Join()
+		gather(t, "all are at the hub", 5*time.Second, left, middle, right)
+		same(t, 2*time.Second, 1, left, middle, right)
+	})
+}
