@@ -353,7 +353,7 @@ func (d *diagnosis) peer(p Peer) (f Finding) {
 	case p.Refusal == Silent, p.Refusal == Barred:
 		return Finding{Code: JoinSilent, Sentence: fmt.Sprintf("Nothing answers at %s: the machine is off or elsewhere, or a firewall drops port %s.", p.Address, port), Command: "sudo earshot doctor", There: host}
 	case p.Refusal == Name:
-		return Finding{Code: JoinName, Sentence: fmt.Sprintf("The name %s has no address here: give the address itself, which earshot doctor shows on that machine.", host), Command: "earshot doctor", There: host}
+		return Finding{Code: JoinName, Sentence: fmt.Sprintf("The name %s has no address here: give the address itself, which earshot doctor shows on that machine.", host), Command: "earshot doctor", There: "that machine"}
 	case p.Refusal == Network:
 		f = Finding{Code: JoinNetwork, Sentence: fmt.Sprintf("The earshot at %s is in another network than %q, or has another key.", p.Address, d.Network), Command: "earshot key list", There: host}
 		if d.Closed {

@@ -248,6 +248,9 @@ func TestPage(t *testing.T) {
 		}
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
+	if readme, err := os.ReadFile("../../README.md"); err != nil || !strings.Contains(string(readme), want) {
+		t.Errorf("README shows another page, %v", err)
+	}
 	sentence, command := r.Line()
 	if !strings.Contains(sentence, "lets nobody in") || command != "sudo ufw allow 4327" {
 		t.Errorf("%q %q", sentence, command)

@@ -32,8 +32,12 @@ func (r *Report) WriteText(w io.Writer) error {
 	p := &page{}
 	p.line("earshot doctor: the network %q, which is %s, and port %d", r.Network, map[bool]string{true: "closed", false: "open to all here"}[r.Closed], r.Port)
 	p.section("Interfaces")
-	for _, i := range r.Survey.Interfaces {
-		p.entry(i.Name, interfaceState(i))
+	for _, used := range []bool{true, false} {
+		for _, i := range r.Survey.Interfaces {
+			if (i.Use == discovery.Used) == used {
+				p.entry(i.Name, interfaceState(i))
+			}
+		}
 	}
 	p.section("Network")
 	p.entry("heard", r.heard())
@@ -44,7 +48,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	p.entry("firewall", r.firewallState())
 	p.section("Instances")
 	for _, i := range r.Peers {
-		p.entry(i.name(), i.state())
+		p.entry(i.entry())
 	}
 	if len(r.Peers) == 0 {
 		p.entry("none", "")

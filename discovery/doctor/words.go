@@ -97,38 +97,37 @@ func (r *Report) firewallState() string {
 	return said
 }
 
-func (p Peer) name() string {
-	if p.Nick != "" {
-		return p.Nick
+// entry is who it is, and what is said of it.
+func (p Peer) entry() (name, said string) {
+	var parts []string
+	if name = p.Nick; name == "" {
+		name = p.Address
+	} else {
+		parts = append(parts, p.Address)
 	}
-	return "?"
-}
-
-func (p Peer) state() string {
-	said := p.Address
 	switch p.Source {
 	case ByHand:
-		said += ", by hand"
+		parts = append(parts, "given by hand")
 	case Remembered:
-		said += ", remembered"
+		parts = append(parts, "remembered")
 	case Asked:
-		said += ", which asks and is not heard to answer"
+		parts = append(parts, "asks and is not heard to answer")
 	}
-	if p.Refusal != "" {
-		return said + ": " + map[string]string{
+	switch {
+	case p.Refusal != "":
+		parts = append(parts, map[string]string{
 			Closed: "nothing listens there", Silent: "no answer", Barred: "no way there", Network: "another network", Version: "another version", Foreign: "no earshot", Name: "no such name",
-		}[p.Refusal]
-	}
-	if p.Me {
-		said += ": yours, on this machine"
-	} else {
-		said += fmt.Sprintf(": answers in %d ms", max(1, p.Took.Milliseconds()))
+		}[p.Refusal])
+	case p.Me:
+		parts = append(parts, "yours, on this machine")
+	default:
+		parts = append(parts, fmt.Sprintf("answers in %d ms", max(1, p.Took.Milliseconds())))
 	}
 	if p.Hub {
-		said += ", the hub"
+		parts = append(parts, "the hub")
 	}
-	if p.Ahead.Abs() >= skewFrom && !p.Me {
-		said += fmt.Sprintf(", its clock %s %s this one", span(p.Ahead), map[bool]string{true: "ahead of", false: "behind"}[p.Ahead > 0])
+	if p.Refusal == "" && p.Ahead.Abs() >= skewFrom && !p.Me {
+		parts = append(parts, fmt.Sprintf("its clock %s %s this one", span(p.Ahead), map[bool]string{true: "ahead of", false: "behind"}[p.Ahead > 0]))
 	}
-	return said
+	return name, strings.Join(parts, ", ")
 }
