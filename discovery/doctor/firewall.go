@@ -96,11 +96,8 @@ func (r rule) holds(p packet) truth {
 	return all
 }
 
-// maxJumps bounds how deep chains call one another, as the kernel does; maxSteps how many rules are gone through: what is longer stays unclear.
-const (
-	maxJumps = 16
-	maxSteps = 20_000
-)
+// maxSteps bounds how many rules are gone through, also round and round: what is longer stays unclear.
+const maxSteps = 20_000
 
 // judge says what becomes of a packet, and where that was decided: "inet filter input".
 func (f Firewall) judge(p packet) (v verdict, by string) {
@@ -114,7 +111,7 @@ func (f Firewall) judge(p packet) (v verdict, by string) {
 				continue
 			}
 			steps := 0
-			got, decided := s.pass(c, p, 0, &steps)
+			got, decided := s.pass(c, p, &steps)
 			if !decided {
 				got = c.policy
 			}
@@ -130,7 +127,7 @@ func (f Firewall) judge(p packet) (v verdict, by string) {
 }
 
 // pass goes through the rules of a chain. Where a rule may or may not hold, and says something else than what comes of the packet without it, nothing is clear.
-func (s ruleset) pass(c *chain, p packet, depth int, steps *int) (v verdict, decided bool) {
+func (s ruleset) pass(c *chain, p packet, steps *int) (v verdict, decided bool) {
 	doubt := map[verdict]bool{}
 	settle := func(v verdict, decided bool) (verdict, bool) {
 		final := v
@@ -167,11 +164,11 @@ func (s ruleset) pass(c *chain, p packet, depth int, steps *int) (v verdict, dec
 			return unclear, true
 		case "jump", "goto":
 			target := s.chains[to]
-			if target == nil || depth >= maxJumps {
+			if target == nil {
 				got = unclear // something is done with it that is not known
 				break
 			}
-			if got, final = s.pass(target, p, depth+1, steps); !final && verb == "goto" {
+			if got, final = s.pass(target, p, steps); !final && verb == "goto" {
 				got, final = unclear, true
 			}
 		case "":
