@@ -269,12 +269,13 @@ func TestMerge(t *testing.T) {
 		{Address: "10.77.0.1:4327", Source: ByHand, ID: "me", Session: "m"},
 		{Address: "[fe80::1%eth0]:4327", Source: Heard, heardAs: [8]byte{3}, ID: "me", Session: "m"},
 		{Address: "10.77.0.4:4327", Source: Heard, heardAs: [8]byte{4}, ID: "me", Session: "n"},
+		{Address: "10.77.0.1:4328", Source: Heard, heardAs: [8]byte{5}, ID: "another here", Session: "o"},
 	}, "me", here)
 	var lines []string
 	for _, p := range got {
 		lines = append(lines, strings.Join([]string{p.Address, string(p.Source), p.Refusal, map[bool]string{true: "me"}[p.Me]}, " "))
 	}
-	want := []string{"10.77.0.1:4327 mdns  me", "10.77.0.4:4327 mdns  ", "[fe80::2%eth0]:4327 mdns  ", "10.77.0.3:4327 mdns closed ", "10.77.0.9:4327 remembered silent "}
+	want := []string{"10.77.0.1:4327 mdns  me", "10.77.0.4:4327 mdns  ", "10.77.0.1:4328 mdns  ", "[fe80::2%eth0]:4327 mdns  ", "10.77.0.3:4327 mdns closed ", "10.77.0.9:4327 remembered silent "}
 	if !slices.Equal(lines, want) {
 		t.Errorf("got  %q\nwant %q", lines, want)
 	}
