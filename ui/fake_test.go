@@ -159,7 +159,7 @@ var named = map[string]*tcell.EventKey{
 	"Ctrl-C": tcell.NewEventKey(tcell.KeyCtrlC, 0, tcell.ModCtrl), "Ctrl-N": tcell.NewEventKey(tcell.KeyCtrlN, 0, tcell.ModCtrl), "Ctrl-P": tcell.NewEventKey(tcell.KeyCtrlP, 0, tcell.ModCtrl),
 	"Ctrl-J": tcell.NewEventKey(tcell.KeyCtrlJ, 0, tcell.ModCtrl), "Ctrl-Q": tcell.NewEventKey(tcell.KeyCtrlQ, 0, tcell.ModCtrl), "Ctrl-Z": tcell.NewEventKey(tcell.KeyCtrlZ, 0, tcell.ModCtrl),
 	"Alt-Enter": tcell.NewEventKey(tcell.KeyRune, 'm', tcell.ModAlt|tcell.ModCtrl), "Alt-2": tcell.NewEventKey(tcell.KeyRune, '2', tcell.ModAlt),
-	"Alt-a": tcell.NewEventKey(tcell.KeyRune, 'a', tcell.ModAlt), "Ctrl-A": tcell.NewEventKey(tcell.KeyCtrlA, 0, tcell.ModCtrl), "Ctrl-W": tcell.NewEventKey(tcell.KeyCtrlW, 0, tcell.ModCtrl),
+	"Alt-a": tcell.NewEventKey(tcell.KeyRune, 'a', tcell.ModAlt), "Ctrl-A": tcell.NewEventKey(tcell.KeyCtrlA, 0, tcell.ModCtrl), "Ctrl-U": tcell.NewEventKey(tcell.KeyCtrlU, 0, tcell.ModCtrl), "Ctrl-W": tcell.NewEventKey(tcell.KeyCtrlW, 0, tcell.ModCtrl),
 }
 
 // resize gives the screen another size.

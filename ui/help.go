@@ -61,6 +61,15 @@ func (o *help) lines(width int) []piece {
 			row(b.keys, b.help)
 		}
 	}
+	lines = append(lines, piece{}, piece{"AMONG THE MESSAGES", l.Title})
+	row("j k g G", "next, previous, oldest, newest (also the arrows)")
+	for _, d := range deeds() {
+		help := d.help
+		if d.own {
+			help += " what you said"
+		}
+		row(string(d.key), help)
+	}
 	lines = append(lines, piece{}, piece{"COMMANDS", l.Title})
 	for _, c := range command.Table() {
 		if c.Built {

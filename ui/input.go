@@ -52,6 +52,13 @@ func (i *input) press(ev *tcell.EventKey) {
 	i.InputHandler()(ev, func(tview.Primitive) {})
 }
 
+// killBack deletes from the beginning of the line to the cursor, as readline does (the text area would delete the whole line).
+func (i *input) killBack() {
+	_, _, cursor := i.GetSelection()
+	i.Replace(strings.LastIndexByte(i.GetText()[:cursor], '\n')+1, cursor, "")
+	i.complete = completion{}
+}
+
 // insert puts text at the cursor, as a paste does.
 func (i *input) insert(text string) {
 	i.complete = completion{}

@@ -15,7 +15,8 @@ type binding struct {
 	keys   string   // as help shows them; empty: not shown
 	help   string
 	// do acts and reports whether the key was for it; otherwise the text area gets it.
-	do func(a *app, chord string) bool
+	do   func(a *app, chord string) bool
+	menu bool // the palette offers it
 }
 
 // quitWithin is how long a second Ctrl-C quits after the first.
@@ -36,31 +37,32 @@ func bindings() []binding {
 		}
 	}
 	return []binding{
-		{[]string{"Enter"}, "Enter", "send, or take the completion", always((*app).enter)},
-		{[]string{"Alt-Enter", "Ctrl-J", "Shift-Enter"}, "Alt-Enter, Ctrl-J", "new line", always((*app).newline)},
-		{[]string{"PgUp"}, "PgUp, PgDn", "scroll", always(func(a *app) { a.here().list.Page(-1) })},
-		{[]string{"PgDn"}, "", "", always(func(a *app) { a.here().list.Page(1) })},
-		{[]string{"Shift-Up"}, "Shift-Up, Shift-Down", "scroll by a line", always(func(a *app) { a.here().list.Scroll(-1) })},
-		{[]string{"Shift-Down"}, "", "", always(func(a *app) { a.here().list.Scroll(1) })},
-		{[]string{"Home"}, "Home, End", "oldest, newest (while nothing is typed)", whenEmpty(func(a *app) { a.here().list.Home() })},
-		{[]string{"End"}, "", "", whenEmpty(func(a *app) { a.here().list.End() })},
-		{[]string{"Tab"}, "Tab, Shift-Tab", "complete /command, @nick, #room, :emoji:; nothing typed: go among the messages", always(func(a *app) { a.tabOrBrowse(1) })},
-		{[]string{"Shift-Tab"}, "", "", always(func(a *app) { a.tabOrBrowse(-1) })},
-		{[]string{"Up"}, "Up", "change or bring back what you sent (while nothing is typed)", func(a *app, _ string) bool { return a.input.recall(1, a.here().list.LastOwn()) }},
-		{[]string{"Down"}, "", "", func(a *app, _ string) bool { return a.input.recall(-1, a.here().list.LastOwn()) }},
-		{[]string{"Ctrl-N", "Alt-Down"}, "Ctrl-N, Ctrl-P", "next room, the one before (also Alt-Down, Alt-Up)", always(func(a *app) { a.step(1) })},
-		{[]string{"Ctrl-P", "Alt-Up"}, "", "", always(func(a *app) { a.step(-1) })},
-		{digits(), "Alt-1 … Alt-9", "go to a room (also /join #room)", func(a *app, c string) bool { a.visit(int(c[len(c)-1] - '1')); return true }},
-		{[]string{"F6", "Alt-A"}, "F6, Alt-A", "next room with news", always((*app).nextNews)},
-		{[]string{"Ctrl-K", "F2"}, "Ctrl-K, F2", "go to a room, a person or a command by a few letters", always((*app).openPalette)},
-		{[]string{"F4"}, "F4", "who is here", always((*app).togglePeers)},
-		{[]string{"F5"}, "F5", "rooms", always((*app).toggleRooms)},
-		{[]string{"Esc"}, "Esc", "close; take the line \"new messages\" away", always((*app).escape)},
-		{[]string{"Ctrl-L"}, "Ctrl-L", "draw the screen anew", always(func(a *app) { a.screen.Sync() })},
-		{[]string{"Ctrl-Z"}, "Ctrl-Z", "undo; while nothing is typed: suspend", whenEmpty((*app).suspend)},
-		{[]string{"Ctrl-C"}, "Ctrl-C", "empty the input; twice: quit", always((*app).interrupt)},
-		{[]string{"Ctrl-Q"}, "Ctrl-Q", "quit", always(func(a *app) { a.quit = true })},
-		{[]string{"F1"}, "F1", "this help", always((*app).openHelp)},
+		{[]string{"Enter"}, "Enter", "send, or take the completion", always((*app).enter), false},
+		{[]string{"Alt-Enter", "Ctrl-J", "Shift-Enter"}, "Alt-Enter, Ctrl-J", "new line", always((*app).newline), false},
+		{[]string{"PgUp"}, "PgUp, PgDn", "scroll", always(func(a *app) { a.here().list.Page(-1) }), false},
+		{[]string{"PgDn"}, "", "", always(func(a *app) { a.here().list.Page(1) }), false},
+		{[]string{"Shift-Up"}, "Shift-Up, Shift-Down", "scroll by a line", always(func(a *app) { a.here().list.Scroll(-1) }), false},
+		{[]string{"Shift-Down"}, "", "", always(func(a *app) { a.here().list.Scroll(1) }), false},
+		{[]string{"Home"}, "Home, End", "oldest, newest (while nothing is typed)", whenEmpty(func(a *app) { a.here().list.Home() }), false},
+		{[]string{"End"}, "", "", whenEmpty(func(a *app) { a.here().list.End() }), false},
+		{[]string{"Tab"}, "Tab, Shift-Tab", "complete; while nothing is typed: go to the messages", always(func(a *app) { a.tabOrBrowse(1) }), false},
+		{[]string{"Shift-Tab"}, "", "", always(func(a *app) { a.tabOrBrowse(-1) }), false},
+		{[]string{"Up"}, "Up", "change or bring back what you sent (while nothing is typed)", func(a *app, _ string) bool { return a.input.recall(1, a.here().list.LastOwn()) }, false},
+		{[]string{"Down"}, "", "", func(a *app, _ string) bool { return a.input.recall(-1, a.here().list.LastOwn()) }, false},
+		{[]string{"Ctrl-N", "Alt-Down"}, "Ctrl-N, Ctrl-P", "next room, the one before (also Alt-Down, Alt-Up)", always(func(a *app) { a.step(1) }), false},
+		{[]string{"Ctrl-P", "Alt-Up"}, "", "", always(func(a *app) { a.step(-1) }), false},
+		{digits(), "Alt-1 … Alt-9", "go to a room (also /join #room)", func(a *app, c string) bool { a.visit(int(c[len(c)-1] - '1')); return true }, false},
+		{[]string{"F6", "Alt-A"}, "F6, Alt-A", "next room with news", always((*app).nextNews), true},
+		{[]string{"Ctrl-K", "F2"}, "Ctrl-K, F2", "go to a room, a person or a command by a few letters", always((*app).openPalette), false},
+		{[]string{"F4"}, "F4", "show or hide who is here", always((*app).togglePeers), true},
+		{[]string{"F5"}, "F5", "show or hide the rooms", always((*app).toggleRooms), true},
+		{[]string{"Esc"}, "Esc", "close; take the line \"new messages\" away", always((*app).escape), false},
+		{[]string{"Ctrl-L"}, "Ctrl-L", "draw the screen anew", always(func(a *app) { a.screen.Sync() }), true},
+		{[]string{"Ctrl-Z"}, "Ctrl-Z", "undo; while nothing is typed: suspend", whenEmpty((*app).suspend), false},
+		{[]string{"Ctrl-U"}, "Ctrl-A E U W", "move and delete as the shell does", always(func(a *app) { a.input.killBack() }), false},
+		{[]string{"Ctrl-C"}, "Ctrl-C", "empty the input; twice: quit", always((*app).interrupt), false},
+		{[]string{"Ctrl-Q"}, "Ctrl-Q", "quit", always(func(a *app) { a.quit = true }), true},
+		{[]string{"F1"}, "F1", "help", always((*app).openHelp), true},
 	}
 }
 

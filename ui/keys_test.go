@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -349,6 +350,50 @@ func TestCommands(t *testing.T) {
 	s.apply(node.Renamed{ID: id("alice"), Old: "alice", New: "zoe"})
 	s.draw()
 	s.want("· you are now zoe")
+}
+
+func TestReadline(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("one two", "Ctrl-W", "2")
+	s.want("> one 2")
+	s.press("Ctrl-A", "x ", "Ctrl-J", "second line")
+	s.press("Ctrl-U", "y")
+	if got := s.input.GetText(); got != "x \nyone 2" {
+		t.Errorf("%q", got)
+	}
+	s.press("Ctrl-Z")
+	if got := s.input.GetText(); got != "x \nsecond lineone 2" {
+		t.Errorf("Ctrl-Z does not undo: %q", got)
+	}
+}
+
+// What the README says of keys is the table.
+func TestReadme(t *testing.T) {
+	const readme, begin, end = "../README.md", "| key | |\n|---|---|\n", "\n"
+	var table strings.Builder
+	for _, b := range bindings() {
+		if b.keys != "" {
+			fmt.Fprintf(&table, "| %s | %s |\n", b.keys, b.help)
+		}
+	}
+	data, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), begin)
+	old, after, ends := strings.Cut(rest, "|\n"+end)
+	if !ok || !ends {
+		t.Fatal("there is no table of keys")
+	}
+	if *update {
+		if err := os.WriteFile(readme, []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if old+"|\n" != table.String() {
+		t.Error("the README's keys are not those of the program: go test ./ui -run TestReadme -update")
+	}
 }
 
 // The table names each key once, and chord knows them all.

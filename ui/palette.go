@@ -11,10 +11,19 @@ import (
 	"earshot/ui/command"
 )
 
-// target is what the palette finds: a room, a person or a command.
+// target is what the palette finds: a room, a person, a command or what a key does.
 type target struct {
 	text, about string
 	do          func()
+}
+
+// sign is how long a sign before the name is, # @ or /, that is not looked for.
+func (t target) sign(words string) int {
+	const signs = "#@/"
+	if strings.ContainsRune(signs, rune(words[0])) || !strings.ContainsRune(signs, rune(t.text[0])) {
+		return 0
+	}
+	return 1
 }
 
 // openPalette lays over the screen everything one can go to, to be found by a few of its letters.
@@ -28,20 +37,16 @@ func (a *app) openPalette() {
 			}
 			return all
 		}
-		sign := 1 // a name's # @ or /, left out of the search where it is not looked for
-		if strings.ContainsRune("#@/", rune(words[0])) {
-			sign = 0
-		}
 		var names []string
 		for _, t := range targets {
-			names = append(names, t.text[sign:])
+			names = append(names, t.text[t.sign(words):])
 		}
 		matches := fuzzy.FindNoSort(words, names)
 		slices.SortStableFunc(matches, func(a, b fuzzy.Match) int { return b.Score - a.Score })
 		var found []pick
 		for _, m := range matches {
 			for i := range m.MatchedIndexes {
-				m.MatchedIndexes[i] += sign
+				m.MatchedIndexes[i] += targets[m.Index].sign(words)
 			}
 			found = append(found, a.pickTarget(targets[m.Index], m.MatchedIndexes))
 		}
@@ -75,6 +80,11 @@ func (a *app) targets() []target {
 	for _, c := range command.Table() {
 		if c.Built {
 			all = append(all, target{"/" + c.Name, c.Help, func() { a.begin(c) }})
+		}
+	}
+	for _, b := range bindings() {
+		if b.menu {
+			all = append(all, target{b.help, b.keys, func() { b.do(a, b.chords[0]) }})
 		}
 	}
 	return all

@@ -12,24 +12,50 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/look"
 )
 
-// picture is what the README shows. It is made anew by: go test ./ui -run TestPicture -update
-const picture = "testdata/screen.svg"
-
-// TestPicture draws a conversation as a picture and compares it with the committed one, so that the picture is what the screen looks like.
+// TestPicture draws a conversation in the three layouts, for dark and for light, and compares them with the committed pictures: what the README shows is what the
+// screen looks like. They are made anew by: go test ./ui -run TestPicture -update
 func TestPicture(t *testing.T) {
-	f := lobby()
+	for name, c := range map[string]struct {
+		w, h  int
+		theme look.Theme
+		paper paper
+	}{
+		"dark-80x24":  {80, 24, look.Theme{}, paper{ink: "#d4d7dd", back: "#15181e"}},
+		"dark-120x40": {120, 40, look.Theme{}, paper{ink: "#d4d7dd", back: "#15181e"}},
+		"dark-40x15":  {40, 15, look.Theme{}, paper{ink: "#d4d7dd", back: "#15181e"}},
+		"light-80x24": {80, 24, look.Theme{Colours: look.Light}, paper{ink: "#24292f", back: "#ffffff"}},
+	} {
+		s := newStage(t, c.w, c.h, lobby(), Config{Theme: c.theme})
+		release(s)
+		s.draw()
+		got, path := c.paper.svg(s.sim), "testdata/screen-"+name+".svg"
+		if *update {
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want, err := os.ReadFile(path); err != nil || got != string(want) {
+			t.Errorf("%s is not what the screen looks like (%v): go test ./ui -run TestPicture -update", path, err)
+		}
+	}
+}
+
+// release plays the conversation of the pictures.
+func release(s *stage) {
+	f := s.fake
 	box := person("attic")
-	box.Server, box.Hub = true, true
+	box.Server, box.Hub, box.Latency = true, true, 400*time.Microsecond
 	f.snapshot.Hub = node.HubChanged{State: node.Linked, Hub: "attic", HubID: box.ID, Term: 7}
 	people := f.snapshot.People
 	people[1].Hub = false
 	for i := range people {
-		people[i].Latency = 0 // nothing measures it yet
+		people[i].Latency = 0 // only that of the hub is measured
 	}
 	f.snapshot.People = []node.Person{people[0], box, people[1], people[2], people[3]}
-	s := newStage(t, 80, 24, f, Config{})
+	f.snapshot.Rooms[0].Topic.Text = "release on the 21st"
 	s.time = start.Add(-16 * time.Hour)
 	s.said(0, node.Message{Room: "#lobby", Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "nightly build is green again, off home 👋"}, true)
 	s.time = start
@@ -38,40 +64,34 @@ func TestPicture(t *testing.T) {
 	s.time = s.time.Add(time.Minute)
 	s.apply(node.PeerChanged{State: node.Joined, Nick: "carol", ID: id("carol")})
 	s.apply(node.PeerChanged{State: node.Joined, Nick: "dave", ID: id("dave")})
-	s.say(time.Minute, "bob", "morning! the release notes are at\nhttps://git.lan/earshot/notes")
+	asked := node.Message{Room: "#lobby", Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "morning! the release notes are at\nhttps://git.lan/earshot/notes"}
+	asked.ID = s.said(time.Minute, asked, false)
+	asked.Reactions = []node.Reaction{{Emoji: "👍", Count: 2}}
+	s.apply(node.Reacted{Message: asked, Emoji: "👍"})
 	mine := s.say(time.Minute, "alice", "reading. can we say what happens when the hub's machine is switched off?")
 	s.apply(node.Delivered{ID: mine, Copies: 3})
-	s.say(30*time.Second, "carol", "another one takes over within a second\nnothing is lost, @alice")
-	mine = s.say(20*time.Second, "alice", "then let us say just that")
+	s.say(30*time.Second, "carol", "another one takes over within a second\nnothing is lost, @alice, see `node/seat.go`")
+	mine = s.say(20*time.Second, "alice", "then let us say *just that*")
 	s.apply(node.Delivered{ID: mine, Copies: 2})
 	s.said(time.Minute, node.Message{Room: "#lobby", Kind: message.Action, Nick: "bob", Author: id("bob"), Text: "pulls the plug to try it"}, false)
 	s.apply(node.Said{Message: node.Message{Room: "#build", ID: message.ID{1}, Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "tagged", At: s.time}})
-	s.draw()
-
-	got := svg(s.sim)
-	if *update {
-		if err := os.WriteFile(picture, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want, err := os.ReadFile(picture); err != nil || got != string(want) {
-		t.Errorf("the picture is not what the screen looks like (%v): go test ./ui -run TestPicture -update", err)
-	}
 }
 
 const (
 	cellWidth, cellHeight = 9, 19
 	margin                = 14
-	ink, paper            = "#d4d7dd", "#15181e"
 )
 
+// paper is what a terminal looks like where a program asks for no colour.
+type paper struct{ ink, back string }
+
 // svg draws a screen on a strict grid, whatever the font is like. Frames are drawn as lines: fonts leave gaps between rows.
-func svg(s tcell.Screen) string {
+func (p paper) svg(s tcell.Screen) string {
 	w, h := s.Size()
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="ui-monospace,'SF Mono','Cascadia Mono','DejaVu Sans Mono',Consolas,monospace" font-size="15">`+"\n",
 		w*cellWidth+2*margin, h*cellHeight+2*margin)
-	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" rx="8" fill="%s"/>`+"\n", paper)
+	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" rx="8" fill="%s"/>`+"\n", p.back)
 	for y := range h {
 		for x := 0; x < w; {
 			text, style, n := s.Get(x, y)
@@ -83,24 +103,24 @@ func svg(s tcell.Screen) string {
 				}
 				text += more
 			}
-			span(&b, x, y, end-x, text, style)
+			p.span(&b, x, y, end-x, text, style)
 			x = end
 		}
 	}
 	if x, y, visible := s.(tcell.SimulationScreen).GetCursor(); visible {
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s" opacity=".6"/>`+"\n", margin+x*cellWidth, margin+y*cellHeight, cellWidth, cellHeight, ink)
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s" opacity=".6"/>`+"\n", margin+x*cellWidth, margin+y*cellHeight, cellWidth, cellHeight, p.ink)
 	}
 	return b.String() + "</svg>\n"
 }
 
-func span(b *strings.Builder, x, y, cells int, text string, style tcell.Style) {
+func (p paper) span(b *strings.Builder, x, y, cells int, text string, style tcell.Style) {
 	fg, bg, attr := style.Decompose()
-	front, back := colour(fg, ink), colour(bg, paper)
+	front, back := colour(fg, p.ink), colour(bg, p.back)
 	if attr&tcell.AttrReverse != 0 {
 		front, back = back, front
 	}
 	left, top := margin+x*cellWidth, margin+y*cellHeight
-	if back != paper {
+	if back != p.back {
 		fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", left, top, cells*cellWidth, cellHeight, back)
 	}
 	trimmed := strings.TrimLeft(text, " ")
@@ -118,6 +138,9 @@ func span(b *strings.Builder, x, y, cells int, text string, style tcell.Style) {
 	more := ""
 	if attr&tcell.AttrBold != 0 {
 		more += ` font-weight="bold"`
+	}
+	if attr&tcell.AttrItalic != 0 {
+		more += ` font-style="italic"`
 	}
 	if attr&tcell.AttrUnderline != 0 {
 		more += ` text-decoration="underline"`
