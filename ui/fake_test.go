@@ -30,6 +30,9 @@ type fake struct {
 	pages    []node.Key
 	do       func(node.Command) error
 	page     func(room string, k node.Key, max int) ([]node.Message, error)
+	after    func(room string, k node.Key, max int) ([]node.Message, error)
+	search   func(ctx context.Context, query string, older int64, max int) (node.Found, error)
+	searched []string
 	events   chan node.Event
 	changed  chan struct{}
 }
@@ -59,6 +62,26 @@ func (f *fake) Page(room string, k node.Key, max int) ([]node.Message, error) {
 		return f.page(room, k, max)
 	}
 	return nil, nil
+}
+
+func (f *fake) After(room string, k node.Key, max int) ([]node.Message, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.after != nil {
+		return f.after(room, k, max)
+	}
+	return nil, nil
+}
+
+func (f *fake) Search(ctx context.Context, query string, older int64, max int) (node.Found, error) {
+	f.mu.Lock()
+	f.searched = append(f.searched, query)
+	search := f.search
+	f.mu.Unlock()
+	if search != nil {
+		return search(ctx, query, older, max)
+	}
+	return node.Found{}, nil
 }
 
 func person(name string) node.Person { return node.Person{ID: id(name), Nick: name} }

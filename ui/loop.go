@@ -155,36 +155,3 @@ func (a *app) report(ctx context.Context, f func()) {
 	case <-ctx.Done():
 	}
 }
-
-// pageSize is how many messages of older history are read at once.
-const pageSize = 200
-
-// fetchPages reads the history that the current room's list asks for, in the background.
-func (a *app) fetchPages(ctx context.Context) {
-	r := a.here()
-	key, older := r.list.Older()
-	newest := r.list.Newest()
-	if newest {
-		key = node.Key{}
-	}
-	if !older && !newest || a.pages[r.name] {
-		return
-	}
-	a.pages[r.name] = true
-	a.start(func() {
-		page, err := a.node.Page(r.name, key, pageSize)
-		a.report(ctx, func() {
-			delete(a.pages, r.name)
-			if err != nil {
-				a.log.Warn("read history", "room", r.name, "err", err)
-				r.list.Problem(a.now(), "older messages cannot be read: "+err.Error(), "")
-				page = nil
-			}
-			if newest {
-				r.list.Replace(page, a.snapshot.Me.Nick)
-			} else {
-				r.list.Prepend(page, a.snapshot.Me.Nick)
-			}
-		})
-	})
-}

@@ -37,6 +37,8 @@ type Node interface {
 	Changed(ctx context.Context) <-chan struct{}
 	Snapshot() node.Snapshot
 	Page(room string, k node.Key, max int) ([]node.Message, error)
+	After(room string, k node.Key, max int) ([]node.Message, error)
+	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
 }
 
 // Config of a full screen. Only Node is needed.
@@ -92,9 +94,8 @@ func newApp(c Config, screen tcell.Screen) *app {
 		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
 		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
 		attention: c.Attention, getenv: c.Getenv, launch: launch,
-		now:   time.Now,
-		done:  make(chan func()),
-		pages: map[string]bool{},
+		now:  time.Now,
+		done: make(chan func()),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -157,9 +158,8 @@ type app struct {
 	pasting bool
 	paste   []rune
 
-	outbox     []job           // commands not yet handed to the worker
-	pages      map[string]bool // rooms of which a page is being read
-	done       chan func()     // what the background found, to be applied here
+	outbox     []job       // commands not yet handed to the worker
+	done       chan func() // what the background found, to be applied here
 	goroutines sync.WaitGroup
 
 	background look.Colours // what suits the terminal's; empty: it has not said

@@ -5,9 +5,10 @@
 // and went) stands where it happened: behind the messages that were there, and before what is said next. History that comes later slips in before it.
 //
 // While the user has scrolled up the line at the top stays the same, whatever arrives and whatever width the screen takes. Memory is bounded:
-// beyond Limit entries the far end is let go, and comes back page by page (Older, Newest).
+// beyond Limit entries the far end is let go, and comes back page by page, before the user is there. The first line of a room, or any other, is shown with a page of what is
+// around it, and the way from there to the newest is read in the same manner.
 //
-// A List is used from one goroutine. It never blocks and asks nobody; who owns it looks at Older and Newest and hands in what they ask for.
+// A List is used from one goroutine. It never blocks; who owns it calls Ask, reads the page elsewhere, and hands it in with Take.
 package transcript
 
 import (
@@ -45,9 +46,14 @@ type List struct {
 	unread   *entry // "new messages" stands above it
 	selected *entry // the user has chosen it
 
-	wanted    bool // the user is looking for what is older than the oldest entry
-	exhausted bool // there is nothing older anywhere
-	cutOff    bool // the newest messages were let go
+	wanted    bool        // the user is looking for what is older than the oldest entry
+	exhausted bool        // there is nothing older anywhere
+	cutOff    bool        // there are newer messages than those kept
+	goal      *Want       // where the user wants to be, what is there is not kept
+	asking    bool        // a page is asked for, and has not come
+	turn      int         // counts pages asked for
+	missed    []node.Said // what came behind the gap since the last was
+	overflow  bool        // more than missed holds
 }
 
 // New returns an empty list.
@@ -73,9 +79,9 @@ func (l *List) Add(said node.Said, me string, unseen bool) bool {
 	if old := l.byID[m.ID]; old != nil || !Displayed(m.Kind) {
 		return false
 	}
-	if l.cutOff && !said.History {
-		l.below++
-		return true // it comes with Newest
+	if l.cutOff && (!said.History || less(l.newest(), m.Key)) {
+		l.miss(said)
+		return true // it comes with the newest page
 	}
 	e := fromMessage(m, me)
 	e.live = !said.History && m.Here
@@ -293,7 +299,7 @@ func (l *List) Withdraw(id message.ID) {
 // Clear empties the list; what was there comes back by scrolling up.
 func (l *List) Clear() {
 	kept := l.entries[len(l.entries)-l.pending:]
-	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending}
+	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, turn: l.turn}
 	l.entries = slices.Clone(kept)
 }
 
@@ -301,7 +307,7 @@ func (l *List) Clear() {
 func (l *List) Move() {
 	keep := func(e *entry) bool { return e.id == (message.ID{}) || e.mine && e.live }
 	kept := slices.DeleteFunc(l.entries, func(e *entry) bool { return !keep(e) })
-	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, entries: kept}
+	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, entries: kept, turn: l.turn}
 	for _, e := range kept {
 		if e.id != (message.ID{}) {
 			l.byID[e.id] = e

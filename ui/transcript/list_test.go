@@ -324,8 +324,11 @@ func TestLimit(t *testing.T) {
 	pages := 0
 	for pages < 60 {
 		l.Page(-1)
-		if k, wanted := l.Older(); wanted {
-			l.Prepend(before(k), "alice")
+		for w, wanted := l.Ask(); wanted; w, wanted = l.Ask() {
+			if w.Kind != Older {
+				t.Fatalf("%+v is wanted", w)
+			}
+			l.Take(w, before(w.Key), "alice")
 			pages++
 		}
 		if len(l.entries) > 110 || len(l.byID) != len(l.entries) {
@@ -339,18 +342,24 @@ func TestLimit(t *testing.T) {
 		t.Errorf("after %d pages: exhausted %v, cut off %v", pages, l.exhausted, l.cutOff)
 	}
 	l.Add(node.Said{Message: msg(1000, "news")}, "alice", true)
-	if l.below == 0 || l.Newest() {
+	if _, wanted := l.Ask(); l.below == 0 || wanted {
 		t.Error("what arrives beyond the cut is counted, and not asked for yet")
 	}
 	l.Event(start, "note")
 	l.End()
-	if !l.Newest() {
-		t.Fatal("the newest are wanted")
+	w, wanted := l.Ask()
+	if !wanted || w.Kind != Newest {
+		t.Fatal("the newest are not wanted")
 	}
 	all = append(all, msg(1000, "news"))
-	l.Replace(before(node.Key{}), "alice")
-	if end := strings.Join(rows(s, l, 40, 10), "\n"); !strings.Contains(end, "news") || !strings.Contains(end, "note") || l.Newest() {
+	page := before(node.Key{})
+	l.Add(node.Said{Message: msg(1001, "more news")}, "alice", true) // when the page was read already
+	l.Take(w, page, "alice")
+	if end := strings.Join(rows(s, l, 40, 10), "\n"); !strings.Contains(end, "more news") || !strings.Contains(end, "note") {
 		t.Errorf("the end is\n%s", end)
+	}
+	if _, wanted := l.Ask(); wanted {
+		t.Error("something is wanted at the end")
 	}
 }
 
@@ -362,11 +371,11 @@ func TestClear(t *testing.T) {
 	if got := strings.Join(rows(s, l, 40, 10), ""); got != "" {
 		t.Errorf("%q is left", got)
 	}
-	if _, wanted := l.Older(); wanted {
+	if _, wanted := l.Ask(); wanted {
 		t.Error("history comes back by itself")
 	}
 	l.Page(-1)
-	if k, wanted := l.Older(); !wanted || k != (node.Key{}) {
+	if w, wanted := l.Ask(); !wanted || w.Kind != Older || w.Key != (node.Key{}) {
 		t.Error("history does not come back by scrolling")
 	}
 }

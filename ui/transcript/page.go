@@ -7,8 +7,137 @@ import (
 	"earshot/node/message"
 )
 
-// Older reports that the user has come near the oldest entry and that there may be older ones, and the key before which they are wanted.
-func (l *List) Older() (node.Key, bool) { return l.oldest(), l.wanted && !l.exhausted }
+// PageSize is how many messages are asked for at once. A page that has fewer is the last.
+const PageSize = 200
+
+// WantKind says what a list wants.
+type WantKind uint8
+
+const (
+	Older  WantKind = iota // the newest messages before Key
+	Newer                  // the oldest after Key
+	Newest                 // the newest of all
+	First                  // the oldest of all
+	Around                 // half a page before Key, and half a page from it on
+)
+
+// A Want is a page of messages that a list has not.
+type Want struct {
+	Kind WantKind
+	Key  node.Key
+	turn int
+}
+
+// maxMissed bounds the messages that are kept for when a page has come that may lack them.
+const maxMissed = 4096
+
+// Ask returns what the list lacks for where the user is, or is soon going to be. It asks for one page at a time: the next when that is taken.
+func (l *List) Ask() (w Want, ok bool) {
+	if l.asking {
+		return Want{}, false
+	}
+	switch {
+	case l.goal != nil:
+		w, l.goal = *l.goal, nil
+	case l.cutOff && l.follow:
+		w.Kind = Newest
+	case l.wanted && !l.exhausted:
+		w.Kind, w.Key = Older, l.oldest()
+	case l.cutOff && l.nearEnd():
+		w.Kind, w.Key = Newer, l.newest()
+	default:
+		return Want{}, false
+	}
+	l.asking = true
+	l.turn++
+	w.turn = l.turn
+	if w.Kind != Older {
+		l.missed, l.overflow = nil, false
+	}
+	return w, true
+}
+
+// Take takes the page that was asked for, oldest first. An answer to what is not asked any more is let go. me is the user's nick.
+func (l *List) Take(w Want, page []node.Message, me string) {
+	if !l.asking || w.turn != l.turn {
+		return
+	}
+	l.asking = false
+	if l.goal != nil { // somewhere else by now
+		return
+	}
+	switch w.Kind {
+	case Older:
+		l.wanted, l.exhausted = false, len(page) == 0
+		l.put(page, me, true)
+	case Newer:
+		l.put(page, me, false)
+		l.meet(len(page) < PageSize, me)
+	case Newest:
+		l.replace(page, me)
+		l.meet(true, me)
+	case First:
+		l.replace(page, me)
+		l.exhausted = true
+		l.meet(len(page) < PageSize, me)
+		if len(l.entries) > 0 && l.height > 0 {
+			l.follow = false
+			l.lookAt(0, 0)
+		}
+	case Around:
+		if slices.ContainsFunc(page, func(m node.Message) bool { return m.Key == w.Key }) {
+			l.replace(page, me)
+			l.show(l.entries[l.at(w.Key)])
+		}
+	}
+	l.trim()
+}
+
+// Fail tells that the page that was asked for cannot be had.
+func (l *List) Fail(w Want) {
+	if l.asking && w.turn == l.turn {
+		l.asking, l.wanted, l.goal = false, false, nil
+		if w.Kind == Newest || w.Kind == Newer { // it would be asked for at once, and again
+			l.cutOff = false
+		}
+	}
+}
+
+// Show brings a message into view and chooses it, if need be when the page around it has come.
+func (l *List) Show(id message.ID, k node.Key) {
+	if e := l.byID[id]; e != nil && l.height > 0 {
+		l.goal = nil
+		l.show(e)
+		return
+	}
+	l.goal = &Want{Kind: Around, Key: k}
+}
+
+// show brings an entry to about the upper third of the view.
+func (l *List) show(e *entry) {
+	l.selected = e
+	i := l.index(e)
+	left := l.height / 3
+	for i > 0 && left > 0 {
+		i--
+		left -= len(l.rows(i))
+	}
+	l.lookAt(i, max(-left, 0))
+	l.wanted = l.wanted || i <= l.near()
+}
+
+// at is where the entry of a message's key is.
+func (l *List) at(k node.Key) int {
+	return max(slices.IndexFunc(l.entries, func(e *entry) bool { return e.key == k && e.id != (message.ID{}) }), 0)
+}
+
+// near is how many entries before the first are left when the page before it is asked for: so many that it comes before the user does.
+func (l *List) near() int { return min(max(3*l.height, 100), l.limit/4) }
+
+// nearEnd reports whether the user is soon at the end of what is kept.
+func (l *List) nearEnd() bool {
+	return !l.follow && l.height > 0 && len(l.entries)-l.index(l.anchor) <= l.near()+l.height
+}
 
 func (l *List) oldest() node.Key {
 	for _, e := range l.entries {
@@ -19,34 +148,55 @@ func (l *List) oldest() node.Key {
 	return node.Key{}
 }
 
-// Prepend adds a page of older messages, oldest first. An empty page says that there is nothing older.
-func (l *List) Prepend(page []node.Message, me string) {
-	l.wanted = false
-	if len(page) == 0 {
-		l.exhausted = true
-		return
-	}
-	for _, m := range page {
-		if l.byID[m.ID] == nil && Displayed(m.Kind) {
-			l.insert(fromMessage(m, me), true)
+func (l *List) newest() node.Key {
+	for _, e := range slices.Backward(l.entries) {
+		if e.id != (message.ID{}) {
+			return e.key
 		}
 	}
-	l.trim()
+	return node.Key{}
 }
 
-// Newest reports that the user is at the end of what is kept but that newer messages were let go: the newest page is wanted.
-func (l *List) Newest() bool { return l.cutOff && l.follow }
+// put puts messages in their places. before: what the program said before the first of them stays before it.
+func (l *List) put(page []node.Message, me string, before bool) {
+	for _, m := range page {
+		if l.byID[m.ID] == nil && Displayed(m.Kind) {
+			l.insert(fromMessage(m, me), before)
+		}
+	}
+}
 
-// Replace forgets all messages for the newest page; what the program itself said last, and what is pending, stays.
-func (l *List) Replace(page []node.Message, me string) {
+// replace forgets all messages for a page; what the program itself said last, and what is pending, stays.
+func (l *List) replace(page []node.Message, me string) {
 	tail := len(l.entries)
 	for tail > 0 && l.entries[tail-1].id == (message.ID{}) {
 		tail--
 	}
 	kept := slices.Clone(l.entries[tail:])
-	l.entries, l.byID, l.cutOff, l.exhausted, l.unread = kept, map[message.ID]*entry{}, false, false, nil
-	l.Prepend(page, me)
-	l.exhausted = false
+	l.entries, l.byID, l.exhausted, l.unread, l.wanted, l.cutOff = kept, map[message.ID]*entry{}, false, nil, false, true
+	l.put(page, me, true)
+}
+
+// meet ends the gap before what is said now, where end says that the page goes so far: what came while it was read may not be in it.
+func (l *List) meet(end bool, me string) {
+	if !end {
+		return
+	}
+	l.cutOff = l.overflow
+	missed, below := l.missed, l.below
+	l.missed = nil
+	for _, said := range missed {
+		l.Add(said, me, false)
+	}
+	l.below = below
+}
+
+// miss takes note of a message that is not put in its place because there is a gap before it.
+func (l *List) miss(said node.Said) {
+	l.below++
+	if l.overflow = l.overflow || len(l.missed) >= maxMissed; !l.overflow {
+		l.missed = append(l.missed, said)
+	}
 }
 
 // trim keeps the list within its limit: it lets go the end that the user is further away from.

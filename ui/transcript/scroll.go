@@ -27,29 +27,34 @@ func (l *List) Scroll(n int) {
 			i, row = i+1, 0
 		}
 	}
-	l.wanted = l.wanted || up && i <= l.height
+	l.wanted = l.wanted || up && i <= l.near()
 	l.lookAt(i, row)
 }
 
 // Page moves the view by n screens, less one row for the eye to hold on to.
 func (l *List) Page(n int) { l.Scroll(n * max(l.height-2, 1)) }
 
-// Home goes to the oldest entry that is kept.
+// Home goes to the first line of all: to the oldest that is kept until that has come.
 func (l *List) Home() {
-	l.wanted = true
 	if len(l.entries) > 0 && l.height > 0 {
 		l.lookAt(0, 0)
+	}
+	if l.goal = nil; !l.exhausted {
+		l.goal = &Want{Kind: First}
 	}
 }
 
 // End goes to the newest.
-func (l *List) End() { l.follow, l.below, l.anchor = true, 0, nil }
+func (l *List) End() { l.follow, l.below, l.anchor, l.goal = true, 0, nil, nil }
 
 // lookAt puts a row at the top, or follows where that shows the end.
 func (l *List) lookAt(i, row int) {
 	if bi, brow := l.bottom(); i > bi || i == bi && row >= brow {
-		l.End()
-		return
+		if !l.cutOff {
+			l.End()
+			return
+		}
+		i, row = bi, brow // there is more to come
 	}
 	rows := l.rows(i)
 	body := row - l.entries[i].drawn.decor

@@ -108,7 +108,7 @@ func (l *List) selectAt(at int) {
 	l.selected = l.entries[at]
 	if i, row := l.top(); at < i || at == i && row > 0 {
 		l.lookAt(at, 0)
-		l.wanted = l.wanted || at <= l.height
+		l.wanted = l.wanted || at <= l.near()
 		return
 	}
 	for { // down, row by row: an entry may be taller than the view
