@@ -94,6 +94,11 @@ func TestGolden(t *testing.T) {
 	s = newStage(t, 80, 24, lobby(), Config{})
 	s.say(time.Minute, "bob", "see https://example.org/a/rather/long/path/that/wraps?with=a&query=too, (http://a.test/b_(c)) and javascript://no https://exаmple.org/cyrillic")
 	s.golden("links-80x24")
+	for _, locale := range []string{"en_US", "de_DE"} {
+		s = newStage(t, 80, 24, lobby(), Config{Theme: look.Theme{Locale: locale}})
+		morning(s)
+		s.golden(locale + "-80x24")
+	}
 	s = newStage(t, 40, 15, lobby(), Config{})
 	s.press("F4")
 	s.golden("peers-40x15")

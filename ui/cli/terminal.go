@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"runtime"
@@ -52,7 +53,7 @@ func (o *options) input(terminal bool) (io.Reader, time.Duration) {
 
 // look is the theme that was asked for. NO_COLOR (no-color.org) and the locale decide what was not.
 func (o *options) look() look.Theme {
-	theme := look.Theme{ASCII: !unicodeLocale()}
+	theme := look.Theme{ASCII: !unicodeLocale(), Locale: localeOf("LC_TIME")}
 	if os.Getenv("NO_COLOR") != "" {
 		theme.Colours = look.Mono
 	}
@@ -60,15 +61,18 @@ func (o *options) look() look.Theme {
 	return theme
 }
 
-// unicodeLocale reports whether the terminal shows more than ASCII, by the locale's variables in their order (POSIX.1 §8.2).
+// localeOf is the locale that a variable is about, by the variables in their order (POSIX.1 §8.2).
+func localeOf(category string) string {
+	return cmp.Or(os.Getenv("LC_ALL"), os.Getenv(category), os.Getenv("LANG"))
+}
+
+// unicodeLocale reports whether the terminal shows more than ASCII.
 func unicodeLocale() bool {
 	if runtime.GOOS == "windows" {
 		return true
 	}
-	for _, v := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if l := strings.ToLower(os.Getenv(v)); l != "" {
-			return strings.Contains(l, "utf-8") || strings.Contains(l, "utf8")
-		}
+	if l := strings.ToLower(localeOf("LC_CTYPE")); l != "" {
+		return strings.Contains(l, "utf-8") || strings.Contains(l, "utf8")
 	}
 	return runtime.GOOS == "darwin" // where a terminal's locale may well be unset
 }

@@ -1,4 +1,4 @@
-// Package look says what things look like: the styles and the glyphs of the full screen.
+// Package look says what things look like: the styles and the glyphs of the full screen, and how a day and a time are written.
 //
 // Backgrounds are the terminal's own. Colours come from the 256-colour palette, one set for dark backgrounds and one for light, each with a contrast of
 // at least 4.5:1 (WCAG 2.2 §1.4.3) on the backgrounds that are common. Whatever a colour says, a glyph or a word says too, so that nothing is lost where there
@@ -23,6 +23,7 @@ type Look struct {
 	authors                       []tcell.Style
 
 	Glyphs
+	Clock Clock
 }
 
 // Glyphs are the signs beside the words. All are one cell wide, but Three.
@@ -39,7 +40,7 @@ type Glyphs struct {
 
 // New returns the look of a theme on a terminal with that many colours.
 func New(colours int, t Theme) *Look {
-	l := &Look{Glyphs: unicodeGlyphs()}
+	l := &Look{Glyphs: unicodeGlyphs(), Clock: ClockFor(t.Locale)}
 	if t.ASCII {
 		l.Glyphs = asciiGlyphs()
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/gdamore/tcell/v2"
 
@@ -104,5 +105,38 @@ func TestTheme(t *testing.T) {
 	}
 	if _, err := (Theme{}).With("pink"); err == nil {
 		t.Error("pink is taken")
+	}
+}
+
+// Every locale writes times in no more cells than it says and its days without a control character.
+func TestClock(t *testing.T) {
+	day := time.Date(2026, 11, 20, 21, 5, 0, 0, time.UTC)
+	for locale, want := range map[string]string{
+		"C.UTF-8":     "Friday 20 November|21:05",
+		"":            "Friday 20 November|21:05",
+		"xx_YY":       "Friday 20 November|21:05",
+		"de_DE.UTF-8": "Freitag, 20. November 2026|21:05",
+		"de_AT@euro":  "Freitag, 20. November 2026|21:05",
+		"en_US.UTF-8": "Friday, November 20, 2026| 9:05 pm",
+		"en_GB.UTF-8": "Friday, 20 November 2026|21:05",
+		"fr_FR.UTF-8": "vendredi 20 novembre 2026|21:05",
+		"ja_JP.eucJP": "2026年11月20日金曜日|21:05",
+	} {
+		c := ClockFor(locale)
+		if got := c.Day(day, false) + "|" + c.Time(day); got != want {
+			t.Errorf("%s: %q, want %q", locale, got, want)
+		}
+	}
+	for locale := range known() {
+		c := ClockFor(locale)
+		for m := time.January; m <= time.December; m++ {
+			at := time.Date(2026, m, 1+2*int(m), int(m)*2-1, 59, 0, 0, time.UTC)
+			if day := c.Day(at, false); day == "" || cell.Width(day) > 40 || cell.Line(day) != day {
+				t.Errorf("%s: %q", locale, day)
+			}
+			if clock := c.Time(at); cell.Width(clock) != c.Width() || c.Width() > 14 {
+				t.Errorf("%s: %q is not %d wide", locale, clock, c.Width())
+			}
+		}
 	}
 }

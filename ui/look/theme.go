@@ -18,7 +18,8 @@ const (
 // A Theme is what one chooses of a look. The zero Theme is Auto, with all glyphs.
 type Theme struct {
 	Colours Colours
-	ASCII   bool // only glyphs that every font and terminal has
+	ASCII   bool   // only glyphs that every font and terminal has
+	Locale  string // whose days and times, as LC_TIME names it; empty: C
 }
 
 // Themes are the words With takes.

@@ -41,14 +41,14 @@ type drawn struct {
 // together is how long one author's messages share a header.
 const together = 5 * time.Minute
 
-// narrow is the width below which the gutter is three cells instead of six.
+// narrow is the width below which the gutter is three cells instead of as many as the time takes.
 const narrow = 50
 
 func (l *List) gutter() int {
 	if l.width < narrow {
 		return 3
 	}
-	return 6
+	return l.look.Clock.Width() + 1
 }
 
 // rows returns an entry cut into rows for the present width.
@@ -81,16 +81,12 @@ func sameDay(a, b time.Time) bool {
 func (l *List) cut(e *entry, a around) drawn {
 	var rows []row
 	if a.day {
-		layout := "Monday 2 January"
-		if a.year {
-			layout += " 2006"
-		}
-		rows = append(rows, row{rule: true, pieces: []piece{{e.at.Local().Format(layout), l.look.Dim}}})
+		rows = append(rows, row{rule: true, pieces: []piece{{l.look.Clock.Day(e.at.Local(), a.year), l.look.Dim}}})
 	}
 	if a.unread {
 		rows = append(rows, row{rule: true, pieces: []piece{{"new messages", l.look.Unread}}})
 	}
-	clock := piece{e.at.Local().Format("15:04 "), l.look.Dim}
+	clock := piece{l.look.Clock.Time(e.at.Local()) + " ", l.look.Dim}
 	if e.kind == said && a.header {
 		rows = append(rows, row{pieces: []piece{clock, {e.nick, l.look.Author(e.author)}}})
 	}
