@@ -44,6 +44,26 @@ func (e examination) mend(t *testing.T, h *lab.Host) {
 	}
 }
 
+// uncarried waits until the host's system has noticed that its cable is out, which takes it up to a second.
+func uncarried(t *testing.T, h *lab.Host) {
+	t.Helper()
+	late := time.After(soon)
+	for again := time.NewTicker(20 * time.Millisecond); ; {
+		out, err := h.Command("ip", "link", "show", "eth0").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(out), "NO-CARRIER") && strings.Contains(string(out), "state LOWERLAYERDOWN") || strings.Contains(string(out), "state DOWN") {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			t.Fatalf("it has a carrier still: %s", out)
+		}
+	}
+}
+
 const officeKey, otherKey = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ABCDEFGHIJKLMNOPQRSTUVWXY2"
 
 // Networks that are broken, each in its way, and two that are not: what the doctor of host 1 says, and that its commands mend what can be mended from there.
@@ -104,7 +124,10 @@ func TestDoctor(t *testing.T) {
 			l.Isolate(1, 2)
 		}, nil, "isolated", false},
 		{"cut off", 2, lobby(2), func(t *testing.T, l *lab.Lab) { l.Cut(1) }, nil, "cut-off", false},
-		{"no cable", 1, alone, func(t *testing.T, l *lab.Lab) { l.Unplug(1) }, nil, "no-interface", false},
+		{"no cable", 1, alone, func(t *testing.T, l *lab.Lab) {
+			l.Unplug(1)
+			uncarried(t, l.Host(1))
+		}, nil, "no-interface", false},
 		{"switched off", 1, alone, func(t *testing.T, l *lab.Lab) { l.Host(1).Configure("link set eth0 down") }, nil, "no-interface", false},
 		{"no address", 1, alone, func(t *testing.T, l *lab.Lab) { l.Host(1).Configure("addr flush dev eth0") }, nil, "no-interface", false},
 		{"no card", 1, alone, func(t *testing.T, l *lab.Lab) { l.Detach(1, "eth0") }, nil, "no-interface", false},
@@ -117,6 +140,11 @@ func TestDoctor(t *testing.T) {
 			p := start(l, 2, "--network", "office", "--key-file", writeFile(t, l.Host(2), "key", officeKey))
 			l.Wait(soon, "it serves", func() bool { return last(p, "hub").State == "serving" })
 		}, alone, nil, "other-network", false},
+		{"another key", 2, func(t *testing.T, l *lab.Lab) {
+			writeFile(t, l.Host(1), "key", otherKey)
+			p := start(l, 2, "--network", "office", "--key-file", writeFile(t, l.Host(2), "key", officeKey))
+			l.Wait(soon, "it serves", func() bool { return last(p, "hub").State == "serving" })
+		}, alone, []string{"--network", "office", "--key-file", "key", "--join", "10.77.0.2"}, "join-network other-network", false},
 		{"another version", 2, func(t *testing.T, l *lab.Lab) { serving(t, l.Host(2), "posing 2 0s") }, alone, []string{"--join", "10.77.0.2"}, "version", false},
 		{"a clock off by hours", 2, func(t *testing.T, l *lab.Lab) { serving(t, l.Host(2), "posing 1 3h") }, alone, []string{"--join", "10.77.0.2"}, "clock multicast-dropped", false},
 		{"nothing listens there", 2, alone, alone, []string{"--join", "10.77.0.2"}, "join-closed", false},
