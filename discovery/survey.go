@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -31,6 +32,8 @@ type Survey struct {
 	// Machines are others that were heard, by their addresses in the family that has more, and Services the DNS-SD types that they told of: also ours.
 	Machines int
 	Services []string // sorted
+	// Sources are the addresses of those machines, in no order.
+	Sources []netip.Addr
 	// Strangers counts earshot instances whose tag is of another network.
 	Strangers int
 	// Askers are addresses that asked for our service, and were not heard to offer it: an earshot whose announcements do not arrive, or which does not hear questions.
@@ -356,6 +359,9 @@ func (v *survey) service(name string) {
 
 func (v *survey) result() *Survey {
 	s := &Survey{Interfaces: v.all, Machines: max(len(v.machines[true]), len(v.machines[false])), Strangers: len(v.strangers)}
+	for _, addresses := range v.machines {
+		s.Sources = slices.AppendSeq(s.Sources, maps.Keys(addresses))
+	}
 	for k := range v.services {
 		s.Services = append(s.Services, k)
 	}

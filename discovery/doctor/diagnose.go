@@ -63,6 +63,7 @@ func diagnose(r *Report) (fs []Finding) {
 	if d.dropped(); d.Found > 0 {
 		return d.findings
 	}
+	d.tunnel()
 	if !known && !d.says(PeerBlocked, PeerUnheard, OutboundBlocked, VersionDiffers) {
 		d.guesses()
 	}
@@ -430,27 +431,38 @@ func (d *diagnosis) on(a netip.Addr) bool {
 	return slices.ContainsFunc(d.own, func(p netip.Prefix) bool { return p.Contains(a.WithZone("")) })
 }
 
+// tunnel: a VPN may be what keeps the local network out, whether by rules that were found or by none that can be seen.
+func (d *diagnosis) tunnel() {
+	if !d.Route.VPN {
+		return
+	}
+	name := d.Route.IPv4
+	if !tunnelled(name) && d.Route.IPv6 != "" {
+		name = d.Route.IPv6
+	}
+	f := Finding{Code: VPN, Sentence: fmt.Sprintf("A VPN has the default route (%s), and many of them keep the local network out: allow local network access in it, or switch it off.", name)}
+	switch {
+	case d.System == "linux" && strings.HasPrefix(name, "wg") && d.tools["wg-quick"]:
+		f.Command = "sudo wg-quick down " + shell(name)
+	case d.System == "linux" && d.tools["nmcli"]:
+		f.Command = "nmcli device disconnect " + shell(name)
+	case d.System == "linux":
+		f.Command = fmt.Sprintf("sudo ip link set dev %s down", shell(name))
+	case d.System == "darwin":
+		f.Command = "scutil --nc list"
+	case d.System == "windows":
+		f.Command = "powershell Get-VpnConnection"
+	default:
+		f.Command = fmt.Sprintf("sudo ifconfig %s down", shell(name))
+	}
+	d.add(f)
+}
+
 // guesses are for when nobody is found and no cause is known.
 func (d *diagnosis) guesses() {
 	on := []string{}
 	for _, i := range d.used() {
 		on = append(on, i.Name)
-	}
-	if d.Route.VPN {
-		name := d.Route.IPv4
-		if !tunnelled(name) && d.Route.IPv6 != "" {
-			name = d.Route.IPv6
-		}
-		f := Finding{Code: VPN, Sentence: fmt.Sprintf("A VPN has the default route (%s), and many of them keep the local network out: allow local network access in it, or switch it off.", name)}
-		switch {
-		case d.System == "linux" && strings.HasPrefix(name, "wg") && d.tools["wg-quick"]:
-			f.Command = "sudo wg-quick down " + shell(name)
-		case d.System == "linux" && d.tools["nmcli"]:
-			f.Command = "nmcli device disconnect " + shell(name)
-		case d.System == "linux":
-			f.Command = fmt.Sprintf("sudo ip link set dev %s down", shell(name))
-		}
-		d.add(f)
 	}
 	remembered, near := 0, 0
 	for _, p := range d.Peers {
@@ -466,7 +478,7 @@ func (d *diagnosis) guesses() {
 	switch {
 	case d.Survey.Strangers > 0:
 		d.add(Finding{Code: OtherNetwork, Sentence: fmt.Sprintf("%s here, but none of %q.", earshots(d.Survey.Strangers), d.Network), Command: "earshot key list"})
-	case d.Survey.Machines > 0:
+	case d.Survey.Machines > 0 && !d.onlyRouter():
 		d.add(Finding{Code: Nobody, Sentence: fmt.Sprintf("mDNS works here (%s heard), and nobody else runs earshot: start it on another machine.", machines(d.Survey.Machines)), Command: "earshot", There: "another machine"})
 	case slices.ContainsFunc(d.Peers, func(p Peer) bool { return slices.Contains([]string{Closed, Network, Foreign}, p.Refusal) }):
 		// A machine answers, and what was said of that is all that is known.
@@ -478,6 +490,11 @@ func (d *diagnosis) guesses() {
 	default:
 		d.add(Finding{Code: Nobody, Sentence: fmt.Sprintf("Nobody is heard on %s: start earshot on another machine of this network.", names(on)), Command: "earshot", There: "another machine"})
 	}
+}
+
+// onlyRouter reports whether nobody else was heard: many of them speak mDNS.
+func (d *diagnosis) onlyRouter() bool {
+	return d.Survey.Machines == 1 && d.Route.Answers && slices.Contains(d.Survey.Sources, d.Route.Gateway)
 }
 
 func (d *diagnosis) showAddresses() string {

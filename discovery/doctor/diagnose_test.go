@@ -88,6 +88,14 @@ func TestDiagnose(t *testing.T) {
 
 		{"nobody", alone(), func(*Report) {}, "nobody nobody else runs earshot | earshot"},
 		{"nothing heard", alone(), func(r *Report) { r.Survey.Machines = 0 }, "isolated The router 10.77.255.254 answers | earshot --join ADDRESS"},
+		{"the router heard, and nobody else", alone(), func(r *Report) { r.Survey.Machines, r.Survey.Sources = 1, []netip.Addr{r.Route.Gateway} }, "isolated The router 10.77.255.254 answers"},
+		{"another than the router heard", alone(), func(r *Report) {
+			r.Survey.Machines, r.Survey.Sources = 1, []netip.Addr{netip.MustParseAddr("10.77.0.9")}
+		}, "nobody mDNS works here (1 other machine heard)"},
+		{"a VPN that lets nothing out beside it", alone(), func(r *Report) {
+			r.Route.VPN, r.Route.IPv4 = true, "tun0"
+			*eth0(r).IPv4, *eth0(r).IPv6 = discovery.Traffic{Err: syscall.EPERM}, discovery.Traffic{Err: syscall.EPERM}
+		}, "mdns-unsent A firewall on this machine\nvpn A VPN has the default route (tun0) | sudo ip link set dev tun0 down"},
 		{"nothing heard, no router", alone(), func(r *Report) { r.Survey.Machines, r.Route.Answers = 0, false }, "cut-off not even the router 10.77.255.254 | ip -s link show dev eth0"},
 		{"nothing heard, no route", alone(), func(r *Report) { r.Survey.Machines, r.Route = 0, Route{} }, "nobody Nobody is heard on eth0"},
 		{"strangers", alone(), func(r *Report) { r.Survey.Strangers = 1 }, `other-network There is 1 earshot of another network here, but none of "lobby" | earshot key list`},

@@ -21,6 +21,9 @@ func (r *Report) Line() (sentence, command string) {
 	}
 	f := r.Findings[0]
 	command = f.Command
+	if f.Code == Nobody {
+		return f.Sentence, "" // which says it
+	}
 	if command != "" && f.There != "" {
 		command += " (on " + f.There + ")"
 	}
