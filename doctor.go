@@ -69,14 +69,7 @@ func seen(a probe.Answer) doctor.Peer {
 
 // diagnose is earshot doctor. It opens no profile: it may be in use.
 func diagnose(ctx context.Context, s *cli.Setup) error {
-	var met []netip.AddrPort
-	if s.Peers != nil {
-		var err error
-		if met, err = s.Peers.Load(time.Now()); err != nil {
-			s.Log.Warn("remembered peers are not used", "err", err)
-		}
-	}
-	r, err := examine(ctx, s, s.Node.Port, owner(s.Node.Dir), identity.Session{}, met)
+	r, err := examine(ctx, s, s.Node.Port, owner(s.Node.Dir), identity.Session{}, remembered(s))
 	if err != nil {
 		return err
 	}

@@ -31,16 +31,13 @@ func main() {
 
 // run does what was asked for: mostly it takes part until the user quits or ctx ends. Then everything says goodbye, and has stopped when run returns.
 func run(ctx context.Context, s *cli.Setup) error {
-	if s.Task == cli.Doctor {
+	switch s.Task {
+	case cli.Doctor:
 		return diagnose(ctx, s)
+	case cli.Who:
+		return listPeers(ctx, s)
 	}
-	if s.Peers != nil {
-		met, err := s.Peers.Load(time.Now())
-		if err != nil {
-			s.Log.Warn("remembered peers are not used", "err", err)
-		}
-		s.Node.Remembered = met
-	}
+	s.Node.Remembered = remembered(s)
 	n, err := node.New(s.Node)
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type Task int
 const (
 	Chat   Task = iota
 	Doctor      // say why nobody is found, or that all is well
+	Who         // list who is here
 )
 
 // A Setup is what the command line asked for, ready to be started.
@@ -57,6 +58,8 @@ type Setup struct {
 	// Notify is what rings its bell: "all", "mentions" or "off", empty where it was not said. NoMouse leaves the mouse to the terminal.
 	Notify  string
 	NoMouse bool
+	// Timeout is how long Who looks around.
+	Timeout time.Duration
 	// Peers is where addresses of peers are kept for the next start; nil: nowhere.
 	Peers *Peers
 	// Restore puts the terminal back as it was when the program began. It may be called more than once, and from any goroutine.
@@ -77,10 +80,10 @@ func Main(args []string, start func(context.Context, *Setup) error) int {
 		return report(os.Stderr, key(o, words[1:]))
 	case len(words) > 0 && words[0] == "search":
 		return report(os.Stderr, search(o, words[1:]))
-	case len(words) > 0 && words[0] == "doctor":
-		o.task = Doctor
+	case len(words) > 0 && (words[0] == "doctor" || words[0] == "peers"):
+		o.task = map[string]Task{"doctor": Doctor, "peers": Who}[words[0]]
 		if len(words) > 1 {
-			return report(os.Stderr, usage("earshot doctor takes flags only", "earshot doctor --json"))
+			return report(os.Stderr, usage("earshot "+words[0]+" takes flags only", "earshot "+words[0]+" --json"))
 		}
 	case len(words) > 0:
 		return report(os.Stderr, unknownWord(words[0]))

@@ -34,8 +34,8 @@ func tell(_ context.Context, s *Setup) error {
 	mode := map[Mode]string{FullScreen: "full", Lines: "lines"}[s.Mode]
 	fmt.Printf("nick=%s network=%s closed=%t profile=%s\n", n.Nick, n.Network.Name(), n.Network.Closed(), filepath.Base(n.Dir))
 	fmt.Printf("port=%d join=%v rate=%v per-ip=%d server-only=%t never-hub=%t no-history=%t keep=%v\n", n.Port, n.Join, n.Rate, n.PerIP, n.ServerOnly, n.NeverHub, n.NoHistory, n.Keep)
-	if s.Task == Doctor {
-		fmt.Println("task=doctor")
+	if s.Task != Chat {
+		fmt.Println(map[Task]string{Doctor: "task=doctor", Who: fmt.Sprint("task=who timeout=", s.Timeout)}[s.Task])
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	fmt.Printf("mode=%s json=%t history=%d netid=%x peers=%t\n", mode, s.JSON, s.History, n.Network.ID(), s.Peers != nil)

@@ -38,6 +38,7 @@ type options struct {
 	keep             time.Duration
 	dataDir, logFile string
 	logLevel         *slog.Level // nil: the mode's
+	timeout          time.Duration
 	version, qr      bool
 	limit            int    // of earshot search; 0: none
 	room             string // likewise
@@ -45,6 +46,13 @@ type options struct {
 
 // maxKeep is a hundred years, in days.
 const maxKeep = 36500
+
+// How long earshot peers looks around: without --timeout, and with it.
+const (
+	defaultTimeout = 2 * time.Second
+	minTimeout     = 100 * time.Millisecond
+	maxTimeout     = time.Minute
+)
 
 const (
 	historyUnset = -2 // as many lines as suit the mode
@@ -111,6 +119,7 @@ func (o *options) settings() []*setting {
 		{group: "Other", name: "help", help: "print this", set: func(string) error { return flag.ErrHelp }},
 		{name: "limit", arg: "N", help: "with earshot search: how many of the newest are shown; 0: all", set: number(&o.limit, 0, maxFound)},
 		{name: "room", arg: "NAME", help: "with earshot search: look in that room alone", set: text(&o.room)},
+		{name: "timeout", arg: "TIME", help: "with earshot peers: how long to look around", set: duration(&o.timeout, minTimeout, maxTimeout)},
 		{name: "qr", help: "with earshot key show: also as a QR code", set: yes(&o.qr)},
 	}
 }
@@ -123,7 +132,7 @@ func parse(args []string) (o *options, words []string, err error) {
 	if err := noKeys(args); err != nil {
 		return nil, nil, err
 	}
-	o = &options{network: lobby, profile: "default", rate: 5, perIP: 8, history: historyUnset, limit: defaultFound}
+	o = &options{network: lobby, profile: "default", rate: 5, perIP: 8, history: historyUnset, limit: defaultFound, timeout: defaultTimeout}
 	settings := o.settings()
 	flags := flag.NewFlagSet("earshot", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -195,6 +204,8 @@ func (o *options) check(words []string) error {
 		return usage("--server-only and --never-hub contradict each other", "leave one of them out")
 	case (o.limit != defaultFound || o.room != "") && (len(words) == 0 || words[0] != "search"):
 		return usage("--limit and --room belong to earshot search", "")
+	case o.timeout != defaultTimeout && (len(words) == 0 || words[0] != "peers"):
+		return usage("--timeout belongs to earshot peers", "")
 	case o.qr && (len(words) < 2 || words[0] != "key" || words[1] != "show"):
 		return usage("--qr belongs to earshot key show", "")
 	}
@@ -276,6 +287,15 @@ func days(to *time.Duration) func(string) error {
 			return fmt.Errorf("%q is not a number of days from 1d to %dd", s, maxKeep)
 		}
 		*to = time.Duration(n) * 24 * time.Hour
+		return nil
+	}
+}
+
+func duration(to *time.Duration, least, most time.Duration) func(string) error {
+	return func(s string) (err error) {
+		if *to, err = time.ParseDuration(s); err != nil || *to < least || *to > most {
+			return fmt.Errorf("%q is not a time from %v to %v", s, least, most)
+		}
 		return nil
 	}
 }

@@ -16,6 +16,7 @@ const introduction = `earshot: chat with the people on your network. No server, 
 
 usage: earshot [FLAGS]
        earshot search WORDS [--json]
+       earshot peers [--json] [--timeout 2s]
        earshot doctor [--json]
        earshot key new|join|show|list|forget [NAME]
 `
@@ -32,6 +33,10 @@ What was said
   earshot search '"red fox" from:bob in:#build after:2026-11-01 before:2026-12-01'
                              --limit N shows that many (50; 0: all), --room NAME
                              looks there alone, --json is for scripts
+
+Who is here?
+  earshot peers              list them, and say who is the hub and why, without
+                             taking part; it looks around for --timeout (2s)
 
 Closed networks: only who holds the key can find, join or read them
   earshot key new office     make a key for the network "office" and print it

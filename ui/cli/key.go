@@ -217,5 +217,5 @@ func wordHint(word string) string {
 	if strings.ContainsAny(word, ".:") {
 		return "to reach a hub by its address: earshot --join " + word
 	}
-	return nearestHint("earshot ", word, []string{"key", "search", "doctor", "help", "version"})
+	return nearestHint("earshot ", word, []string{"key", "search", "peers", "doctor", "help", "version"})
 }

@@ -46,7 +46,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 		return nil, nil, err
 	}
 	s = &Setup{
-		Task: o.task,
+		Task: o.task, Timeout: o.timeout,
 		Node: node.Config{
 			Dir: dir, HostDir: filepath.Dir(filepath.Dir(dir)), Nick: nick, DefaultNick: defaultNick(o.serverOnly), Network: network, Port: o.port, Join: o.join,
 			ServerOnly: o.serverOnly, NeverHub: o.neverHub, NoHistory: o.noHistory, Keep: o.keep,
