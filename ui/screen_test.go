@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,48 @@ func TestGolden(t *testing.T) {
 		morning(s)
 		s.golden(locale + "-80x24")
 	}
+	s = newStage(t, 80, 24, lobby(), Config{})
+	s.apply(s.fake.snapshot.Hub)
+	s.apply(node.CaughtUp{})
+	for i, who := range []string{"carol", "dave", "erin", "frank", "grace"} {
+		s.time = s.time.Add(time.Duration(i) * time.Second)
+		s.apply(node.PeerChanged{State: node.Joined, Nick: who, ID: id(who)})
+	}
+	s.apply(node.PeerChanged{State: node.Left, Nick: "grace", ID: id("grace")})
+	s.say(time.Minute, "bob", "welcome")
+	s.apply(node.PeerChanged{State: node.Left, Nick: "frank", ID: id("frank")})
+	s.golden("joins-80x24")
+
+	s = newStage(t, 80, 24, lobby(), Config{})
+	s.say(time.Minute, "bob", "漢字と仮名が混ざった文章は、行の終わりで正しく折り返されなければなりません。「括弧」も同じです。")
+	s.say(time.Second, "bob", strings.Repeat("👍🏽", 30)+" 👩‍👩‍👧‍👦 🏳️‍🌈 🇩🇪 done")
+	s.say(time.Second, "bob", "한국어 문장도 단어 사이에서 나뉩니다 그리고 긴 문장은 다음 줄로 이어집니다 ไม่มีช่องว่าง")
+	s.golden("wrap-80x24")
+
+	f := lobby()
+	evil := person("a\x1b]0;x\a\u202e[red]b\r\nadmin" + strings.Repeat("\u0300", 9) + strings.Repeat("x", 40))
+	f.snapshot.People = append(f.snapshot.People, evil)
+	f.snapshot.Rooms = append(f.snapshot.Rooms, node.Room{Name: "#\x1b[2J\u2028" + strings.Repeat("r", 40), Joined: true})
+	s = newStage(t, 120, 40, f, Config{})
+	s.say(time.Minute, evil.Nick, "who am I?")
+	s.said(time.Second, node.Message{Room: "#lobby", Kind: message.Action, Nick: evil.Nick, Author: evil.ID, Text: "waves"}, false)
+	s.apply(node.Renamed{Old: "mallory", New: evil.Nick, ID: evil.ID})
+	s.golden("hostile-nick-120x40")
+
+	f = lobby()
+	f.snapshot.Hub = node.HubChanged{State: node.Serving, Hub: "alice", HubID: id("alice"), Term: 4}
+	s = newStage(t, 80, 24, f, Config{})
+	morning(s)
+	s.golden("serving-80x24")
+
+	f = lobby()
+	s = newStage(t, 80, 24, f, Config{})
+	morning(s)
+	f.snapshot.Hub, f.snapshot.Address, f.snapshot.People = node.HubChanged{State: node.Searching}, netip.Addr{}, f.snapshot.People[:1]
+	s.apply(f.snapshot.Hub)
+	s.press("is anybody there?", "Enter", "I will say it again when you are back", "Enter")
+	s.golden("offline-80x24")
+
 	s = newStage(t, 40, 15, lobby(), Config{})
 	s.press("F4")
 	s.golden("peers-40x15")
@@ -106,6 +149,36 @@ func TestGolden(t *testing.T) {
 	s.golden("rooms-40x15")
 	s.resize(20, 5)
 	s.golden("too-small")
+}
+
+// While one has scrolled up nothing moves, whatever arrives and whatever size the screen takes.
+func TestPlace(t *testing.T) {
+	s := newStage(t, 120, 40, lobby(), Config{})
+	for i := range 300 {
+		s.say(time.Minute, "bob", fmt.Sprintf("message %d, which is long enough to be wrapped where the screen is narrow, and a few words more", i))
+	}
+	s.draw()
+	s.press("PgUp", "PgUp")
+	top := func() string { return strings.Trim(s.rows()[2], "│ ") }
+	before := s.rows()
+	for i := range 1000 {
+		s.say(time.Millisecond, "carol", fmt.Sprint("burst ", i))
+	}
+	s.draw()
+	for y, row := range s.rows()[:30] {
+		if row != before[y] && y > 0 {
+			t.Errorf("row %d moved: %q, now %q", y, before[y], row)
+		}
+	}
+	s.want("↓ 1000 new (End)")
+	place := top()
+	s.resize(40, 15)
+	s.resize(80, 24)
+	s.resize(24, 6)
+	s.resize(120, 40)
+	if got := top(); got != place {
+		t.Errorf("the first line was %q, is %q", place, got)
+	}
 }
 
 func TestHostile(t *testing.T) {

@@ -157,7 +157,7 @@ func (l *List) marked(e *entry, text string) markedText {
 		mark(m.attrs[c.start:c.end], mention)
 	}
 	if e.kind == action {
-		for i := range e.nick {
+		for i := range len(e.nick) {
 			m.attrs[i] = name
 		}
 	}
