@@ -18,7 +18,7 @@ import (
 	"earshot/node/lab"
 )
 
-var figures = flag.Int("figures", 0, "how many times TestFigures measures each switch of the hub; 0: it is skipped, for it only reports; each takes about 45 s: mind -timeout")
+var figures = flag.Int("figures", 0, "how many times TestFigures measures each switch of the hub, and TestDiscoveryFigures each start; 0: they are skipped, for they only report; each takes about 45 s, or 15: mind -timeout")
 
 // A series is one row of the report.
 type series struct {
@@ -33,7 +33,14 @@ func (s *series) String() string {
 		return s.what + ": none"
 	}
 	sorted := slices.Sorted(slices.Values(s.times))
-	return fmt.Sprintf("%-62s median %7v  worst %7v  all %v", s.what, sorted[len(sorted)/2].Round(time.Millisecond), sorted[len(sorted)-1].Round(time.Millisecond), milliseconds(s.times))
+	return fmt.Sprintf("%-62s median %7v  worst %7v  all %v", s.what, rounded(sorted[len(sorted)/2]), rounded(sorted[len(sorted)-1]), milliseconds(s.times))
+}
+
+func rounded(d time.Duration) time.Duration {
+	if d < 10*time.Millisecond {
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(time.Millisecond)
 }
 
 func milliseconds(all []time.Duration) (ms []int64) {

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 
 // helper is: serve (answer TCP, and other hosts' UDP, on port 1000 and multicast on 5353, until killed) | tcp ADDRESS | udp ADDRESS (print how many of 200 answers came) |
 // posing VERSION AHEAD (be an earshot of the lobby on port 4327, of that protocol version, with a clock that far ahead, until killed) | hold (keep UDP port 5353, until killed) |
-// fakes N (announce N instances of the lobby that do not exist, over IPv6, 1,000 a second, and print a line after the first 3,000).
+// mdns (ask for the service, and print how many µs the first answer took) | fakes N (announce N instances of the lobby that do not exist, over IPv6, 1,000 a second, and print a line after the first 3,000).
 func helper(words []string) error {
 	switch words[0] {
 	case "serve":
@@ -62,6 +62,8 @@ func helper(words []string) error {
 		}
 		fmt.Println("ready")
 		select {}
+	case "mdns":
+		return mdns()
 	case "fakes":
 		n, err := strconv.Atoi(words[1])
 		if err != nil {
