@@ -328,7 +328,7 @@ func (d *diagnosis) peer(p Peer) (f Finding) {
 	case p.Refusal == "" || p.Source == Remembered && p.Refusal != Version:
 		return f // people move, and machines are off
 	case p.Refusal == Version:
-		f = Finding{Code: VersionDiffers, Sentence: sentence(p.Err), Command: "earshot version"}
+		f = Finding{Code: VersionDiffers, Sentence: p.Err + ".", Command: "earshot version"}
 		if strings.HasSuffix(p.Err, "upgrade that machine") {
 			f.There = host
 		}

@@ -159,8 +159,8 @@ func TestDiagnose(t *testing.T) {
 		{"asks, and does not answer", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Asked, Refusal: Silent}), "peer-unheard An earshot at 10.77.0.2 asks who is there | sudo earshot doctor"},
 		{"asks, and answers by unicast alone", healthy(), peer(Peer{Address: "10.77.0.2:4327", Source: Asked, Nick: "anna"}), "multicast-dropped anna answers at 10.77.0.2"},
 		{"not let out", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Heard, Refusal: Barred, Err: "connect: operation not permitted"}), "outbound-blocked forbids connections to port 4327"},
-		{"another version", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Heard, Refusal: Version, Err: "anna runs earshot protocol 2, this is 1: upgrade this machine"}),
-			"version Anna runs earshot protocol 2, this is 1: upgrade this machine. | earshot version"},
+		{"another version", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: Heard, Refusal: Version, Err: "éva runs earshot protocol 2, this is 1: upgrade this machine"}),
+			"version éva runs earshot protocol 2, this is 1: upgrade this machine. | earshot version"},
 		{"nothing listens", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: ByHand, Refusal: Closed}), "join-closed no earshot listens at its port 4327 | earshot\nnobody"},
 		{"nothing answers", alone(), peer(Peer{Address: "10.77.0.2:4327", Source: ByHand, Refusal: Silent}), "join-silent Nothing answers at 10.77.0.2:4327\nnobody"},
 		{"nothing listens there, nor speaks mDNS", alone(), func(r *Report) {

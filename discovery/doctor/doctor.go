@@ -15,7 +15,8 @@
 //     unclear, and of an unclear one nothing is said.
 //   - Whether others can reach this machine through a firewall that cannot be read, nobody can tell from here.
 //   - Whoever asks for earshots and is not heard to offer one has a firewall that drops mDNS, or that network does: it is looked at on the usual port.
-//   - The gateway answers where its port is open or refused, or where the system knows its hardware address. A network in which it answers and nobody else is heard keeps its clients
+//   - The gateway is asked by a connection to its port 80, which is closed at once. It answers where the port is open or refused, or where the system knows its hardware
+//     address. A network in which it answers and nobody else is heard keeps its clients
 //     apart, or is empty: from here the two look the same, and the sentence says so.
 //
 // # Systems

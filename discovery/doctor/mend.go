@@ -142,14 +142,6 @@ func number(port string) uint16 {
 	return uint16(n)
 }
 
-// sentence makes one of an error's text.
-func sentence(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:] + "."
-}
-
 // span says how long about d is.
 func span(d time.Duration) string {
 	d = d.Abs()

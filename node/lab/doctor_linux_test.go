@@ -175,6 +175,11 @@ func TestDoctor(t *testing.T) {
 			if codes := strings.Join(got.codes(), " "); codes != c.want {
 				t.Errorf("findings %q, want %q: %+v", codes, c.want, got.Findings)
 			}
+			for _, f := range got.Findings {
+				if f.Code == "version" && f.Sentence != "poser runs earshot protocol 2, this is 1: upgrade this machine." {
+					t.Errorf("it says %q", f.Sentence)
+				}
+			}
 			want := 0
 			if got.Found == 0 {
 				want = 3
