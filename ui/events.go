@@ -181,6 +181,8 @@ func (a *app) submit(text string) bool {
 		r.list.Clear()
 	case action.Help:
 		a.openHelp()
+	case action.Find != nil:
+		a.openSearch(*action.Find)
 	case action.Set != nil:
 		if answer := a.set(*action.Set); answer != "" {
 			r.list.Answer(a.now(), answer)

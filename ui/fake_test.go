@@ -178,7 +178,7 @@ var named = map[string]*tcell.EventKey{
 	"Esc": tcell.NewEventKey(tcell.KeyEsc, 0, 0), "Up": tcell.NewEventKey(tcell.KeyUp, 0, 0), "Down": tcell.NewEventKey(tcell.KeyDown, 0, 0),
 	"PgUp": tcell.NewEventKey(tcell.KeyPgUp, 0, 0), "PgDn": tcell.NewEventKey(tcell.KeyPgDn, 0, 0),
 	"Home": tcell.NewEventKey(tcell.KeyHome, 0, 0), "End": tcell.NewEventKey(tcell.KeyEnd, 0, 0),
-	"F1": tcell.NewEventKey(tcell.KeyF1, 0, 0), "F2": tcell.NewEventKey(tcell.KeyF2, 0, 0), "Ctrl-K": tcell.NewEventKey(tcell.KeyCtrlK, 0, tcell.ModCtrl), "F4": tcell.NewEventKey(tcell.KeyF4, 0, 0), "F5": tcell.NewEventKey(tcell.KeyF5, 0, 0), "F6": tcell.NewEventKey(tcell.KeyF6, 0, 0),
+	"F1": tcell.NewEventKey(tcell.KeyF1, 0, 0), "F2": tcell.NewEventKey(tcell.KeyF2, 0, 0), "Ctrl-K": tcell.NewEventKey(tcell.KeyCtrlK, 0, tcell.ModCtrl), "F3": tcell.NewEventKey(tcell.KeyF3, 0, 0), "F4": tcell.NewEventKey(tcell.KeyF4, 0, 0), "F5": tcell.NewEventKey(tcell.KeyF5, 0, 0), "F6": tcell.NewEventKey(tcell.KeyF6, 0, 0),
 	"Ctrl-C": tcell.NewEventKey(tcell.KeyCtrlC, 0, tcell.ModCtrl), "Ctrl-N": tcell.NewEventKey(tcell.KeyCtrlN, 0, tcell.ModCtrl), "Ctrl-P": tcell.NewEventKey(tcell.KeyCtrlP, 0, tcell.ModCtrl),
 	"Ctrl-J": tcell.NewEventKey(tcell.KeyCtrlJ, 0, tcell.ModCtrl), "Ctrl-Q": tcell.NewEventKey(tcell.KeyCtrlQ, 0, tcell.ModCtrl), "Ctrl-Z": tcell.NewEventKey(tcell.KeyCtrlZ, 0, tcell.ModCtrl),
 	"Alt-Enter": tcell.NewEventKey(tcell.KeyRune, 'm', tcell.ModAlt|tcell.ModCtrl), "Alt-2": tcell.NewEventKey(tcell.KeyRune, '2', tcell.ModAlt),

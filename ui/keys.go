@@ -54,6 +54,7 @@ func bindings() []binding {
 		{digits(), "Alt-1 … Alt-9", "go to a room (also /join #room)", func(a *app, c string) bool { a.visit(int(c[len(c)-1] - '1')); return true }, false},
 		{[]string{"F6", "Alt-A"}, "F6, Alt-A", "next room with news", always((*app).nextNews), true},
 		{[]string{"Ctrl-K", "F2"}, "Ctrl-K, F2", "go to a room, a person or a command by a few letters", always((*app).openPalette), false},
+		{[]string{"Ctrl-F", "F3"}, "Ctrl-F, F3", "search everything that was said", always(func(a *app) { a.openSearch("") }), true},
 		{[]string{"F4"}, "F4", "show or hide who is here", always((*app).togglePeers), true},
 		{[]string{"F5"}, "F5", "show or hide the rooms", always((*app).toggleRooms), true},
 		{[]string{"Esc"}, "Esc", "close; take the line \"new messages\" away", always((*app).escape), false},

@@ -44,6 +44,7 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 	defer tick.Stop()
 	draw := func() {
 		a.fetchPages(ctx)
+		a.lookFor(ctx)
 		a.draw()
 		pending = false
 		tick.Reset(a.nextChange())
@@ -112,7 +113,11 @@ func cond[T any](open bool, c <-chan T) <-chan T {
 // nextChange is how long the screen stays true by itself.
 func (a *app) nextChange() time.Duration {
 	now, next := a.now(), time.Hour
-	for _, t := range []time.Time{a.flashUntil, a.quitUntil} {
+	times := []time.Time{a.flashUntil, a.quitUntil}
+	if a.found != nil && a.overlay == overlay(a.found) {
+		times = append(times, a.found.due)
+	}
+	for _, t := range times {
 		if d := t.Sub(now); d > 0 {
 			next = min(next, d+time.Millisecond)
 		}

@@ -133,6 +133,7 @@ type app struct {
 
 	input    *input  // of the current room
 	overlay  overlay // nil: none
+	found    *search // the last, to be opened again; nil: none yet
 	noPeers  bool    // the peers column is hidden
 	noRooms  bool
 	away     bool // the terminal lost the focus

@@ -50,6 +50,7 @@ func Table() []Spec {
 		{"mouse", nil, "[on|off]", "use the mouse; off: leave it to the terminal", true},
 		{"copy", nil, "", "copy the newest message (Tab chooses another)", true},
 		{"open", nil, "", "open the newest link", true},
+		{"search", nil, "[WORDS]", "search everything that was said", true},
 		{"version", nil, "", "say which version this is", true},
 		{"quit", []string{"exit"}, "", "leave the chat", true},
 
@@ -57,7 +58,6 @@ func Table() []Spec {
 		{Name: "query", Aliases: []string{"dm"}, Args: "NICK", Help: "open a conversation with one person"},
 		{Name: "whois", Args: "NICK", Help: "show who someone is"},
 		{Name: "invite", Args: "NICK", Help: "invite someone to a private room"},
-		{Name: "search", Args: "TEXT", Help: "search the history"},
 		{Name: "history", Help: "go back in a room"},
 		{Name: "send", Args: "FILE", Help: "offer a file"},
 		{Name: "accept", Help: "take a file that is offered"},

@@ -31,7 +31,9 @@ type Action struct {
 	// Help: /help without an argument. Lines hold the list of commands for front ends that have nothing better.
 	Help bool
 	// Set is a setting of the full screen, to be shown or, where Value is not empty, changed. Lines is for front ends that have none.
-	Set   *Setting
+	Set *Setting
+	// Find is what the full screen is to look for in the history; empty: it asks. Lines is for front ends that cannot.
+	Find  *string
 	Clear bool // forget what the screen shows
 	Quit  bool
 }
@@ -115,6 +117,8 @@ func run(spec Spec, args string, at At) (Action, error) {
 		return Action{Do: node.Resend{}}, nil
 	case "clear":
 		return Action{Clear: true}, nil
+	case "search":
+		return Action{Find: &args, Lines: []string{"/search is for the full screen; in a terminal of its own: earshot search " + args}}, nil
 	case "theme":
 		if _, err := (look.Theme{}).With(args); err != nil {
 			return Action{}, usage(spec, err.Error())
