@@ -119,7 +119,7 @@ func (s sized) Init() error {
 // stage is a screen driven by hand, without its loop.
 type stage struct {
 	*app
-	t    *testing.T
+	t    testing.TB
 	fake *fake
 	sim  tcell.SimulationScreen
 	time time.Time
@@ -128,7 +128,7 @@ type stage struct {
 
 var start = time.Date(2026, 11, 20, 9, 0, 0, 0, time.Local)
 
-func newStage(t *testing.T, w, h int, f *fake, c Config) *stage {
+func newStage(t testing.TB, w, h int, f *fake, c Config) *stage {
 	t.Helper()
 	sim := tcell.NewSimulationScreen("UTF-8")
 	if err := (sized{sim, w, h}).Init(); err != nil {

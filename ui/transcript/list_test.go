@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gdamore/tcell/v2"
-	"github.com/rivo/tview"
 
 	"earshot/node"
 	"earshot/node/identity"
@@ -377,49 +376,6 @@ func TestClear(t *testing.T) {
 	l.Page(-1)
 	if w, wanted := l.Ask(); !wanted || w.Kind != Older || w.Key != (node.Key{}) {
 		t.Error("history does not come back by scrolling")
-	}
-}
-
-// The first drawing of a long history, beside tview's own list of text.
-func BenchmarkFirstDraw(b *testing.B) {
-	const n = 100_000
-	page := history(0, n)
-	l := newList()
-	l.limit = n
-	for _, m := range page {
-		l.Add(node.Said{Message: m, History: true}, "alice", false)
-	}
-	var text strings.Builder
-	for _, m := range page {
-		fmt.Fprintf(&text, "%s %s\n      %s\n", m.At.Format("15:04"), m.Nick, m.Text)
-	}
-	s := screen(b, 80, 24)
-	b.Run("transcript", func(b *testing.B) {
-		for b.Loop() {
-			for _, e := range l.entries[n-100:] {
-				e.drawn = drawn{}
-			}
-			l.Draw(s, 0, 0, 80, 24)
-		}
-	})
-	b.Run("tview.TextView", func(b *testing.B) {
-		for b.Loop() {
-			v := tview.NewTextView().SetText(text.String()).ScrollToEnd()
-			v.SetRect(0, 0, 80, 24)
-			v.Draw(s)
-		}
-	})
-}
-
-// A message that arrives while the end is in view, and its drawing.
-func BenchmarkAddAndDraw(b *testing.B) {
-	l := filled(Limit)
-	s := screen(b, 80, 24)
-	n := Limit
-	for b.Loop() {
-		l.Add(node.Said{Message: msg(n, "a line of an ordinary length, as people write them")}, "alice", false)
-		l.Draw(s, 0, 0, 80, 24)
-		n++
 	}
 }
 
