@@ -4,8 +4,10 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"earshot/node"
+	"earshot/node/message"
 )
 
 // inTerminal names how the screen ends in the process that TestTerminal starts.
@@ -27,8 +30,15 @@ func TestInTerminal(t *testing.T) {
 		t.Skip("started by TestTerminal")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	if how == "terminate" {
+		ctx, cancel = signal.NotifyContext(ctx, syscall.SIGTERM)
+	}
 	guard, f, heard := &Guard{}, lobby(), make(chan struct{})
 	f.do = func(node.Command) error { close(heard); return nil }
+	for i := range 3000 * strings.Count(how, "flood") {
+		m := node.Message{ID: message.ID{byte(i), byte(i >> 8), 1}, Key: node.Key{HLC: uint64(i)}, Room: "#lobby", Nick: "bob", Author: id("bob"), Text: fmt.Sprint("flood ", i), At: time.Now()}
+		f.events <- node.Said{Message: m}
+	}
 	go func() {
 		defer guard.Recover()
 		<-heard
@@ -128,6 +138,49 @@ func TestSuspend(t *testing.T) {
 		if _, err := master.WriteString(step.then); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// On a line of 9600 baud, while more is said than it can carry, a key is heard and what is typed said: frames are left out, keys are not.
+func TestSlowTerminal(t *testing.T) {
+	t.Parallel() // it waits for the line
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Skip("no pseudo terminal: ", err)
+	}
+	defer master.Close()
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 15, Cols: 40}); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(os.Args[0], "-test.run=^TestInTerminal$")
+	c.Env = append(os.Environ(), inTerminal+"=flood", "TERM=xterm-256color", "LC_ALL=C.UTF-8")
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tty.Close()
+	late := time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() })
+	defer late.Stop()
+	const bytesPerTick = 96 // of a tenth of a second: 9600 baud are 960 bytes a second
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	read, typed := "", false
+	for b := make([]byte, bytesPerTick); ; <-tick.C {
+		n, err := master.Read(b)
+		read += string(b[:n])
+		if err != nil {
+			break
+		}
+		if !typed && strings.Contains(read, "Message #lobby") {
+			typed = true
+			if _, err := master.WriteString("hello\r"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := c.Wait(); err != nil || !strings.Contains(read, "\x1b[?1049l") {
+		t.Errorf("%v; the end of what was written is %q", err, read[max(len(read)-300, 0):])
 	}
 }
 

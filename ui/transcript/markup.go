@@ -127,11 +127,18 @@ func Links(text string) []cut {
 
 // sentence cuts from an address what ends the sentence it stands in; a bracket only where it was not opened in the address.
 func sentence(address string) string {
+	brackets := map[rune]int{} // how many more are closed than opened
+	for closing, opening := range map[string]string{")": "(", "]": "[", "}": "{"} {
+		brackets[rune(closing[0])] = strings.Count(address, closing) - strings.Count(address, opening)
+	}
 	for address != "" {
 		r, n := utf8.DecodeLastRuneInString(address)
-		opened := map[rune]string{')': "(", ']': "[", '}': "{"}[r]
-		if opened != "" && strings.Count(address, opened) >= strings.Count(address, string(r)) || opened == "" && !strings.ContainsRune(".,;:!?'*_、。，！？）」", r) {
+		more, bracket := brackets[r]
+		if bracket && more <= 0 || !bracket && !strings.ContainsRune(".,;:!?'*_、。，！？）」", r) {
 			break
+		}
+		if bracket {
+			brackets[r]--
 		}
 		address = address[:len(address)-n]
 	}
