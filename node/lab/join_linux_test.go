@@ -109,12 +109,19 @@ func TestJoinFromBehindATranslator(t *testing.T) {
 	<-time.After(20 * time.Second)
 	say(hub, "from outside 1")
 	haveAll(t, l, []string{"from outside 1"}, all...)
+	lost := 0
 	for i, p := range all {
 		for _, e := range p.Events()[began[i]:] {
-			if e.Kind == "hub" || e.Kind == "peer" || e.Kind == "notice" {
+			switch {
+			case e.Kind == "hub" && e.State == "lost" && p == far:
+				lost++
+			case e.Kind == "hub" && e.HubID != last(hub, "ready").ID, e.Kind == "peer", e.Kind == "notice":
 				t.Errorf("%s saw %s", p, e.Raw)
 			}
 		}
+	}
+	if lost > 1 { // once a busy machine may have been too slow; who is forgotten is so every three seconds
+		t.Errorf("it lost the hub %d times", lost)
 	}
 
 	hub.Kill()
