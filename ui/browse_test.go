@@ -121,7 +121,7 @@ func TestMouse(t *testing.T) {
 	do(40, 10, tcell.WheelDown)
 	do(40, 10, tcell.Button1)
 	s.wantNot("─ help ─")
-	s.press("Ctrl-K")
+	s.press("Ctrl-K", "who")
 	x, y = at("/who ")
 	do(x, y, tcell.Button1)
 	s.want("4 here in lobby:")

@@ -13,6 +13,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/cell"
 )
 
 func TestComplete(t *testing.T) {
@@ -405,6 +406,9 @@ func TestBindings(t *testing.T) {
 				t.Errorf("%s is bound twice", c)
 			}
 			seen[c] = true
+		}
+		if len(b.help) > 52 || cell.Width(b.keys) > 21 {
+			t.Errorf("%s: %s: it does not fit the help at 80 columns", b.keys, b.help)
 		}
 		if (b.keys == "") != (b.help == "") {
 			t.Errorf("%v: keys %q, help %q", b.chords, b.keys, b.help)

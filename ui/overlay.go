@@ -77,8 +77,13 @@ func move(name string, at, n, page int) (to int, moved bool) {
 
 // box draws an empty frame of that size in the middle, and returns what is inside.
 func (a *app) box(w, h, width, rows int, title string) rect {
-	r := rect{w: min(w, width), h: min(h-2, rows+2)}
+	below := 1 // the input stays in view, and the status where there is one
+	if w >= peersFrom {
+		below = 2
+	}
+	r := rect{w: min(w, width), h: min(h-1-below, rows+2)}
 	r.x, r.y = (w-r.w)/2, max((h-r.h)/2, 1)
+	a.fade(w, h)
 	for y := r.y; y < r.y+r.h; y++ {
 		cell.Put(a.screen, r.x, y, r.w, strings.Repeat(" ", r.w), a.look.Text)
 	}
@@ -88,4 +93,15 @@ func (a *app) box(w, h, width, rows int, title string) rect {
 		cell.Put(a.screen, r.x+r.w-len(hint)-2, r.y+r.h-1, len(hint), hint, a.look.Dim)
 	}
 	return rect{r.x + 2, r.y + 1, r.w - 4, r.h - 2}
+}
+
+// fade draws all that is there in the dim style, so that what lies over it stands out.
+func (a *app) fade(w, h int) {
+	for y := range h {
+		for x := 0; x < w; {
+			text, _, n := a.screen.Get(x, y)
+			a.screen.Put(x, y, text, a.look.Faded)
+			x += max(n, 1)
+		}
+	}
 }

@@ -15,6 +15,7 @@ import (
 type target struct {
 	text, about string
 	do          func()
+	command     bool
 }
 
 // sign is how long a sign before the name is, # @ or /, that is not looked for.
@@ -42,6 +43,11 @@ func (a *app) openPalette() {
 			names = append(names, t.text[t.sign(words):])
 		}
 		matches := fuzzy.FindNoSort(words, names)
+		for i, m := range matches { // rooms and people before commands that fit no better
+			if targets[m.Index].command {
+				matches[i].Score -= 10
+			}
+		}
 		slices.SortStableFunc(matches, func(a, b fuzzy.Match) int { return b.Score - a.Score })
 		var found []pick
 		for _, m := range matches {
@@ -64,27 +70,27 @@ func (a *app) targets() []target {
 		if r.news > 0 {
 			about = fmt.Sprintf("room, %d unread", r.news)
 		}
-		all = append(all, target{cell.Line(r.name), about, func() { a.show(r.name) }})
+		all = append(all, target{cell.Line(r.name), about, func() { a.show(r.name) }, false})
 	}
 	for _, r := range a.snapshot.Rooms {
 		if !r.Joined {
-			all = append(all, target{cell.Line(r.Name), "room, not joined", func() { a.submit("/join " + r.Name) }})
+			all = append(all, target{cell.Line(r.Name), "room, not joined", func() { a.submit("/join " + r.Name) }, false})
 		}
 	}
 	for _, p := range a.snapshot.People {
 		if !p.Me {
 			nick := cell.Line(p.Nick)
-			all = append(all, target{"@" + nick, command.About(p), func() { a.input.insert("@" + nick + " ") }})
+			all = append(all, target{"@" + nick, command.About(p), func() { a.input.insert("@" + nick + " ") }, false})
 		}
 	}
 	for _, c := range command.Table() {
 		if c.Built {
-			all = append(all, target{"/" + c.Name, c.Help, func() { a.begin(c) }})
+			all = append(all, target{"/" + c.Name, c.Help, func() { a.begin(c) }, true})
 		}
 	}
 	for _, b := range bindings() {
 		if b.menu {
-			all = append(all, target{b.help, b.keys, func() { b.do(a, b.chords[0]) }})
+			all = append(all, target{b.help, b.keys, func() { b.do(a, b.chords[0]) }, true})
 		}
 	}
 	return all

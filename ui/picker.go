@@ -84,7 +84,7 @@ func (o *picker) draw(w, h int) {
 	o.at = max(min(o.at, len(picks)-1), 0)
 	rows := max(len(picks), 1)
 	if o.prompt != nil { // of the same height whatever is found: nothing jumps
-		rows = h
+		rows = 14
 	}
 	inner := o.box(w, h, o.width, rows, o.title)
 	if o.prompt != nil {

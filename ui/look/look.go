@@ -20,6 +20,7 @@ type Look struct {
 	Good, Warn, Bad               tcell.Style
 	Mention, Unread, Badge, Crown tcell.Style
 	Selected, Code, Link          tcell.Style
+	Faded                         tcell.Style // what lies under something else: not to be read
 	authors                       []tcell.Style
 
 	Glyphs
@@ -50,7 +51,7 @@ func New(colours int, t Theme) *Look {
 	l.Good, l.Warn, l.Bad = plain, plain.Bold(true), plain.Bold(true)
 	l.Mention, l.Unread, l.Crown = plain.Bold(true).Underline(true), plain.Bold(true), plain.Bold(true)
 	l.Badge, l.Selected = plain.Reverse(true), plain.Reverse(true)
-	l.Code, l.Link = plain, plain.Underline(true)
+	l.Code, l.Link, l.Faded = plain, plain.Underline(true), l.Dim
 	l.authors = []tcell.Style{plain.Bold(true)}
 	if t.Colours == Mono || colours < 8 {
 		return l
@@ -64,7 +65,7 @@ func New(colours int, t Theme) *Look {
 		return plain.Foreground(tcell.PaletteColor(i.poor))
 	}
 	if rich {
-		l.Dim, l.Border = pick(p.dim), pick(p.border)
+		l.Dim, l.Border, l.Faded = pick(p.dim), pick(p.border), pick(p.border)
 	}
 	l.Good, l.Warn, l.Bad = pick(p.good), pick(p.warn), pick(p.bad).Bold(true)
 	l.Mention, l.Unread, l.Crown = pick(p.mention).Bold(true), pick(p.bad), pick(p.warn)
