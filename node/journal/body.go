@@ -361,9 +361,6 @@ func (j *Journal) loadWanted(s *store) error {
 
 // scrub empties the WAL where it may hold bodies that were deleted. It waits for no reader: what reads now keeps it until the next time.
 func (s *store) scrub() error {
-	if !s.dirty || s.r == s.w {
-		return nil
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -374,7 +371,9 @@ func (s *store) scrub() error {
 	}
 	var busy, frames, moved int
 	err := s.w.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
-	s.dirty = err != nil || busy != 0
+	if err == nil && busy == 0 {
+		s.dirty = time.Time{}
+	}
 	_, again := s.w.Exec("PRAGMA busy_timeout=10000")
 	return errors.Join(err, again)
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"database/sql"
 	"slices"
+	"time"
 )
 
 // A batch is what one transaction writes: all of one moment, so that runs, heads and sums agree on disk.
@@ -18,9 +19,11 @@ func (j *Journal) commit() error {
 	if len(b.items)+len(b.logs) == 0 {
 		return nil
 	}
+	began := time.Now()
 	if err := j.store.commit(b); err != nil {
 		return err
 	}
+	j.store.took = time.Since(began)
 	j.mu.Lock()
 	j.saved = b.edits
 	for i, l := range logs {

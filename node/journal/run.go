@@ -69,13 +69,31 @@ func (j *Journal) run(ctx context.Context) error {
 			}
 			retry = min(2*retry, retryLast)
 		case !more:
-			select {
-			case <-j.work:
-			case <-ctx.Done():
+			if err := j.rest(ctx); damaged(err) {
+				return err
+			} else if err != nil {
+				j.log.Debug("cannot empty the WAL", "err", err)
 			}
 		}
 	}
 	return nil
+}
+
+// rest waits for work.
+func (j *Journal) rest(ctx context.Context) error {
+	due, err := j.scrub()
+	var scrub <-chan time.Time
+	if due > 0 {
+		t := time.NewTimer(due)
+		defer t.Stop()
+		scrub = t.C
+	}
+	select {
+	case <-j.work:
+	case <-scrub:
+	case <-ctx.Done():
+	}
+	return err
 }
 
 // turn does one piece of work, commits first, and reports whether there may be more.
@@ -94,10 +112,39 @@ func (j *Journal) turn() (more bool, err error) {
 	if more, err = j.index(); more || err != nil {
 		return more, err
 	}
-	if more, err = j.drop(horizon); more || err != nil {
-		return more, err
+	return j.drop(horizon)
+}
+
+// When the WAL is emptied after bodies were deleted: a while after, so that several go together, and not too often; and not while the disk is slow, for that takes several syncs,
+// and what is said meanwhile waits for them.
+const (
+	scrubAfter = 2 * time.Second
+	scrubEvery = time.Minute
+	slowDisk   = 100 * time.Millisecond // what a commit takes
+)
+
+// scrub empties the WAL when it is time, and returns when that is; zero: there is nothing to do.
+func (j *Journal) scrub() (time.Duration, error) {
+	s := j.store
+	if s.dirty.IsZero() || s.r == s.w {
+		return 0, nil
 	}
-	return false, j.store.scrub()
+	due := time.Until(s.dirty.Add(scrubAfter))
+	if !s.scrubbed.IsZero() {
+		due = max(due, time.Until(s.scrubbed.Add(scrubEvery)))
+	}
+	if due > 0 {
+		return due, nil
+	}
+	if s.took > slowDisk {
+		return scrubEvery, nil
+	}
+	s.scrubbed = time.Now()
+	err := s.scrub()
+	if err == nil && !s.dirty.IsZero() { // someone reads
+		return scrubEvery, nil
+	}
+	return 0, err
 }
 
 // finish commits what is left.

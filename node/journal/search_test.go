@@ -155,6 +155,7 @@ func TestSearchFindsWhatIsBrought(t *testing.T) {
 		settle(t, j)
 		filled(t, j)
 		checkFound(t, j, "fish", "red fish", "one fish")
+		checkShown(t, j, "one fish", "?", "red fish") // it is known to be missing
 		take(t, j, c.run(1, 3), 0, nil)
 		checkThen(t, j, "one fish", "two fish", "red fish")
 		filled(t, j)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -31,7 +32,9 @@ type store struct {
 	id   [16]byte
 	// relaxed: the writer does not sync each transaction (see relax).
 	relaxed bool
-	dirty   bool // bodies were deleted that the WAL may still hold; the writer's, like relaxed
+	// What follows is the writer's, like relaxed: since when the WAL may hold bodies that were deleted, when it was emptied last, and what the last commit took.
+	dirty, scrubbed time.Time
+	took            time.Duration
 
 	insertLog, updateLog, insertRun, putDay, insertPlace, insertPlaces *sql.Stmt
 
@@ -49,6 +52,9 @@ func openStore(dir string, network identity.NetworkID, realm identity.Realm) (*s
 		}
 		s.r = s.w
 	} else {
+		if wal, err := os.Stat(filepath.Join(dir, dbFile+"-wal")); err == nil && wal.Size() > 0 { // of a process that was killed
+			s.dirty = time.Now()
+		}
 		dsn, err := dsn(filepath.Join(dir, dbFile))
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"database/sql"
+	"time"
 
 	"earshot/node/identity"
 	"earshot/node/message"
@@ -118,7 +119,9 @@ func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff) (int64,
 		_, err = tx.Exec("UPDATE meta SET value=? WHERE key=?", to, metaWatermark)
 		return err
 	})
-	s.dirty = s.dirty || err == nil && len(found.stripped) > 0
+	if err == nil && len(found.stripped) > 0 && s.dirty.IsZero() {
+		s.dirty = time.Now()
+	}
 	return to, found, err
 }
 
@@ -168,4 +171,12 @@ func (s *store) rooms() (out []message.RoomID, err error) {
 		return rows.Scan(fixed(room[:]))
 	})
 	return out, err
+}
+
+// count counts the lines of a room.
+func (s *store) count(room message.RoomID) (n int, err error) {
+	err = s.read(func(db *sql.DB) error {
+		return db.QueryRow("SELECT count(*) FROM timeline WHERE room=?", room[:]).Scan(&n)
+	})
+	return n, err
 }

@@ -119,7 +119,11 @@ func (w *world) lull() {
 	w.until(oneHub, "one hub in each part where there are two", all(func(here []*instance.Instance) bool { return len(here) == 1 || len(hubs(here)) == 1 }))
 	w.until(isolated, "and in each part", all(func(here []*instance.Instance) bool { return len(hubs(here)) == 1 }))
 	w.until(together, "all of each linked to it", all(linked))
-	w.until(equal, "all the same lines in each", all(w.same))
+	if !w.until(equal, "all the same lines in each", all(w.same)) {
+		for _, here := range parts {
+			w.differences(here)
+		}
+	}
 	w.until(equal, "and the same of what became of them", all(w.sameAbout))
 }
 
