@@ -20,11 +20,17 @@ type book struct {
 
 	turn   chan struct{} // holds one while what follows is in use: a lock in which one may wait for the disk for as long as that takes
 	cursor *journal.Cursor
-	last   map[string]time.Time // by the room's name, without #
+	last   map[string]inRoom    // by the room's name, without #
 	topics map[string]topicLine // what was looked up and has not changed since
 }
 
 func newBook(j *journal.Journal) *book { return &book{journal: j, turn: make(chan struct{}, 1)} }
+
+// inRoom is what was said in one room: when last, and how much.
+type inRoom struct {
+	last  time.Time
+	count int
+}
 
 // A topicLine is the message that says what a room is about, if there is one.
 type topicLine struct {
@@ -33,7 +39,7 @@ type topicLine struct {
 }
 
 // rooms returns a copy of the list as it is now.
-func (b *book) rooms() (map[string]time.Time, error) {
+func (b *book) rooms() (map[string]inRoom, error) {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()
 	err := b.followLocked()
@@ -68,9 +74,9 @@ func (b *book) followLocked() error {
 		if err != nil {
 			return err
 		}
-		b.cursor, b.last, b.topics = cursor, map[string]time.Time{}, map[string]topicLine{}
+		b.cursor, b.last, b.topics = cursor, map[string]inRoom{}, map[string]topicLine{}
 		for _, r := range known {
-			b.addLocked(r.ID, r.Name, r.Last)
+			b.addLocked(r.ID, r.Name, r.Last, r.Count)
 		}
 	}
 	for {
@@ -87,7 +93,7 @@ func (b *book) followLocked() error {
 				continue
 			}
 			if run, err := message.ParseRun(e.Frame[wire.HeaderLen:]); err == nil {
-				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC)
+				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC, len(run.Records))
 				for i := range run.Records {
 					b.changedLocked(o.Name, &run.Records[i])
 				}
@@ -107,12 +113,18 @@ func (b *book) changedLocked(room string, r *message.Record) {
 	}
 }
 
-func (b *book) addLocked(id message.RoomID, name string, hlc uint64) {
+func (b *book) addLocked(id message.RoomID, name string, hlc uint64, count int) {
 	clean, err := message.CleanRoom(name)
 	if err != nil || clean != name || id != message.Room(name) {
 		return
 	}
-	if t := timeOf(hlc); t.After(b.last[name]) && (len(b.last) < maxBook || !b.last[name].IsZero()) {
-		b.last[name] = t
+	was, known := b.last[name]
+	if !known && len(b.last) >= maxBook {
+		return
 	}
+	if t := timeOf(hlc); t.After(was.last) {
+		was.last = t
+	}
+	was.count += count
+	b.last[name] = was
 }

@@ -41,20 +41,41 @@ type Rename struct{ Nick string }
 type Join struct{ Room string }
 type Leave struct{ Room string }
 
-// SetAway tells the others that this person is away, or back.
-type SetAway struct{ Away bool }
+// SetAway tells the others that this person is away, and why, or back.
+type SetAway struct {
+	Away bool
+	Why  string // at most MaxWhy bytes
+}
 
-func (Say) command()      {}
-func (Reply) command()    {}
-func (Edit) command()     {}
-func (Redact) command()   {}
-func (React) command()    {}
-func (SetTopic) command() {}
-func (Resend) command()   {}
-func (Rename) command()   {}
-func (Join) command()     {}
-func (Leave) command()    {}
-func (SetAway) command()  {}
+// MaxWhy is how many bytes say why someone is away, at most.
+const MaxWhy = 120
+
+// Typing tells the others that this person is typing in Room. It may be said as often as something is typed: no more of it travels than others need.
+type Typing struct{ Room string }
+
+// SetTyping says whether the others are told at all, from now on and after a restart.
+type SetTyping struct{ On bool }
+
+// Mute keeps a room from asking for attention, or no longer.
+type Mute struct {
+	Room string
+	On   bool
+}
+
+func (Say) command()       {}
+func (Reply) command()     {}
+func (Edit) command()      {}
+func (Redact) command()    {}
+func (React) command()     {}
+func (SetTopic) command()  {}
+func (Resend) command()    {}
+func (Rename) command()    {}
+func (Join) command()      {}
+func (Leave) command()     {}
+func (SetAway) command()   {}
+func (Typing) command()    {}
+func (SetTyping) command() {}
+func (Mute) command()      {}
 
 // An Error is a command's failure in one plain sentence, with what can be tried.
 type Error struct {

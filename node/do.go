@@ -41,13 +41,14 @@ func (n *Node) do(ctx context.Context, c Command) error {
 	case Resend:
 		return n.resend(ctx)
 	case SetAway:
-		n.mu.Lock()
-		n.away = c.Away
-		n.noted++
-		n.mu.Unlock()
-		n.people.rename(func(p *Person) { p.Away = c.Away })
-		n.seat.noted()
-		return nil
+		return n.setAway(c)
+	case Typing:
+		return n.typed(c.Room)
+	case SetTyping:
+		defer n.watch.wake()
+		return n.profile.change(func(s *settings) { s.Silent = !c.On })
+	case Mute:
+		return n.mute(c)
 	}
 	return fmt.Errorf("unknown command %T", c)
 }
@@ -69,6 +70,29 @@ func (n *Node) say(ctx context.Context, c Say) error {
 		k = message.Action
 	}
 	return n.gather.write(ctx, room, k, []byte(text))
+}
+
+func (n *Node) setAway(c SetAway) error {
+	why := oneLine(c.Why)
+	if len(why) > MaxWhy {
+		return &Error{Text: fmt.Sprintf("that is too long: at most %d bytes say why you are away", MaxWhy)}
+	}
+	if !c.Away {
+		why = ""
+	}
+	n.mu.Lock()
+	same := n.away == c.Away && n.why == why
+	if !same {
+		n.away, n.why = c.Away, why
+		n.noted++
+	}
+	n.mu.Unlock()
+	if same {
+		return nil
+	}
+	n.people.rename(func(p *Person) { p.Away, p.Why = c.Away, why })
+	n.seat.noted()
+	return nil
 }
 
 func (n *Node) rename(ctx context.Context, nick string) error {

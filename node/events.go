@@ -54,6 +54,13 @@ type PeerChanged struct {
 	Nick  string
 	ID    identity.PeerID
 	Peers int
+	Why   string // of Away, as they said
+}
+
+// TypingChanged: someone else is typing in a room, or has stopped.
+type TypingChanged struct {
+	Typist
+	On bool
 }
 
 // Said is a message in order of arrival. Text is clean (message.CleanText). History: it was there before this process started, or
@@ -176,17 +183,18 @@ type Notice struct {
 	Text, Hint string
 }
 
-func (Ready) event()        {}
-func (HubChanged) event()   {}
-func (PeerChanged) event()  {}
-func (Said) event()         {}
-func (Delivered) event()    {}
-func (Withdrawn) event()    {}
-func (Renamed) event()      {}
-func (Edited) event()       {}
-func (Redacted) event()     {}
-func (Reacted) event()      {}
-func (TopicChanged) event() {}
-func (CaughtUp) event()     {}
-func (RealmChanged) event() {}
-func (Notice) event()       {}
+func (Ready) event()         {}
+func (HubChanged) event()    {}
+func (PeerChanged) event()   {}
+func (Said) event()          {}
+func (Delivered) event()     {}
+func (Withdrawn) event()     {}
+func (Renamed) event()       {}
+func (Edited) event()        {}
+func (Redacted) event()      {}
+func (Reacted) event()       {}
+func (TopicChanged) event()  {}
+func (TypingChanged) event() {}
+func (CaughtUp) event()      {}
+func (RealmChanged) event()  {}
+func (Notice) event()        {}

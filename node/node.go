@@ -58,6 +58,7 @@ type Node struct {
 	gather  *gatherings
 	own     *deliveries
 	people  *people
+	typing  *typing
 	rate    *rate.Limiter // of this author; nil: none
 	limits  limits
 	seat    *seat
@@ -70,6 +71,7 @@ type Node struct {
 	mu       sync.Mutex
 	nick     string
 	away     bool
+	why      string
 	noted    uint64 // counts changes of nick and away
 	status   HubChanged
 	since    time.Time
@@ -145,6 +147,7 @@ func (n *Node) open() (err error) {
 	clock := journal.NewClock(c.Clock)
 	n.own = newDeliveries(n.watch.wake, n.serving.Load, clock)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
+	n.typing = newTyping(n.watch.wake)
 	n.seat = newSeat(n)
 	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
 	n.gather.changed = func() {
@@ -231,6 +234,7 @@ func (n *Node) Run(ctx context.Context) error {
 	stopBase()
 	door.Wait()
 	n.people.stop()
+	n.typing.stop()
 	n.watch.close()
 	err := errors.Join(n.failed, portErr, rosterErr, n.gather.close(), n.profile.close())
 	if errors.Is(err, context.Canceled) {

@@ -128,10 +128,12 @@ func (p *people) settleLocked() {
 	for _, w := range p.linked {
 		delete(p.gone, w.ID)
 		q, more := here[w.ID]
-		n := Person{ID: w.ID, Nick: message.ShowNick(w.Nick), Server: w.Class == 2, Away: w.Away}
+		n := Person{ID: w.ID, Nick: message.ShowNick(w.Nick), Server: w.Class == 2, Away: w.Away, Why: oneLine(w.Why), Address: w.Address}
 		if more { // two instances of one person: here if one is, a person if one is
 			n.Away, n.Server = q.Away && n.Away, q.Server && n.Server
 			n.Nick = min(q.Nick, n.Nick)
+			n.Why = cmp.Or(n.Why, q.Why)
+			n.Address = slices.Concat(q.Address, n.Address)
 		}
 		here[w.ID] = n
 	}
@@ -172,6 +174,17 @@ func (p *people) list() []Person {
 	}
 	slices.SortFunc(out, func(a, b Person) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
 	return out
+}
+
+// nick returns how a person is shown who is here.
+func (p *people) nick(id identity.PeerID) (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q, here := p.here[id]
+	if !here {
+		return "", false
+	}
+	return p.unambiguousLocked(id, q.Nick), true
 }
 
 // name returns how a person is shown who says to be nick.

@@ -22,7 +22,7 @@ import (
 //
 //	identity.key   the secret key (package identity)
 //	lock           held while a process uses the profile
-//	settings.json  nick and rooms
+//	settings.json  nick, rooms and what else a person chose
 //	networks/ID/   realms.json and, for each realm, a folder with its store (package journal); "alone" is what was said before anyone was met, and
 //	               alone.json when and where (stay.go)
 type profile struct {
@@ -36,6 +36,9 @@ type profile struct {
 type settings struct {
 	Nick  string   `json:"nick,omitempty"`
 	Rooms []string `json:"rooms,omitempty"` // joined besides the lobby
+	Muted []string `json:"muted,omitempty"` // rooms that do not ask for attention
+	// Silent: the others are not told when this person types.
+	Silent bool `json:"silent,omitempty"`
 }
 
 // openProfile makes the folder where it is missing, and locks it.
@@ -68,6 +71,13 @@ func (p *profile) nick() string {
 	return p.settings.Nick
 }
 
+// get returns what is remembered. Its lists are not to be changed.
+func (p *profile) get() settings {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settings
+}
+
 // rooms returns the names of the rooms joined, the lobby first.
 func (p *profile) rooms() []string {
 	p.mu.Lock()
@@ -79,7 +89,8 @@ func (p *profile) rooms() []string {
 func (p *profile) change(edit func(*settings)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := settings{p.settings.Nick, slices.Clone(p.settings.Rooms)}
+	s := p.settings
+	s.Rooms, s.Muted = slices.Clone(s.Rooms), slices.Clone(s.Muted)
 	edit(&s)
 	if err := writeJSON(filepath.Join(p.dir, "settings.json"), &s); err != nil {
 		return err

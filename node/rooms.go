@@ -42,34 +42,53 @@ func (n *Node) leave(room string) error {
 	return n.profile.change(func(s *settings) { s.Rooms = slices.DeleteFunc(s.Rooms, func(r string) bool { return r == name }) })
 }
 
+func (n *Node) mute(c Mute) error {
+	name, err := message.CleanRoom(c.Room)
+	if err != nil {
+		return err
+	}
+	defer n.watch.wake()
+	return n.profile.change(func(s *settings) {
+		s.Muted = slices.DeleteFunc(s.Muted, func(r string) bool { return r == name })
+		if c.On {
+			s.Muted = append(s.Muted, name)
+			s.Muted = s.Muted[max(0, len(s.Muted)-maxRooms):]
+		}
+	})
+}
+
 // rooms lists what is joined, the lobby first, and then what else was spoken in.
 func (n *Node) rooms() []Room {
 	joined := n.profile.rooms()
-	last := map[string]time.Time{}
+	last := map[string]inRoom{}
 	for _, from := range n.gather.shown() {
 		known, err := from.book.rooms()
 		if err != nil {
 			n.log.Debug("cannot list rooms", "err", err)
 		}
-		for name, t := range known {
-			if t.After(last[name]) {
-				last[name] = t
+		for name, r := range known {
+			was := last[name]
+			if was.count += r.count; r.last.After(was.last) {
+				was.last = r.last
 			}
+			last[name] = was
 		}
 	}
 	var out []Room
 	for _, name := range joined {
-		out = append(out, Room{Name: "#" + name, Joined: true, Last: last[name]})
+		out = append(out, Room{Name: "#" + name, Joined: true, Last: last[name].last, Count: last[name].count})
 		delete(last, name)
 	}
 	others := len(out)
-	for name, t := range last {
-		out = append(out, Room{Name: "#" + name, Last: t})
+	for name, r := range last {
+		out = append(out, Room{Name: "#" + name, Last: r.last, Count: r.count})
 	}
 	slices.SortFunc(out[others:], func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
 	at, _ := n.gather.now()
+	muted := n.profile.get().Muted
 	for i := range out {
 		var err error
+		out[i].Muted = slices.Contains(muted, out[i].Name[1:])
 		if out[i].Topic, err = n.topic(at, out[i].Name[1:]); err != nil {
 			n.log.Debug("cannot read a topic", "err", err)
 			break

@@ -12,6 +12,7 @@ import (
 	"earshot/node/election"
 	"earshot/node/hub"
 	"earshot/node/identity"
+	"earshot/node/message"
 	"earshot/node/roster"
 	"earshot/node/wire"
 )
@@ -266,7 +267,7 @@ func (s *seat) openLocked(at *gathering) {
 		}
 		n.people.serve(h.People())
 		s.look()
-	}})
+	}, Typing: n.typing.heard, Measured: n.watch.wake})
 	s.hub = h
 	n.serving.Store(true)
 	n.caught()
@@ -312,7 +313,7 @@ func (s *seat) self() wire.Person {
 	n := s.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	p := wire.Person{Session: n.session, ID: n.who.ID(), Nick: n.nick, Away: n.away, Host: n.host, Class: uint8(n.config.class())}
+	p := wire.Person{Session: n.session, ID: n.who.ID(), Nick: n.nick, Away: n.away, Why: n.why, Host: n.host, Class: uint8(n.config.class())}
 	for _, a := range n.moved[:min(len(n.moved), wire.MaxAddress)] {
 		p.Address = append(p.Address, net.JoinHostPort(a.String(), strconv.Itoa(n.port.Number())))
 	}
@@ -329,6 +330,28 @@ func (s *seat) noted() {
 	if s.way != nil {
 		s.way.link.Poke()
 	}
+}
+
+// typed says that the user types.
+func (s *seat) typed(room message.RoomID) {
+	if h := s.current(); h != nil {
+		h.Typing(wire.Typing{Room: room, Who: s.node.who.ID()})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.way != nil {
+		s.way.link.Poke()
+	}
+}
+
+// trip is how long a word takes to the hub and back; 0: that is not known, or this is the hub.
+func (s *seat) trip() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.way == nil || !s.way.linkedLocked() {
+		return 0
+	}
+	return s.way.trip
 }
 
 // quit says goodbye to the hub, if there is one, and waits a moment for that to be heard.

@@ -20,7 +20,10 @@ type Snapshot struct {
 	Realms  []RealmInfo
 	// Undecided: no gathering joined yet; what is said waits here.
 	Undecided bool
-	Address   netip.Addr // this node's, as others are told; invalid: no network interface
+	Address   netip.Addr    // this node's, as others are told; invalid: no network interface
+	Latency   time.Duration // to the hub and back; 0: not known, or this is the hub
+	Typing    []Typist      // others, in the rooms joined
+	Silent    bool          // the others are not told when this person types
 	// Members of the roster: for /hub.
 	Candidates []Candidate
 }
@@ -32,8 +35,17 @@ type Person struct {
 	Me      bool
 	Hub     bool
 	Away    bool
+	Why     string        // of Away, in one clean line; empty: not said
 	Server  bool          // --server-only: a box, not a person
-	Latency time.Duration // to the hub or from it; 0 unknown
+	Latency time.Duration // to the hub and back where this is a follower, or to this one from the hub; 0 unknown
+	Address []string      // of their instances, as far as known
+}
+
+// A Typist is typing in a room.
+type Typist struct {
+	Room string
+	ID   identity.PeerID
+	Nick string
 }
 
 // A Room that is joined, or that is known.
@@ -42,6 +54,8 @@ type Room struct {
 	Joined bool
 	Last   time.Time
 	Topic  Topic // empty text: none
+	Muted  bool  // it does not ask for attention
+	Count  int   // messages held
 }
 
 // RealmInfo is one gathering of an open network whose history is kept here.

@@ -76,7 +76,22 @@ func (n *Node) note(since uint64) (*wire.Note, uint64) {
 		return nil, since
 	}
 	away := n.away
-	return &wire.Note{Nick: n.nick, Away: &away}, n.noted
+	return &wire.Note{Nick: n.nick, Away: &away, Why: n.why}, n.noted
+}
+
+// trips is how long a word takes to people and back, as this node knows as the hub: to the nearest of their instances.
+func (n *Node) trips() map[identity.PeerID]time.Duration {
+	h := n.seat.current()
+	if h == nil {
+		return nil
+	}
+	trips := map[identity.PeerID]time.Duration{}
+	for session, trip := range h.Trips() {
+		if p, ok := n.people.instance(session); ok && (trips[p.ID] == 0 || trip < trips[p.ID]) {
+			trips[p.ID] = trip
+		}
+	}
+	return trips
 }
 
 // Snapshot says how things stand.
@@ -89,9 +104,15 @@ func (n *Node) Snapshot() Snapshot {
 		s.Address = n.moved[0]
 	}
 	n.mu.Unlock()
-	for _, p := range s.People {
+	s.Latency, s.Typing, s.Silent = n.seat.trip(), n.typists(), n.profile.get().Silent
+	trips := n.trips()
+	for i := range s.People {
+		p := &s.People[i]
+		if p.Latency = trips[p.ID]; p.Hub && !p.Me {
+			p.Latency = s.Latency
+		}
 		if p.Me {
-			s.Me = p
+			s.Me = *p
 		}
 	}
 	self := n.seat.self()

@@ -47,6 +47,7 @@ type subscription struct {
 	hub      HubChanged
 	here     map[identity.PeerID]Person
 	topics   map[string]message.ID // told
+	typing   []Typist              // told
 	news     uint64                // number of the last delivery told
 	noticed  uint64
 	caughtUp bool
@@ -230,6 +231,7 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 			continue
 		}
 		s.told[l.ID] = l.Marks.Any()
+		s.node.typing.said(l.Author, l.Room)
 		if !s.restated(m) || !s.send(Said{Message: m, History: history}) {
 			return false
 		}
@@ -481,10 +483,28 @@ func (s *subscription) people() bool {
 		} else if old.Nick != p.Nick && !s.send(Renamed{ID: p.ID, Old: old.Nick, New: p.Nick}) {
 			return false
 		}
-		if state := (map[bool]PeerState{true: Away, false: Back})[p.Away]; p.Away != old.Away && !s.send(PeerChanged{State: state, Nick: p.Nick, ID: p.ID, Peers: count}) {
+		state := map[bool]PeerState{true: Away, false: Back}[p.Away]
+		if (p.Away != old.Away || p.Why != old.Why) && !s.send(PeerChanged{State: state, Nick: p.Nick, ID: p.ID, Peers: count, Why: p.Why}) {
 			return false
 		}
 	}
+	return s.typists()
+}
+
+// typists tells who types, and who has stopped.
+func (s *subscription) typists() bool {
+	now := s.node.typists()
+	for _, was := range s.typing {
+		if !slices.Contains(now, was) && !s.send(TypingChanged{Typist: was}) {
+			return false
+		}
+	}
+	for _, is := range now {
+		if !slices.Contains(s.typing, is) && !s.send(TypingChanged{Typist: is, On: true}) {
+			return false
+		}
+	}
+	s.typing = now
 	return true
 }
 

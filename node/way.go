@@ -34,6 +34,7 @@ type way struct {
 	peer      identity.PeerID
 	nick      string
 	complain  string // told the user already
+	trip      time.Duration
 }
 
 func (w *way) linked() bool {
@@ -119,6 +120,9 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 		},
 		CaughtUp: n.caught,
 		Notes:    n.note,
+		Typing:   n.typing.since,
+		Typist:   n.typing.heard,
+		Trip:     func(d time.Duration) { s.tripped(w, d) },
 		Log:      n.log,
 	}
 	if !hand {
@@ -134,6 +138,19 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 		close(w.ended)
 		s.look()
 	}()
+}
+
+// tripped takes how long a word takes to the hub and back. It is shown when it is another by a quarter.
+func (s *seat) tripped(w *way, trip time.Duration) {
+	s.mu.Lock()
+	changed := w.trip == 0 || (trip-w.trip).Abs() > w.trip/4
+	if changed {
+		w.trip = trip
+	}
+	s.mu.Unlock()
+	if changed {
+		s.node.watch.wake()
+	}
 }
 
 // leave notes that a way that works is given up for another: nothing is lost by that.

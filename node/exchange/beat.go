@@ -46,6 +46,7 @@ func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 	beat := wire.Beat{Clock: p.journal.Clock().Local().UnixMilli(), Received: p.received}
 	quiet := !serving && !p.walking && len(p.answers) == 0 && len(p.serving) == 0
 	state := p.state
+	p.appendMarkLocked(&beat)
 	p.mu.Unlock()
 	if quiet && !x.busy() && p.cursor.Arrival() == p.journal.Last() {
 		beat.From = p.from(state)
@@ -68,9 +69,52 @@ func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 	return wire.Append(b, wire.TypeBeat, &beat), nil
 }
 
+// appendMarkLocked adds what the way to the other end and back is measured by. It counts from the moment the BEAT is written, so what this end is slow at is no part of it.
+func (p *peer) appendMarkLocked(b *wire.Beat) {
+	switch {
+	case p.Hub:
+		b.Mark, b.Trip = p.exchange.mark(), uint32(p.trip.Microseconds())
+	case p.mark != 0:
+		b.Mark, b.Held = p.mark, uint32(time.Since(p.marked).Microseconds())
+		p.mark = 0
+	}
+}
+
+// mark is a clock in µs that is never 0.
+func (x *Exchange) mark() uint32 { return max(uint32(time.Since(x.born).Microseconds()), 1) }
+
+// longestTrip is the longest way that is believed: after that the link is not there any more.
+const longestTrip = 5 * time.Second
+
+// measure takes what the other end's BEAT says about the way.
+func (p *peer) measure(b *wire.Beat) {
+	if p.old() {
+		return
+	}
+	p.mu.Lock()
+	if p.Hub {
+		if b.Mark == 0 {
+			p.mu.Unlock()
+			return
+		}
+		p.trip = time.Duration(p.exchange.mark()-b.Mark-b.Held) * time.Microsecond
+		if p.trip > longestTrip {
+			p.trip = 0
+		}
+	} else {
+		p.mark, p.marked, p.trip = b.Mark, time.Now(), min(time.Duration(b.Trip)*time.Microsecond, longestTrip)
+	}
+	trip := p.trip
+	p.mu.Unlock()
+	if p.Trip != nil && trip > 0 {
+		p.Trip(trip)
+	}
+}
+
 // beat takes the other end's BEAT.
 func (p *peer) beat(b *wire.Beat) error {
 	p.takeTime(b)
+	p.measure(b)
 	if p.Hub {
 		p.exchange.acks.waiting(p, b.Waiting)
 	}

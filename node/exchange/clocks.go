@@ -24,7 +24,7 @@ const minClocks = 3
 // takeTime takes the time from a BEAT that is not too old.
 func (p *peer) takeTime(b *wire.Beat) {
 	x := p.exchange
-	if x.journal.Clock().Local().Sub(p.waited) > maxAge {
+	if p.old() {
 		return
 	}
 	if p.Hub {
@@ -37,6 +37,9 @@ func (p *peer) takeTime(b *wire.Beat) {
 		x.config.Skew(x.skew(b))
 	}
 }
+
+// old reports whether what is read now may be too old to tell the time by.
+func (p *peer) old() bool { return p.journal.Clock().Local().Sub(p.waited) > maxAge }
 
 // correct goes by the time in a BEAT.
 func (x *Exchange) correct(p *peer, b *wire.Beat) {

@@ -42,9 +42,12 @@ type peer struct {
 	received uint64
 	sent     uint64
 	walking  bool
-	due      bool      // the writer shall send BEAT
-	clock    time.Time // what the peer's machine showed
-	clocked  time.Time // when it came; zero: not yet
+	due      bool          // the writer shall send BEAT
+	mark     uint32        // of the hub's last BEAT, to be given back; 0: it was
+	marked   time.Time     // when it came
+	trip     time.Duration // measured last
+	clock    time.Time     // what the peer's machine showed
+	clocked  time.Time     // when it came; zero: not yet
 
 	// What follows is the reader's.
 	again  time.Time     // when a difference is talked about next

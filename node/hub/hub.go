@@ -53,7 +53,10 @@ type Config struct {
 	Self wire.Person
 	// Changed, if set, is called when the people linked changed. It must not block.
 	Changed func()
-	Log     *slog.Logger
+	// Typing, if set, is told of followers who type; Measured, if set, that Trips changed. They must not block.
+	Typing   func(wire.Typing)
+	Measured func()
+	Log      *slog.Logger
 }
 
 // A Hub serves from New until Close.
@@ -71,6 +74,8 @@ type Hub struct {
 	waking  bool
 	order   wire.Order
 	bye     *wire.Bye
+	typing  map[identity.PeerID]typed
+	typed   uint64        // counts what is said of typing
 	empty   chan struct{} // closed when the last member has left after Close began
 }
 
@@ -88,7 +93,7 @@ func New(c Config) *Hub {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self}, rev: 1,
+	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self}, rev: 1,
 		changes: []change{{session: c.Self.Session}}}
 }
 
@@ -111,7 +116,7 @@ func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 	}
 	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
 	err = h.config.Exchange.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: hello, Hub: true,
-		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m})
+		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m, Trip: m.tripped})
 	h.leave(m)
 	h.log.Info("link ended", "peer", hello.Session, "err", err)
 	return err

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"time"
 
 	"earshot/node/identity"
 	"earshot/node/wire"
@@ -14,9 +15,13 @@ type member struct {
 	address string // where it is
 	changed chan struct{}
 
-	person wire.Person // after join only under hub.mu
+	// After join only under hub.mu.
+	person  wire.Person
+	typedAt time.Time     // when this follower said last that its user types
+	trip    time.Duration // how long a word takes there and back; 0: not known
 
 	// What follows is the writer's.
+	typed uint64     // number of the last Typing told
 	told  uint64     // number of the last change of presence told
 	order wire.Order // as told
 	bye   bool
@@ -37,13 +42,22 @@ func (m *member) Receive(t wire.Type, body []byte) error {
 		if m.hub.newestLocked(m.person.Session) != m {
 			return nil // replaced, or spoken for by the other one
 		}
+		was := m.person
 		if n.Nick != "" {
 			m.person.Nick = n.Nick
 		}
 		if n.Away != nil {
-			m.person.Away = *n.Away
+			m.person.Away, m.person.Why = *n.Away, n.Why
 		}
-		m.hub.setLocked(m.person)
+		if m.person.Nick != was.Nick || m.person.Away != was.Away || m.person.Why != was.Why {
+			m.hub.setLocked(m.person)
+		}
+	case wire.TypeTyping:
+		var t wire.Typing
+		if err := wire.Decode(body, &t); err != nil {
+			return err
+		}
+		m.heardTyping(t)
 	case wire.TypeBye:
 		return ErrParted
 	}
@@ -55,7 +69,7 @@ func (m *member) Next(b []byte, drained bool) []byte {
 	h := m.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	b = m.presenceLocked(b)
+	b = m.typingLocked(m.presenceLocked(b))
 	if h.order.Term != m.order.Term || !slices.Equal(h.order.Successors, m.order.Successors) || !slices.Equal(h.order.Witnesses, m.order.Witnesses) {
 		m.order = h.order
 		b = wire.Append(b, wire.TypeOrder, &h.order)

@@ -111,6 +111,8 @@ type Room struct {
 	ID   message.RoomID
 	Name string
 	Last uint64 // HLC of the newest message
+	// Count is how many messages are held, of all kinds.
+	Count int
 }
 
 // Rooms lists them by name.
@@ -129,9 +131,14 @@ func (j *Journal) Rooms() ([]Room, error) {
 			return nil, err
 		}
 		for _, line := range page {
-			if line.Name != "" {
-				out = append(out, Room{ID: id, Name: line.Name, Last: line.HLC})
+			if line.Name == "" {
+				continue
 			}
+			count, err := j.store.count(id)
+			if err != nil {
+				return nil, j.fault(err)
+			}
+			out = append(out, Room{ID: id, Name: line.Name, Last: line.HLC, Count: count})
 		}
 	}
 	slices.SortFunc(out, func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })

@@ -75,6 +75,7 @@ func TestTimeline(t *testing.T) {
 				for _, l := range want {
 					if l.Name == name {
 						r.Last = max(r.Last, l.HLC)
+						r.Count++
 					}
 				}
 				if r.Last > 0 {

@@ -56,7 +56,7 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 	c.SetDeadline(time.Time{})
 	l.config.Report(rep)
 	ctl := &control{link: l}
-	err = x.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, State: &state, Silence: silence, Control: ctl, CaughtUp: l.config.CaughtUp})
+	err = x.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, State: &state, Silence: silence, Control: ctl, Trip: l.config.Trip, CaughtUp: l.config.CaughtUp})
 	if errors.Is(err, errParted) {
 		rep.State, rep.Successor, rep.Address, rep.Leaving = Parted, ctl.bye.Successor, ctl.bye.Address, ctl.bye.Leaving
 		l.config.Report(rep)
@@ -102,6 +102,7 @@ type control struct {
 
 	// What follows is the writer's.
 	noted uint64
+	typed uint64
 	left  bool
 }
 
@@ -115,6 +116,14 @@ func (c *control) Receive(t wire.Type, body []byte) error {
 			return err
 		}
 		c.link.config.Presence(p)
+	case wire.TypeTyping:
+		var t wire.Typing
+		if err := wire.Decode(body, &t); err != nil {
+			return err
+		}
+		if c.link.config.Typist != nil {
+			c.link.config.Typist(t)
+		}
 	case wire.TypeOrder:
 		var o wire.Order
 		if err := wire.Decode(body, &o); err != nil {
@@ -135,6 +144,12 @@ func (c *control) Next(b []byte, drained bool) []byte {
 		c.noted = n
 		if note != nil {
 			b = wire.Append(b, wire.TypeNote, note)
+		}
+	}
+	if c.link.config.Typing != nil {
+		var t *wire.Typing
+		if t, c.typed = c.link.config.Typing(c.typed); t != nil {
+			b = wire.Append(b, wire.TypeTyping, t)
 		}
 	}
 	if c.link.left() && !c.left && drained {

@@ -117,6 +117,10 @@ type Beat struct {
 	// Net is the time that at least three clocks vouched for, if Vouched: their median now, at the hub, or what runs on of one since.
 	Net     int64 `cbor:"6,keyasint,omitempty"`
 	Vouched bool  `cbor:"7,keyasint,omitempty"`
+	// Mark is the hub's, a clock of its own in µs; the other end gives it back in its answer, Held µs later. Trip is the way there and back that the hub measured last by that, in µs.
+	Mark uint32 `cbor:"8,keyasint,omitempty"`
+	Held uint32 `cbor:"9,keyasint,omitempty"`
+	Trip uint32 `cbor:"10,keyasint,omitempty"`
 }
 
 // Have says what is on this end's disk; it goes to the hub.
@@ -155,7 +159,8 @@ type Person struct {
 	Away     bool             `cbor:"6,keyasint,omitempty"`
 	Host     identity.HostID  `cbor:"7,keyasint"`
 	Profile  []byte           `cbor:"8,keyasint,omitempty"`
-	Address  []string         `cbor:"9,keyasint,omitempty"` // host:port, for those who cannot find it themselves
+	Address  []string         `cbor:"9,keyasint,omitempty"`  // host:port, for those who cannot find it themselves
+	Why      string           `cbor:"10,keyasint,omitempty"` // of Away, as they said
 }
 
 // Order names the hub's successors, and its witnesses, who report what is on their disks: at most two, on machines of their own.
@@ -185,6 +190,13 @@ type Bye struct {
 type Note struct {
 	Nick string `cbor:"1,keyasint,omitempty"`
 	Away *bool  `cbor:"2,keyasint,omitempty"`
+	Why  string `cbor:"3,keyasint,omitempty"` // with Away
+}
+
+// Typing is relayed to everyone else, at most one from a link in TypingEvery, and never stored: someone is typing in a room. Who is set by the hub.
+type Typing struct {
+	Room message.RoomID  `cbor:"1,keyasint"`
+	Who  identity.PeerID `cbor:"2,keyasint,omitzero"`
 }
 
 // View is what the sender sees: the hub it is with (itself where it serves; nobody where it has none), and the instances there, itself first. More: not all of them are in it.

@@ -45,7 +45,9 @@ func check(v any) error {
 	case *Bye:
 		return cmp.Or(checkAddress(v.Address), within("bytes of a reason", len(v.Reason), MaxTextBytes))
 	case *Note:
-		return checkNick(v.Nick)
+		return cmp.Or(checkNick(v.Nick), checkWhy(v.Why))
+	case *Typing:
+		return nil
 	case *View:
 		return v.check()
 	default:
@@ -61,6 +63,10 @@ func within(what string, n, limit int) error {
 }
 
 func checkNick(nick string) error { return within("bytes of a nick", len(nick), message.MaxNickBytes) }
+
+func checkWhy(why string) error {
+	return within("bytes of why someone is away", len(why), MaxTextBytes)
+}
 
 func checkNumber(seq uint64) error {
 	if seq >= message.MaxSeq {
@@ -150,7 +156,7 @@ func (p *Presence) check() error {
 	err := cmp.Or(within("people here", len(p.Here), MaxPeople), within("people gone", len(p.Gone), MaxPeople))
 	for i := range p.Here {
 		who := &p.Here[i]
-		err = cmp.Or(err, checkNick(who.Nick), checkAddress(who.Address),
+		err = cmp.Or(err, checkNick(who.Nick), checkWhy(who.Why), checkAddress(who.Address),
 			within("bytes of a profile", len(who.Profile), MaxProfile))
 	}
 	return err

@@ -16,7 +16,7 @@ func bodies() map[Type]any {
 	return map[Type]any{
 		TypeHello: &Hello{}, TypeState: &State{}, TypeAskDays: &AskDays{}, TypeDays: &Days{}, TypeAskHeads: &AskHeads{}, TypeHeads: &Heads{},
 		TypeWant: &Want{}, TypeDone: &Done{}, TypeBeat: &Beat{}, TypeHave: &Have{}, TypeStable: &Stable{}, TypePresence: &Presence{},
-		TypeOrder: &Order{}, TypeRedirect: &Redirect{}, TypeBye: &Bye{}, TypeNote: &Note{}, TypeView: &View{},
+		TypeOrder: &Order{}, TypeRedirect: &Redirect{}, TypeBye: &Bye{}, TypeNote: &Note{}, TypeView: &View{}, TypeTyping: &Typing{},
 	}
 }
 

@@ -62,18 +62,24 @@ func samples(t testing.TB) map[string]sample {
 		"heads":           {TypeHeads, &Heads{group, 20_000, []Head{head, {Log: fill[message.LogID](0x23), Seq: message.MaxSeq - 1}}, true}},
 		"want":            {TypeWant, &Want{[]WantLog{{Log: log, From: 1}, {Log: fill[message.LogID](0x23), From: 300}}}},
 		"done":            {TypeDone, &Done{[]message.LogID{log}}},
-		"beat":            {TypeBeat, &Beat{1_790_000_000_000, 70_000, &root, 20_000, []Head{head}, 1_790_000_000_001, true}},
+		"beat":            {TypeBeat, &Beat{Clock: 1_790_000_000_000, Received: 70_000, Root: &root, From: 20_000, Waiting: []Head{head}, Net: 1_790_000_000_001, Vouched: true}},
+		"beat-mark":       {TypeBeat, &Beat{Clock: 1_790_000_000_000, Received: 1, Mark: 70_000, Trip: 400}},
+		"beat-back":       {TypeBeat, &Beat{Clock: 1_790_000_000_000, Received: 1, Mark: 70_000, Held: 25}},
 		"beat-least":      {TypeBeat, &Beat{Clock: -1}},
 		"have":            {TypeHave, &Have{[]Head{head}}},
 		"stable":          {TypeStable, &Stable{[]StableLog{{Log: log, Seq: 3, Tip: tip, Copies: 2, All: true}}}},
 		"ping":            {TypePing, []byte{}},
-		"presence":        {TypePresence, &Presence{true, []Person{{session, fill[identity.PeerID](0xcc), "Zoë", 1, true, true, host, long, address}}, []identity.Session{other}, true}},
+		"presence":        {TypePresence, &Presence{true, []Person{{session, fill[identity.PeerID](0xcc), "Zoë", 1, true, true, host, long, address, ""}}, []identity.Session{other}, true}},
+		"presence-why":    {TypePresence, &Presence{Here: []Person{{Session: session, Away: true, Why: "at lunch"}}}},
 		"presence-least":  {TypePresence, &Presence{}},
 		"order":           {TypeOrder, &Order{7, []identity.Session{session, other}, []identity.Session{other}}},
 		"redirect":        {TypeRedirect, &Redirect{session, 7, address}},
 		"bye":             {TypeBye, &Bye{session, address, "stopping", true}},
 		"bye-least":       {TypeBye, &Bye{}},
-		"note":            {TypeNote, &Note{"Zoë", &away}},
+		"note":            {TypeNote, &Note{"Zoë", &away, ""}},
+		"note-why":        {TypeNote, &Note{Away: &away, Why: "at lunch"}},
+		"typing":          {TypeTyping, &Typing{Room: fill[message.RoomID](0x44)}},
+		"typing-who":      {TypeTyping, &Typing{fill[message.RoomID](0x44), fill[identity.PeerID](0xcc)}},
 		"note-least":      {TypeNote, &Note{}},
 		"hello-look":      {TypeHello, &Hello{Version: 1, Session: session, Look: true}},
 		"view-least":      {TypeView, &View{Here: []Instance{}}},
@@ -148,7 +154,7 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
-	for typ := TypeAdmit; typ <= TypeNote; typ++ {
+	for typ := TypeAdmit; typ <= TypeTyping; typ++ {
 		if !seen[typ] {
 			t.Errorf("no golden bytes for type %d", typ)
 		}

@@ -38,7 +38,7 @@ const (
 	MaxTags         = 4
 	MaxProfile      = 2 << 10 // bytes
 	MaxAddressBytes = 255     // of one address
-	MaxTextBytes    = 255     // of what else is for people: software, a reason
+	MaxTextBytes    = 255     // of what else is for people: software, a reason, why someone is away
 )
 
 // Type is the type of a frame.
@@ -68,6 +68,7 @@ const (
 	TypeBye      Type = 21
 	TypeNote     Type = 22
 	TypeView     Type = 23
+	TypeTyping   Type = 24
 )
 
 // HeaderLen is the length of a frame's header.
