@@ -55,7 +55,8 @@ func About(p node.Person) string {
 	add(p.Me, "you")
 	add(p.Hub, "the hub")
 	add(p.Server, "a server")
-	add(p.Away, "away")
+	add(p.Away && p.Why == "", "away")
+	add(p.Away && p.Why != "", "away: "+p.Why)
 	add(p.Latency > 0, Latency(p.Latency))
 	return strings.Join(words, ", ")
 }
@@ -140,6 +141,12 @@ func Rooms(s node.Snapshot) []string {
 		about := "not joined"
 		if r.Joined {
 			about = "joined"
+		}
+		if r.Muted {
+			about += ", muted"
+		}
+		if r.Count > 0 {
+			about += fmt.Sprintf(", %d messages", r.Count)
 		}
 		if !r.Last.IsZero() {
 			about += ", last message " + stamp(r.Last)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -87,9 +88,9 @@ func TestTable(t *testing.T) {
 			}
 			seen[n] = true
 		}
-		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
+		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "NICK": "bob", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
 		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot(), Recent: recent()})
-		if something := a.Do != nil || a.Lines != nil || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
+		if something := a.Do != nil || a.Lines != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
 		}
 		if s.Help == "" {
@@ -190,5 +191,58 @@ func TestAnswers(t *testing.T) {
 	built := len(Complete(""))
 	if help, _ := Help(""); len(help) != built+1 || !strings.HasPrefix(help[0], "  /help [command]") {
 		t.Error(help)
+	}
+}
+
+func TestPeople(t *testing.T) {
+	s := snapshot()
+	s.People = append(s.People, node.Person{ID: identity.PeerID{1}, Nick: "carol~AAAA", Away: true, Why: "at lunch", Address: []string{"10.0.0.7:4327"}}, node.Person{ID: identity.PeerID{2}, Nick: "carol~BBBB"})
+	s.Latency, s.Port, s.Address = 400*time.Microsecond, 4327, netip.MustParseAddr("10.0.0.1")
+	s.Rooms[1] = node.Room{Name: "#build", Joined: true, Muted: true, Count: 12, Topic: node.Topic{Text: "what is broken", Nick: "bob"}}
+	for in, want := range map[string]string{
+		"/whois @carol~AAAA": "carol~AAAA: away: at lunch\n  fingerprint " + identity.PeerID{1}.Fingerprint() + "\n  at 10.0.0.7:4327",
+		"/whois BOB":         "bob: the hub, 0.4 ms\n  fingerprint " + identity.PeerID{}.Fingerprint() + "\n  on 2 machines",
+		"/ping":              "bob, the hub: 0.4 ms there and back",
+		"/ping bob":          "bob: 0.4 ms there and back",
+		"/ping alice":        "that is you",
+		"/net":               "  network         lobby, open: anyone on this LAN can join and read it\n  this machine    10.0.0.1, port 4327 (TCP and UDP)\n  hub             bob is the hub\n  way to the hub  0.4 ms there and back\n  here            6, on 2 instances of earshot",
+		"/topic":             "#lobby has no topic; /topic TEXT sets one",
+		"/typing":            "the others are told when you type; /typing off changes it",
+		"/rooms":             "  #lobby  joined\n  #build  joined, muted, 12 messages: what is broken\n/join #ROOM opens one, or makes it",
+		"/fingerprint":       "your fingerprint is " + identity.PeerID{}.Fingerprint(),
+	} {
+		a, err := Parse(in, At{Room: "#lobby", Snapshot: s})
+		if got := strings.Join(a.Lines, "\n"); err != nil || got != want {
+			t.Errorf("%s: %v\n%s\nwant\n%s", in, err, got, want)
+		}
+	}
+	for in, want := range map[string]node.Command{
+		"/away at  lunch": node.SetAway{Away: true, Why: "at lunch"},
+		"/typing off":     node.SetTyping{},
+		"/typing ON":      node.SetTyping{On: true},
+		"/mute":           node.Mute{Room: "#lobby", On: true},
+		"/mute build":     node.Mute{Room: "#build", On: true},
+		"/unmute #build":  node.Mute{Room: "#build"},
+	} {
+		if a, err := Parse(in, At{Room: "#lobby", Snapshot: s}); err != nil || a.Do != want || len(a.Lines) != 1 {
+			t.Errorf("%s: %+v, %v", in, a, err)
+		}
+	}
+	for in, want := range map[string]string{
+		"/whois carol":                      "2 here are called carol",
+		"/whois zoe":                        "nobody here is called zoe",
+		"/ping box":                         "only the way to the hub is measured here",
+		"/typing maybe":                     "on, or off?",
+		"/history 0":                        "how many lines? from 1 to 1000",
+		"/history x":                        "how many lines? from 1 to 1000",
+		"/away " + strings.Repeat("x", 121): "this has 121 bytes, and at most 120 say why you are away",
+	} {
+		var e *node.Error
+		if a, err := Parse(in, At{Room: "#lobby", Snapshot: s}); !errors.As(err, &e) || e.Text != want {
+			t.Errorf("%.30s: %+v, %v", in, a, err)
+		}
+	}
+	if a, err := Parse("/history", At{}); err != nil || a.History != 20 {
+		t.Errorf("%+v, %v", a, err)
 	}
 }

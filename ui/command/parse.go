@@ -35,7 +35,9 @@ type Action struct {
 	// Find is what the full screen is to look for in the history; empty: it asks. Lines is for front ends that cannot.
 	Find  *string
 	Clear bool // forget what the screen shows
-	Quit  bool
+	// History, if it is not 0, is how many of the room's newest lines are to be shown.
+	History int
+	Quit    bool
 }
 
 // A Setting is how the full screen looks or behaves, for as long as it runs, or what it does: "theme", "notify", "mouse", "copy", "open". Value is one that it takes.
@@ -110,9 +112,30 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "leave":
 		return leave(args, at)
 	case "away":
-		return Action{Do: node.SetAway{Away: true}, Lines: []string{"you are away; /back when you return"}}, nil
+		return away(args)
 	case "back":
 		return Action{Do: node.SetAway{Away: false}, Lines: []string{"welcome back"}}, nil
+	case "typing":
+		return typing(spec, args, s)
+	case "mute":
+		return mute(args, true, at)
+	case "unmute":
+		return mute(args, false, at)
+	case "whois":
+		if args == "" {
+			return Action{}, usage(spec, "who?")
+		}
+		lines, err := Whois(s, args)
+		return Action{Lines: lines}, err
+	case "fingerprint":
+		return Action{Lines: []string{"your fingerprint is " + s.Me.ID.Fingerprint()}}, nil
+	case "ping":
+		lines, err := Ping(s, args)
+		return Action{Lines: lines}, err
+	case "net":
+		return Action{Lines: Net(s)}, nil
+	case "history":
+		return history(spec, args)
 	case "resend":
 		return Action{Do: node.Resend{}}, nil
 	case "clear":

@@ -59,12 +59,13 @@ func readLine(b *bufio.Reader, most int) (line, error) {
 
 // An answer is what came of a line of input.
 type answer struct {
-	lines []string
-	err   error
-	room  string // the current one from now on; empty: as before
-	said  bool
-	quit  bool
-	end   bool // of the input
+	lines   []string
+	history []node.Message // to be printed again
+	err     error
+	room    string // the current one from now on; empty: as before
+	said    bool
+	quit    bool
+	end     bool // of the input
 }
 
 // obey does what the lines ask for, one after the other. It ends with the lines, which it says unless this is a box, or when ctx ends.
@@ -122,6 +123,10 @@ func one(ctx context.Context, c Config, l line, room string, told *told) answer 
 		if err := c.Node.Do(ctx, a.Do); err != nil {
 			return answer{err: err}
 		}
+	}
+	if a.History > 0 {
+		page, err := c.Node.Page(room, node.Key{}, a.History)
+		return answer{history: page, err: err}
 	}
 	return answer{lines: a.Lines, room: a.Show, said: says, quit: a.Quit}
 }

@@ -39,7 +39,15 @@ type (
 		State string `json:"state"`
 		Nick  string `json:"nick"`
 		ID    string `json:"id"`
-		Peers int    `json:"peers"` // here, this one included
+		Peers int    `json:"peers"`         // here, this one included
+		Why   string `json:"why,omitempty"` // of away, as they said
+	}
+	typing struct {
+		object
+		Room string `json:"room"`
+		Nick string `json:"nick"`
+		ID   string `json:"id"`
+		On   bool   `json:"on"` // false: no longer
 	}
 	said struct {
 		object
@@ -143,7 +151,9 @@ func jsonOf(t string, e node.Event, server bool) any {
 		}
 		return h
 	case node.PeerChanged:
-		return peer{object{t, "peer"}, string(e.State), oneLine(e.Nick), e.ID.Fingerprint(), e.Peers}
+		return peer{object{t, "peer"}, string(e.State), oneLine(e.Nick), e.ID.Fingerprint(), e.Peers, oneLine(e.Why)}
+	case node.TypingChanged:
+		return typing{object{t, "typing"}, oneLine(e.Room), oneLine(e.Nick), e.ID.Fingerprint(), e.On}
 	case node.Said:
 		s := said{object: object{t, "message"}, Room: oneLine(e.Room), Nick: oneLine(e.Nick), Author: e.Author.Fingerprint(), ID: hex.EncodeToString(e.ID[:]),
 			At: stamp(e.At), Mine: e.Mine, History: e.History, Sealed: e.Sealed, Kind: kind(e.Kind)}

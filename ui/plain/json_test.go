@@ -37,11 +37,13 @@ func TestJSON(t *testing.T) {
 		server bool
 		want   string
 	}{
-		"ready":     {event: node.Ready{Nick: "alice", Port: 4327, Network: "lobby", Session: [8]byte{0xc0, 7: 1}}, want: at + `"ready","me":"alice","id":"` + zero + `","session":"c000000000000001","port":4327,"network":"lobby","closed":false}`},
-		"hub":       {event: some, want: at + `"hub","state":"linked","hub":"bob","hub_id":"` + known + `","term":3}`},
-		"searching": {event: node.HubChanged{State: node.Searching}, want: at + `"hub","state":"searching","hub":"","hub_id":"","term":0}`},
-		"peer":      {event: node.PeerChanged{State: node.Away, Nick: "bob", ID: some.HubID, Peers: 4}, want: at + `"peer","state":"away","nick":"bob","id":"` + known + `","peers":4}`},
-		"message":   {event: message1(nil), want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":false,"history":false}`},
+		"ready":         {event: node.Ready{Nick: "alice", Port: 4327, Network: "lobby", Session: [8]byte{0xc0, 7: 1}}, want: at + `"ready","me":"alice","id":"` + zero + `","session":"c000000000000001","port":4327,"network":"lobby","closed":false}`},
+		"hub":           {event: some, want: at + `"hub","state":"linked","hub":"bob","hub_id":"` + known + `","term":3}`},
+		"searching":     {event: node.HubChanged{State: node.Searching}, want: at + `"hub","state":"searching","hub":"","hub_id":"","term":0}`},
+		"peer":          {event: node.PeerChanged{State: node.Away, Nick: "bob", ID: some.HubID, Peers: 4}, want: at + `"peer","state":"away","nick":"bob","id":"` + known + `","peers":4}`},
+		"away, and why": {event: node.PeerChanged{State: node.Away, Nick: "bob", ID: some.HubID, Peers: 4, Why: "at lunch"}, want: at + `"peer","state":"away","nick":"bob","id":"` + known + `","peers":4,"why":"at lunch"}`},
+		"typing":        {event: node.TypingChanged{Typist: node.Typist{Room: "#lobby", Nick: "bob", ID: some.HubID}, On: true}, want: at + `"typing","room":"#lobby","nick":"bob","id":"` + known + `","on":true}`},
+		"message":       {event: message1(nil), want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":false,"history":false}`},
 		"sealed": {event: message1(func(s *node.Said) { s.Sealed, s.History, s.Room = true, true, "@bob" }),
 			want: at + `"message","room":"@bob","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":false,"history":true,"sealed":true}`},
 		"action": {event: message1(func(s *node.Said) { s.Kind, s.Mine = message.Action, true }),

@@ -27,6 +27,7 @@ type Node interface {
 	Do(context.Context, node.Command) error
 	Events(ctx context.Context, history int) <-chan node.Event
 	Snapshot() node.Snapshot
+	Page(room string, k node.Key, max int) ([]node.Message, error)
 }
 
 // Config of Run.

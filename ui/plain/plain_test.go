@@ -22,7 +22,10 @@ type feed struct {
 	copyAfter time.Duration // 0: nobody is there
 }
 
-func (f *feed) Snapshot() node.Snapshot                       { return node.Snapshot{} }
+func (f *feed) Snapshot() node.Snapshot { return node.Snapshot{} }
+func (f *feed) Page(string, node.Key, int) ([]node.Message, error) {
+	return []node.Message{{Kind: message.Text, Room: "#lobby", Nick: "bob", Text: "long ago"}}, nil
+}
 func (f *feed) Events(context.Context, int) <-chan node.Event { return f.events }
 
 func (f *feed) Do(ctx context.Context, c node.Command) error {

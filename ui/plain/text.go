@@ -53,6 +53,11 @@ func (p *printer) answer(a answer) error {
 		p.room = a.room
 		a.lines = append(a.lines, "what you type goes to "+a.room+" now")
 	}
+	for _, m := range a.history {
+		if err := p.print(node.Said{Message: m, History: true}); err != nil {
+			return err
+		}
+	}
 	if len(a.lines) == 0 {
 		return nil
 	}
@@ -73,6 +78,9 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		what := map[node.PeerState]string{node.Away: "is away", node.Back: "is back"}[e.State]
 		if what == "" {
 			what = string(e.State) // joined, left
+		}
+		if e.State == node.Away && e.Why != "" {
+			what += ": " + oneLine(e.Why)
 		}
 		return appendLines(b, now, "* ", fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers))
 	case node.Said:
@@ -115,7 +123,7 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		}
 		return appendLines(b, now, "* ", text)
 	}
-	return b // Delivered, CaughtUp
+	return b // Delivered, CaughtUp, TypingChanged
 }
 
 // about says what became of a message.

@@ -1,0 +1,163 @@
+package command
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// away says that the user is away, and why.
+func away(args string) (Action, error) {
+	if len(args) > node.MaxWhy {
+		return Action{}, &node.Error{Text: fmt.Sprintf("this has %d bytes, and at most %d say why you are away", len(args), node.MaxWhy)}
+	}
+	why := strings.Join(strings.Fields(args), " ")
+	line := "you are away; /back when you return"
+	if why != "" {
+		line = "you are away (" + why + "); /back when you return"
+	}
+	return Action{Do: node.SetAway{Away: true, Why: why}, Lines: []string{line}}, nil
+}
+
+// typing chooses whether the others are told when the user types, or says whether they are.
+func typing(spec Spec, args string, s node.Snapshot) (Action, error) {
+	switch strings.ToLower(args) {
+	case "":
+		if s.Silent {
+			return Action{Lines: []string{"the others are not told when you type; /typing on changes it"}}, nil
+		}
+		return Action{Lines: []string{"the others are told when you type; /typing off changes it"}}, nil
+	case "on":
+		return Action{Do: node.SetTyping{On: true}, Lines: []string{"the others are told when you type"}}, nil
+	case "off":
+		return Action{Do: node.SetTyping{}, Lines: []string{"the others are not told when you type"}}, nil
+	}
+	return Action{}, usage(spec, "on, or off?")
+}
+
+// mute keeps a room from asking for attention, or no longer.
+func mute(args string, on bool, at At) (Action, error) {
+	room := at.Room
+	if args != "" {
+		var err error
+		if room, err = roomName(args); err != nil {
+			return Action{}, err
+		}
+	}
+	line := room + " asks for no attention; /unmute " + room + " changes it"
+	if !on {
+		line = room + " asks for attention"
+	}
+	return Action{Do: node.Mute{Room: room, On: on}, Lines: []string{line}}, nil
+}
+
+// history shows what was said, back from the end.
+func history(spec Spec, args string) (Action, error) {
+	n := 20
+	if args != "" {
+		var err error
+		if n, err = strconv.Atoi(args); err != nil || n < 1 || n > 1000 {
+			return Action{}, usage(spec, "how many lines? from 1 to 1000")
+		}
+	}
+	return Action{History: n}, nil
+}
+
+// find returns who is here by that nick, with or without the @ and the tag that tells two of one nick apart.
+func find(s node.Snapshot, nick string) (p node.Person, err error) {
+	nick = strings.TrimPrefix(strings.TrimSpace(nick), "@")
+	var found []node.Person
+	for _, p := range s.People {
+		if p.Nick == nick {
+			return p, nil
+		}
+		bare, _, _ := strings.Cut(p.Nick, "~")
+		if message.NickKey(bare) == message.NickKey(nick) {
+			found = append(found, p)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return p, &node.Error{Text: "nobody here is called " + nick, Hint: "/who lists who is here"}
+	case 1:
+		return found[0], nil
+	}
+	return p, &node.Error{Text: fmt.Sprintf("%d here are called %s", len(found), nick), Hint: "name one with the tag behind it: " + found[0].Nick}
+}
+
+// Whois says what is known of someone.
+func Whois(s node.Snapshot, nick string) ([]string, error) {
+	p, err := find(s, nick)
+	if err != nil {
+		return nil, err
+	}
+	line := p.Nick
+	if words := About(p); words != "" {
+		line += ": " + words
+	}
+	lines := []string{line, "  fingerprint " + p.ID.Fingerprint()}
+	if len(p.Address) > 0 {
+		lines = append(lines, "  at "+strings.Join(p.Address, ", "))
+	}
+	machines := 0
+	for _, c := range s.Candidates {
+		if c.ID == p.ID {
+			machines++
+		}
+	}
+	if machines > 1 {
+		lines = append(lines, fmt.Sprintf("  on %d machines", machines))
+	}
+	return lines, nil
+}
+
+// Ping says how long a word takes to someone and back, as far as that is measured: to the hub, and from it.
+func Ping(s node.Snapshot, nick string) ([]string, error) {
+	if nick == "" {
+		switch {
+		case s.Hub.State == node.Serving:
+			var lines []string
+			for _, p := range s.People {
+				if p.Latency > 0 {
+					lines = append(lines, p.Nick+": "+Latency(p.Latency)+" there and back")
+				}
+			}
+			return append([]string{"you are the hub"}, lines...), nil
+		case s.Hub.State != node.Linked:
+			return []string{Standing(s)}, nil
+		case s.Latency == 0:
+			return []string{s.Hub.Hub + " is the hub; the way there is being measured"}, nil
+		}
+		return []string{fmt.Sprintf("%s, the hub: %s there and back", s.Hub.Hub, Latency(s.Latency))}, nil
+	}
+	p, err := find(s, nick)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.Me:
+		return []string{"that is you"}, nil
+	case p.Latency > 0:
+		return []string{p.Nick + ": " + Latency(p.Latency) + " there and back"}, nil
+	}
+	return nil, &node.Error{Text: "only the way to the hub is measured here", Hint: "/ping alone tells it"}
+}
+
+// Net returns what is known of the network.
+func Net(s node.Snapshot) []string {
+	kind := "open: anyone on this LAN can join and read it"
+	if s.Closed {
+		kind = "closed: only holders of its key can join or read"
+	}
+	rows := [][2]string{{"network", s.Network + ", " + kind}, {"this machine", "no network interface is up"}}
+	if s.Address.IsValid() {
+		rows[1][1] = fmt.Sprintf("%s, port %d (TCP and UDP)", s.Address, s.Port)
+	}
+	rows = append(rows, [2]string{"hub", Standing(s)})
+	if s.Latency > 0 {
+		rows = append(rows, [2]string{"way to the hub", Latency(s.Latency) + " there and back"})
+	}
+	return columns(append(rows, [2]string{"here", fmt.Sprintf("%d, on %d instances of earshot", Here(s), max(len(s.Candidates), 1))}))
+}
