@@ -95,7 +95,11 @@ func (a *app) drawInput(r rect, hint bool) {
 		w -= 3
 		cell.Put(a.screen, r.x+w, r.y, 3, " F1", a.look.Dim)
 	}
-	a.input.draw(a.screen, r.x, r.y, w, r.h, "Message "+cell.Line(a.here().name))
+	placeholder := "Message " + cell.Line(a.here().name)
+	if who := a.typists(); hint && who != "" {
+		placeholder = who // there is no frame that says so
+	}
+	a.input.draw(a.screen, r.x, r.y, w, r.h, placeholder)
 	a.drawChoices(r)
 }
 
@@ -107,6 +111,9 @@ func (a *app) drawFrame(r rect) {
 	rule := strings.Repeat(g.Rule, r.w-2)
 	cell.Put(a.screen, r.x, r.y, r.w, g.TopLeft+rule+g.TopRight, style)
 	cell.Put(a.screen, r.x, r.y+r.h-1, r.w, g.BottomLeft+rule+g.BottomRight, style)
+	if who := a.typists(); who != "" {
+		cell.Put(a.screen, r.x+2, r.y+r.h-1, r.w-4, cell.Fit(" "+who+" ", r.w-4, a.look.More), a.look.Dim)
+	}
 	for y := r.y + 1; y < r.y+r.h-1; y++ {
 		cell.Put(a.screen, r.x, y, 1, g.Bar, style)
 		cell.Put(a.screen, r.x+r.w-1, y, 1, g.Bar, style)

@@ -31,7 +31,7 @@ func (a *app) apply(e node.Event) bool {
 	case node.Reacted:
 		a.room(e.Room).list.Change(e.Message, a.snapshot.Me.Nick, false)
 		return e.ByID == a.snapshot.Me.ID
-	case node.TopicChanged:
+	case node.TopicChanged, node.TypingChanged:
 		a.stale = true
 	case node.Withdrawn:
 		a.room(e.Room).list.Withdraw(e.ID)
@@ -78,7 +78,7 @@ func (a *app) said(e node.Said) bool {
 	if !r.list.Add(e, a.snapshot.Me.Nick, unseen) || e.Mine {
 		return e.Mine
 	}
-	if isLive {
+	if isLive && !r.muted {
 		mentioned := transcript.Mentions(e.Text, a.snapshot.Me.Nick)
 		if !shown {
 			r.news++
@@ -133,7 +133,11 @@ func (a *app) peer(e node.PeerChanged) {
 	lobby := a.room(command.Lobby).list
 	switch e.State {
 	case node.Away:
-		lobby.Event(a.now(), cell.Line(e.Nick)+" is away")
+		text := cell.Line(e.Nick) + " is away"
+		if e.Why != "" {
+			text += ": " + cell.Line(e.Why)
+		}
+		lobby.Event(a.now(), text)
 	case node.Back:
 		lobby.Event(a.now(), cell.Line(e.Nick)+" is back")
 	default:
@@ -189,6 +193,8 @@ func (a *app) submit(text string) bool {
 		}
 	case action.Do != nil:
 		a.send(r, action)
+	case action.History > 0:
+		r.list.Page(-1)
 	case len(action.Lines) > 0:
 		r.list.Answer(a.now(), strings.Join(action.Lines, "\n"))
 	}

@@ -112,6 +112,10 @@ func chord(ev *tcell.EventKey) string {
 
 // handle takes in an event of the terminal. It reports whether something is to be drawn.
 func (a *app) handle(ev tcell.Event) bool {
+	switch ev.(type) {
+	case *tcell.EventKey, *tcell.EventMouse, *tcell.EventPaste:
+		a.active()
+	}
 	switch ev := ev.(type) {
 	case *tcell.EventKey:
 		if a.pasting {
@@ -160,8 +164,10 @@ func (a *app) key(ev *tcell.EventKey) {
 			break
 		}
 	}
+	before := a.input.GetText()
 	a.input.press(ev)
 	a.suggest()
+	a.typing(before)
 }
 
 func (a *app) enter() {

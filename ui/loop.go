@@ -43,6 +43,7 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 	pending, tick := true, time.NewTimer(0)
 	defer tick.Stop()
 	draw := func() {
+		a.idle()
 		a.fetchPages(ctx)
 		a.lookFor(ctx)
 		a.draw()
@@ -54,6 +55,8 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 		var next job
 		if len(a.outbox) > 0 {
 			out, next = jobs, a.outbox[0]
+		} else if len(a.aside) > 0 {
+			out, next = jobs, a.aside[0]
 		}
 		now := false // somebody is waiting for this to be seen
 		select {
@@ -79,7 +82,11 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 				a.stale = true
 			}
 		case out <- next:
-			a.outbox = a.outbox[1:]
+			if len(a.outbox) > 0 {
+				a.outbox = a.outbox[1:]
+			} else {
+				a.aside = a.aside[1:]
+			}
 			continue
 		case f := <-a.done:
 			f()
@@ -113,7 +120,7 @@ func cond[T any](open bool, c <-chan T) <-chan T {
 // nextChange is how long the screen stays true by itself.
 func (a *app) nextChange() time.Duration {
 	now, next := a.now(), time.Hour
-	times := []time.Time{a.flashUntil, a.quitUntil}
+	times := []time.Time{a.flashUntil, a.quitUntil, a.touched.Add(idleAfter)}
 	if a.found != nil && a.overlay == overlay(a.found) {
 		times = append(times, a.found.due)
 	}

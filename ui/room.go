@@ -15,6 +15,7 @@ type room struct {
 	input  *input // what is being typed there
 	news   int    // messages since the user looked
 	named  bool   // one of them names the user
+	muted  bool   // it asks for no attention
 	joined bool   // the node said so: when it no longer does, the room goes
 }
 
@@ -38,7 +39,7 @@ func (a *app) syncRooms() {
 	for _, known := range a.snapshot.Rooms {
 		if known.Joined {
 			r := a.room(known.Name)
-			r.joined = true
+			r.joined, r.muted = true, known.Muted
 			order = append(order, r)
 		}
 	}

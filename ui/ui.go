@@ -94,7 +94,7 @@ func newApp(c Config, screen tcell.Screen) *app {
 		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
 		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
 		attention: c.Attention, getenv: c.Getenv, launch: launch,
-		now:  time.Now,
+		now: time.Now, touched: time.Now(),
 		done: make(chan func()),
 	}
 	if a.log == nil {
@@ -151,7 +151,11 @@ type app struct {
 	getenv    func(string) string
 	launch    func(name string, args ...string) error
 
-	flash      string // shown in the status line until flashUntil
+	touched    time.Time // when the user pressed something last
+	idled      bool      // away because that is long ago
+	aside      []job     // for the node, of no concern to the user
+	typedAt    time.Time // when the node was told that the user types
+	flash      string    // shown in the status line until flashUntil
 	flashUntil time.Time
 	quitUntil  time.Time // another Ctrl-C before then quits
 	quit       bool
