@@ -68,6 +68,7 @@ func (j *Journal) find(ctx context.Context, index *search.Index, q search.Query,
 		return page(hits, n), err
 	}
 	finder, indexed := index.Find(q, older), 0
+	said := q.FromAnyone() // the index goes by the nick its author had then
 	for step := n + n/4 + 1; indexed <= n; step = min(2*step, 1024) {
 		places, err := finder.Next(ctx, step)
 		if err != nil {
@@ -76,7 +77,7 @@ func (j *Journal) find(ctx context.Context, index *search.Index, q search.Query,
 		if len(places) == 0 {
 			break
 		}
-		found, err := j.linesIn(&q, places)
+		found, err := j.linesIn(&said, places)
 		if err == nil {
 			found, err = j.hits(ctx, found)
 		}

@@ -98,7 +98,7 @@ func TestSearch(t *testing.T) {
 			first := ref(edit(t, bob, said[1], "a cat or fox"))
 			time.Sleep(time.Second)
 			edit(t, bob, said[1], "a dog after all")
-			edit(t, bob, said[3], "okay, said another")
+			edit(t, bob, said[3], "fine, said another")
 			tell(t, alice, message.Redact, refs(said[2]))
 			settle(t, j)
 			again := func(j searcher) {
@@ -106,6 +106,7 @@ func TestSearch(t *testing.T) {
 				checkFound(t, j, "fox", "漢字のキツネ fox", "the first fox")
 				checkFound(t, j, "dog", "a dog after all")
 				checkFound(t, j, "cat")
+				checkFound(t, j, "ok")
 			}
 			again(j)
 			if dir == "" {
@@ -129,7 +130,7 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%d messages are in the index", n)
 			}
 			stop()
-			checkFound(t, start(t, Config{Dir: dir}), "another", "okay, said another")
+			checkFound(t, start(t, Config{Dir: dir}), "another", "fine, said another")
 		}
 	})
 }
@@ -144,6 +145,27 @@ func indexedPlaces(t testing.TB, j *Journal) []search.Place {
 		t.Fatal(err)
 	}
 	return places
+}
+
+// Who takes another nick is found by the one they had when they spoke.
+func TestSearchByFormerNick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := start(t, Config{Dir: t.TempDir()})
+		a := j.NewAuthor(person(t, 1), "alice")
+		say(t, a, "before")
+		settle(t, j)
+		filled(t, j)
+		if err := a.Rename(t.Context(), "Alicia"); err != nil {
+			t.Fatal(err)
+		}
+		say(t, a, "after")
+		settle(t, j)
+		for range 2 {
+			checkFound(t, j, "from:alice", "before")
+			checkFound(t, j, "from:alicia", "after")
+			filled(t, j)
+		}
+	})
 }
 
 // A body that was missing when its run was indexed is found when it has come.

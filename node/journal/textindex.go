@@ -26,8 +26,10 @@ const (
 type textIndex struct {
 	wanted chan struct{} // has room for one: somebody searches, do not wait
 
-	mu    sync.RWMutex // held for reading by whoever uses index; guards what follows
+	using sync.RWMutex // held for reading by whoever uses index, for as long as a search takes
 	index *search.Index
+
+	mu    sync.Mutex    // guards what follows; the committer takes it, and must not wait for a search
 	again []int64       // arrivals of runs of which bodies were deleted, or have come
 	news  chan struct{} // closed, and replaced, when it has come further
 }
@@ -42,14 +44,14 @@ func (t *textIndex) want() {
 
 // use returns the index, or nil while there is none, and what to call when it is used no more.
 func (t *textIndex) use() (*search.Index, func()) {
-	t.mu.RLock()
-	return t.index, t.mu.RUnlock
+	t.using.RLock()
+	return t.index, t.using.RUnlock
 }
 
 // progress returns a channel that is closed when the index has come further.
 func (t *textIndex) progress() <-chan struct{} {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return t.news
 }
 
@@ -63,10 +65,10 @@ func (t *textIndex) advance() {
 
 // set puts another in the place of the index, and closes that when nobody uses it any more.
 func (t *textIndex) set(index *search.Index) error {
-	t.mu.Lock()
+	t.using.Lock()
 	old := t.index
 	t.index = index
-	t.mu.Unlock()
+	t.using.Unlock()
 	if old == nil {
 		return nil
 	}

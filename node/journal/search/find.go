@@ -42,6 +42,9 @@ func (f *Finder) Next(ctx context.Context, n int) ([]Place, error) {
 		f.ahead = places[min(n, len(places)):]
 		return places[:min(n, len(places))], err
 	}
+	if !whole {
+		n = min(n, recent-f.seen)
+	}
 	return f.next(ctx, whole, n)
 }
 

@@ -97,6 +97,12 @@ func (q Query) In(room string) Query {
 	return q
 }
 
+// FromAnyone returns q for whatever author.
+func (q Query) FromAnyone() Query {
+	q.nick = ""
+	return q
+}
+
 // Empty reports whether nothing is looked for.
 func (q *Query) Empty() bool {
 	return len(q.words) == 0 && q.nick == "" && q.room == "" && q.after.IsZero() && q.before.IsZero()
