@@ -62,7 +62,13 @@ func TestBrowse(t *testing.T) {
 	if got, want := s.input.GetText(), "/edit "+hex.EncodeToString(mine[:4])+" teh end"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	s.press("Ctrl-C", "Tab", "hello")
+	s.press("Ctrl-C", "/version", "Enter", "Tab")
+	s.want("▸teh end") // rather than the answer below it
+	s.press("j")
+	s.want("▸· earshot test")
+	s.press("r")
+	s.want("that is no message")
+	s.press("Esc", "Tab", "hello")
 	s.want("> hello")
 	s.press("Ctrl-C", "Tab", "Esc")
 	s.want("> Message #lobby")

@@ -1,11 +1,12 @@
 package ui
 
 import (
-	"encoding/base64"
+	"context"
 	"fmt"
 	"os/exec"
 	"runtime"
 	"strings"
+	"time"
 
 	"earshot/ui/cell"
 )
@@ -25,13 +26,19 @@ func (a *app) raw(sequence string) {
 	}
 }
 
-// copyText puts text into the clipboard of the terminal, wherever that is (xterm's OSC 52).
+// copyText puts text into the clipboard of the terminal, wherever that is (xterm's OSC 52). tmux takes that from programs only where it is told to, but from its own command
+// always, and passes it on.
 func (a *app) copyText(text string) {
-	a.screen.SetClipboard([]byte(text))
-	if a.getenv("TMUX") != "" {
-		a.raw("\x1b]52;c;" + base64.StdEncoding.EncodeToString([]byte(text)) + "\a")
-	}
 	a.tell("copied, if the terminal allows it", hubFlash)
+	a.screen.SetClipboard([]byte(text))
+	if a.getenv("TMUX") == "" {
+		return
+	}
+	a.start(func() {
+		if err := a.pipe(text, "tmux", "load-buffer", "-w", "-"); err != nil {
+			a.log.Info("copy through tmux", "err", err)
+		}
+	})
 }
 
 // openLinks opens the last of some addresses of web pages with the system's browser. That cannot be seen from afar: over SSH the address is copied instead.
@@ -64,14 +71,22 @@ func opener(link string) (name string, args []string) {
 	return "xdg-open", []string{link}
 }
 
-// launch starts a program that outlives this one, without the terminal.
+// launch starts a program that may outlive this one, without the terminal.
 func launch(name string, args ...string) error {
 	c := exec.Command(name, args...)
 	if err := c.Start(); err != nil {
 		return err
 	}
-	go func() { _ = c.Wait() }() // so that it leaves no zombie
-	return nil
+	return c.Process.Release()
+}
+
+// pipe runs a program that reads text, and waits for it for a moment.
+func pipe(text, name string, args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	c := exec.CommandContext(ctx, name, args...)
+	c.Stdin = strings.NewReader(text)
+	return c.Run()
 }
 
 // retitle says in the window's title which room this is, and how much is unread elsewhere.

@@ -51,7 +51,7 @@ var ours = regexp.MustCompile(`\x1b\[[0-9;]*[Hm]|\x1b\(B|\x1b\[\?(25|2026|12)[hl
 var (
 	titled   = regexp.MustCompile(`\x1b\[>2t|\x1b\]2;[^\x00-\x1f\x7f-\x{9f}]*\x1b\\`)
 	notified = regexp.MustCompile(`\x1bPtmux;\x1b\x1b\]9;[^\x00-\x1f\x7f-\x{9f}]*\x07\x1b\\|\x1b\](9|777;notify);[^\x00-\x1f\x7f-\x{9f}]*\x07`)
-	copied   = regexp.MustCompile(`(\x1bPtmux;\x1b)?\x1b\]52;c;[A-Za-z0-9+/=]*(\x1b\\|\x07\x1b\\|\x07)`)
+	copied   = regexp.MustCompile(`\x1b\]52;c;[A-Za-z0-9+/=]*\x1b\\`)
 )
 
 // hyperlink matches what is sent for a link: the target as it is seen, a page of the web.
@@ -81,6 +81,8 @@ func TestBytes(t *testing.T) {
 	}
 	env := map[string]string{"TERM_PROGRAM": "WezTerm"}
 	a := newApp(Config{Node: fake, Version: evil, Getenv: func(name string) string { return env[name] }}, screen)
+	var piped []string
+	a.pipe = func(text, name string, args ...string) error { piped = append(piped, text); return nil }
 	before := len(term.written())
 	s := &stage{app: a, t: t, fake: fake}
 	s.time = start
@@ -110,6 +112,10 @@ func TestBytes(t *testing.T) {
 	s.press("F1", "Esc", "F4", "F4", "F5", "Ctrl-C", "x", "Tab", "Ctrl-C", "#", "Tab", "Ctrl-N", "PgUp")
 	out := term.written()[before:]
 	screen.Fini()
+	a.goroutines.Wait()
+	if len(piped) != 1 || piped[0] != evil {
+		t.Errorf("tmux is given %q", piped)
+	}
 
 	if !strings.Contains(out, "[?1337h") {
 		t.Error("the text itself was not drawn")

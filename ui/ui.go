@@ -6,11 +6,15 @@
 // queue blocks for ever once it has stopped and deadlocks when nested.
 //
 // Beside it run, until Run returns: a goroutine that reads the terminal, one that carries out commands in the order they were typed (a command
-// waits while the author's rate is used up), and one for each page of older history that is being read. A slow node delays what it is asked for and
+// waits while the author's rate is used up), and one for each page of older history that is being read, for a search that is going on, and for text on its way
+// to tmux's clipboard. A slow node delays what it is asked for and
 // nothing else; a flood of events costs one drawing per 33 ms.
 //
 // What other people wrote is drawn by this package's own primitives alone, cluster by cluster through ui/cell. tview's TextArea holds what the user types;
 // nothing of a peer goes near a tview tag parser.
+//
+// What lies over the screen (help, palette, lists, search, going among the messages) is an overlay: a type in a file of its own that has the keys while it is
+// there. Keys, help, palette and the README's table come from bindings, commands from ui/command.
 //
 // The terminal is put right again when Run returns or panics; a Guard does the same for panics in other goroutines of the process.
 package ui
@@ -93,7 +97,7 @@ func newApp(c Config, screen tcell.Screen) *app {
 	a := &app{
 		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
 		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
-		attention: c.Attention, getenv: c.Getenv, launch: launch,
+		attention: c.Attention, getenv: c.Getenv, launch: launch, pipe: pipe,
 		now: time.Now, touched: time.Now(),
 		done: make(chan func()),
 	}
@@ -150,6 +154,7 @@ type app struct {
 	pressed   bool      // its button is
 	getenv    func(string) string
 	launch    func(name string, args ...string) error
+	pipe      func(text, name string, args ...string) error
 
 	touched    time.Time // when the user pressed something last
 	idled      bool      // away because that is long ago

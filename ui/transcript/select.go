@@ -44,14 +44,22 @@ func (l *List) NewestWhere(want func(Selected) bool) (Selected, bool) {
 	return Selected{}, false
 }
 
-// Select chooses the entry that is by further down than the chosen one, or by further up where by is negative; where none is chosen, the last that is in view. It comes into view.
+// Select chooses the entry that is by further down than the chosen one, or by further up where by is negative; where none is chosen,
+// the last message that is in view. It comes into view.
 func (l *List) Select(by int) {
 	if len(l.entries) == 0 || l.height < 1 {
 		return
 	}
 	at := slices.Index(l.entries, l.selected)
 	if at < 0 {
-		at, by = l.lastShown(), 0
+		first, _ := l.top()
+		last := l.lastShown()
+		for at, by = last, 0; at > first && l.entries[at].id == (message.ID{}); {
+			at--
+		}
+		if l.entries[at].id == (message.ID{}) {
+			at = last
+		}
 	}
 	l.selectAt(at + by)
 }
