@@ -73,6 +73,7 @@ func (a *app) draw() {
 	a.drawHeader(l.header, l.rooms.w > 0, l.status.w == 0)
 	a.drawFrame(l.frame)
 	a.here().list.Draw(a.screen, l.list.x, l.list.y, l.list.w, l.list.h)
+	a.drawNothing(l.list)
 	if l.peers.w > 0 {
 		a.drawPeers(l.peers)
 	}
@@ -101,6 +102,25 @@ func (a *app) drawInput(r rect, hint bool) {
 	}
 	a.input.draw(a.screen, r.x, r.y, w, r.h, placeholder)
 	a.drawChoices(r)
+}
+
+// drawNothing says in an empty room that it is one, and what one can do.
+func (a *app) drawNothing(r rect) {
+	if !a.here().list.Empty() {
+		return
+	}
+	text := "Nothing was said here yet."
+	switch {
+	case a.snapshot.Hub.State == node.Searching:
+		text = "Looking for people on this network. Nothing needs to be set up; what you type waits for them."
+	case len(a.snapshot.People) < 2:
+		text = "Nobody else is here yet. What you type waits for them."
+	}
+	for i, line := range cell.Wrap(text, r.w-2) {
+		if i < r.h {
+			cell.Put(a.screen, r.x+1, r.y+i, r.w-2, text[line.Start:line.End], a.look.Dim)
+		}
+	}
 }
 
 func (a *app) drawFrame(r rect) {
@@ -184,19 +204,24 @@ func (a *app) drawStatus(r rect) {
 	if r.w == 0 {
 		return
 	}
-	const help = "F1 help "
+	const help, most = "F1 help ", 24
 	s := a.snapshot
 	bar := piece{" " + a.look.Bar + " ", a.look.Border}
 	open := piece{"open", a.look.Dim}
 	if s.Closed {
 		open = piece{"closed", a.look.Good}
 	}
-	line := []piece{{" earshot " + a.look.Dot + " ", a.look.Dim}, {cell.Fit(cell.Line(s.Network), 24, a.look.More), a.look.Text}, bar}
-	if s.Hub.State == node.Linked && s.Hub.Hub != "" {
-		line = append(line, piece{a.look.Hub + " ", a.look.Crown}, piece{cell.Fit(cell.Line(s.Hub.Hub), 24, a.look.More), a.look.Text}, bar)
-	}
-	line = append(line, open, bar, a.standing(false))
+	head, standing := piece{" earshot " + a.look.Dot + " ", a.look.Dim}, a.standing(false)
 	room := r.w - cell.Width(help)
+	fixed := cell.Width(head.text+open.text+standing.text+a.look.Hub) + 1 + 3*cell.Width(bar.text) + 1
+	name := func(n string) piece { // how things stand is never cut off for the length of a name
+		return piece{cell.Fit(cell.Line(n), min(most, max((room-fixed)/2, 4)), a.look.More), a.look.Text}
+	}
+	line := []piece{head, name(s.Network), bar}
+	if s.Hub.State == node.Linked && s.Hub.Hub != "" {
+		line = append(line, piece{a.look.Hub + " ", a.look.Crown}, name(s.Hub.Hub), bar)
+	}
+	line = append(line, open, bar, standing)
 	a.put(r.x, r.y, room-1, line...)
 	cell.Put(a.screen, r.x+room, r.y, len(help), help, a.look.Dim)
 }

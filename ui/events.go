@@ -82,7 +82,7 @@ func (a *app) said(e node.Said) bool {
 		mentioned := transcript.Mentions(e.Text, a.snapshot.Me.Nick)
 		if !shown {
 			r.news++
-			r.named = r.named || mentioned
+			r.named = r.named || mentioned || strings.HasPrefix(r.name, "@")
 		}
 		a.notify(r, e.Message, mentioned)
 	}

@@ -181,6 +181,21 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// How things stand is to be read however long names are.
+func TestStanding(t *testing.T) {
+	for _, w := range []int{72, 80, 120} {
+		f := lobby()
+		f.snapshot.Network, f.snapshot.Closed = strings.Repeat("n", 40), true
+		f.snapshot.Hub.Hub = strings.Repeat("h", 40)
+		s := newStage(t, w, 24, f, Config{})
+		s.want("closed", "● connected", "F1 help", "nn", "hh")
+		f.snapshot.Hub.State = node.Searching
+		s.apply(f.snapshot.Hub)
+		s.draw()
+		s.want("closed", "◌ looking for people…", "F1 help")
+	}
+}
+
 func TestHostile(t *testing.T) {
 	s := newStage(t, 80, 24, lobby(), Config{})
 	for _, text := range hostile {

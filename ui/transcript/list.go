@@ -318,5 +318,8 @@ func (l *List) Move() {
 // Read takes the line "new messages" away.
 func (l *List) Read() { l.unread = nil }
 
+// Empty reports whether there is nothing to be shown.
+func (l *List) Empty() bool { return len(l.entries) == 0 }
+
 // Following reports whether the end is in view.
 func (l *List) Following() bool { return l.follow }
