@@ -155,7 +155,9 @@ func TestRecipientIsStrict(t *testing.T) {
 			t.Fatalf("cut to %d bytes: %v", n, err)
 		}
 	}
-	for _, b := range [][]byte{append(bytes.Clone(body), 0), make([]byte, directMax+2*padTo), make([]byte, 2*boxFixed)} {
+	carol, renamed := person(t, 3).ID(), bytes.Clone(body)
+	copy(renamed[len(body)/2+8:], carol[:])
+	for _, b := range [][]byte{renamed, append(bytes.Clone(body), 0), make([]byte, directMax+2*padTo), make([]byte, 2*boxFixed)} {
 		if _, err := Recipient(lan, room, alice, b); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%d bytes: %v", len(b), err)
 		}

@@ -41,7 +41,7 @@
 //	53    hlc u64          when it was made, as in a message
 //	61    prev 32          hash of the state before it; zero in epoch 1
 //	93    commitment 32    H("earshot/v1 epoch\0" || epoch key)
-//	125   name 157         nonce 12 || AES-256-GCM of {u8 length, name, zeros to 129}, key Expand(epoch key, "earshot/v1 room name\0" || room || epoch u32, 32), AAD netid
+//	125   name 157         nonce 12 || AES-256-GCM of {u8 length, name, zeros to 129}, key Expand(epoch key, "earshot/v1 room name\0" || room || epoch u32, 32)
 //	282   u8 n ≤ 16        hand-overs: n × {epoch u32, owner 32, signature 64 of the owner before over "earshot/v1 hand-over\0" || netid || room || epoch || owner}, by epoch
 //	..    u8 m, 1..250     members: m × 32, ascending; the owner is one
 //	..    u8 k             moderators: k × u8, places in members, ascending
@@ -70,8 +70,9 @@
 // where the key fits the commitment, so any member may wrap the key again for another whose X-Wing key has changed since, and the room goes on without its owner.
 //
 // A copied profile can make two states of one epoch. Of two states whose hand-overs are the same, or begin the same, every member takes the one with more hand-overs, then the higher
-// (epoch, hlc, hash), in whatever order they come, and is told of the other: Accept returns the state that lost, Lost the changes in it that the winner lacks, for one of the owner's
-// instances to make again. Where one room was handed to two people, a member stays with the one that it knew first and is told: make a new room.
+// (epoch, hlc, hash), in whatever order they come, and is told of the other: Accept returns the state that lost, Missing the changes in it that the winner lacks, for one of the owner's
+// instances to make again. Where one room was handed to two people, a member stays with the one that it knew first and is told: make a new room. Who was handed a room makes a state at once:
+// until then the owner before could still make another of the same epoch.
 //
 // # How a node is to call this
 //
@@ -85,7 +86,7 @@
 // belongs to one epoch: when Accept reports a new current state the author mints a new nonce, and Room.Writer gives the new log's Log. At receipt, of a State: ParseState, Accept, then
 // Unwrap of the wraps that name it; of a Sealed: Room.Reader once for each log, Log.Open, Room.Admit. ErrNoState and ErrNoKey mean later: the message is stored and passed on like any other, and
 // read when the state or the key has come. No refusal here is a reason not to store: two stores that differ compare for ever. Refused is what would be shown.
-// Rooms are restored from their stored states by Accept, newest first, and the epoch keys by AddKey.
+// Stored are Room.States, for NewRoom, and the epoch keys, for AddKey.
 //
 // At HELLO: the groups of one's direct messages and rooms are listed beside Public; hub and witnesses replicate them as ciphertext, and need nothing from here.
 //
