@@ -98,11 +98,11 @@ func (w *world) lull() {
 		}
 		if r := h.up(); r != nil {
 			parts[part] = append(parts[part], r.Instance)
-			usable[part] = usable[part] || !h.config.NeverHub && !h.mute // who knows a hub by hand goes on trying that one
+			usable[part] = usable[part] || !h.config.NeverHub
 		}
 	}
 	for _, h := range w.hosts {
-		if h.mute && len(parts) > 1 { // it may be alone in its part, or those it knows are in none
+		if h.mute && h.up() != nil && (len(parts) > 1 || len(w.running()) < len(w.hosts)) { // those it knows may be in another part, or in none
 			return
 		}
 	}
