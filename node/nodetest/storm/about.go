@@ -37,6 +37,9 @@ func (w *world) abouts(rng *rand.Rand) (steps []Step) {
 
 // about does one thing in that room.
 func (r *run) about(n int) {
+	if r.Snapshot().Undecided { // what is done here alone may stay with who did it, also where it is about what others have
+		return
+	}
 	ctx := context.Background()
 	page, err := r.Page(aboutRoom, node.Key{}, 12)
 	if err != nil {
