@@ -78,8 +78,8 @@ func unicodeLocale() bool {
 }
 
 // leaveScreen ends what a full-screen program switches on: mouse (all kinds), focus events, bracketed paste, keypad mode, the alternate screen,
-// colours, a hidden cursor (xterm's control sequences, in the order tcell undoes them).
-const leaveScreen = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[0m\x1b[?25h\x1b[?1049l"
+// colours, a hidden cursor, a title (xterm's control sequences, in the order tcell undoes them).
+const leaveScreen = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1007r\x1b[?1l\x1b>\x1b[0m\x1b[?25h\x1b[?1049l\x1b[23;2t"
 
 // saveTerminal returns what puts the terminal back as it is now: for a second signal and for a crash, when nobody else can. full: a full-screen
 // program uses it meanwhile.

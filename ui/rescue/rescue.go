@@ -27,8 +27,8 @@ const watcher = "EARSHOT_RESCUE"
 const (
 	// well is what the first process says when it ends in good order.
 	well = "\x04well\n"
-	// leave ends what a full screen may have switched on: mouse, focus and paste reports, keypad, colours, the alternate screen; and shows the cursor.
-	leave = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1l\x1b>\x1b[0m\x1b[?1049l\x1b[?25h\r"
+	// leave ends what a full screen may have switched on: mouse, focus and paste reports, keypad, colours, the alternate screen, a title; and shows the cursor.
+	leave = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?1007r\x1b[?1l\x1b>\x1b[0m\x1b[?1049l\x1b[23;2t\x1b[?25h\r"
 	// crashKept bounds the bytes of a crash that are printed.
 	crashKept = 1 << 20
 )

@@ -1,0 +1,104 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+	"earshot/node/message"
+)
+
+// paste pastes text as a terminal does.
+func (s *stage) paste(text string) {
+	s.handle(tcell.NewEventPaste(true))
+	for _, r := range text {
+		key := tcell.NewEventKey(tcell.KeyRune, r, 0)
+		if r == '\n' {
+			key = tcell.NewEventKey(tcell.KeyEnter, 0, 0)
+		}
+		s.handle(key)
+	}
+	s.handle(tcell.NewEventPaste(false))
+	s.draw()
+}
+
+// A paste that is more than a message is asked about; nothing of it is lost, and nothing sent unasked.
+func TestLongPaste(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	var text strings.Builder
+	for i := range 10000 {
+		fmt.Fprintf(&text, "line %d: /quit is no command here\n", i)
+	}
+	s.press("before")
+	s.paste(text.String())
+	s.want("you pasted 10000 lines, 359 kB: too much for one message")
+	s.wantNot("messages", "each second") // 250 of them are too many
+	s.press("Enter")
+	if got := s.input.GetText(); got != "before" || len(s.outbox) > 0 {
+		t.Errorf("%q stands there, %d are sent", got, len(s.outbox))
+	}
+
+	part := strings.Join(strings.SplitAfter(text.String(), "\n")[:100], "")
+	s.press("Ctrl-C")
+	s.paste("/me\n" + part)
+	s.want("send 3 messages")
+	s.press("Down", "Enter")
+	if len(s.outbox) != 3 {
+		t.Fatalf("%d messages are sent", len(s.outbox))
+	}
+	var sent []string
+	for _, j := range s.outbox {
+		sent = append(sent, j.command.(node.Say).Text)
+	}
+	if got := strings.Join(sent, "\n"); got+"\n" != "/me\n"+part {
+		t.Errorf("what is sent is not what was pasted: %.200q", got)
+	}
+	s.press("Ctrl-C")
+	s.paste(part)
+	s.press("End", "Enter")
+	if got := s.input.GetText(); !strings.HasPrefix(part, got) || len(got) < 1000 {
+		t.Errorf("%.100q", got)
+	}
+	for _, long := range []string{strings.Repeat("漢", 5000), strings.Repeat("x", 9000), "a\n\n\n" + strings.Repeat("\n", 100) + "b"} {
+		for _, p := range split(long) {
+			if len(p) > message.MaxText || strings.Count(p, "\n") >= message.MaxLines || tidy(p) != p {
+				t.Errorf("%.10q…: a part of %d bytes", long, len(p))
+			}
+		}
+		if got := strings.Join(split(long), ""); strings.ReplaceAll(got, "\n", "") != strings.ReplaceAll(long, "\n", "") {
+			t.Errorf("%.10q…: something is missing", long)
+		}
+	}
+}
+
+func TestPaste(t *testing.T) {
+	for name, keys := range map[string][]*tcell.EventKey{
+		"CR":    {tcell.NewEventKey(tcell.KeyEnter, 0, 0)},
+		"LF":    {tcell.NewEventKey(tcell.KeyCtrlJ, 0, tcell.ModCtrl)},
+		"CR LF": {tcell.NewEventKey(tcell.KeyEnter, 0, 0), tcell.NewEventKey(tcell.KeyCtrlJ, 0, tcell.ModCtrl)},
+	} {
+		s := newStage(t, 80, 24, lobby(), Config{})
+		s.press("F1", "Esc", "see: ")
+		s.handle(tcell.NewEventPaste(true))
+		for _, r := range "a\x01" {
+			s.handle(tcell.NewEventKey(tcell.KeyRune, r, 0))
+		}
+		for _, k := range keys {
+			s.handle(k)
+		}
+		s.handle(tcell.NewEventKey(tcell.KeyTab, 0, 0))
+		s.handle(tcell.NewEventKey(tcell.KeyEsc, 0, 0))
+		s.handle(tcell.NewEventKey(tcell.KeyRune, 'b', 0))
+		s.handle(tcell.NewEventKey(tcell.KeyRune, '\u202e', 0))
+		s.handle(tcell.NewEventPaste(false))
+		if got := s.input.GetText(); got != "see: a\n    b" {
+			t.Errorf("%s: %q", name, got)
+		}
+		if len(s.outbox) > 0 {
+			t.Errorf("%s: a paste is not sent", name)
+		}
+	}
+}
