@@ -62,7 +62,7 @@ func (k Keys) Get(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := readSecret(path)
+	text, err := ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%w: %+q", ErrNoKey, name)
 	}

@@ -47,7 +47,7 @@ func ReadKeyFile(path string) (string, error) {
 		from = "standard input"
 		text, err = readLine(os.Stdin)
 	} else {
-		text, err = readSecret(path)
+		text, err = ReadSecret(path)
 	}
 	if err != nil {
 		return "", fmt.Errorf("read key: %w", err)

@@ -17,10 +17,10 @@ import (
 // processes that start at once on a new profile get the same identity.
 func Load(dir string) (*Identity, error) {
 	path := filepath.Join(dir, "identity.key")
-	text, err := readSecret(path)
+	text, err := ReadSecret(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = createIdentity(path); err == nil || errors.Is(err, fs.ErrExist) {
-			text, err = readSecret(path)
+			text, err = ReadSecret(path)
 		}
 	}
 	if err != nil {

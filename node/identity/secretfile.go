@@ -15,14 +15,14 @@ import (
 // ErrExposed is wrapped when someone else could have read a key file.
 var ErrExposed = errors.New("others can read the key")
 
-// maxSecretFile bounds what is read of a key file, in bytes: ours have about 120.
+// maxSecretFile bounds a key file, in bytes: ours have about 120, a keyring (package seal) 2,610 at most.
 const maxSecretFile = 4096
 
 var plainPath = regexp.MustCompile(`^[a-zA-Z0-9/._+,:@%-]+$`)
 
-// readSecret reads a file that only its owner may open. What it asks about is the open file, so nothing can be swapped between
-// the question and the reading.
-func readSecret(path string) ([]byte, error) {
+// ReadSecret reads a file of at most 4 KiB that only its owner may open; another is refused with ErrExposed. What it asks about is
+// the open file, so nothing can be swapped between the question and the reading.
+func ReadSecret(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,16 @@ func shellQuote(path string) string {
 
 // createSecret writes a new file that only its owner may open, durable and whole or not at all: a process that is killed
 // half-way leaves no half key behind. The folder is made 0700. It wraps fs.ErrExist where path is there already.
-func createSecret(path string, b []byte) error {
+func createSecret(path string, b []byte) error { return writeSecret(path, b, publish) }
+
+// ReplaceSecret writes a file that only its owner may open over what is there, if anything: durable and whole or not at all. It is for
+// one process at a time.
+func ReplaceSecret(path string, b []byte) error { return writeSecret(path, b, os.Rename) }
+
+func writeSecret(path string, b []byte, name func(from, to string) error) error {
+	if len(b) > maxSecretFile {
+		return fmt.Errorf("%s: too long for a key", path)
+	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -78,7 +87,7 @@ func createSecret(path string, b []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := publish(f.Name(), path); err != nil {
+	if err := name(f.Name(), path); err != nil {
 		return err
 	}
 	syncDir(dir)
