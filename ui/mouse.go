@@ -30,10 +30,16 @@ func (a *app) useMouse(on bool) {
 func (a *app) clicked(ev *tcell.EventMouse) bool {
 	buttons := ev.Buttons()
 	x, y := ev.Position()
-	pressed := buttons&tcell.Button1 != 0 && !a.pressed
-	a.pressed = buttons&tcell.Button1 != 0
+	held := buttons&tcell.Button1 != 0
+	pressed, released := held && !a.pressed, !held && a.pressed
+	if a.pressed = held; pressed {
+		a.pressedAt = [2]int{x, y}
+	}
 	by := 0
 	switch {
+	case released && a.pressedAt != [2]int{x, y}: // somebody wants to select text
+		a.tell("hold Shift to select text, or /mouse off", hubFlash)
+		return true
 	case buttons&tcell.WheelUp != 0:
 		by = -wheelRows
 	case buttons&tcell.WheelDown != 0:

@@ -152,6 +152,7 @@ type app struct {
 	title     string    // of the window
 	mouse     bool      // it is taken from the terminal
 	pressed   bool      // its button is
+	pressedAt [2]int    // where it was pressed
 	getenv    func(string) string
 	launch    func(name string, args ...string) error
 	pipe      func(text, name string, args ...string) error
