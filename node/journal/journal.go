@@ -134,14 +134,15 @@ type Journal struct {
 	fresh     map[spot][]mark // by target: what is not in the store yet; in the order of freshest
 	freshest  []freshMark
 	wanted    map[message.LogID]*wanted
-	wants     int           // bodies in wanted
-	brought   [][]byte      // runs that have some of them
-	cutOff    []cutOff      // whose redactions do not count any more
-	watermark int64         // arrivals up to it are in the timeline
-	indexers  int           // callers who wait for the timeline
-	news      chan struct{} // closed, and replaced, when something was committed or indexed, or err, damage or closed changed
-	err       error         // why nothing can be committed at the moment
-	damage    error         // what will end Run
+	wants     int                        // bodies in wanted
+	brought   [][]byte                   // runs that have some of them
+	cutOff    []cutOff                   // whose redactions do not count any more
+	people    map[identity.PeerID][]byte // what PutPerson was told and is not on disk
+	watermark int64                      // arrivals up to it are in the timeline
+	indexers  int                        // callers who wait for the timeline
+	news      chan struct{}              // closed, and replaced, when something was committed or indexed, or err, damage or closed changed
+	err       error                      // why nothing can be committed at the moment
+	damage    error                      // what will end Run
 	closed    bool
 }
 

@@ -63,6 +63,7 @@ func newJournal(c Config) *Journal {
 		unsure: math.MaxUint32,
 		fresh:  map[spot][]mark{},
 		wanted: map[message.LogID]*wanted{},
+		people: map[identity.PeerID][]byte{},
 	}
 	if c.Keep > 0 {
 		j.keep = uint32((c.Keep + 24*time.Hour - 1) / (24 * time.Hour))

@@ -109,6 +109,9 @@ func (j *Journal) turn() (more bool, err error) {
 	if err := j.commit(); err != nil {
 		return false, err
 	}
+	if err := j.commitPeople(); err != nil {
+		return false, err
+	}
 	if more, err = j.index(); more || err != nil {
 		return more, err
 	}
@@ -153,7 +156,7 @@ func (j *Journal) finish() error {
 	err := j.damage
 	j.mu.RUnlock()
 	if err == nil {
-		err = j.commit()
+		err = errors.Join(j.commit(), j.commitPeople())
 	}
 	if err != nil {
 		return fmt.Errorf("commit what is left: %w", err)

@@ -21,11 +21,13 @@ CREATE TABLE timeline(room BLOB NOT NULL, hlc INTEGER NOT NULL, lid BLOB NOT NUL
 `
 
 // mark has one row for each message that says something about another one, its target, or about its room; lack for each whose body is missing though no redaction counts. Both
-// are filled with the timeline, and were added to stores that are older.
+// are filled with the timeline. person has what people tell of themselves, opaque here, and a count of changes by which the oldest are dropped. All were added to stores that are older.
 const schemaLater = `
 CREATE TABLE IF NOT EXISTS mark(target BLOB NOT NULL, at INTEGER NOT NULL, kind INTEGER NOT NULL, author BLOB NOT NULL, emoji TEXT NOT NULL,
 	hlc INTEGER NOT NULL, lid BLOB NOT NULL, seq INTEGER NOT NULL, id BLOB NOT NULL, yes INTEGER NOT NULL,
 	PRIMARY KEY(target, at, kind, author, emoji, hlc DESC, lid DESC, seq DESC)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS person(id BLOB PRIMARY KEY, profile BLOB NOT NULL, change INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS person_change ON person(change);
 CREATE TABLE IF NOT EXISTS lack(log INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(log, seq)) WITHOUT ROWID;
 `
 
