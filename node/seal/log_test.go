@@ -157,6 +157,14 @@ func TestNonMembers(t *testing.T) {
 	two := must(one.Next(person(t, 1), at(100), fixedKey(2), "", Change{Remove: ids(t, 2)}))(t)
 	three := must(two.Next(person(t, 1), at(200), fixedKey(3), "", Change{}))(t)
 	r := withKeys(t, NewRoom(three, two, one), map[*State]EpochKey{one: fixedKey(1), two: fixedKey(2), three: fixedKey(3)})
+	// Dave comes in epoch 4 and is gone in 5: that he was no member before does not count.
+	four := must(three.Next(person(t, 1), at(400), fixedKey(4), "", Change{Add: ids(t, 4)}))(t)
+	five := must(four.Next(person(t, 1), at(500), fixedKey(5), "", Change{Remove: ids(t, 4)}))(t)
+	came := withKeys(t, NewRoom(five, four, three, two, one), map[*State]EpochKey{four: fixedKey(4)})
+	dave := person(t, 4).ID()
+	if err := came.Admit(must(came.Reader(dave, lid, []byte{3: 4, roomFixed - 1: 0}))(t), at(450), false); err != nil {
+		t.Errorf("who came and went, in history: %v", err)
+	}
 
 	// Seals with the key of an epoch under any name: what a member who gives the key away makes possible.
 	forge := func(s *State, k EpochKey, hlc uint64) (Place, []byte) {
