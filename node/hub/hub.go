@@ -1,5 +1,5 @@
 // Package hub is the central broadcast server while this node holds the seat. It serves the links that others dialled: each is one run of package exchange on the hub's own
-// journal. What it adds is presence (who is linked), the succession, and the goodbye.
+// journal. What it adds is presence (who is linked, and who of them is typing), the succession, and the goodbye.
 //
 // A session is usually one link. A process that has moved, or was copied with its machine, has several until one ends: none is cut off for the other.
 //

@@ -193,7 +193,7 @@ type Note struct {
 	Why  string `cbor:"3,keyasint,omitempty"` // with Away
 }
 
-// Typing is relayed to everyone else, at most one from a link in TypingEvery, and never stored: someone is typing in a room. Who is set by the hub.
+// Typing is relayed to everyone else, not more often from a link than it need be said (package hub), and never stored: someone is typing in a room. Who is set by the hub.
 type Typing struct {
 	Room message.RoomID  `cbor:"1,keyasint"`
 	Who  identity.PeerID `cbor:"2,keyasint,omitzero"`
