@@ -9,27 +9,27 @@ import (
 	"earshot/ui/command"
 )
 
+// helpWidth is how wide the help is where there is room.
+const helpWidth = 84
+
 // help is the overlay of keys, commands and signs.
 type help struct {
 	*app
-	top int
+	top  int
+	page int // how many lines were shown
 }
 
 func (a *app) openHelp() { a.open(&help{app: a}) }
 
 func (o *help) key(ev *tcell.EventKey, name string) bool {
-	w, h := o.screen.Size()
+	w, _ := o.screen.Size()
 	name = inList(ev, name)
 	if name == "Esc" || name == "F1" {
 		o.closeOverlay()
 		return true
 	}
-	lines, page := len(o.lines(w)), h-4
-	if top, moved := move(name, o.top, lines, page); moved {
-		o.top = top
-		if name == "End" || o.top > lines-page {
-			o.top = max(lines-page, 0)
-		}
+	if top, moved := move(name, o.top, len(o.lines(w)), o.page); moved {
+		o.top = top // draw keeps the last line at the end
 		return true
 	}
 	return ev.Key() == tcell.KeyRune && name == ""
@@ -37,10 +37,15 @@ func (o *help) key(ev *tcell.EventKey, name string) bool {
 
 func (o *help) draw(w, h int) {
 	lines := o.lines(w)
-	inner := o.box(w, h, 84, len(lines), "help")
+	inner := o.box(w, h, helpWidth, len(lines), "help")
+	o.page = inner.h
+	o.top = max(min(o.top, len(lines)-o.page), 0)
 	for i := 0; i < inner.h && o.top+i < len(lines); i++ {
 		line := lines[o.top+i]
 		cell.Put(o.screen, inner.x, inner.y+i, inner.w, cell.Fit(line.text, inner.w, o.look.More), line.style)
+	}
+	if o.top+inner.h < len(lines) {
+		cell.Put(o.screen, inner.x, inner.y+inner.h, inner.w, " "+o.look.Down+" more (PgDn) ", o.look.Dim)
 	}
 }
 
@@ -51,7 +56,10 @@ func (o *help) lines(width int) []piece {
 	lines := []piece{{"KEYS", l.Title}}
 	row := func(name, help string) {
 		if width < peersFrom {
-			lines = append(lines, piece{"  " + name, l.Text}, piece{"    " + help, l.Dim})
+			lines = append(lines, piece{"  " + name, l.Text})
+			for _, r := range cell.Wrap(help, min(width, helpWidth)-8) { // the frame, its margin and the indent
+				lines = append(lines, piece{"    " + help[r.Start:r.End], l.Dim})
+			}
 			return
 		}
 		lines = append(lines, piece{fmt.Sprintf("  %-22s%s", name, help), l.Text})

@@ -217,6 +217,30 @@ func TestReadline(t *testing.T) {
 	}
 }
 
+// The help is read to its last line, whatever the size; where there is more, it says so.
+func TestHelp(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {40, 15}, {24, 6}, {120, 80}} {
+		s := newStage(t, size[0], size[1], lobby(), Config{})
+		s.press("F1")
+		s.want("KEYS")
+		if size[1] < 80 {
+			s.want("↓ more")
+		}
+		s.press("End")
+		s.wantNot("↓ more")
+		if size[0] >= 80 {
+			s.want("names you")
+		}
+		s.press("g", "j", "k")
+		s.want("KEYS")
+		for range 300 {
+			s.handle(named["PgDn"])
+		}
+		s.draw()
+		s.wantNot("↓ more")
+	}
+}
+
 // What the README says of keys is the table.
 func TestReadme(t *testing.T) {
 	const readme, begin, end = "../README.md", "| key | |\n|---|---|\n", "\n"

@@ -98,10 +98,7 @@ func (a *app) click(x, y int) {
 	}
 }
 
-func (o *help) wheel(by int) {
-	w, h := o.screen.Size()
-	o.top = max(min(o.top+by, len(o.lines(w))-(h-4)), 0)
-}
+func (o *help) wheel(by int) { o.top += by }
 
 // click closes the help, wherever it is.
 func (o *help) click(int, int) { o.closeOverlay() }
