@@ -68,6 +68,8 @@ func TestBytes(t *testing.T) {
 	fake.snapshot.Me, fake.snapshot.Network, fake.snapshot.Hub.Hub = me, evil, evil
 	fake.snapshot.People = []node.Person{me, mallory}
 	fake.snapshot.Rooms = append(fake.snapshot.Rooms, node.Room{Name: "#" + evil, Joined: true})
+	fake.snapshot.Rooms[0].Topic = node.Topic{Text: evil, Nick: evil}
+	fake.snapshot.Typing = []node.Typist{{Room: "#lobby", Nick: evil}}
 	fake.snapshot.Candidates = []node.Candidate{{Nick: evil, Address: evil}}
 	fake.do = func(node.Command) error { return &node.Error{Text: evil, Hint: evil} }
 
@@ -92,6 +94,14 @@ func TestBytes(t *testing.T) {
 	for _, h := range hostile {
 		s.say(time.Minute, "mallory", h)
 	}
+	told := node.Message{ID: message.ID{7}, Room: "#lobby", Kind: message.Text, Nick: evil, Author: id("mallory"), Text: evil, At: start,
+		Quote: node.Quote{ID: message.ID{8}, Nick: evil, Text: evil}}
+	a.apply(node.Said{Message: told})
+	told.Reactions = []node.Reaction{{Emoji: evil, Count: 1, Nicks: []string{evil}}}
+	a.apply(node.Reacted{Message: told, Emoji: evil, By: evil})
+	a.apply(node.Edited{Message: told})
+	a.apply(node.TopicChanged{Room: "#lobby", Topic: node.Topic{Text: evil, Nick: evil}})
+	a.apply(node.PeerChanged{State: node.Away, Nick: evil, Why: evil})
 	a.apply(node.PeerChanged{State: node.Joined, Nick: evil})
 	a.apply(node.Renamed{Old: evil, New: evil})
 	a.apply(node.Notice{Text: evil, Hint: evil})
@@ -109,7 +119,7 @@ func TestBytes(t *testing.T) {
 		a.draw()
 	}
 	a.input.insert(evil)
-	s.press("F1", "Esc", "F4", "F4", "F5", "Ctrl-C", "x", "Tab", "Ctrl-C", "#", "Tab", "Ctrl-N", "PgUp")
+	s.press("F1", "Esc", "F4", "F4", "F5", "Ctrl-C", "x", "Tab", "Ctrl-C", "#", "Tab", "Ctrl-N", "PgUp", "Ctrl-K", "x", "Esc", "Tab", "k", "y", "Esc", "@", "Tab", "Ctrl-C", "/topic", "Enter")
 	out := term.written()[before:]
 	screen.Fini()
 	a.goroutines.Wait()
@@ -126,7 +136,10 @@ func TestBytes(t *testing.T) {
 			t.Errorf("nothing is like %v", own)
 		}
 	}
-	rest = strings.ReplaceAll(rest, "\a", "") // the bell; none of anybody's text, as what is typed and told is looked at below
+	if n := strings.Count(rest, "\a"); n != 3 {
+		t.Errorf("the bell rings %d times, not for each of three notifications", n)
+	}
+	rest = strings.ReplaceAll(rest, "\a", "")
 	for i, r := range rest {
 		if r < 0x20 && r != '\r' && r != '\n' || r >= 0x7f && r < 0xa0 {
 			t.Fatalf("a control character reached the terminal: %q", rest[max(i-20, 0):min(i+20, len(rest))])
