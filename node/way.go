@@ -140,17 +140,12 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 	}()
 }
 
-// tripped takes how long a word takes to the hub and back. It is shown when it is another by a quarter.
+// tripped takes how long a word takes to the hub and back.
 func (s *seat) tripped(w *way, trip time.Duration) {
 	s.mu.Lock()
-	changed := w.trip == 0 || (trip-w.trip).Abs() > w.trip/4
-	if changed {
-		w.trip = trip
-	}
+	w.trip = trip
 	s.mu.Unlock()
-	if changed {
-		s.node.watch.wake()
-	}
+	s.node.watch.wake()
 }
 
 // leave notes that a way that works is given up for another: nothing is lost by that.

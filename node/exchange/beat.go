@@ -83,8 +83,12 @@ func (p *peer) appendMarkLocked(b *wire.Beat) {
 // mark is a clock in µs that is never 0.
 func (x *Exchange) mark() uint32 { return max(uint32(time.Since(x.born).Microseconds()), 1) }
 
-// longestTrip is the longest way that is believed: after that the link is not there any more.
-const longestTrip = 5 * time.Second
+const (
+	// longestTrip is the longest way that is believed: after that the link is not there any more.
+	longestTrip = 5 * time.Second
+	// tripNews is by how much more than a quarter a way must have changed to be told: on a LAN each is another, and all that is shown would be drawn anew for it.
+	tripNews = 2 * time.Millisecond
+)
 
 // measure takes what the other end's BEAT says about the way.
 func (p *peer) measure(b *wire.Beat) {
@@ -97,16 +101,24 @@ func (p *peer) measure(b *wire.Beat) {
 			p.mu.Unlock()
 			return
 		}
-		p.trip = time.Duration(p.exchange.mark()-b.Mark-b.Held) * time.Microsecond
-		if p.trip > longestTrip {
-			p.trip = 0
+		trip := time.Duration(p.exchange.mark()-b.Mark-b.Held) * time.Microsecond
+		switch {
+		case trip > longestTrip: // nothing is learnt from that
+		case p.trip == 0:
+			p.trip = trip
+		default:
+			p.trip += (trip - p.trip) / 8
 		}
 	} else {
 		p.mark, p.marked, p.trip = b.Mark, time.Now(), min(time.Duration(b.Trip)*time.Microsecond, longestTrip)
 	}
 	trip := p.trip
+	news := trip > 0 && (p.tripTold == 0 || (trip-p.tripTold).Abs() > p.tripTold/4+tripNews)
+	if news {
+		p.tripTold = trip
+	}
 	p.mu.Unlock()
-	if p.Trip != nil && trip > 0 {
+	if p.Trip != nil && news {
 		p.Trip(trip)
 	}
 }

@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -35,6 +36,23 @@ func TestBeatIsAnswered(t *testing.T) {
 		hub.Await(time.Second, wire.TypeBeat, nil)
 		if f, _, err := hub.Next(300 * time.Millisecond); err == nil {
 			t.Errorf("frame %d after a hundred BEATs at once were answered", f)
+		}
+		stands(t, ended)
+	})
+}
+
+// How long the way takes is told when it is news: on a LAN it is never the same twice, and whoever is told draws it.
+func TestTripIsToldWhenItIsNews(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := newReplica(t, lan, "a")
+		var told []time.Duration
+		hub, ended := hostile(t, lan, a, exchange.Link{State: a.state(true), Trip: func(d time.Duration) { told = append(told, d) }})
+		for _, µs := range []uint32{400, 900, 300, 1200, 30_000, 33_000, 20_000, 400} {
+			hub.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Mark: 1, Trip: µs})
+			time.Sleep(time.Second)
+		}
+		if want := []time.Duration{400 * time.Microsecond, 30 * time.Millisecond, 20 * time.Millisecond, 400 * time.Microsecond}; !slices.Equal(told, want) {
+			t.Errorf("told %v, not %v", told, want)
 		}
 		stands(t, ended)
 	})

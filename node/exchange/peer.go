@@ -45,7 +45,8 @@ type peer struct {
 	due      bool          // the writer shall send BEAT
 	mark     uint32        // of the hub's last BEAT, to be given back; 0: it was
 	marked   time.Time     // when it came
-	trip     time.Duration // measured last
+	trip     time.Duration // measured of late
+	tripTold time.Duration // of what was told
 	clock    time.Time     // what the peer's machine showed
 	clocked  time.Time     // when it came; zero: not yet
 

@@ -78,20 +78,13 @@ func (m *member) typingLocked(b []byte) []byte {
 	return b
 }
 
-// tripTold is by how much the time to a follower and back must have changed to be news.
-const tripTold = 0.25
-
 // tripped takes how long a word takes to m and back.
 func (m *member) tripped(trip time.Duration) {
 	h := m.hub
 	h.mu.Lock()
-	was := m.trip
-	changed := was == 0 || (trip-was).Abs() > time.Duration(tripTold*float64(was))
-	if changed {
-		m.trip = trip
-	}
+	m.trip = trip
 	h.mu.Unlock()
-	if changed && h.config.Measured != nil {
+	if h.config.Measured != nil {
 		h.config.Measured()
 	}
 }
