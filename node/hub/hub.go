@@ -69,7 +69,8 @@ type Hub struct {
 	members map[identity.Session][]*member // those of one session in the order they came
 	links   int
 	people  map[identity.Session]wire.Person
-	changes []change // the newest; the last has number rev
+	marks   map[identity.Session][8]byte // of their profiles
+	changes []change                     // the newest; the last has number rev
 	rev     uint64
 	waking  bool
 	order   wire.Order
@@ -93,7 +94,8 @@ func New(c Config) *Hub {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self}, rev: 1,
+	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self},
+		marks: map[identity.Session][8]byte{c.Self.Session: wire.ProfileMark(c.Self.Profile)}, rev: 1,
 		changes: []change{{session: c.Self.Session}}}
 }
 
@@ -102,7 +104,7 @@ func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
 
 // Serve runs one link whose HELLOs have been exchanged, until it ends.
 func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello wire.Hello) error {
-	m := &member{hub: h, conn: c, changed: make(chan struct{}, 1), person: wire.Person{
+	m := &member{hub: h, conn: c, changed: make(chan struct{}, 1), known: slices.Clone(hello.Known), person: wire.Person{
 		Session: hello.Session, ID: c.Peer, Nick: hello.Nick, Class: hello.Class, LinkOnly: hello.LinkOnly, Host: hello.Host, Profile: hello.Profile}}
 	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil {
 		if m.address = host; !hello.LinkOnly {
@@ -181,6 +183,7 @@ func (h *Hub) leave(m *member) {
 		h.setLocked(left.person)
 	} else {
 		delete(h.people, m.person.Session)
+		delete(h.marks, m.person.Session)
 		h.changedLocked(change{session: m.person.Session, gone: true})
 	}
 	if h.empty != nil && h.links == 0 {
@@ -191,6 +194,7 @@ func (h *Hub) leave(m *member) {
 
 func (h *Hub) setLocked(p wire.Person) {
 	h.people[p.Session] = p
+	h.marks[p.Session] = wire.ProfileMark(p.Profile)
 	h.changedLocked(change{session: p.Session})
 }
 

@@ -310,3 +310,40 @@ func TestLinksShareTheMoment(t *testing.T) {
 		}
 	})
 }
+
+// A profile is told once to each, and not to who has it.
+func TestProfilesAreToldOnce(t *testing.T) {
+	serve(t, 0, 0, func(s *seat) {
+		profiles := func(p *frames.Peer) (told []string) {
+			var f wire.Presence
+			p.Await(2*time.Second, wire.TypePresence, &f)
+			for _, w := range f.Here {
+				told = append(told, w.Nick+" "+string(w.Profile))
+			}
+			slices.Sort(told)
+			return told
+		}
+		check := func(p *frames.Peer, want ...string) {
+			t.Helper()
+			if got := profiles(p); !slices.Equal(got, want) {
+				t.Errorf("%q was told, want %q", got, want)
+			}
+		}
+		alice := s.linkFrom("alice", wire.Hello{Session: identity.NewSession(), Profile: []byte("A1")})
+		check(alice, "alice A1", "hub ")
+		bob := s.linkFrom("bob", wire.Hello{Session: identity.NewSession(), Profile: []byte("B1"), Known: [][8]byte{wire.ProfileMark([]byte("A1"))}})
+		check(bob, "alice ", "bob B1", "hub ")
+		check(alice, "bob B1")
+		away := true
+		bob.Send(wire.TypeNote, &wire.Note{Away: &away})
+		check(alice, "bob ")
+		check(bob, "bob ")
+		session := identity.NewSession()
+		s.linkFrom("carol", wire.Hello{Session: session, Profile: []byte("C1")})
+		check(alice, "carol C1")
+		again := s.linkFrom("carol", wire.Hello{Session: session, Profile: []byte("C2")})
+		check(alice, "carol C2")
+		again.Send(wire.TypeNote, &wire.Note{Away: &away})
+		check(alice, "carol ")
+	})
+}

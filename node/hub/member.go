@@ -1,12 +1,16 @@
 package hub
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
 	"earshot/node/identity"
 	"earshot/node/wire"
 )
+
+// maxMarks bounds how many profiles a link is known to have.
+const maxMarks = 8 * wire.MaxKnown
 
 // A member is one link: exchange.Control for it.
 type member struct {
@@ -23,6 +27,7 @@ type member struct {
 	// What follows is the writer's.
 	typed uint64     // number of the last Typing told
 	told  uint64     // number of the last change of presence told
+	known [][8]byte  // marks of profiles that the other end has, ascending
 	order wire.Order // as told
 	bye   bool
 }
@@ -114,6 +119,9 @@ func (m *member) presenceLocked(b []byte) []byte {
 				p.Gone = append(p.Gone, s)
 				continue
 			}
+			if !m.learnsLocked(s) {
+				person.Profile = nil
+			}
 			p.Here = append(p.Here, person)
 			size += 256 + len(person.Profile) + len(person.Address)*wire.MaxAddressBytes
 		}
@@ -122,4 +130,17 @@ func (m *member) presenceLocked(b []byte) []byte {
 		b = wire.Append(b, wire.TypePresence, &p)
 	}
 	return b
+}
+
+// learnsLocked reports whether the profile of a session is new to the follower, which has it from then on. They are most of a presence, and after a change of hub everyone has them.
+func (m *member) learnsLocked(s identity.Session) bool {
+	mark := m.hub.marks[s]
+	i, knows := slices.BinarySearchFunc(m.known, mark, func(a, b [8]byte) int { return bytes.Compare(a[:], b[:]) })
+	if len(m.known) >= maxMarks {
+		m.known, i = nil, 0 // somebody comes and goes with ever new ones; telling again is no harm
+	}
+	if !knows {
+		m.known = slices.Insert(m.known, i, mark)
+	}
+	return !knows
 }

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"crypto/sha256"
+
 	"earshot/node/identity"
 	"earshot/node/message"
 )
@@ -25,6 +27,14 @@ type Hello struct {
 	Net int64 `cbor:"13,keyasint,omitempty"`
 	// Look: the dialer only looks, and is answered with HELLO, VIEW and the end. It takes no part, and nobody is told of it.
 	Look bool `cbor:"14,keyasint,omitempty"`
+	// Known are the marks of profiles that the dialer has: a hub leaves these out of what it tells. At most MaxKnown, ascending.
+	Known [][8]byte `cbor:"15,keyasint,omitempty"`
+}
+
+// ProfileMark names a profile in Hello.Known: H(profile)[:8].
+func ProfileMark(profile []byte) [8]byte {
+	h := sha256.Sum256(profile)
+	return [8]byte(h[:8])
 }
 
 // State says what this end holds in the realm: for each group the horizon (no older day is kept or wanted), the root of the days before Today, and today's sum.
@@ -158,7 +168,7 @@ type Person struct {
 	LinkOnly bool             `cbor:"5,keyasint,omitempty"`
 	Away     bool             `cbor:"6,keyasint,omitempty"`
 	Host     identity.HostID  `cbor:"7,keyasint"`
-	Profile  []byte           `cbor:"8,keyasint,omitempty"`
+	Profile  []byte           `cbor:"8,keyasint,omitempty"`  // left out where the receiver's Hello said that it has it
 	Address  []string         `cbor:"9,keyasint,omitempty"`  // host:port, for those who cannot find it themselves
 	Why      string           `cbor:"10,keyasint,omitempty"` // of Away, as they said
 }

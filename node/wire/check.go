@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -98,12 +99,22 @@ func checkHeads(heads []Head) error {
 	return err
 }
 
+func checkKnown(known [][8]byte) error {
+	for i := 1; i < len(known); i++ {
+		if bytes.Compare(known[i-1][:], known[i][:]) >= 0 {
+			return errors.New("marks of profiles do not ascend")
+		}
+	}
+	return within("marks of profiles", len(known), MaxKnown)
+}
+
 func (h *Hello) check() error {
 	return cmp.Or(
 		checkClock(h.Net),
 		within("bytes of software", len(h.Software), MaxTextBytes),
 		checkNick(h.Nick),
 		within("tags", len(h.Tags), MaxTags),
+		checkKnown(h.Known),
 		within("bytes of a profile", len(h.Profile), MaxProfile))
 }
 

@@ -161,10 +161,20 @@ func TestLimits(t *testing.T) {
 		}
 		return d
 	}
+	marks := func(n int) [][8]byte {
+		m := make([][8]byte, n)
+		for i := range m {
+			m[i] = [8]byte{byte(i >> 8), byte(i)}
+		}
+		return m
+	}
 	for name, c := range map[string]struct{ most, more any }{
 		"software":           {&Hello{Software: long(MaxTextBytes)}, &Hello{Software: long(MaxTextBytes + 1)}},
 		"nick":               {&Hello{Nick: long(message.MaxNickBytes)}, &Hello{Nick: long(message.MaxNickBytes + 1)}},
 		"tags":               {&Hello{Tags: make([][8]byte, MaxTags)}, &Hello{Tags: make([][8]byte, MaxTags+1)}},
+		"known profiles":     {&Hello{Known: marks(MaxKnown)}, &Hello{Known: marks(MaxKnown + 1)}},
+		"marks' order":       {&Hello{Known: marks(2)}, &Hello{Known: [][8]byte{{2}, {1}}}},
+		"a mark twice":       {&Hello{Known: marks(2)}, &Hello{Known: [][8]byte{{2}, {2}}}},
 		"profile":            {&Hello{Profile: make([]byte, MaxProfile)}, &Hello{Profile: make([]byte, MaxProfile+1)}},
 		"a hello's clock":    {&Hello{Net: maxClock - 1}, &Hello{Net: maxClock}},
 		"groups":             {&State{Groups: make([]GroupState, MaxGroups)}, &State{Groups: make([]GroupState, MaxGroups+1)}},

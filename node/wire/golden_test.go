@@ -81,6 +81,7 @@ func samples(t testing.TB) map[string]sample {
 		"typing":          {TypeTyping, &Typing{Room: fill[message.RoomID](0x44)}},
 		"typing-who":      {TypeTyping, &Typing{fill[message.RoomID](0x44), fill[identity.PeerID](0xcc)}},
 		"note-least":      {TypeNote, &Note{}},
+		"hello-known":     {TypeHello, &Hello{Version: 1, Session: session, Host: host, Nick: "Zoë", Class: 1, Port: 4327, Known: [][8]byte{{1}, fill[[8]byte](2)}}},
 		"hello-look":      {TypeHello, &Hello{Version: 1, Session: session, Look: true}},
 		"view-least":      {TypeView, &View{Here: []Instance{}}},
 		"view": {TypeView, &View{1_790_000_000_000, session, 7, []Instance{

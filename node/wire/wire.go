@@ -37,8 +37,9 @@ const (
 
 	MaxTags         = 4
 	MaxProfile      = 2 << 10 // bytes
-	MaxAddressBytes = 255     // of one address
-	MaxTextBytes    = 255     // of what else is for people: software, a reason, why someone is away
+	MaxKnown        = 512
+	MaxAddressBytes = 255 // of one address
+	MaxTextBytes    = 255 // of what else is for people: software, a reason, why someone is away
 )
 
 // Type is the type of a frame.
