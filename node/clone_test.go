@@ -229,8 +229,10 @@ func TestProfileIsCopied(t *testing.T) {
 		desk.Stop()
 		copied := filepath.Join(t.TempDir(), "alice")
 		err := os.CopyFS(copied, os.DirFS(profile))
-		if err == nil {
-			err = os.Chmod(filepath.Join(copied, "identity.key"), 0o600)
+		for _, secret := range []string{"identity.key", "keyring"} {
+			if err == nil {
+				err = os.Chmod(filepath.Join(copied, secret), 0o600)
+			}
 		}
 		if err != nil {
 			t.Fatal(err)

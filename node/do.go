@@ -107,6 +107,9 @@ func (n *Node) rename(ctx context.Context, nick string) error {
 	n.nick = nick
 	n.noted++
 	n.mu.Unlock()
+	if err := n.met.introduce(nick); err != nil {
+		return err
+	}
 	n.people.rename(func(p *Person) { p.Nick = nick })
 	n.seat.noted()
 	at, _ := n.gather.now()

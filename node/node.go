@@ -41,6 +41,7 @@ import (
 	"earshot/node/message"
 	"earshot/node/port"
 	"earshot/node/roster"
+	"earshot/node/seal"
 )
 
 // A Node is described in the package comment.
@@ -58,6 +59,7 @@ type Node struct {
 	gather  *gatherings
 	own     *deliveries
 	people  *people
+	met     *acquaintances
 	typing  *typing
 	rate    *rate.Limiter // of this author; nil: none
 	limits  limits
@@ -147,6 +149,14 @@ func (n *Node) open() (err error) {
 	clock := journal.NewClock(c.Clock)
 	n.own = newDeliveries(n.watch.wake, n.serving.Load, clock)
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
+	ring, err := n.profile.openRing(time.Now())
+	if err != nil {
+		return err
+	}
+	n.met = &acquaintances{network: n.network.ID(), who: n.who, ring: ring, profile: n.profile, known: map[identity.PeerID]*seal.Profile{}}
+	if err = n.met.introduce(n.nick); err != nil {
+		return err
+	}
 	n.typing = newTyping(n.watch.wake)
 	n.seat = newSeat(n)
 	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
@@ -228,6 +238,7 @@ func (n *Node) Run(ctx context.Context) error {
 	})
 	roles.Go(func() { n.seat.run(ctx) })
 	roles.Go(func() { n.watchCommits(ctx) })
+	roles.Go(func() { n.acquaint(ctx) })
 	roles.Wait()
 	stopList()
 	list.Wait()

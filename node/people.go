@@ -21,7 +21,8 @@ const maxPeople = 16 << 10
 // people is who is here, by person, as the hub sees it.
 type people struct {
 	me      identity.PeerID
-	changed func() // must not block
+	changed func()        // must not block
+	news    chan struct{} // has room for one: linked is another
 
 	mu     sync.Mutex
 	linked map[identity.Session]wire.Person // as the hub told last, or as linked to this hub
@@ -37,7 +38,7 @@ type people struct {
 
 func newPeople(self Person, changed func()) *people {
 	self.Me = true
-	p := &people{me: self.ID, changed: changed, linked: map[identity.Session]wire.Person{}, here: map[identity.PeerID]Person{self.ID: self}, self: self,
+	p := &people{me: self.ID, changed: changed, news: make(chan struct{}, 1), linked: map[identity.Session]wire.Person{}, here: map[identity.PeerID]Person{self.ID: self}, self: self,
 		taken: map[string]int{}, gone: map[identity.PeerID]bool{}}
 	return p
 }
@@ -124,6 +125,10 @@ func (p *people) rename(edit func(*Person)) {
 
 // settleLocked makes of the sessions linked who is here.
 func (p *people) settleLocked() {
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
 	here := map[identity.PeerID]Person{}
 	for _, w := range p.linked {
 		delete(p.gone, w.ID)

@@ -21,6 +21,7 @@ import (
 // profile is the folder of one identity on one machine, and what is remembered in it between starts.
 //
 //	identity.key   the secret key (package identity)
+//	keyring        the X-Wing keys (package seal), renewed at a start
 //	lock           held while a process uses the profile
 //	settings.json  nick, rooms and what else a person chose
 //	networks/ID/   realms.json and, for each realm, a folder with its store (package journal); "alone" is what was said before anyone was met, and
@@ -39,6 +40,8 @@ type settings struct {
 	Muted []string `json:"muted,omitempty"` // rooms that do not ask for attention
 	// Silent: the others are not told when this person types.
 	Silent bool `json:"silent,omitempty"`
+	// Version is that of what the others were told of this person last.
+	Version uint64 `json:"version,omitempty"`
 }
 
 // openProfile makes the folder where it is missing, and locks it.

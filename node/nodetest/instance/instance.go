@@ -100,8 +100,10 @@ func (i *Instance) Clone(host string, sameSession bool) *Instance {
 	if err == nil {
 		err = os.CopyFS(c.HostDir, os.DirFS(i.config.HostDir))
 	}
-	if err == nil {
-		err = os.Chmod(filepath.Join(c.HostDir, dir, "identity.key"), 0o600)
+	for _, secret := range []string{"identity.key", "keyring"} {
+		if err == nil {
+			err = os.Chmod(filepath.Join(c.HostDir, dir, secret), 0o600)
+		}
 	}
 	if err != nil {
 		i.t.Fatalf("copy %s: %v", i.Name, err)
