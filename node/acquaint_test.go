@@ -27,11 +27,11 @@ func knows(t *testing.T, i *instance.Instance, o identity.PeerID, ok func(*seal.
 	return p
 }
 
-// People tell each other the keys to seal for them with, over the hub, and are known when they are away; a key is renewed when it is a day old, and a nick changed.
+// People tell each other the keys to seal for them with, over the hub, and are known when they are away; a key is renewed when it is a day old, and a changed nick told.
 func TestPeopleAreKnown(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		all := start(t, lan, "alice", "bob", "carol")
-		instance.Meet(t, 3*time.Second, all...)
+		hub := instance.Meet(t, 3*time.Second, all...)
 		first := map[string]*seal.Profile{}
 		for _, i := range all {
 			for _, o := range others(all, i) {
@@ -46,7 +46,12 @@ func TestPeopleAreKnown(t *testing.T) {
 			t.Error("two have one key, or it is another's")
 		}
 		bob := all[1].ID()
-		do(t, all[1], node.Rename{Nick: "robert"})
+		do(t, hub, node.Rename{Nick: "chief"})
+		for _, i := range others(all, hub) {
+			if p := knows(t, i, hub.ID(), func(p *seal.Profile) bool { return p.Nick == "chief" }); p.Key != first[hub.Name].Key {
+				t.Error("with another nick it has another key")
+			}
+		}
 		for _, i := range all {
 			i.Stop()
 		}
