@@ -130,7 +130,7 @@ func (a *acquaintances) forget(here map[identity.PeerID]bool) {
 }
 
 // acquaint learns, until ctx ends, what those who are here tell of themselves, and has it remembered in the store of the gathering. It is not done where the news comes in: to check one
-// takes 100 µs, and there may be 250 at once.
+// takes 200 µs, and there may be 250 at once.
 func (n *Node) acquaint(ctx context.Context) {
 	var store *journal.Journal
 	var stored map[identity.PeerID]*seal.Profile // in store
