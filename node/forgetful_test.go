@@ -30,6 +30,24 @@ func TestWitnessesKeepHistory(t *testing.T) {
 	})
 }
 
+// The hub keeps no history: what anybody says is known to be on three disks, also who is one of the witnesses, and nobody asks for that any more.
+func TestThreeDisksBesideAHubThatKeepsNone(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := instance.Start(t, lan, "first", node.Config{NoHistory: true})
+		time.Sleep(2 * time.Second)
+		all := start(t, lan, "alice", "bob", "carol", "dave")
+		if instance.Meet(t, 5*time.Second, append(all, hub)...) != hub {
+			t.Fatal("the first is not the hub")
+		}
+		for _, i := range all {
+			i.Say("is it safe?")
+			instance.Until(t, 3*time.Second, i.Name+"'s line is on three disks", func() bool {
+				return slices.ContainsFunc(i.Events(), func(e node.Event) bool { d, ok := e.(node.Delivered); return ok && d.Copies == 3 })
+			})
+		}
+	})
+}
+
 // Of two machines one keeps no history: what it says is on one disk, and is on two when a third comes.
 func TestSaidWithoutHistory(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -237,8 +237,8 @@ func (h *Hub) SetSelf(p wire.Person) {
 	h.setLocked(p)
 }
 
-// SetOrder announces the succession, and who the witnesses are: the first two successors, or whoever else is linked, on machines of their own
-// that keep history. It is to be called again now and then: who keeps none says so only once linked.
+// SetOrder announces the succession, and who the witnesses are: the first two successors, or whoever else is linked, on machines of their own that keep history. Where
+// this one keeps none they are three, for an author may be one of them. It is to be called again now and then: who keeps none says so only once linked.
 func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -255,13 +255,15 @@ func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
 	all := slices.SortedFunc(maps.Keys(h.members), func(a, b identity.Session) int { return bytes.Compare(a[:], b[:]) })
 	var hosts []identity.HostID
+	most := wire.MaxWitnesses
 	if h.config.Exchange.Journal().Persistent() {
 		hosts = append(hosts, h.config.Self.Host)
+		most--
 	}
 	witnesses := []identity.Session{}
 	for _, s := range slices.Concat(first, all) {
 		m := h.newestLocked(s)
-		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == wire.MaxWitnesses || h.config.Exchange.Forgets(s) {
+		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == most || h.config.Exchange.Forgets(s) {
 			continue
 		}
 		hosts = append(hosts, m.person.Host)

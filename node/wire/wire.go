@@ -27,7 +27,7 @@ const (
 	MaxWants     = 512
 	MaxPeople    = 256 // entries of one PRESENCE frame
 	MaxOrder     = 256
-	MaxWitnesses = 2
+	MaxWitnesses = 3
 	MaxAddress   = 8
 	MaxInstances = 256 // of one VIEW
 	MaxReachable = 64  // bytes of an address in a VIEW
