@@ -80,7 +80,7 @@ func (w *world) idle() {
 	}
 }
 
-// idleRate is what a link carries both ways, in bytes per second, while nobody says anything: PING and BEAT come to 263, and the time may begin and end with one.
+// idleRate is what a link carries both ways, in bytes per second, while nobody says anything: PING and BEAT come to 252, and the time may begin and end with one.
 const idleRate = 310
 
 // lull stops breaking things for a while, and checks each part of the network.
