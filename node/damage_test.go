@@ -84,7 +84,7 @@ func TestStoreFailsWhileRunning(t *testing.T) {
 					}
 				}
 				same(t, 2*time.Second, n, all...)
-				d.Break(1)
+				d.Break("history.db")
 				for range 3 { // the first of them meets it
 					for _, i := range all {
 						n++

@@ -22,7 +22,7 @@ func TestHubLeavesItsStore(t *testing.T) {
 		all := append(start(t, lan, "alice", "bob"), hub)
 		instance.Meet(t, 5*time.Second, all...)
 		lan.Cut("bob")
-		d.Break(1)
+		d.Break("history.db")
 		hub.Say("this cannot be kept")
 		if err := all[0].Do(context.Background(), node.Rename{Nick: "alicia"}); err != nil {
 			t.Fatal(err)

@@ -262,7 +262,7 @@ func TestDamageWhileRunning(t *testing.T) {
 			}
 			var seen error
 			if name == "sync" {
-				d.Break(1)
+				d.Break(dbFile)
 			} else {
 				for _, q := range []string{"PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA cache_size=10", "PRAGMA shrink_memory"} {
 					if _, err := j.store.w.Exec(q); err != nil {

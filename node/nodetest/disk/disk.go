@@ -24,7 +24,7 @@ type Disk struct {
 	slow   time.Duration
 	slowed int // counts calls of Slow
 	full   bool
-	broken int
+	broken string // what the names of files begin with whose next sync fails; empty: none
 	syncs  int
 	read   int64
 	cached map[string][]cached // by file: what was written and not synced, oldest first
@@ -59,8 +59,8 @@ func (d *Disk) Slow(sync time.Duration) {
 // Fill makes writes fail for lack of room, or, with false, makes room.
 func (d *Disk) Fill(full bool) { d.set(func() { d.full = full }) }
 
-// Break makes the next n syncs fail.
-func (d *Disk) Break(n int) { d.set(func() { d.broken = n }) }
+// Break makes the next sync fail of a file whose name begins so: a database, or its WAL.
+func (d *Disk) Break(name string) { d.set(func() { d.broken = name }) }
 
 func (d *Disk) set(f func()) {
 	d.mu.Lock()
@@ -91,11 +91,13 @@ func (d *Disk) write() int32 {
 	return sqlite3.SQLITE_OK
 }
 
-func (d *Disk) sync(opened int) int32 {
+func (d *Disk) sync(path string, opened int) int32 {
 	d.mu.Lock()
 	d.syncs++
-	slow, broken := d.slow, d.broken > 0
-	d.broken = max(d.broken-1, 0)
+	slow, broken := d.slow, d.broken != "" && strings.HasPrefix(filepath.Base(path), d.broken)
+	if broken {
+		d.broken = ""
+	}
 	if opened == d.slowed {
 		slow = 0
 	}
@@ -230,7 +232,7 @@ func write(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
 
 func synced(tls *libc.TLS, file uintptr, flags int32) int32 {
 	o := openedAs(file)
-	if rc := o.disk.sync(o.slowed); rc != sqlite3.SQLITE_OK {
+	if rc := o.disk.sync(o.path, o.slowed); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
 	rc := function[func(*libc.TLS, uintptr, int32) int32](below(file).below.FxSync)(tls, file, flags)

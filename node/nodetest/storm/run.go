@@ -323,7 +323,7 @@ func (w *world) lose(h *host, s Step) {
 			if r := o.up(); r != nil {
 				w.audit()
 				r.full = true // what it told may be on the old disk alone
-				o.disk.Break(1)
+				o.disk.Break("history.db")
 				w.lost(o, time.Time{})
 			}
 		}
