@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"earshot/node/exchange"
@@ -51,6 +52,7 @@ func TestTripIsToldWhenItIsNews(t *testing.T) {
 			hub.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Mark: 1, Trip: µs})
 			time.Sleep(time.Second)
 		}
+		synctest.Wait()
 		if want := []time.Duration{400 * time.Microsecond, 30 * time.Millisecond, 20 * time.Millisecond, 400 * time.Microsecond}; !slices.Equal(told, want) {
 			t.Errorf("told %v, not %v", told, want)
 		}
