@@ -17,8 +17,8 @@ func (d *deadline) setLocked(at time.Time, cond *sync.Cond) {
 		d.timer = nil
 	}
 	d.at = at
-	if !at.IsZero() {
-		d.timer = time.AfterFunc(time.Until(at), func() {
+	if left := time.Until(at); !at.IsZero() && left > 0 { // a timer that fires at once in a bubble can crash the race detector of Go 1.26
+		d.timer = time.AfterFunc(left, func() {
 			cond.L.Lock()
 			defer cond.L.Unlock()
 			cond.Broadcast()
