@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -33,16 +31,10 @@ func examine(ctx context.Context, s *cli.Setup, port int, me identity.PeerID, se
 			return s.Node.Network.MDNSTag(identity.Session(session), port)
 		},
 		Look:    func(ctx context.Context, address string) doctor.Peer { return seen(p.Look(ctx, address)) },
-		Session: session, Remembered: met,
+		Session: session, Remembered: met, Join: s.Node.Joins(),
 	}
 	if me != (identity.PeerID{}) {
 		c.Own = me.Fingerprint()
-	}
-	for _, a := range s.Node.Join {
-		if _, _, err := net.SplitHostPort(a); err != nil {
-			a = net.JoinHostPort(a, strconv.Itoa(node.DefaultPort))
-		}
-		c.Join = append(c.Join, a)
 	}
 	return doctor.Examine(ctx, c)
 }

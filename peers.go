@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"earshot/discovery"
-	"earshot/node"
 	"earshot/node/identity"
 	"earshot/node/probe"
 	"earshot/ui/cli"
@@ -88,10 +85,7 @@ func listPeers(ctx context.Context, s *cli.Setup) error {
 	defer stop()
 	late, stopLate := context.WithTimeout(ctx, s.Timeout+grace)
 	defer stopLate()
-	for _, a := range s.Node.Join {
-		if _, _, err := net.SplitHostPort(a); err != nil {
-			a = net.JoinHostPort(a, strconv.Itoa(node.DefaultPort))
-		}
+	for _, a := range s.Node.Joins() {
 		look.at(late, a)
 	}
 	for _, a := range remembered(s) {

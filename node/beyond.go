@@ -43,7 +43,7 @@ func (s *seat) tellBeyond(in election.Input) {
 
 func (s *seat) beyondLocked() (text, hint string) {
 	const most = 4
-	tried := unique(append(s.joins(), s.learned...))
+	tried := unique(append(s.node.config.Joins(), s.learned...))
 	at := strings.Join(tried[:min(len(tried), most)], ", ")
 	if more := len(tried) - most; more > 0 {
 		at = fmt.Sprintf("%s and %d more", at, more)

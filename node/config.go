@@ -2,7 +2,10 @@ package node
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"earshot/node/election"
@@ -30,7 +33,7 @@ type Config struct {
 	NeverHub   bool
 	// NoHistory keeps nothing of what is said on disk.
 	NoHistory bool
-	// Join are host[:port] of hubs to reach by hand.
+	// Join are host[:port] of hubs to reach by hand; see Joins.
 	Join []string
 	// Remembered are addresses at which peers of this network were met before.
 	Remembered []netip.AddrPort
@@ -44,6 +47,18 @@ type Config struct {
 	Log   *slog.Logger
 	// Copied is the memory of the process that this one is a copy of, where a test copies a running machine; a session that is zero is drawn anew.
 	Copied Memory
+}
+
+// Joins are the addresses in Join, host:port each: the port is DefaultPort where none is given. An IPv6 address without a port may have its brackets or not.
+func (c *Config) Joins() []string {
+	var out []string
+	for _, a := range c.Join {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			a = net.JoinHostPort(strings.Trim(a, "[]"), strconv.Itoa(port.Default))
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // class is how this node ranks as a hub.

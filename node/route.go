@@ -1,15 +1,12 @@
 package node
 
 import (
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"earshot/node/election"
 	"earshot/node/identity"
-	"earshot/node/port"
 	"earshot/node/wire"
 )
 
@@ -51,7 +48,7 @@ func (s *seat) route(w *way) []string {
 	s.mu.Unlock()
 	out := s.addresses(to)
 	if hand && (every || len(out) == 0) { // every other time: who is nearer than the hub would only send us on to it
-		out = append(append(out, s.joins()...), learned...)
+		out = append(append(out, s.node.config.Joins()...), learned...)
 	}
 	return unique(out)
 }
@@ -167,23 +164,4 @@ func (s *seat) remember() []netip.AddrPort {
 		return a.Compare(b)
 	})
 	return out[:min(len(out), maxMet)]
-}
-
-// joins are the addresses given by hand, each with a port.
-func (s *seat) joins() []string {
-	var out []string
-	for _, j := range s.node.config.Join {
-		if _, _, err := net.SplitHostPort(j); err != nil {
-			j = net.JoinHostPort(trimBrackets(j), strconv.Itoa(port.Default))
-		}
-		out = append(out, j)
-	}
-	return out
-}
-
-func trimBrackets(host string) string {
-	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		return host[1 : len(host)-1]
-	}
-	return host
 }
