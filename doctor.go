@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"earshot/discovery/doctor"
@@ -27,9 +25,7 @@ func examine(ctx context.Context, s *cli.Setup, port int, me identity.PeerID, se
 	}
 	c := doctor.Config{
 		Network: s.Node.Network.Name(), Closed: s.Node.Network.Closed(), Port: uint16(port),
-		Tag: func(session [8]byte, port uint16) [16]byte {
-			return s.Node.Network.MDNSTag(identity.Session(session), port)
-		},
+		Tag:     tag(s),
 		Look:    func(ctx context.Context, address string) doctor.Peer { return seen(p.Look(ctx, address)) },
 		Session: session, Remembered: met, Join: s.Node.Joins(),
 	}
@@ -65,17 +61,12 @@ func diagnose(ctx context.Context, s *cli.Setup) error {
 	if err != nil {
 		return err
 	}
+	show := r.WriteText
 	if s.JSON {
-		out := json.NewEncoder(os.Stdout)
-		out.SetEscapeHTML(false)
-		err = out.Encode(r)
-	} else {
-		err = r.WriteText(os.Stdout)
+		show = func(w io.Writer) error { return cli.PrintJSON(w, r) }
 	}
-	switch {
-	case errors.Is(err, syscall.EPIPE):
-	case err != nil:
-		return fmt.Errorf("print: %w", err)
+	if err := cli.Print(show); err != nil {
+		return err
 	}
 	if r.Found == 0 {
 		return &cli.Error{Code: cli.ExitNobody, Text: "nobody else was found"}

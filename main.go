@@ -70,18 +70,23 @@ func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
 	d := discovery.New(discovery.Config{
 		Session: n.Session(),
 		Port:    uint16(n.Port()),
-		Tag: func(session [8]byte, port uint16) [16]byte {
-			return s.Node.Network.MDNSTag(identity.Session(session), port)
-		},
-		Found: func(p discovery.Peer) { n.Found(p.Session, p.Addresses, p.Links) },
-		Gone:  func(session [8]byte) { n.Gone(session) },
-		Moved: n.Moved,
-		Peers: func() int { return len(n.Snapshot().Candidates) - 1 },
-		Send:  n.Beacon, BeaconPort: node.DefaultPort,
+		Tag:     tag(s),
+		Found:   func(p discovery.Peer) { n.Found(p.Session, p.Addresses, p.Links) },
+		Gone:    func(session [8]byte) { n.Gone(session) },
+		Moved:   n.Moved,
+		Peers:   func() int { return len(n.Snapshot().Candidates) - 1 },
+		Send:    n.Beacon, BeaconPort: node.DefaultPort,
 		Log: s.Log,
 	})
 	n.HearBeacons(d.Hear)
 	return d
+}
+
+// tag proves over mDNS that a session on a port belongs to the network.
+func tag(s *cli.Setup) func(session [8]byte, port uint16) [16]byte {
+	return func(session [8]byte, port uint16) [16]byte {
+		return s.Node.Network.MDNSTag(identity.Session(session), port)
+	}
 }
 
 // tellRole announces whether this is the hub, and looks around anew when the hub is lost.

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"io"
 	"net/netip"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"earshot/discovery"
@@ -92,9 +89,7 @@ func listPeers(ctx context.Context, s *cli.Setup) error {
 		look.at(late, a.String())
 	}
 	_, err = discovery.Look(looking, discovery.SurveyConfig{
-		Tag: func(session [8]byte, port uint16) [16]byte {
-			return s.Node.Network.MDNSTag(identity.Session(session), port)
-		},
+		Tag: tag(s),
 		Found: func(p discovery.Peer) {
 			if look.knows(p.Session) {
 				return
@@ -126,10 +121,7 @@ func listPeers(ctx context.Context, s *cli.Setup) error {
 	if s.JSON {
 		show = cli.PrintPeersJSON
 	}
-	if err := show(os.Stdout, probe.Together(answers), owner(s.Node.Dir)); err != nil && !errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("print: %w", err)
-	}
-	return nil
+	return cli.Print(func(w io.Writer) error { return show(w, probe.Together(answers), owner(s.Node.Dir)) })
 }
 
 // remembered are the addresses at which peers were met before.

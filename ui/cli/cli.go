@@ -12,7 +12,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -71,11 +70,11 @@ func Main(args []string, start func(context.Context, *Setup) error) int {
 	o, words, err := parse(args)
 	switch {
 	case errors.Is(err, errHelp):
-		return answer(help)
+		return report(os.Stderr, Print(help))
 	case err != nil:
 		return report(os.Stderr, err)
 	case o.version:
-		return answer(func(w io.Writer) error { return printVersion(w) })
+		return report(os.Stderr, Print(printVersion))
 	case len(words) > 0 && words[0] == "key":
 		return report(os.Stderr, key(o, words[1:]))
 	case len(words) > 0 && words[0] == "search":
@@ -89,14 +88,6 @@ func Main(args []string, start func(context.Context, *Setup) error) int {
 		return report(os.Stderr, unknownWord(words[0]))
 	}
 	return report(os.Stderr, begin(o, start))
-}
-
-// answer prints to stdout; a reader that has gone (earshot --help | head -1) is no failure.
-func answer(print func(io.Writer) error) int {
-	if err := print(os.Stdout); err != nil && !errors.Is(err, syscall.EPIPE) {
-		return report(os.Stderr, fmt.Errorf("print: %w", err))
-	}
-	return ExitDone
 }
 
 // begin makes the Setup and runs start under the signals' context.

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 	"unicode"
 
 	"earshot/node"
@@ -59,14 +57,16 @@ func search(o *options, words []string) error {
 	}
 	more := found.Older != 0 || len(found.Hits) > limit
 	found.Hits = found.Hits[:min(limit, len(found.Hits))]
-	out := bufio.NewWriter(os.Stdout)
-	for _, h := range found.Hits {
-		if err := show(out, h); err != nil {
-			return err
+	if err := Print(func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		for _, h := range found.Hits {
+			if err := show(out, h); err != nil {
+				return err
+			}
 		}
-	}
-	if err := out.Flush(); err != nil && !errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("print: %w", err)
+		return out.Flush()
+	}); err != nil {
+		return err
 	}
 	switch {
 	case len(found.Hits) == 0:
@@ -138,7 +138,5 @@ func printHitJSON(w io.Writer, h node.Hit) error {
 	for _, s := range h.Spans {
 		o.Matches = append(o.Matches, [2]int{s.Start, s.End})
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(o)
+	return PrintJSON(w, o)
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -103,16 +102,13 @@ type peer struct {
 
 // PrintPeersJSON prints who is here for scripts.
 func PrintPeersJSON(w io.Writer, list []probe.Seen, me identity.PeerID) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
+	var peers []peer
 	for _, s := range list {
 		p := peer{"instance", s.Nick, s.ID.Fingerprint(), s.Session.String(), s.Address, s.ID == me, s.Hub, s.Class, s.Weight, s.Term, s.LinkOnly, s.Away, s.Answered, "", s.Software}
 		if s.With != (identity.Session{}) {
 			p.With = s.With.String()
 		}
-		if err := e.Encode(p); err != nil {
-			return err
-		}
+		peers = append(peers, p)
 	}
-	return nil
+	return PrintJSON(w, peers...)
 }
