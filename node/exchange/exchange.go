@@ -96,6 +96,10 @@ type Config struct {
 	Waiting func() []wire.Head
 	// Stable, if set, is told that an own message, and those before it in its log, are on copies machines' disks, this one's left out.
 	Stable func(l message.LogID, seq uint64, copies int, all bool)
+	// Groups, if set, gives the groups besides Public that this person takes part in.
+	Groups func() []message.GroupID
+	// Concerns, if set, reports whether what author says in g, which is not Public, is for p, though p may not know of g yet: a direct message.
+	Concerns func(g message.GroupID, author, p identity.PeerID) bool
 	// Skew, if set, is told about once a second how far this machine's clock is off: by what is vouched for, or by the one other clock that is known.
 	Skew func(off time.Duration, vouched bool)
 	Log  *slog.Logger

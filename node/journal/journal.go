@@ -69,6 +69,8 @@ type Config struct {
 	Tail int
 	// Clock is shared by the journals of a process; nil: one of its own.
 	Clock *Clock
+	// Vault, if set, knows of the groups that are this person's own; nil: it has none.
+	Vault Vault
 	Log   *slog.Logger
 }
 

@@ -54,8 +54,11 @@ type (
 // ID returns the id of the message whose header hashes to h.
 func (h Hash) ID() ID { return ID(h[:16]) }
 
-// Public is the group of all public rooms. It is not to be changed.
-var Public GroupID
+// Public is the group of all public rooms, and Mail stands for all other groups together, whosever they are: no log is in it. They are not to be changed.
+var (
+	Public GroupID
+	Mail   = GroupID{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+)
 
 // Lobby is the name of the room everyone is in.
 const Lobby = "lobby"
