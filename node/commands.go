@@ -53,6 +53,9 @@ const MaxWhy = 120
 // Typing tells the others that this person is typing in Room. It may be said as often as something is typed: no more of it travels than others need.
 type Typing struct{ Room string }
 
+// Prefer has the profile remember what this person chose of a front end, for Preferred at a later start. An empty Value is forgotten.
+type Prefer struct{ Name, Value string } // at most 64 bytes each
+
 // SetTyping says whether the others are told at all, from now on and after a restart.
 type SetTyping struct{ On bool }
 
@@ -76,6 +79,7 @@ func (SetAway) command()   {}
 func (Typing) command()    {}
 func (SetTyping) command() {}
 func (Mute) command()      {}
+func (Prefer) command()    {}
 
 // An Error is a command's failure in one plain sentence, with what can be tried.
 type Error struct {

@@ -49,6 +49,8 @@ func (n *Node) do(ctx context.Context, c Command) error {
 		return n.profile.change(func(s *settings) { s.Silent = !c.On })
 	case Mute:
 		return n.mute(c)
+	case Prefer:
+		return n.profile.prefer(c)
 	}
 	return fmt.Errorf("unknown command %T", c)
 }

@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -118,6 +119,9 @@ func (n *Node) open() (err error) {
 	}
 	if n.profile, err = openProfile(c.Dir); err != nil {
 		return err
+	}
+	if aside := n.profile.damaged; aside != "" {
+		n.notice("the settings of this profile were damaged: your nick and rooms are as at a first start", "the damaged file was set aside: "+aside)
 	}
 	if n.who, err = identity.Load(c.Dir); err != nil {
 		return err
@@ -369,6 +373,9 @@ func (n *Node) Moved(addresses []netip.Addr) {
 func (n *Node) Remember() []netip.AddrPort {
 	return n.seat.remember()
 }
+
+// Preferred returns what front ends asked to be remembered by Prefer.
+func (n *Node) Preferred() map[string]string { return maps.Clone(n.profile.get().Screen) }
 
 // Tell has the user told what this process found out elsewhere: a sentence, and what can be tried.
 func (n *Node) Tell(text, hint string) { n.notice(text, hint) }

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,12 +26,14 @@ import (
 //	identity.key   the secret key (package identity)
 //	keyring        the X-Wing keys (package seal), renewed at a start
 //	lock           held while a process uses the profile
-//	settings.json  nick, rooms and what else a person chose
+//	settings.json  nick, rooms and what else a person chose, also on a screen; what a later version wrote stays
 //	networks/ID/   realms.json and, for each realm, a folder with its store (package journal); "alone" is what was said before anyone was met, and
 //	               alone.json when and where (stay.go)
 type profile struct {
 	dir  string
 	lock *flock.Flock
+
+	damaged string // where settings that could not be read were put; empty: they could
 
 	mu       sync.Mutex // protects settings
 	settings settings
@@ -42,6 +47,35 @@ type settings struct {
 	Silent bool `json:"silent,omitempty"`
 	// Version is that of what the others were told of this person last.
 	Version uint64 `json:"version,omitempty"`
+	// Screen is what a front end wants to find again (Prefer).
+	Screen map[string]string `json:"screen,omitempty"`
+
+	other map[string]json.RawMessage // what a later version has written
+}
+
+func (s *settings) UnmarshalJSON(b []byte) error {
+	type known settings
+	if err := json.Unmarshal(b, (*known)(s)); err != nil {
+		return err
+	}
+	return json.Unmarshal(b, &s.other)
+}
+
+func (s settings) MarshalJSON() ([]byte, error) {
+	type known settings
+	out := maps.Clone(s.other)
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[settings]()) { // what is empty by now must not come back
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		delete(out, name)
+	}
+	b, err := json.Marshal(known(s))
+	if err == nil {
+		err = json.Unmarshal(b, &out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
 }
 
 // openProfile makes the folder where it is missing, and locks it.
@@ -58,11 +92,23 @@ func openProfile(dir string) (*profile, error) {
 		return nil, &Error{Text: "earshot is already running with this profile", Hint: "to run a second one on this machine, give it a profile of its own: earshot --profile second", cause: ErrInUse}
 	}
 	p := &profile{dir: dir, lock: lock}
-	if err := readJSON(filepath.Join(dir, "settings.json"), &p.settings); err != nil {
+	if err := p.read(); err != nil {
 		lock.Unlock()
 		return nil, err
 	}
 	return p, nil
+}
+
+// read reads the settings. A damaged file is set aside: it is no reason not to chat.
+func (p *profile) read() error {
+	path := filepath.Join(p.dir, "settings.json")
+	err := readJSON(path, &p.settings)
+	if damage := (*Error)(nil); !errors.As(err, &damage) {
+		return err
+	}
+	p.settings = settings{}
+	p.damaged = path + ".corrupt-" + time.Now().UTC().Format("20060102T150405Z")
+	return os.Rename(path, p.damaged)
 }
 
 func (p *profile) close() error { return p.lock.Unlock() }
@@ -93,13 +139,31 @@ func (p *profile) change(edit func(*settings)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.settings
-	s.Rooms, s.Muted = slices.Clone(s.Rooms), slices.Clone(s.Muted)
+	s.Rooms, s.Muted, s.Screen = slices.Clone(s.Rooms), slices.Clone(s.Muted), maps.Clone(s.Screen)
 	edit(&s)
 	if err := writeJSON(filepath.Join(p.dir, "settings.json"), &s); err != nil {
 		return err
 	}
 	p.settings = s
 	return nil
+}
+
+// What is remembered for front ends is small, whatever they ask for.
+const maxPreferences, maxPreference = 32, 64
+
+func (p *profile) prefer(c Prefer) error {
+	if len(c.Name) > maxPreference || len(c.Value) > maxPreference {
+		return fmt.Errorf("a preference of more than %d bytes", maxPreference)
+	}
+	return p.change(func(s *settings) {
+		if delete(s.Screen, c.Name); c.Value == "" || len(s.Screen) >= maxPreferences {
+			return
+		}
+		if s.Screen == nil {
+			s.Screen = map[string]string{}
+		}
+		s.Screen[c.Name] = c.Value
+	})
 }
 
 func (p *profile) network(id identity.NetworkID) string {
