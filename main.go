@@ -135,8 +135,11 @@ func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) erro
 		} else {
 			s.Log.Info("no rescue for the terminal", "err", err)
 		}
+		if err := s.Prefer(n.Preferred()); err != nil {
+			n.Tell("a setting of this profile makes no sense and is left out: "+err.Error(), "choose anew: /theme, /notify, /mouse")
+		}
 		return ui.Run(ctx, ui.Config{
-			Node: n, Theme: s.Theme, Attention: ui.Attention(s.Notify), NoMouse: s.NoMouse, Guard: guard, Log: s.Log, Version: s.Version,
+			Node: n, Theme: s.Theme, Attention: ui.Attention(s.Notify), NoMouse: s.NoMouse, Fixed: s.Fixed, Guard: guard, Log: s.Log, Version: s.Version,
 		})
 	}
 	err := plain.Run(ctx, plain.Config{

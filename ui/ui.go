@@ -55,6 +55,8 @@ type Config struct {
 	// Attention is what rings the bell, AttendAll where it is empty; NoMouse leaves the mouse to the terminal. /notify and /mouse change them.
 	Attention Attention
 	NoMouse   bool
+	// Fixed names the settings that are chosen anew at each start (theme, notify, mouse), so that what is chosen here holds until then.
+	Fixed []string
 	// Getenv tells which terminal this is; nil: os.Getenv.
 	Getenv func(string) string
 	// Guard is told of the screen, so that a panic elsewhere can put the terminal right; nil: nobody else.
@@ -97,7 +99,7 @@ func newApp(c Config, screen tcell.Screen) *app {
 	a := &app{
 		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
 		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
-		attention: c.Attention, getenv: c.Getenv, launch: launch, pipe: pipe,
+		attention: c.Attention, fixed: c.Fixed, getenv: c.Getenv, launch: launch, pipe: pipe,
 		now: time.Now, touched: time.Now(),
 		done: make(chan func()),
 	}
@@ -148,6 +150,7 @@ type app struct {
 	lastHub identity.PeerID // the last that there was
 
 	attention Attention
+	fixed     []string  // settings that are chosen anew at each start
 	notified  time.Time // when attention was asked for last
 	title     string    // of the window
 	mouse     bool      // it is taken from the terminal

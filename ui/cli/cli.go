@@ -57,6 +57,10 @@ type Setup struct {
 	// Notify is what rings its bell: "all", "mentions" or "off", empty where it was not said. NoMouse leaves the mouse to the terminal.
 	Notify  string
 	NoMouse bool
+	// Fixed names those of theme, notify and mouse that flag, environment or config file decide. Prefer takes what the user chose of the others at an earlier start, as
+	// package ui names it, and returns an error for what is no such choice, without which it goes on.
+	Fixed  []string
+	Prefer func(map[string]string) error
 	// Timeout is how long Who looks around.
 	Timeout time.Duration
 	// Peers is where addresses of peers are kept for the next start; nil: nowhere.

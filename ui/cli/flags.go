@@ -33,7 +33,8 @@ type options struct {
 	theme            string // words for look.Theme
 	notify           string // all, mentions or off
 	noMouse          bool
-	history          int // see historyUnset, historyAll
+	given            map[string]bool // settings that flag, environment or config file decide
+	history          int             // see historyUnset, historyAll
 	noHistory        bool
 	keep             time.Duration
 	dataDir, logFile string
@@ -132,7 +133,7 @@ func parse(args []string) (o *options, words []string, err error) {
 	if err := noKeys(args); err != nil {
 		return nil, nil, err
 	}
-	o = &options{network: lobby, profile: "default", rate: 5, perIP: 8, history: historyUnset, limit: defaultFound, timeout: defaultTimeout}
+	o = &options{network: lobby, profile: "default", rate: 5, perIP: 8, given: map[string]bool{}, history: historyUnset, limit: defaultFound, timeout: defaultTimeout}
 	settings := o.settings()
 	flags := flag.NewFlagSet("earshot", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -159,6 +160,7 @@ func parse(args []string) (o *options, words []string, err error) {
 	if bad := (*badValue)(nil); errors.As(err, &bad) { // the config file's come as *Error
 		err = usage(fmt.Sprintf("EARSHOT_%s: %v", strings.ToUpper(strings.ReplaceAll(bad.name, "-", "_")), bad), "")
 	}
+	flags.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
 	if err == nil {
 		err = o.check(words)
 	}

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -56,6 +58,16 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 		Theme: o.look(), Notify: o.notify, NoMouse: o.noMouse,
 	}
 	s.In, s.Linger = o.input(stdin)
+	s.Prefer = func(chosen map[string]string) error {
+		err := o.prefer(chosen)
+		s.Theme, s.Notify, s.NoMouse = o.look(), o.notify, o.noMouse
+		return err
+	}
+	for _, name := range []string{"theme", "notify", "mouse"} {
+		if o.given[name] {
+			s.Fixed = append(s.Fixed, name)
+		}
+	}
 	if !o.noHistory {
 		s.Peers = &Peers{filepath.Join(dir, peersFile), network.Name()}
 	}
@@ -68,6 +80,27 @@ func none[N int | float64](n N) N {
 		return -1
 	}
 	return n
+}
+
+// prefer takes the settings that the user chose on the screen at an earlier start, but for those that were given for this one.
+func (o *options) prefer(chosen map[string]string) error {
+	wrong := []error{}
+	for _, s := range o.settings() {
+		values := []string{chosen[s.name]}
+		if s.name == "theme" {
+			values = []string{chosen["colours"], chosen["glyphs"]}
+		}
+		words := strings.TrimSpace(strings.Join(values, " "))
+		if o.given[s.name] || words == "" || !slices.Contains([]string{"theme", "notify", "mouse"}, s.name) {
+			continue
+		}
+		before := *o
+		if err := s.set(words); err != nil {
+			*o = before
+			wrong = append(wrong, fmt.Errorf("%s: %w", s.name, err))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // lines is how much of the stored history is shown first.
