@@ -106,18 +106,18 @@ func advise(ctx context.Context, n *node.Node, s *cli.Setup) {
 			}
 		case <-wait.C:
 		}
-		at := n.Snapshot()
-		switch alone := len(at.People) < 2 && at.Hub.State != node.Linked; {
+		at := n.Address()
+		switch alone := n.Here() < 2 && n.Hub().State != node.Linked; {
 		case !alone:
-			place, known, since = at.Address, true, time.Time{}
-		case known && place == at.Address:
+			place, known, since = at, true, time.Time{}
+		case known && place == at:
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
 			wait.Reset(aloneFor)
 		case time.Since(since) < aloneFor:
 		default:
-			place, known, since = at.Address, true, time.Time{}
+			place, known, since = at, true, time.Time{}
 			r, err := examine(ctx, s, n.Port(), n.ID(), n.Session(), slices.Concat(n.Remember(), s.Node.Remembered))
 			if ctx.Err() != nil {
 				return
@@ -126,7 +126,7 @@ func advise(ctx context.Context, n *node.Node, s *cli.Setup) {
 				s.Log.Info("no diagnosis", "err", err)
 				continue
 			}
-			if now := n.Snapshot(); len(now.People) < 2 && r.Found == 0 {
+			if n.Here() < 2 && r.Found == 0 {
 				n.Tell(r.Line())
 			}
 		}

@@ -74,7 +74,7 @@ func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
 		Found:   func(p discovery.Peer) { n.Found(p.Session, p.Addresses, p.Links) },
 		Gone:    func(session [8]byte) { n.Gone(session) },
 		Moved:   n.Moved,
-		Peers:   func() int { return len(n.Snapshot().Candidates) - 1 },
+		Peers:   n.Peers,
 		Send:    n.Beacon, BeaconPort: node.DefaultPort,
 		Log: s.Log,
 	})

@@ -77,8 +77,15 @@ func (a *acquaintances) introduce(nick string) error {
 	return nil
 }
 
-// told returns what HELLO says of this person, and the marks of what need not be said of others.
-func (a *acquaintances) told() (own []byte, known [][8]byte) {
+// shown returns what is said of this person.
+func (a *acquaintances) shown() []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.own.Bytes()
+}
+
+// marks are those of what need not be said of others, for HELLO.
+func (a *acquaintances) marks() (known [][8]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.known {
@@ -87,7 +94,7 @@ func (a *acquaintances) told() (own []byte, known [][8]byte) {
 		}
 	}
 	slices.SortFunc(known, func(a, b [8]byte) int { return bytes.Compare(a[:], b[:]) })
-	return a.own.Bytes(), slices.Compact(known)
+	return slices.Compact(known)
 }
 
 // meet takes the profile that an instance of p shows. A false one, or another's, is passed over.

@@ -28,7 +28,7 @@ func at(all ...*instance.Instance) (hub *instance.Instance) {
 		return nil
 	}
 	for _, i := range others(all, hub) {
-		if s := i.Snapshot().Hub; s.State != node.Linked || s.HubID != hub.ID() {
+		if s := i.Hub(); s.State != node.Linked || s.HubID != hub.ID() {
 			return nil
 		}
 	}

@@ -56,7 +56,7 @@ func TestMeet(t *testing.T) {
 			t.Errorf("version %d: %v, and it is %d", version, err, a.newest(bob.ID()).Version-1<<60)
 		}
 	}
-	own, known := a.told()
+	own, known := a.shown(), a.marks()
 	if len(known) != 1 || known[0] != wire.ProfileMark(two.Bytes()) || !bytes.Equal(own, a.own.Bytes()) {
 		t.Errorf("%d bytes and %d marks are told", len(own), len(known))
 	}

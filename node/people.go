@@ -24,22 +24,40 @@ type people struct {
 	changed func()        // must not block
 	news    chan struct{} // has room for one: linked is another
 
-	mu     sync.Mutex
-	linked map[identity.Session]wire.Person // as the hub told last, or as linked to this hub
-	full   []wire.Person                    // a full presence that is still coming
-	here   map[identity.PeerID]Person       // as shown, this one included
-	until  time.Time                        // before that, who is missing is still here
-	gone   map[identity.PeerID]bool         // but these: they said goodbye
-	timer  *time.Timer
-	hub    identity.PeerID
-	self   Person
-	taken  map[string]int // how many here go by nicks that look the same, by message.NickKey
+	mu      sync.Mutex
+	linked  map[identity.Session]wire.Person // as the hub told last, or as linked to this hub
+	full    []wire.Person                    // a full presence that is still coming
+	here    map[identity.PeerID]shownPerson  // this one included
+	list    []Person                         // of here, by nick, each nick made unambiguous; never changed but replaced
+	settled uint64                           // counts the changes of here and list
+	until   time.Time                        // before that, who is missing is still here
+	gone    map[identity.PeerID]bool         // but these: they said goodbye
+	timer   *time.Timer
+	hub     identity.PeerID
+	self    Person
+	taken   map[string]int  // how many here go by nicks that look the same, by message.NickKey
+	nicks   map[string]nick // of linked, by what they call themselves: to make one fit to be shown takes 10 µs, and who is here is looked at with each change
+}
+
+// A nick as it is shown, and what is the same of all that look like it: message.NickKey.
+type nick struct{ shown, key string }
+
+func cleanNick(s string) nick {
+	shown := message.ShowNick(s)
+	return nick{shown, message.NickKey(shown)}
+}
+
+// A shownPerson is a Person and the key of its nick.
+type shownPerson struct {
+	Person
+	key string
 }
 
 func newPeople(self Person, changed func()) *people {
 	self.Me = true
-	p := &people{me: self.ID, changed: changed, news: make(chan struct{}, 1), linked: map[identity.Session]wire.Person{}, here: map[identity.PeerID]Person{self.ID: self}, self: self,
+	p := &people{me: self.ID, changed: changed, news: make(chan struct{}, 1), linked: map[identity.Session]wire.Person{}, self: self,
 		taken: map[string]int{}, gone: map[identity.PeerID]bool{}}
+	p.settleLocked()
 	return p
 }
 
@@ -129,14 +147,21 @@ func (p *people) settleLocked() {
 	case p.news <- struct{}{}:
 	default:
 	}
-	here := map[identity.PeerID]Person{}
+	here, nicks := make(map[identity.PeerID]shownPerson, len(p.linked)+1), make(map[string]nick, len(p.linked))
 	for _, w := range p.linked {
 		delete(p.gone, w.ID)
 		q, more := here[w.ID]
-		n := Person{ID: w.ID, Nick: message.ShowNick(w.Nick), Server: w.Class == 2, Away: w.Away, Why: oneLine(w.Why), Address: w.Address}
+		as, known := p.nicks[w.Nick]
+		if !known {
+			as = cleanNick(w.Nick)
+		}
+		nicks[w.Nick] = as
+		n := shownPerson{Person{ID: w.ID, Nick: as.shown, Server: w.Class == 2, Away: w.Away, Why: oneLine(w.Why), Address: w.Address}, as.key}
 		if more { // two instances of one person: here if one is, a person if one is
 			n.Away, n.Server = q.Away && n.Away, q.Server && n.Server
-			n.Nick = min(q.Nick, n.Nick)
+			if q.Nick < n.Nick {
+				n.Nick, n.key = q.Nick, q.key
+			}
 			n.Why = cmp.Or(n.Why, q.Why)
 			n.Address = slices.Concat(q.Address, n.Address)
 		}
@@ -149,14 +174,21 @@ func (p *people) settleLocked() {
 			}
 		}
 	}
-	here[p.me] = p.self
+	here[p.me] = shownPerson{p.self, message.NickKey(p.self.Nick)}
 	clear(p.taken)
 	for id, q := range here {
 		q.Me, q.Hub = id == p.me, id == p.hub
 		here[id] = q
-		p.taken[message.NickKey(q.Nick)]++
+		p.taken[q.key]++
 	}
-	p.here = here
+	p.here, p.nicks = here, nicks
+	p.list = make([]Person, 0, len(here))
+	for id, q := range here {
+		q.Nick = p.unambiguousLocked(id, nick{q.Nick, q.key})
+		p.list = append(p.list, q.Person)
+	}
+	slices.SortFunc(p.list, func(a, b Person) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
+	p.settled++
 	p.changed()
 }
 
@@ -168,17 +200,11 @@ func (p *people) stop() {
 	}
 }
 
-// list returns who is here by nick, each nick made unambiguous.
-func (p *people) list() []Person {
+// all returns who is here by nick, each nick made unambiguous, and a number that is another when that may be another. The list is not to be changed.
+func (p *people) all() ([]Person, uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make([]Person, 0, len(p.here))
-	for _, q := range p.here {
-		q.Nick = p.unambiguousLocked(q.ID, q.Nick)
-		out = append(out, q)
-	}
-	slices.SortFunc(out, func(a, b Person) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
-	return out
+	return p.list, p.settled
 }
 
 // nick returns how a person is shown who is here.
@@ -189,30 +215,33 @@ func (p *people) nick(id identity.PeerID) (string, bool) {
 	if !here {
 		return "", false
 	}
-	return p.unambiguousLocked(id, q.Nick), true
+	return p.unambiguousLocked(id, nick{q.Nick, q.key}), true
 }
 
 // name returns how a person is shown who says to be nick.
-func (p *people) name(id identity.PeerID, nick string) string {
+func (p *people) name(id identity.PeerID, says string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.unambiguousLocked(id, message.ShowNick(nick))
+	as, known := p.nicks[says]
+	if !known {
+		as = cleanNick(says)
+	}
+	return p.unambiguousLocked(id, as)
 }
 
 // unambiguousLocked adds the tag of the fingerprint where another person here has a nick that looks the same; never to this one's own.
-func (p *people) unambiguousLocked(id identity.PeerID, nick string) string {
+func (p *people) unambiguousLocked(id identity.PeerID, as nick) string {
 	if id == p.me {
-		return nick
+		return as.shown
 	}
-	key := message.NickKey(nick)
-	others := p.taken[key]
-	if q, here := p.here[id]; here && message.NickKey(q.Nick) == key {
+	others := p.taken[as.key]
+	if q, here := p.here[id]; here && q.key == as.key {
 		others--
 	}
 	if others > 0 {
-		return nick + "~" + id.Tag()
+		return as.shown + "~" + id.Tag()
 	}
-	return nick
+	return as.shown
 }
 
 // person returns the name of an instance, as the hub told it.

@@ -314,7 +314,7 @@ func (s *seat) self() wire.Person {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := wire.Person{Session: n.session, ID: n.who.ID(), Nick: n.nick, Away: n.away, Why: n.why, Host: n.host, Class: uint8(n.config.class())}
-	p.Profile, _ = n.met.told()
+	p.Profile = n.met.shown()
 	for _, a := range n.moved[:min(len(n.moved), wire.MaxAddress)] {
 		p.Address = append(p.Address, net.JoinHostPort(a.String(), strconv.Itoa(n.port.Number())))
 	}

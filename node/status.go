@@ -1,6 +1,8 @@
 package node
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"earshot/node/election"
@@ -94,16 +96,39 @@ func (n *Node) trips() map[identity.PeerID]time.Duration {
 	return trips
 }
 
+// Hub says who the hub is, Here how many people there are with this one, Peers how many other instances the roster has, Address this node's own, as others are told it: what is asked often
+// or again and again, of all that Snapshot says.
+func (n *Node) Hub() HubChanged {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.status
+}
+
+func (n *Node) Here() int {
+	list, _ := n.people.all()
+	return len(list)
+}
+
+func (n *Node) Peers() int { return len(n.roster.Members()) }
+
+func (n *Node) Address() (a netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.moved) > 0 {
+		a = n.moved[0]
+	}
+	return a
+}
+
 // Snapshot says how things stand.
 func (n *Node) Snapshot() Snapshot {
 	at, _ := n.gather.now()
-	s := Snapshot{Network: n.network.Name(), Closed: n.network.Closed(), Port: n.port.Number(), People: n.people.list(), Rooms: n.rooms(), Realms: n.gather.realms(), Undecided: at.alone}
+	people, _ := n.people.all()
+	s := Snapshot{Network: n.network.Name(), Closed: n.network.Closed(), Port: n.port.Number(), People: slices.Clone(people), Rooms: n.rooms(), Realms: n.gather.realms(), Undecided: at.alone}
 	n.mu.Lock()
 	s.Hub, s.Since = n.status, n.since
-	if len(n.moved) > 0 {
-		s.Address = n.moved[0]
-	}
 	n.mu.Unlock()
+	s.Address = n.Address()
 	s.Latency, s.Typing, s.Silent = n.seat.trip(), n.typists(), n.profile.get().Silent
 	trips := n.trips()
 	for i := range s.People {
@@ -115,10 +140,9 @@ func (n *Node) Snapshot() Snapshot {
 			s.Me = *p
 		}
 	}
-	self := n.seat.self()
 	me := Candidate{Session: n.session, ID: n.who.ID(), Nick: s.Me.Nick, Class: uint8(n.seat.class()), Hub: s.Hub.State == Serving, Term: s.Hub.Term, Me: true}
-	if len(self.Address) > 0 {
-		me.Address = self.Address[0]
+	if s.Address.IsValid() {
+		me.Address = netip.AddrPortFrom(s.Address, uint16(s.Port)).String()
 	}
 	s.Candidates = []Candidate{me}
 	for _, m := range n.roster.Members() {

@@ -46,6 +46,7 @@ type subscription struct {
 	order    []message.ID        // of told
 	hub      HubChanged
 	here     map[identity.PeerID]Person
+	listed   uint64                // number of the people told
 	topics   map[string]message.ID // told
 	typing   []Typist              // told
 	news     uint64                // number of the last delivery told
@@ -452,7 +453,11 @@ func (s *subscription) states() bool {
 
 // people tells who came, went, or goes by another nick.
 func (s *subscription) people() bool {
-	list := s.node.people.list()
+	list, number := s.node.people.all()
+	if number == s.listed {
+		return s.typists()
+	}
+	s.listed = number
 	now := make(map[identity.PeerID]Person, len(list))
 	for _, p := range list {
 		now[p.ID] = p

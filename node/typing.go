@@ -139,7 +139,7 @@ func (t *typing) stop() {
 // typed says that the user types, where the user does not mind.
 func (n *Node) typed(room string) error {
 	name, err := message.CleanRoom(room)
-	if err != nil || n.profile.get().Silent || len(n.people.list()) < 2 {
+	if err != nil || n.profile.get().Silent || n.Here() < 2 {
 		return err
 	}
 	if n.typing.here(message.Room(name)) {

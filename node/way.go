@@ -251,7 +251,7 @@ func (s *seat) hello(w *way) wire.Hello {
 	at, _ := n.gather.now()
 	h := wire.Hello{Version: wire.Version, Software: Software, Session: n.session, Host: n.host, Nick: n.Nick(), Class: uint8(n.config.class()), Port: uint16(n.port.Number()),
 		Tags: n.gather.tags(n.session)}
-	h.Profile, h.Known = n.met.told()
+	h.Profile, h.Known = n.met.shown(), n.met.marks()
 	if now, sure := n.gather.clock.Sure(); sure {
 		h.Net = now.UnixMilli()
 	}

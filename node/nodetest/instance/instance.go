@@ -225,7 +225,7 @@ func (i *Instance) Lines(room string) []string {
 func (i *Instance) Dir() string { return i.config.Dir }
 
 // Serving reports whether this node is the hub.
-func (i *Instance) Serving() bool { return i.Snapshot().Hub.State == node.Serving }
+func (i *Instance) Serving() bool { return i.Hub().State == node.Serving }
 
 // Until lets time pass until cond holds.
 func Until(t testing.TB, within time.Duration, what string, cond func() bool) {
@@ -251,8 +251,8 @@ func Meet(t testing.TB, within time.Duration, all ...*Instance) (hub *Instance) 
 			}
 		}
 		return hub != nil && !slices.ContainsFunc(all, func(i *Instance) bool {
-			s := i.Snapshot()
-			return s.Hub.HubID != hub.ID() || len(s.People) != len(all) || s.Hub.State != node.Serving && s.Hub.State != node.Linked
+			s := i.Hub()
+			return s.HubID != hub.ID() || i.Here() != len(all) || s.State != node.Serving && s.State != node.Linked
 		})
 	})
 	return hub

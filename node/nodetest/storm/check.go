@@ -132,7 +132,7 @@ func (w *world) settle(after string) {
 	all, calm := w.running(), time.Now()
 	if !w.until(oneHub, "one hub after "+after, func() bool { return len(hubs(all)) == 1 }) {
 		for _, i := range all {
-			w.logf("%s %+v", i.Name, i.Snapshot().Hub)
+			w.logf("%s %+v", i.Name, i.Hub())
 		}
 	}
 	if !w.until(together, "all linked to it", func() bool { return linked(all) }) {
@@ -223,7 +223,7 @@ func hubs(all []*instance.Instance) (hubs []*instance.Instance) {
 func linked(all []*instance.Instance) bool {
 	h := hubs(all)
 	return len(h) == 1 && !slices.ContainsFunc(all, func(i *instance.Instance) bool {
-		s := i.Snapshot().Hub
+		s := i.Hub()
 		return s.HubID != h[0].ID() || s.State != node.Serving && s.State != node.Linked
 	})
 }

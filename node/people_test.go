@@ -1,0 +1,116 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"earshot/node/identity"
+	"earshot/node/nodetest"
+	"earshot/node/wire"
+)
+
+// crowd is n people as a hub tells of them; every tenth is called like the one before.
+func crowd(n int) (list []wire.Person) {
+	for i := range n {
+		nick := fmt.Sprint("guest", i)
+		if i%10 == 9 {
+			nick = fmt.Sprint("Guest", i-1)
+		}
+		list = append(list, wire.Person{Session: identity.Session{1, byte(i >> 8), byte(i)}, ID: identity.PeerID{2, byte(i >> 8), byte(i)}, Nick: nick, Address: []string{"10.0.0.7:4327"}})
+	}
+	return list
+}
+
+// What is remembered of nicks is what it would be anew: while people come, go, are called otherwise and have several instances.
+func TestNicksRemembered(t *testing.T) {
+	me := identity.PeerID{9}
+	changed := 0
+	p := newPeople(Person{ID: me, Nick: "guest1"}, func() { changed++ })
+	all := crowd(40)
+	check := func() {
+		t.Helper()
+		fresh := newPeople(Person{ID: me, Nick: p.self.Nick}, func() {})
+		var linked []wire.Person
+		for _, w := range p.linked {
+			linked = append(linked, w)
+		}
+		fresh.serve(linked)
+		got, number := p.all()
+		want, _ := fresh.all()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("got\n%v\nwant\n%v", got, want)
+		}
+		if len(p.nicks) > len(p.linked) {
+			t.Errorf("%d nicks of %d are remembered", len(p.nicks), len(p.linked))
+		}
+		for _, w := range all {
+			if got, want := p.name(w.ID, w.Nick), fresh.name(w.ID, w.Nick); got != want {
+				t.Errorf("%s is shown as %s, not %s", w.Nick, got, want)
+			}
+		}
+		if _, again := p.all(); again != number {
+			t.Error("another number for the same list")
+		}
+	}
+	check()
+	p.serve(all)
+	check()
+	for i, want := range map[int]string{1: "guest1~" + all[1].ID.Tag(), 2: "guest2", 8: "guest8~" + all[8].ID.Tag(), 9: "Guest8~" + all[9].ID.Tag()} {
+		if got := p.name(all[i].ID, all[i].Nick); got != want {
+			t.Errorf("%s is shown as %s", want, got)
+		}
+	}
+	_, before := p.all()
+	p.presence(wire.Presence{Gone: []identity.Session{all[8].Session, all[3].Session}})
+	if _, after := p.all(); after == before {
+		t.Error("two left, and the number is the same")
+	}
+	check()
+	all[8].Nick, all[3].Nick = "guest5", "hub"
+	p.presence(wire.Presence{Here: []wire.Person{all[8], all[3], {Session: identity.Session{7}, ID: all[5].ID, Nick: "aaron"}}})
+	check()
+	p.rename(func(q *Person) { q.Nick = "guest6" })
+	check()
+	if changed < 4 {
+		t.Errorf("told %d times", changed)
+	}
+}
+
+func hall(b *testing.B) *Node {
+	dir := b.TempDir()
+	n, err := New(Config{Dir: filepath.Join(dir, "p"), HostDir: dir, Nick: "harry", Net: nodetest.New(1).Host("harry").Net(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { n.Close() })
+	n.people.serve(crowd(200))
+	return n
+}
+
+// How things stand with 200 people here, as a screen asks after each change.
+func BenchmarkSnapshot(b *testing.B) {
+	n := hall(b)
+	for b.Loop() {
+		n.Snapshot()
+	}
+}
+
+// One of 200 people is away, or back.
+func BenchmarkPeopleChange(b *testing.B) {
+	n := hall(b)
+	for b.Loop() {
+		n.people.presence(wire.Presence{Here: crowd(1)})
+	}
+}
+
+// One who follows the events looks at each message whether people changed.
+func BenchmarkPeopleSame(b *testing.B) {
+	n := hall(b)
+	s := &subscription{node: n, here: map[identity.PeerID]Person{}, ctx: b.Context(), out: make(chan Event, 1000)}
+	s.people()
+	for b.Loop() {
+		s.people()
+	}
+}
