@@ -187,6 +187,8 @@ func (a *app) submit(text string) bool {
 		a.openHelp()
 	case action.Find != nil:
 		a.openSearch(*action.Find)
+	case action.Export != nil:
+		a.export(r, *action.Export)
 	case action.Set != nil:
 		if answer := a.set(*action.Set); answer != "" {
 			r.list.Answer(a.now(), answer)

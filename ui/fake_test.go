@@ -69,9 +69,10 @@ func (f *fake) Page(room string, k node.Key, max int) ([]node.Message, error) {
 
 func (f *fake) After(room string, k node.Key, max int) ([]node.Message, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.after != nil {
-		return f.after(room, k, max)
+	after := f.after
+	f.mu.Unlock()
+	if after != nil {
+		return after(room, k, max)
 	}
 	return nil, nil
 }

@@ -46,6 +46,10 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 		a.idle()
 		a.fetchPages(ctx)
 		a.lookFor(ctx)
+		for _, do := range a.errands {
+			a.start(func() { do(ctx) })
+		}
+		a.errands = nil
 		a.draw()
 		pending = false
 		tick.Reset(a.nextChange())

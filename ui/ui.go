@@ -6,8 +6,8 @@
 // queue blocks for ever once it has stopped and deadlocks when nested.
 //
 // Beside it run, until Run returns: a goroutine that reads the terminal, one that carries out commands in the order they were typed (a command
-// waits while the author's rate is used up), and one for each page of older history that is being read, for a search that is going on, and for text on its way
-// to tmux's clipboard. A slow node delays what it is asked for and
+// waits while the author's rate is used up), and one for each page of older history that is being read, for a search that is going on, for a history that is
+// being written to a file, and for text on its way to tmux's clipboard. A slow node delays what it is asked for and
 // nothing else; a flood of events costs one drawing per 33 ms.
 //
 // What other people wrote is drawn by this package's own primitives alone, cluster by cluster through ui/cell. tview's TextArea holds what the user types;
@@ -172,8 +172,9 @@ type app struct {
 	pasting bool
 	paste   []rune
 
-	outbox     []job       // commands not yet handed to the worker
-	done       chan func() // what the background found, to be applied here
+	errands    []func(context.Context) // to be begun in goroutines of their own
+	outbox     []job                   // commands not yet handed to the worker
+	done       chan func()             // what the background found, to be applied here
 	goroutines sync.WaitGroup
 
 	background look.Colours // what suits the terminal's; empty: it has not said

@@ -16,10 +16,10 @@ func mayImport() map[string][]string {
 	return map[string][]string{
 		".":             {"ui", "ui/cli", "ui/plain", "node", "node/identity", "discovery"},
 		"discovery":     {}, // the doctor is part of it
-		"ui":            {"ui/command", "ui/look", "ui/cell", "node", "node/message", "node/identity"},
-		"ui/cli":        {"ui/look", "node", "node/message", "node/identity"},
+		"ui":            {"ui/command", "ui/plain", "ui/look", "ui/cell", "node", "node/message", "node/identity"},
+		"ui/cli":        {"ui/look", "ui/plain", "node", "node/message", "node/identity"},
 		"ui/plain":      {"ui/command", "node", "node/message"},
-		"ui/command":    {"ui/look", "node", "node/message"},
+		"ui/command":    {"ui/look", "node", "node/message", "node/identity"},
 		"ui/cell":       {},
 		"ui/look":       {"ui/cell", "node/identity"},
 		"node":          inside,

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,7 @@ import (
 	"unicode"
 
 	"earshot/node"
-	"earshot/node/message"
+	"earshot/ui/plain"
 )
 
 // search runs "earshot search …": hits go to stdout, the newest first. As with grep the exit status is 1 where there are none. It takes part in nothing, and
@@ -51,18 +50,16 @@ func search(o *options, words []string) error {
 		}
 		return err
 	}
-	show := printHit
-	if o.json {
-		show = printHitJSON
-	}
 	more := found.Older != 0 || len(found.Hits) > limit
 	found.Hits = found.Hits[:min(limit, len(found.Hits))]
 	if err := Print(func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		for _, h := range found.Hits {
-			if err := show(out, h); err != nil {
+			line, err := plain.AppendHit(nil, h, o.json)
+			if err != nil {
 				return err
 			}
+			out.Write(line) // Flush tells what goes wrong
 		}
 		return out.Flush()
 	}); err != nil {
@@ -96,47 +93,4 @@ func searchQuery(words []string) string {
 		}
 	}
 	return strings.Join(parts, " ")
-}
-
-func printHit(w io.Writer, h node.Hit) error {
-	text := strings.ReplaceAll(h.Text, "\n", "\n    ")
-	switch {
-	case h.Kind == message.Action:
-		text = "* " + h.Nick + " " + text
-	case h.Kind == message.Topic:
-		text = "* " + h.Nick + " set the topic: " + text
-	default:
-		text = h.Nick + ": " + text
-	}
-	_, err := fmt.Fprintf(w, "%s %s %s\n", h.At.Local().Format("2006-01-02 15:04"), h.Room, text)
-	return err
-}
-
-// hit is what --json prints, one a line: fields are only ever added.
-type hit struct {
-	Event   string   `json:"event"` // "found"
-	Room    string   `json:"room"`
-	Nick    string   `json:"nick"`
-	Author  string   `json:"author"` // fingerprint
-	ID      string   `json:"id"`
-	Text    string   `json:"text"`
-	At      string   `json:"at"`             // RFC 3339 in UTC
-	Kind    string   `json:"kind,omitempty"` // action, topic; none: text
-	Edited  bool     `json:"edited,omitempty"`
-	Matches [][2]int `json:"matches"` // where in text, in bytes: from, to
-}
-
-func printHitJSON(w io.Writer, h node.Hit) error {
-	kind := ""
-	switch h.Kind {
-	case message.Action:
-		kind = "action"
-	case message.Topic:
-		kind = "topic"
-	}
-	o := hit{"found", h.Room, h.Nick, h.Author.Fingerprint(), hex.EncodeToString(h.ID[:]), h.Text, h.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), kind, h.Edited, [][2]int{}}
-	for _, s := range h.Spans {
-		o.Matches = append(o.Matches, [2]int{s.Start, s.End})
-	}
-	return PrintJSON(w, o)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"earshot/node"
+	"earshot/node/identity"
 )
 
 // Help returns the list of commands, or what the one called name (with or without its slash) does.
@@ -42,6 +43,25 @@ func Who(s node.Snapshot) []string {
 		rows = append(rows, [2]string{p.Nick, About(p)})
 	}
 	return append([]string{fmt.Sprintf("%d here in %s:", Here(s), s.Network)}, columns(rows)...)
+}
+
+// Names returns who is in a room, and when each of them said something there, of what was told lately. All who are here are in every public room: each machine has the history of all.
+func Names(at At) []string {
+	spoke := map[identity.PeerID]time.Time{}
+	for _, m := range at.Recent {
+		if m.Room == at.Room && m.At.After(spoke[m.Author]) {
+			spoke[m.Author] = m.At
+		}
+	}
+	rows := [][2]string{}
+	for _, p := range at.Snapshot.People {
+		words := About(p)
+		if t := spoke[p.ID]; !t.IsZero() {
+			words = strings.TrimPrefix(words+", spoke "+stamp(t), ", ")
+		}
+		rows = append(rows, [2]string{p.Nick, words})
+	}
+	return append([]string{fmt.Sprintf("%d can read %s:", len(rows), at.Room)}, columns(rows)...)
 }
 
 // About says in a few words what is special about someone.

@@ -90,7 +90,7 @@ func TestTable(t *testing.T) {
 		}
 		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "NICK": "bob", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
 		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot(), Recent: recent()})
-		if something := a.Do != nil || a.Lines != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
+		if something := a.Do != nil || a.Lines != nil || a.Find != nil || a.Export != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
 		}
 		if s.Help == "" {
@@ -149,6 +149,7 @@ func TestTargets(t *testing.T) {
 func TestAnswers(t *testing.T) {
 	want := map[string]string{
 		"/who":     "4 here in lobby:\n  alice  you\n  bob    the hub, 0.4 ms\n  漢字   away\n  box    a server",
+		"/names":   "4 can read #lobby:\n  alice  you\n  bob    the hub, 0.4 ms, spoke 20 Nov 2026 09:01\n  漢字   away\n  box    a server",
 		"/hub":     "bob is the hub (term 3)\nwho could be:\n  bob    the hub\n  alice  this machine, never the hub",
 		"/rooms":   "  #lobby  joined\n  #build  not joined\n/join #ROOM opens one, or makes it",
 		"/realms":  "each gathering of the open network lobby has a history of its own:\n  1f3a  now",
@@ -157,7 +158,11 @@ func TestAnswers(t *testing.T) {
 		"/nick":    "you are alice; /nick NAME changes it",
 	}
 	for in, want := range want {
-		a, err := Parse(in, At{Room: "#lobby", Snapshot: snapshot(), Version: "1.2"})
+		at := time.Date(2026, 11, 20, 9, 0, 0, 0, time.Local)
+		s, bob := snapshot(), identity.PeerID{7}
+		s.People[1].ID = bob
+		said := []node.Message{{Room: "#lobby", Author: bob, At: at.Add(time.Minute)}, {Room: "#lobby", Author: bob, At: at}, {Room: "#build", Author: bob, At: at.Add(time.Hour)}}
+		a, err := Parse(in, At{Room: "#lobby", Snapshot: s, Version: "1.2", Recent: said})
 		if got := strings.Join(a.Lines, "\n"); err != nil || got != want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", in, err, got, want)
 		}

@@ -32,9 +32,11 @@ type Action struct {
 	Help bool
 	// Set is a setting of the full screen, to be shown or, where Value is not empty, changed. Lines is for front ends that have none.
 	Set *Setting
-	// Find is what the full screen is to look for in the history; empty: it asks. Lines is for front ends that cannot.
-	Find  *string
-	Clear bool // forget what the screen shows
+	// Find is what to look for in the history; empty: the front end asks, if it can.
+	Find *string
+	// Export is the file that the room's history goes to; empty: the front end finds a name.
+	Export *string
+	Clear  bool // forget what the screen shows
 	// History, if it is not 0, is how many of the room's newest lines are to be shown.
 	History int
 	Quit    bool
@@ -101,6 +103,8 @@ func run(spec Spec, args string, at At) (Action, error) {
 		return topic(args, at)
 	case "who":
 		return Action{Lines: Who(s)}, nil
+	case "names":
+		return Action{Lines: Names(at)}, nil
 	case "hub":
 		return Action{Lines: Hub(s)}, nil
 	case "rooms":
@@ -141,7 +145,10 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "clear":
 		return Action{Clear: true}, nil
 	case "search":
-		return Action{Find: &args, Lines: []string{"/search is for the full screen; in a terminal of its own: earshot search " + args}}, nil
+		return Action{Find: &args}, nil
+	case "export":
+		args = strings.Trim(args, `"`)
+		return Action{Export: &args}, nil
 	case "theme":
 		if _, err := (look.Theme{}).With(args); err != nil {
 			return Action{}, usage(spec, err.Error())

@@ -61,6 +61,7 @@ func readLine(b *bufio.Reader, most int) (line, error) {
 type answer struct {
 	lines   []string
 	history []node.Message // to be printed again
+	found   *node.Found    // what was looked for
 	err     error
 	room    string // the current one from now on; empty: as before
 	said    bool
@@ -115,6 +116,9 @@ func one(ctx context.Context, c Config, l line, room string, told *told) answer 
 	if err != nil {
 		return answer{err: err}
 	}
+	if c.ServerOnly && (a.Find != nil || a.Export != nil) {
+		return answer{err: &node.Error{Text: "a server-only box shows nobody's words", Hint: "earshot search WORDS looks through its history"}}
+	}
 	says, words := speaks(a.Do)
 	if words && c.ServerOnly {
 		return answer{err: &node.Error{Text: "a server-only box says nothing", Hint: "/who, /hub and /quit work here; start earshot with another --profile to chat"}}
@@ -124,9 +128,18 @@ func one(ctx context.Context, c Config, l line, room string, told *told) answer 
 			return answer{err: err}
 		}
 	}
-	if a.History > 0 {
+	switch {
+	case a.History > 0:
 		page, err := c.Node.Page(room, node.Key{}, a.History)
 		return answer{history: page, err: err}
+	case a.Find != nil && *a.Find == "":
+		return answer{err: &node.Error{Text: "search for what?", Hint: "usage: /search WORDS, and from:NICK in:#ROOM after:2026-11-20 before:2026-11-27"}}
+	case a.Find != nil:
+		found, err := c.Node.Search(ctx, *a.Find, 0, foundMost+1)
+		return answer{found: &found, err: err}
+	case a.Export != nil:
+		where, err := Export(ctx, c.Node, room, *a.Export)
+		return answer{lines: []string{where}, err: err}
 	}
 	return answer{lines: a.Lines, room: a.Show, said: says, quit: a.Quit}
 }

@@ -133,6 +133,10 @@ func appendJSON(b []byte, t time.Time, e node.Event, server bool) ([]byte, error
 	if v == nil {
 		return b, nil
 	}
+	return appendObject(b, v)
+}
+
+func appendObject(b []byte, v any) ([]byte, error) {
 	out := bytes.NewBuffer(b)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false) // this is no web page, and <b> is easier to grep for

@@ -28,6 +28,8 @@ type Node interface {
 	Events(ctx context.Context, history int) <-chan node.Event
 	Snapshot() node.Snapshot
 	Page(room string, k node.Key, max int) ([]node.Message, error)
+	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
+	Source
 }
 
 // Config of Run.

@@ -20,11 +20,22 @@ type feed struct {
 	did       []node.Command
 	stuck     chan struct{} // Do waits for it, where it is not nil
 	copyAfter time.Duration // 0: nobody is there
+	after     func(room string, k node.Key, max int) ([]node.Message, error)
+	search    func(query string, older int64, max int) (node.Found, error)
 }
 
 func (f *feed) Snapshot() node.Snapshot { return node.Snapshot{} }
 func (f *feed) Page(string, node.Key, int) ([]node.Message, error) {
 	return []node.Message{{Kind: message.Text, Room: "#lobby", Nick: "bob", Text: "long ago"}}, nil
+}
+func (f *feed) After(room string, k node.Key, max int) ([]node.Message, error) {
+	if f.after == nil {
+		return nil, nil
+	}
+	return f.after(room, k, max)
+}
+func (f *feed) Search(ctx context.Context, query string, older int64, max int) (node.Found, error) {
+	return f.search(query, older, max)
 }
 func (f *feed) Events(context.Context, int) <-chan node.Event { return f.events }
 

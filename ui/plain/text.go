@@ -53,6 +53,9 @@ func (p *printer) answer(a answer) error {
 		p.room = a.room
 		a.lines = append(a.lines, "what you type goes to "+a.room+" now")
 	}
+	if a.found != nil {
+		return p.hits(a.found)
+	}
 	for _, m := range a.history {
 		if err := p.print(node.Said{Message: m, History: true}); err != nil {
 			return err
