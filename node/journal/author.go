@@ -138,7 +138,7 @@ func (a *Author) Write(ctx context.Context, g message.GroupID, room message.Room
 	switch {
 	case len(body) > message.MaxBody:
 		return id, key, 0, fmt.Errorf("a message of %d bytes is too long", len(body))
-	case (g == message.Public) != (name != ""), name != "" && room != message.Room(name), len(name) > message.MaxRoomNameBytes:
+	case (g == message.Public) != (name != ""), name != "" && room != message.Room(name), len(name) > message.MaxRoomNameBytes, g != message.Public && (g == message.Mail || g != message.GroupID(room)):
 		return id, key, 0, errors.New("the room and its name do not belong together")
 	}
 	if err := a.j.waitQueue(ctx); err != nil {

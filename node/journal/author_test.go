@@ -107,6 +107,8 @@ func TestBadWrites(t *testing.T) {
 		{message.Public, lobby, "other", 1, false},
 		{message.Public, message.Room(""), "", 1, false},
 		{private, message.RoomID{1}, "", 1, true},
+		{private, message.RoomID{2}, "", 1, false},
+		{message.Mail, message.RoomID(message.Mail), "", 1, false},
 		{private, lobby, message.Lobby, 1, false},
 		{message.Public, message.Room(strings.Repeat("x", 200)), strings.Repeat("x", 200), 1, false},
 	} {

@@ -12,7 +12,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"earshot/node/identity"
 )
+
+// sealed returns a run of a room that is a group of its own.
+func sealed(who *identity.Identity) *Run {
+	r := say(who, "one")
+	r.Opening.Group, r.Opening.Room, r.Opening.Name = GroupID{1}, RoomID{1}, ""
+	r.Log = r.Opening.Log()
+	r.Sign(who)
+	return r
+}
 
 // The format is frozen: -update is for a new golden file, never for an old one.
 var update = flag.Bool("update", false, "write golden files")
@@ -87,6 +98,7 @@ func wrapped(b []byte) []byte {
 
 func TestLimitsHold(t *testing.T) {
 	alice := author(t, 1)
+	private := sealed(alice)
 	full := say(alice, make([]string, MaxRecords)...)
 	full.Opening.Nick = strings.Repeat("𝒳", MaxNick)
 	full.Opening.Name = strings.Repeat("𝒳", MaxRoomName)
@@ -94,7 +106,7 @@ func TestLimitsHold(t *testing.T) {
 	full.Log = full.Opening.Log()
 	long := say(alice, strings.Repeat("x", MaxBody))
 	last := &Run{Log: full.Log, First: MaxSeq - 2, Records: []Record{Body(0, Text, nil), Body(maxHLC-1, Text, nil)}}
-	for name, r := range map[string]*Run{"most records and longest names": full, "longest body": long, "last numbers": last} {
+	for name, r := range map[string]*Run{"a private room": private, "most records and longest names": full, "longest body": long, "last numbers": last} {
 		r.Sign(alice)
 		parsed, err := ParseRun(r.Append(nil))
 		if err != nil {
@@ -154,6 +166,8 @@ func TestRefused(t *testing.T) {
 		"a name for another room":  with(func(r *Run) { r.Opening.Name = "lounge" }),
 		"a public room unnamed":    with(func(r *Run) { r.Opening.Name = "" }),
 		"a private room named":     with(func(r *Run) { r.Opening.Group = GroupID{1} }),
+		"a group of another room":  with(func(r *Run) { r.Opening.Group, r.Opening.Name = GroupID{1}, "" }),
+		"all groups but one":       with(func(r *Run) { r.Opening.Group, r.Opening.Room, r.Opening.Name = Mail, RoomID(Mail), "" }),
 		"a nick too long": func() []byte {
 			b := runs["opening"].Append(nil)
 			b[25+100] = MaxNickBytes + 1
@@ -216,6 +230,7 @@ func FuzzParseRun(f *testing.F) {
 	for _, r := range golden(f) {
 		f.Add(r.Append(nil))
 	}
+	f.Add(sealed(author(f, 1)).Append(nil))
 	who := author(f, 1).ID()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := ParseRun(b)

@@ -39,7 +39,7 @@ type (
 	LogID [16]byte
 	// RoomID names a room; for a public one H("earshot/v1 public room\0" || name)[:16].
 	RoomID [16]byte
-	// GroupID names what is replicated together: the zero group is all public rooms; a private room is a group of its own.
+	// GroupID names what is replicated together: the zero group is all public rooms; any other room is a group of its own, of the same id.
 	GroupID [16]byte
 	// Nonce is minted anew by every process start, so that no number is ever used twice.
 	Nonce [16]byte

@@ -99,5 +99,8 @@ func (o *Opening) check() error {
 	if o.Name != "" && o.Room != Room(o.Name) {
 		return malformed("the room's name and its id differ")
 	}
+	if o.Group != Public && (o.Group == Mail || o.Group != GroupID(o.Room)) {
+		return malformed("a room that is not public is a group of its own")
+	}
 	return nil
 }
