@@ -145,7 +145,7 @@ func TestForkIsNotCounted(t *testing.T) {
 		bob.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Waiting: []wire.Head{log.head(6)}})
 		var first wire.Stable
 		bob.Await(time.Second, wire.TypeStable, &first) // the hub's own disk
-		if _, err := hub.journal.Append(t.Context(), other.run(1, 6), hub.journal.NewOrigin(), false); !errors.Is(err, journal.ErrConflict) {
+		if _, err := hub.journal.Append(t.Context(), other.run(1, 6), hub.journal.NewOrigin(), journal.Live); !errors.Is(err, journal.ErrConflict) {
 			t.Fatal(err)
 		}
 		time.Sleep(100 * time.Millisecond)

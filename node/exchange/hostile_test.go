@@ -17,6 +17,7 @@ import (
 
 	"earshot/node/exchange"
 	"earshot/node/identity"
+	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/nodetest"
 	"earshot/node/nodetest/frames"
@@ -138,7 +139,7 @@ func (c *chain) frame(t wire.Type, from, to uint64) []byte {
 // give puts a part of a log into r's journal.
 func (r *replica) give(run *message.Run) {
 	r.t.Helper()
-	if _, err := r.journal.Append(r.t.Context(), run, r.journal.NewOrigin(), false); err != nil {
+	if _, err := r.journal.Append(r.t.Context(), run, r.journal.NewOrigin(), journal.Live); err != nil {
 		r.t.Fatal(err)
 	}
 }

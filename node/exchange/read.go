@@ -162,7 +162,14 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	}
 	until, asked := p.wants[r.Log]
 	asked = asked && t != wire.TypeRun && r.First <= until
-	added, err := p.journal.Append(ctx, r, p.origin, asked && t == wire.TypeBulk)
+	via := journal.Live // what was not asked for comes by itself, whatever it says
+	switch {
+	case asked && t == wire.TypeBulk:
+		via = journal.Bulk
+	case asked:
+		via = journal.Asked
+	}
+	added, err := p.journal.Append(ctx, r, p.origin, via)
 	switch {
 	case err == nil:
 	case errors.Is(err, journal.ErrStripped): // it would be stripped again: another link is asked, when that says what it has

@@ -8,11 +8,20 @@ import (
 	"earshot/node/wire"
 )
 
+// Via says how a run comes.
+type Via uint8
+
+const (
+	Live  Via = iota // by itself
+	Asked            // as history that was asked for; so does what is taken over from another journal of this process
+	Bulk             // likewise, and so much of it that it is not to be relayed
+)
+
 // Append accepts a run that came from elsewhere: strictly new records of it are verified (one signature), added to their log, framed into the tail
-// and queued for the store. It returns how many were new: 0 and nil where all were held, or lie past a fork. bulk marks them as not to be relayed.
+// and queued for the store. It returns how many were new: 0 and nil where all were held, or lie past a fork.
 // Errors are those above, message.ErrSignature, or a wrapped message.ErrMalformed; only ErrSignature, ErrForeign and ErrMalformed are the sender's fault.
 // run is as message.ParseRun returns it. Append keeps nothing of it. It waits no longer than ctx where too much is not committed.
-func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, bulk bool) (added int, err error) {
+func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, via Via) (added int, err error) {
 	if err := j.waitQueue(ctx); err != nil {
 		return 0, err
 	}
@@ -25,7 +34,7 @@ func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, bul
 		if err != nil || fresh == nil {
 			return 0, err
 		}
-		if added, _, ok, err := j.place(&l, held, fresh, hashes, from, bulk); ok || err != nil {
+		if added, _, ok, err := j.place(&l, held, fresh, hashes, from, via); ok || err != nil {
 			j.wake()
 			j.watchers.tell()
 			return added, err
@@ -103,7 +112,7 @@ func (j *Journal) checkOpening(o *message.Opening, from Origin) error {
 }
 
 // place adds fresh, which continues l as it was looked up. ok is false where l has changed since.
-func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []message.Hash, from Origin, bulk bool) (added int, arrival int64, ok bool, err error) {
+func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []message.Hash, from Origin, via Via) (added int, arrival int64, ok bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	day := l.Day
@@ -139,7 +148,7 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 	})
 	j.mergeLocked(c.hlc)
 	f := j.tail.frame(wire.TypeRun, encodedSize(fresh), fresh.Append)
-	arrival = j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Bulk: bulk, Group: c.Group, Day: c.Day, Log: c.Log}, log: c.row, first: fresh.First})
+	arrival = j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Bulk: via == Bulk, Group: c.Group, Day: c.Day, Log: c.Log}, log: c.row, first: fresh.First})
 	c.pending = append(c.pending, arrival)
 	j.freshLocked(c, fresh, arrival)
 	return added, arrival, true, nil

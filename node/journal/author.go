@@ -182,7 +182,7 @@ func (a *Author) append(g message.GroupID, room message.RoomID, name string, rec
 		if before != nil {
 			before(run, hashes)
 		}
-		_, arrival, ok, err := j.place(&l, held, run, hashes, 0, false)
+		_, arrival, ok, err := j.place(&l, held, run, hashes, 0, Live)
 		if err != nil {
 			return nil, nil, 0, err
 		}
@@ -227,7 +227,7 @@ func (j *Journal) Reoffer(old *Journal, logs []message.LogID) (news int, err err
 			if err != nil {
 				return news, old.fault(err)
 			}
-			n, err := j.Append(context.Background(), run, 0, false)
+			n, err := j.Append(context.Background(), run, 0, Asked)
 			if errors.Is(err, ErrDay) {
 				break
 			}
@@ -284,7 +284,7 @@ func (j *Journal) adopt(it *item) (added int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return j.Append(context.Background(), run, 0, false)
+	return j.Append(context.Background(), run, 0, Asked)
 }
 
 // By returns the logs of a process that have a message stamped at or after since, oldest first.

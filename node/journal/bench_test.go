@@ -67,7 +67,7 @@ func BenchmarkAppend(b *testing.B) {
 					j := open(b, c)
 					stop := run(b, j)
 					for _, r := range runs {
-						n, err := j.Append(context.Background(), r, 1, false)
+						n, err := j.Append(context.Background(), r, 1, Live)
 						if err != nil {
 							b.Fatal(err)
 						}
@@ -110,7 +110,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Run(fmt.Sprintf("records=%d", size), func(b *testing.B) {
 			j := start(b, Config{Dir: b.TempDir()})
 			for _, r := range written(b, 20480, size) {
-				if _, err := j.Append(context.Background(), r, 1, false); err != nil {
+				if _, err := j.Append(context.Background(), r, 1, Live); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -129,7 +129,7 @@ func BenchmarkPage(b *testing.B) {
 func BenchmarkAll(b *testing.B) {
 	j := start(b, Config{Dir: b.TempDir()})
 	for _, r := range written(b, 20480, 1) {
-		if _, err := j.Append(context.Background(), r, 1, false); err != nil {
+		if _, err := j.Append(context.Background(), r, 1, Live); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -149,7 +149,7 @@ func BenchmarkServe(b *testing.B) {
 	j := start(b, Config{Dir: b.TempDir()})
 	runs := written(b, 20480, 1)
 	for _, r := range runs {
-		if _, err := j.Append(context.Background(), r, 1, false); err != nil {
+		if _, err := j.Append(context.Background(), r, 1, Live); err != nil {
 			b.Fatal(err)
 		}
 	}

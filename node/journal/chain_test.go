@@ -56,7 +56,7 @@ func today() uint32 { return dayOf(time.Now().UnixMilli()) }
 
 func take(t testing.TB, j *Journal, r *message.Run, added int, want error) {
 	t.Helper()
-	n, err := j.Append(context.Background(), r, 1, false)
+	n, err := j.Append(context.Background(), r, 1, Live)
 	if n != added || !errors.Is(err, want) {
 		t.Errorf("append of %d to %d: %d, %v; want %d, %v", r.First, r.Last(), n, err, added, want)
 	}

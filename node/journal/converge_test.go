@@ -49,7 +49,7 @@ func TestRandomOrder(t *testing.T) {
 				if rnd.IntN(3) == 0 {
 					first = 1
 				}
-				if _, err := js[rnd.IntN(3)].Append(context.Background(), c.run(first, last), 1, false); err != nil && !errors.Is(err, ErrGap) && !errors.Is(err, ErrConflict) {
+				if _, err := js[rnd.IntN(3)].Append(context.Background(), c.run(first, last), 1, Live); err != nil && !errors.Is(err, ErrGap) && !errors.Is(err, ErrConflict) {
 					t.Fatal(err)
 				}
 			}
@@ -114,7 +114,7 @@ func exchange(t *testing.T, rnd *rand.Rand, js []*Journal) {
 						}
 						r, err := message.ParseRun(data)
 						if err == nil {
-							_, err = to.Append(context.Background(), r, 1, false)
+							_, err = to.Append(context.Background(), r, 1, Live)
 						}
 						again = again || errors.Is(err, ErrConflict)
 						if err != nil && !errors.Is(err, ErrGap) && !errors.Is(err, ErrConflict) {

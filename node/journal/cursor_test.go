@@ -29,7 +29,7 @@ func TestCursor(t *testing.T) {
 		wg.Go(func() {
 			for k := range n {
 				for i, c := range chains {
-					if _, err := j.Append(context.Background(), c.run(k+1, k+1), Origin(i+1), i == 2); err != nil {
+					if _, err := j.Append(context.Background(), c.run(k+1, k+1), Origin(i+1), []Via{Live, Asked, Bulk}[i]); err != nil {
 						t.Error(err)
 					}
 				}
@@ -210,7 +210,7 @@ func TestBackPressure(t *testing.T) {
 		}
 		full := make(chan error)
 		go func() {
-			_, err := j.Append(context.Background(), newChain(t, 2, today()).add("x").run(1, 1), 1, false)
+			_, err := j.Append(context.Background(), newChain(t, 2, today()).add("x").run(1, 1), 1, Live)
 			full <- err
 		}()
 		synctest.Wait()

@@ -48,7 +48,7 @@ func FuzzAppend(f *testing.F) {
 			t.Fatal(err)
 		}
 		j.store = store
-		if _, err := j.Append(context.Background(), c.run(1, 4), 1, false); err != nil {
+		if _, err := j.Append(context.Background(), c.run(1, 4), 1, Live); err != nil {
 			t.Fatal(err)
 		}
 		before := heads(t, j)
@@ -60,7 +60,7 @@ func FuzzAppend(f *testing.F) {
 			if mode == fuzzSigned {
 				run.Sign(c.author)
 			}
-			n, err = j.Append(context.Background(), run, 1, false)
+			n, err = j.Append(context.Background(), run, 1, Live)
 		}
 		if errors.Is(err, message.ErrMalformed) && mode == fuzzProof {
 			return

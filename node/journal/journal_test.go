@@ -107,7 +107,7 @@ func give(t testing.TB, j *Journal, data []byte) {
 	t.Helper()
 	run, err := message.ParseRun(data)
 	if err == nil {
-		_, err = j.Append(context.Background(), run, 7, false)
+		_, err = j.Append(context.Background(), run, 7, Live)
 	}
 	if err != nil && !errors.Is(err, ErrGap) {
 		t.Fatal(err)

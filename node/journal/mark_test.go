@@ -346,7 +346,7 @@ func TestRedactionIsCutOff(t *testing.T) {
 			take(t, late, r, len(r.Records), nil)
 		}
 		checkShown(t, late, "-", "first", "two")
-		if _, err := late.Append(context.Background(), copied.run(2, 2), 1, false); err != ErrConflict {
+		if _, err := late.Append(context.Background(), copied.run(2, 2), 1, Live); err != ErrConflict {
 			take(t, late, copied.run(1, 2), 0, ErrConflict)
 		}
 		checkThen(t, late, "?", "first", "two")

@@ -182,7 +182,7 @@ func goOn(t *testing.T, j *journal.Journal, y *journal.Year, i int, text string)
 	first := y.Today[i]
 	run := &message.Run{Log: first.Log, First: 2, Prev: first.Hashes()[0], Records: []message.Record{message.Body(first.Records[0].HLC+1, message.Text, []byte(text))}}
 	run.Sign(y.Who[i%len(y.Who)])
-	if n, err := j.Append(t.Context(), run, 1, false); n != 1 || err != nil {
+	if n, err := j.Append(t.Context(), run, 1, journal.Live); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 }

@@ -123,7 +123,7 @@ func TestReofferOfADayToCome(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := j.Append(context.Background(), run, 1, false); !errors.Is(err, ErrDay) {
+			if _, err := j.Append(context.Background(), run, 1, Live); !errors.Is(err, ErrDay) {
 				t.Errorf("from another: %v", err)
 			}
 		}
