@@ -9,6 +9,7 @@ import (
 	"github.com/gdamore/tcell/v2"
 
 	"earshot/node"
+	"earshot/ui/command"
 	"earshot/ui/look"
 )
 
@@ -124,7 +125,7 @@ func cond[T any](open bool, c <-chan T) <-chan T {
 // nextChange is how long the screen stays true by itself.
 func (a *app) nextChange() time.Duration {
 	now, next := a.now(), time.Hour
-	times := []time.Time{a.flashUntil, a.quitUntil, a.touched.Add(idleAfter)}
+	times := []time.Time{a.flashUntil, a.quitUntil, a.touched.Add(command.IdleAfter)}
 	if a.found != nil && a.overlay == overlay(a.found) {
 		times = append(times, a.found.due)
 	}

@@ -7,14 +7,11 @@ import (
 
 	"earshot/node"
 	"earshot/ui/cell"
+	"earshot/ui/command"
 )
 
-const (
-	// idleAfter is how long nothing is pressed before the user counts as away.
-	idleAfter = 10 * time.Minute
-	// typedEvery is how often the node is told that the user types.
-	typedEvery = 3 * time.Second
-)
+// typedEvery is how often the node is told that the user types.
+const typedEvery = 3 * time.Second
 
 // active notes that the user is there: who was away because nothing was pressed is back.
 func (a *app) active() {
@@ -27,7 +24,7 @@ func (a *app) active() {
 
 // idle looks whether the user is still there. Who is away by their own word stays so.
 func (a *app) idle() {
-	if !a.idled && !a.snapshot.Me.Away && a.now().Sub(a.touched) >= idleAfter {
+	if !a.idled && !a.snapshot.Me.Away && a.now().Sub(a.touched) >= command.IdleAfter {
 		a.idled = true
 		a.tellNode(node.SetAway{Away: true})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/command"
 )
 
 // sent takes what waits for the node.
@@ -25,7 +26,7 @@ func TestIdle(t *testing.T) {
 	s := newStage(t, 80, 24, f, Config{})
 	s.press("x")
 	s.sent()
-	s.time = s.time.Add(idleAfter - time.Second)
+	s.time = s.time.Add(command.IdleAfter - time.Second)
 	s.idle()
 	if got := s.sent(); len(got) > 0 {
 		t.Errorf("too early: %v", got)

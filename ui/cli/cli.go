@@ -52,6 +52,7 @@ type Setup struct {
 	// In is read in line mode; nil: it only listens. Linger is how long to wait at its end for what was said to be delivered.
 	In     io.Reader
 	Linger time.Duration
+	Typed  bool // a person types In
 	// Theme of the full screen: what was asked for, or what the terminal can show.
 	Theme look.Theme
 	// Notify is what rings its bell: "all", "mentions" or "off", empty where it was not said. NoMouse leaves the mouse to the terminal.

@@ -58,6 +58,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 		Theme: o.look(), Notify: o.notify, NoMouse: o.noMouse,
 	}
 	s.In, s.Linger = o.input(stdin)
+	s.Typed = stdin && !o.json && !o.serverOnly
 	s.Prefer = func(chosen map[string]string) error {
 		err := o.prefer(chosen)
 		s.Theme, s.Notify, s.NoMouse = o.look(), o.notify, o.noMouse

@@ -10,7 +10,11 @@ package command
 import (
 	"slices"
 	"strings"
+	"time"
 )
+
+// IdleAfter is how long a person types nothing before the others are told that they are away.
+const IdleAfter = 10 * time.Minute
 
 // A Spec says what a command is called and what it is for.
 type Spec struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"earshot/node"
 	"earshot/node/message"
@@ -80,13 +81,25 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 			return false
 		}
 	}
+	idle := time.NewTimer(command.IdleAfter)
+	defer idle.Stop()
+	idled := false
 	for {
 		var l line
 		ok := false
 		select {
 		case <-ctx.Done():
 			return
+		case <-idle.C:
+			if idled = c.Typed && !c.Node.Snapshot().Me.Away; idled { // who is away by their own word stays so
+				_ = c.Node.Do(ctx, node.SetAway{Away: true}) // the node says so itself, or it does not matter
+			}
+			continue
 		case l, ok = <-lines:
+		}
+		if idle.Reset(command.IdleAfter); idled {
+			idled = false
+			_ = c.Node.Do(ctx, node.SetAway{})
 		}
 		if !ok {
 			if !c.ServerOnly {

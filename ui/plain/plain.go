@@ -38,6 +38,8 @@ type Config struct {
 	// In is read line by line; nil: only listen.
 	In  io.Reader
 	Out io.Writer
+	// Typed: a person types In, who is away when no line came for command.IdleAfter, and back with the next. A program that is silent is not away.
+	Typed bool
 	// JSON prints objects for programs instead of lines for people.
 	JSON bool
 	// ServerOnly prints no words of messages, and takes commands but no messages from In, whose end means nothing then.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,19 +13,22 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/command"
 )
 
 // feed stands in for a node: what is said comes back as durable at once, and on two machines after copyAfter where somebody is there.
 type feed struct {
 	events    chan node.Event
 	did       []node.Command
+	when      []time.Time   // each was done
 	stuck     chan struct{} // Do waits for it, where it is not nil
+	snapshot  node.Snapshot
 	copyAfter time.Duration // 0: nobody is there
 	after     func(room string, k node.Key, max int) ([]node.Message, error)
 	search    func(query string, older int64, max int) (node.Found, error)
 }
 
-func (f *feed) Snapshot() node.Snapshot { return node.Snapshot{} }
+func (f *feed) Snapshot() node.Snapshot { return f.snapshot }
 func (f *feed) Page(string, node.Key, int) ([]node.Message, error) {
 	return []node.Message{{Kind: message.Text, Room: "#lobby", Nick: "bob", Text: "long ago"}}, nil
 }
@@ -47,7 +51,7 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 			return ctx.Err()
 		}
 	}
-	f.did = append(f.did, c)
+	f.did, f.when = append(f.did, c), append(f.when, time.Now())
 	if s, ok := c.(node.Say); ok {
 		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true, Here: true}}
 		f.events <- m
@@ -288,4 +292,40 @@ func TestNotWaitedFor(t *testing.T) {
 			t.Errorf("ended after %v with %v, want 1s and none", took, err)
 		}
 	})
+}
+
+// A person who types nothing for ten minutes is away until the next line; a program is not, and who said so themselves stays away.
+func TestIdle(t *testing.T) {
+	for name, c := range map[string]struct {
+		typed, away bool
+		want        []node.Command
+	}{
+		"a person":  {true, false, []node.Command{node.SetAway{Away: true}, node.SetAway{}, node.Say{Room: "#lobby", Text: "two"}, node.SetAway{Away: true}}},
+		"away":      {true, true, []node.Command{node.Say{Room: "#lobby", Text: "two"}}},
+		"a program": {false, false, []node.Command{node.Say{Room: "#lobby", Text: "two"}}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &feed{events: begun(), snapshot: node.Snapshot{Me: node.Person{Away: c.away}}}
+			in, w := io.Pipe()
+			ctx, end := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- Run(ctx, Config{Node: f, In: in, Out: io.Discard, Typed: c.typed}) }()
+			time.Sleep(command.IdleAfter - time.Second)
+			io.WriteString(w, "one\n")
+			time.Sleep(time.Hour)
+			io.WriteString(w, "two\n")
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if !slices.Equal(f.did[1:], c.want) || f.did[0] != (node.Say{Room: "#lobby", Text: "one"}) {
+				t.Errorf("%s: did %v, want %v", name, f.did, c.want)
+			} else if after := f.when[1].Sub(f.when[0]); len(c.want) > 1 && after != command.IdleAfter {
+				t.Errorf("%s: away after %v", name, after)
+			}
+			end()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			in.Close()
+		})
+	}
 }
