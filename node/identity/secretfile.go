@@ -74,6 +74,13 @@ func writeSecret(path string, b []byte, name func(from, to string) error) error 
 	if len(b) > maxSecretFile {
 		return fmt.Errorf("%s: too long for a key", path)
 	}
+	return replaceFile(path, b, name)
+}
+
+// Replace writes a file that only its owner can read, whole or not at all, of any length.
+func Replace(path string, b []byte) error { return replaceFile(path, b, os.Rename) }
+
+func replaceFile(path string, b []byte, name func(from, to string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -83,7 +83,7 @@ func ParseState(n identity.NetworkID, b []byte) (*State, error) {
 		}
 	}
 	covered := s.signed(b[:len(b)-sigLen])
-	if !s.signer().Verify(covered, b[len(b)-sigLen:]) {
+	if !s.Signer().Verify(covered, b[len(b)-sigLen:]) {
 		return nil, fmt.Errorf("room state: %w", ErrSignature)
 	}
 	s.hash, s.encoded = hash(covered), slices.Clone(b)

@@ -80,7 +80,7 @@ func (r *Room) Accept(s *State) (current bool, lost []*State, err error) {
 		return false, nil, err
 	}
 	if order < 0 && !r.isHistory(s) {
-		return false, nil, fmt.Errorf("%w: epoch %d, signed by %s", ErrOld, s.Epoch, s.signer().Fingerprint())
+		return false, nil, fmt.Errorf("%w: epoch %d, signed by %s", ErrOld, s.Epoch, s.Signer().Fingerprint())
 	}
 	r.kept[s.hash] = s
 	if order > 0 {
@@ -92,7 +92,7 @@ func (r *Room) Accept(s *State) (current bool, lost []*State, err error) {
 
 // isHistory reports whether s, which is not the room's state now, was: a kept state builds on it, or it is the present owner's. Anything else who owned the room before could make today.
 func (r *Room) isHistory(s *State) bool {
-	if s.signer() == r.current.Owner() {
+	if s.Signer() == r.current.Owner() {
 		return true
 	}
 	for _, k := range r.kept {

@@ -62,8 +62,8 @@ func (s *State) Bytes() []byte { return s.encoded }
 // Owner returns who makes the next state.
 func (s *State) Owner() identity.PeerID { return s.ownerAt(len(s.hands)) }
 
-// signer returns who made this one: a hand-over is made by the owner before.
-func (s *State) signer() identity.PeerID {
+// Signer returns who made this one: a hand-over is made by the owner before.
+func (s *State) Signer() identity.PeerID {
 	n := len(s.hands)
 	if n > 0 && s.hands[n-1].epoch == s.Epoch {
 		n--
@@ -95,10 +95,13 @@ func comparePeople(a, b identity.PeerID) int { return bytes.Compare(a[:], b[:]) 
 // Name returns the room's name, which only members can read: any UTF-8, cleaned where it is shown.
 func (s *State) Name(key EpochKey) (string, error) { return key.openName(s.Room(), s.Epoch, s.name) }
 
-// Due reports whether the epoch has lasted EpochAge.
-func (s *State) Due(now time.Time) bool {
-	return now.UnixMilli()-int64(s.HLC>>16) >= EpochAge.Milliseconds()
+// Age returns how long the epoch has lasted.
+func (s *State) Age(now time.Time) time.Duration {
+	return time.Duration(now.UnixMilli()-int64(s.HLC>>16)) * time.Millisecond
 }
+
+// Due reports whether the epoch has lasted EpochAge.
+func (s *State) Due(now time.Time) bool { return s.Age(now) >= EpochAge }
 
 // compare orders the states of one room: the greater is what the room is. It is an error, ErrOwners, where neither's hand-overs begin with the other's.
 func (s *State) compare(o *State) (int, error) {

@@ -51,7 +51,7 @@ func goldenState(t testing.TB) *State {
 func TestStateGolden(t *testing.T) {
 	b := goldenFile(t, "state", func() []byte { return goldenState(t).Bytes() })
 	s := must(ParseState(lan, b))(t)
-	if s.Epoch != 3 || s.HLC != at(60) || s.Founder != person(t, 1).ID() || s.Owner() != person(t, 2).ID() || s.signer() != person(t, 1).ID() ||
+	if s.Epoch != 3 || s.HLC != at(60) || s.Founder != person(t, 1).ID() || s.Owner() != person(t, 2).ID() || s.Signer() != person(t, 1).ID() ||
 		len(s.Members) != 3 || !slices.Equal(s.Moderators, ids(t, 2)) || !s.Has(person(t, 3).ID()) || s.Has(person(t, 4).ID()) {
 		t.Errorf("parsed %+v", s)
 	}
@@ -299,7 +299,7 @@ func FuzzParseState(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := s.sign(alice); s.signer() == id && !bytes.Equal(again.encoded, b) {
+		if again := s.sign(alice); s.Signer() == id && !bytes.Equal(again.encoded, b) {
 			t.Fatalf("%x\nis written as\n%x", b, again.encoded)
 		}
 	})

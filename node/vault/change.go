@@ -1,0 +1,363 @@
+package vault
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/seal"
+)
+
+// Keys gives what to seal for a person with; nil where that is not known. It is called without a lock.
+type Keys func(identity.PeerID) *seal.PublicKey
+
+// ErrKey means that somebody's key is not known: that person was never met.
+var ErrKey = errors.New("the key is not known")
+
+// stamp is the time as messages have it.
+func stamp(now time.Time) uint64 { return uint64(max(now.UnixMilli(), 0)) << 16 }
+
+// Found makes a private room that this person is alone in, and returns what makes it known to its members' stores.
+func (v *Vault) Found(name string, now time.Time) (message.RoomID, []Message, error) {
+	var nonce message.Nonce
+	rand.Read(nonce[:])
+	key := seal.NewEpochKey()
+	s, err := seal.Found(v.conf.Who, v.conf.Network, nonce, stamp(now), key, name)
+	if err != nil {
+		return message.RoomID{}, nil, err
+	}
+	sr := seal.NewRoom(s)
+	if err := sr.AddKey(s.Hash(), key); err != nil {
+		return s.Room(), nil, err
+	}
+	r := newRoom(sr, Joined)
+	r.last = stamp(now)
+	v.mu.Lock()
+	if len(v.rooms) >= MaxRooms {
+		v.mu.Unlock()
+		return s.Room(), nil, fmt.Errorf("there are %d private rooms already", MaxRooms)
+	}
+	v.rooms[r.id] = r
+	v.mu.Unlock()
+	out, _, err := v.spread(r, s, key, nil, nil)
+	return r.id, out, errors.Join(err, v.save(r))
+}
+
+// Change makes a change of a room of which this person is the owner, and returns what is to be said of it: the state, its key wrapped for everyone, and in direct messages the invitations of those added; those get
+// the keys of what was said before where history is set. left are members whose key is not known: they are wrapped for when they come (Tend).
+func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.Time, keys Keys) (out []Message, left []identity.PeerID, err error) {
+	for _, p := range c.Add {
+		key := keys(p)
+		if key == nil {
+			return nil, nil, fmt.Errorf("%s: %w", p.Fingerprint(), ErrKey)
+		}
+		if _, err := v.Begin(p, key, false); err != nil {
+			return nil, nil, err
+		}
+	}
+	v.mu.Lock()
+	r := v.rooms[id]
+	if r == nil || r.status != Joined {
+		v.mu.Unlock()
+		return nil, nil, ErrNobody
+	}
+	was, key := r.Current(), seal.NewEpochKey()
+	next, err := was.Next(v.conf.Who, stamp(now), key, r.name, c)
+	if err != nil {
+		v.mu.Unlock()
+		return nil, nil, err
+	}
+	current, lost, err := r.Accept(next)
+	if err == nil {
+		err = r.AddKey(next.Hash(), key)
+	}
+	if err == nil {
+		v.acceptedLocked(r, was, current, lost)
+	}
+	old := r.States()
+	v.mu.Unlock()
+	if err == nil {
+		err = v.save(r)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	out, left, err = v.spread(r, next, key, nil, keys)
+	for _, p := range c.Add {
+		if err != nil {
+			break
+		}
+		invite := (&seal.Invitation{State: next, Key: key}).Content()
+		out = append(out, Message{seal.Direct(v.conf.Network, v.me, p), invite.Kind, invite.Body})
+		if history {
+			var more []Message
+			more, err = v.share(r, old, p, keys(p))
+			out = append(out, more...)
+		}
+	}
+	return out, left, err
+}
+
+// spread returns the messages that tell of a state: the state itself and its key, wrapped for its members, or those of them named.
+func (v *Vault) spread(r *room, s *seal.State, key seal.EpochKey, only []identity.PeerID, keys Keys) (out []Message, left []identity.PeerID, err error) {
+	people := only
+	if only == nil {
+		people = s.Members
+		out = append(out, Message{r.id, message.State, s.Bytes()})
+	}
+	var list []seal.For
+	for _, p := range people {
+		k := v.Ring().Public()
+		if p != v.me {
+			k = keys(p)
+		}
+		if k == nil {
+			left = append(left, p)
+			continue
+		}
+		list = append(list, seal.For{Person: p, Key: k})
+	}
+	bodies, unusable, err := s.Wrap(key, list)
+	v.mu.Lock()
+	for _, b := range bodies {
+		out = append(out, Message{r.id, message.State, b})
+		if w, err := seal.ParseWraps(b); err == nil && s == r.Current() {
+			for _, p := range people {
+				r.covered[p] = append(r.covered[p], w.For(p)...)
+			}
+		}
+	}
+	v.mu.Unlock()
+	return out, append(left, unusable...), err
+}
+
+// share wraps the keys of earlier states for someone who is to read what was said before.
+func (v *Vault) share(r *room, states []*seal.State, p identity.PeerID, pub *seal.PublicKey) (out []Message, err error) {
+	for _, s := range states {
+		v.mu.Lock()
+		key, ok := r.Key(s.Hash())
+		v.mu.Unlock()
+		if !ok || s.Has(p) {
+			continue
+		}
+		bodies, _, err := s.Wrap(key, []seal.For{{Person: p, Key: pub}})
+		if err != nil {
+			return out, err
+		}
+		for _, b := range bodies {
+			out = append(out, Message{r.id, message.State, b})
+		}
+	}
+	return out, nil
+}
+
+// takeInvitation takes an invitation out of a direct message. One that is older than what was answered is not taken again.
+func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
+	inv, err := seal.ParseInvitation(v.conf.Network, v.me, c)
+	if err != nil {
+		return err
+	}
+	id := inv.State.Room()
+	v.mu.Lock()
+	r := v.rooms[id]
+	switch {
+	case r != nil && at.HLC <= r.invited:
+		v.mu.Unlock()
+		return nil
+	case r == nil && len(v.rooms) >= MaxRooms:
+		v.mu.Unlock()
+		return fmt.Errorf("there are %d private rooms already", MaxRooms)
+	case r == nil:
+		r = newRoom(seal.NewRoom(inv.State), Asked)
+		v.rooms[id] = r
+	default:
+		was := r.Current()
+		current, lost, err := r.Accept(inv.State)
+		if err != nil {
+			v.mu.Unlock()
+			return err
+		}
+		v.acceptedLocked(r, was, current, lost)
+	}
+	r.invited = at.HLC
+	if err := r.AddKey(inv.State.Hash(), inv.Key); err != nil {
+		v.mu.Unlock()
+		return err
+	}
+	r.rename()
+	clear(r.readers)
+	v.tryLocked(r)
+	if r.status != Joined && r.Current().Has(v.me) {
+		r.status, r.by = Asked, at.Author
+		if at.Author == v.me { // another instance of this person has joined
+			r.status = Joined
+		} else {
+			v.tellLocked(Invited{id, at.Author})
+		}
+	}
+	v.againLocked(&v.work.Relearn, id)
+	v.mu.Unlock()
+	return v.save(r)
+}
+
+// Answer accepts an invitation, or does not, and returns what tells the one who invited, and the owner. A room that was joined is left so.
+func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (out []Message, err error) {
+	v.mu.Lock()
+	r := v.rooms[id]
+	if r == nil || r.status == Left || yes && r.status != Asked {
+		v.mu.Unlock()
+		return nil, ErrNobody
+	}
+	s := r.Current()
+	if !yes && r.status == Joined && s.Owner() == v.me && len(s.Members) > 1 {
+		v.mu.Unlock()
+		return nil, errors.New("a room's owner cannot leave it while others are in it")
+	}
+	tell := []identity.PeerID{s.Owner()}
+	if yes && r.by != s.Owner() {
+		tell = append(tell, r.by)
+	}
+	if r.status == Out {
+		tell = nil // the owner knows
+	}
+	r.last = stamp(now)
+	if r.status = Left; yes {
+		r.status = Joined
+		v.againLocked(&v.work.Relearn, id)
+	}
+	r.invited = max(r.invited, stamp(now))
+	v.mu.Unlock()
+	if err := v.save(r); err != nil {
+		return nil, err
+	}
+	body := append(id[:], 0)
+	if yes {
+		body[len(id)] = 1
+	}
+	for _, p := range tell {
+		key := keys(p)
+		if p == v.me || key == nil {
+			continue
+		}
+		to, err := v.Begin(p, key, false)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, Message{to, message.Answer, body})
+	}
+	return out, nil
+}
+
+// takeAnswer takes what someone who was invited says, or a member who leaves.
+func (v *Vault) takeAnswer(at journal.Place, body []byte) {
+	if len(body) != 17 || at.Author == v.me {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.rooms[message.RoomID(body[:16])]
+	if r == nil || r.status != Joined || !r.Current().Has(at.Author) || at.HLC < r.Current().HLC {
+		return
+	}
+	if yes := body[16] == 1; yes || r.Current().Owner() == v.me {
+		if r.taken[at.Author] = !yes; yes {
+			delete(r.taken, at.Author)
+		}
+		v.tellLocked(Answered{r.id, at.Author, yes})
+	}
+}
+
+// Tend returns what an owner, or whoever stands in for one, owes the rooms now. here are those who can be reached.
+func (v *Vault) Tend(now time.Time, here func(identity.PeerID) bool, keys Keys) (out []Message, err error) {
+	v.mu.Lock()
+	var all []*room
+	for _, r := range v.rooms {
+		if r.status == Joined {
+			all = append(all, r)
+		}
+	}
+	v.mu.Unlock()
+	for _, r := range all {
+		more, fault := v.tend(r, now, here, keys)
+		out, err = append(out, more...), errors.Join(err, fault)
+	}
+	return out, err
+}
+
+func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, keys Keys) (out []Message, err error) {
+	v.mu.Lock()
+	s := r.Current()
+	mine := s.Owner() == v.me
+	var c seal.Change
+	due := mine && (s.Due(now) || v.handedLocked(r))
+	for p := range r.taken {
+		if s.Has(p) && p != v.me {
+			c.Remove = append(c.Remove, p)
+		}
+	}
+	if mine {
+		for _, lost := range r.redo {
+			if m, ok := r.Missing(lost); ok {
+				c.Add, c.Remove = append(c.Add, m.Add...), append(c.Remove, m.Remove...)
+				c.Promote, c.Demote = append(c.Promote, m.Promote...), append(c.Demote, m.Demote...)
+			}
+		}
+		r.redo = nil
+	}
+	key, held := r.Key(s.Hash())
+	v.mu.Unlock()
+	if mine && (due || !c.Empty()) {
+		c.Add = slices.DeleteFunc(c.Add, func(p identity.PeerID) bool { return keys(p) == nil })
+		out, _, err = v.Change(r.id, c, false, now, keys)
+		return out, err
+	}
+	if !held {
+		return nil, nil
+	}
+	lacks := v.lacking(r, s, now, here, keys)
+	if len(lacks) == 0 {
+		return nil, nil
+	}
+	out, _, err = v.spread(r, s, key, lacks, keys)
+	return out, err
+}
+
+// handedLocked reports whether this person was made the owner and has made no state yet: until then the owner before could still make another.
+func (v *Vault) handedLocked(r *room) bool {
+	s := r.Current()
+	return s.Owner() == v.me && s.Signer() != v.me
+}
+
+// oldEpoch is how old an epoch is when members whose key has changed since are wrapped for again: their old key is deleted soon.
+const oldEpoch = seal.KeyLife - seal.KeyAge*4
+
+// lacking returns the members who are here, for whom the present key was never wrapped, or so long ago that they may have no key for it, if it is for this person to wrap it: the owner does,
+// or who is first of those here.
+func (v *Vault) lacking(r *room, s *seal.State, now time.Time, here func(identity.PeerID) bool, keys Keys) (out []identity.PeerID) {
+	who := s.Owner()
+	if who != v.me && !here(who) {
+		who = s.Members[slices.IndexFunc(s.Members, func(p identity.PeerID) bool { return p == v.me || here(p) })]
+	}
+	if who != v.me {
+		return nil
+	}
+	old := s.Age(now) > oldEpoch
+	for _, p := range s.Members {
+		if p == v.me || !here(p) {
+			continue
+		}
+		k := keys(p)
+		v.mu.Lock()
+		ids := r.covered[p]
+		v.mu.Unlock()
+		if k != nil && (len(ids) == 0 || old && !slices.Contains(ids, k.ID())) {
+			out = append(out, p)
+		}
+	}
+	return out
+}

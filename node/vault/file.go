@@ -1,0 +1,175 @@
+package vault
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+	"earshot/node/seal"
+)
+
+// roomFile is rooms/ID.json. States are the newest first; Keys stand beside them, empty where a key is not held.
+type roomFile struct {
+	Status  Status   `json:"status"`
+	By      []byte   `json:"by,omitempty"`
+	Invited uint64   `json:"invited,omitempty"`
+	Last    uint64   `json:"last,omitempty"`
+	States  [][]byte `json:"states"`
+	Keys    [][]byte `json:"keys"`
+}
+
+// talkFile is one entry of talks.json. Read and Told are places, as a message of kind Read has them.
+type talkFile struct {
+	With []byte `json:"with"`
+	Open bool   `json:"open,omitempty"`
+	Last uint64 `json:"last,omitempty"`
+	Read []byte `json:"read,omitempty"`
+	Told []byte `json:"told,omitempty"`
+}
+
+func (v *Vault) roomPath(id message.RoomID) string {
+	return filepath.Join(v.conf.Dir, "rooms", hex.EncodeToString(id[:])+".json")
+}
+
+func (v *Vault) talksPath() string { return filepath.Join(v.conf.Dir, "talks.json") }
+
+// save writes the file of a room.
+func (v *Vault) save(r *room) error {
+	if v.conf.Dir == "" {
+		return nil
+	}
+	v.saving.Lock()
+	defer v.saving.Unlock()
+	v.mu.Lock()
+	f := roomFile{Status: r.status, By: r.by[:], Invited: r.invited, Last: r.last}
+	for _, s := range r.States() {
+		var b []byte
+		if key, ok := r.Key(s.Hash()); ok {
+			b = key.Bytes()
+		}
+		f.States, f.Keys = append(f.States, s.Bytes()), append(f.Keys, b)
+	}
+	v.mu.Unlock()
+	err := writeJSON(v.roomPath(r.id), &f)
+	if err != nil {
+		v.log.Error("a private room cannot be saved", "room", r.id, "err", err)
+	}
+	return err
+}
+
+// Save writes what has changed of the conversations. What is told of them often, how far somebody has read, waits for this.
+func (v *Vault) Save() error {
+	v.saving.Lock()
+	defer v.saving.Unlock()
+	v.mu.Lock()
+	if !v.unsaved || v.conf.Dir == "" {
+		v.mu.Unlock()
+		return nil
+	}
+	v.unsaved = false
+	var list []talkFile
+	for _, t := range v.talks {
+		list = append(list, talkFile{With: t.with[:], Open: t.open, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
+	}
+	v.mu.Unlock()
+	return writeJSON(v.talksPath(), list)
+}
+
+func writeJSON(path string, f any) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return identity.Replace(path, append(b, '\n'))
+}
+
+func readJSON(path string, f any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, f); err != nil {
+		return fmt.Errorf("%s is damaged: %w", path, err)
+	}
+	return nil
+}
+
+func (v *Vault) loadTalks() error {
+	var list []talkFile
+	if err := readJSON(v.talksPath(), &list); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, f := range list[:min(len(list), MaxTalks)] {
+		if len(f.With) != len(identity.PeerID{}) {
+			return fmt.Errorf("%s is damaged: not a key", v.talksPath())
+		}
+		t := &talk{with: identity.PeerID(f.With), open: f.Open, last: f.Last}
+		t.read, _ = parseKey(f.Read)
+		t.told, _ = parseKey(f.Told)
+		v.talks[seal.Direct(v.conf.Network, v.me, t.with)] = t
+	}
+	return nil
+}
+
+func (v *Vault) loadRooms() error {
+	files, err := os.ReadDir(filepath.Join(v.conf.Dir, "rooms"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if !strings.HasSuffix(file.Name(), ".json") || len(v.rooms) == MaxRooms {
+			continue
+		}
+		path := filepath.Join(v.conf.Dir, "rooms", file.Name())
+		r, err := v.loadRoom(path)
+		if err != nil {
+			return fmt.Errorf("private room: %w", err)
+		}
+		v.rooms[r.id] = r
+	}
+	return nil
+}
+
+func (v *Vault) loadRoom(path string) (*room, error) {
+	var f roomFile
+	if err := readJSON(path, &f); err != nil {
+		return nil, err
+	}
+	var states []*seal.State
+	for _, b := range f.States {
+		s, err := seal.ParseState(v.conf.Network, b)
+		if err != nil {
+			return nil, fmt.Errorf("%s is damaged: %w", path, err)
+		}
+		states = append(states, s)
+	}
+	if len(states) == 0 || len(f.Keys) != len(states) || len(f.By) != len(identity.PeerID{}) {
+		return nil, fmt.Errorf("%s is damaged: not a room", path)
+	}
+	sr := seal.NewRoom(states[0], states[1:]...)
+	for i, b := range f.Keys {
+		if len(b) == 0 {
+			continue
+		}
+		key, err := seal.ParseEpochKey(b)
+		if err == nil {
+			err = sr.AddKey(states[i].Hash(), key)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s is damaged: %w", path, err)
+		}
+	}
+	r := newRoom(sr, f.Status)
+	r.by, r.invited, r.last = identity.PeerID(f.By), f.Invited, f.Last
+	return r, nil
+}

@@ -1,0 +1,268 @@
+package vault
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/seal"
+)
+
+// Status is what this person has to do with a private room.
+type Status string
+
+const (
+	Asked  Status = "invited" // and has not answered
+	Joined Status = "joined"
+	Out    Status = "removed" // by the owner: what was said before can still be read
+	Left   Status = "left"    // or declined
+)
+
+// A room is one private room.
+type room struct {
+	*seal.Room
+	id      message.RoomID
+	status  Status
+	by      identity.PeerID // who invited
+	invited uint64          // HLC of the newest invitation
+	last    uint64          // HLC of what was said last, roughly
+	name    string          // as its newest state says of which the key is held
+
+	waiting []*seal.Wraps                    // of which the state, or the key they are for, is not held
+	covered map[identity.PeerID][]seal.KeyID // who has the present key, and with what keys of theirs
+	readers map[message.LogID]*seal.Log      // of logs of which something was opened
+	writers map[message.LogID]writer         // of own logs
+	redo    []*seal.State                    // that lost against another, to be made again by the owner
+	taken   map[identity.PeerID]bool         // who asked the owner to be taken out
+}
+
+// A writer seals in one log, in the epoch of one state.
+type writer struct {
+	log   *seal.Log
+	state message.Hash
+}
+
+func newRoom(sr *seal.Room, status Status) *room {
+	r := &room{Room: sr, id: sr.Current().Room(), status: status, covered: map[identity.PeerID][]seal.KeyID{}, readers: map[message.LogID]*seal.Log{}, writers: map[message.LogID]writer{},
+		taken: map[identity.PeerID]bool{}}
+	r.rename()
+	return r
+}
+
+// rename reads the room's name.
+func (r *room) rename() {
+	key, ok := r.Key(r.Current().Hash())
+	if !ok {
+		return
+	}
+	if name, err := r.Current().Name(key); err == nil {
+		r.name = name
+	}
+}
+
+// A Room is what is shown of a private room.
+type Room struct {
+	ID         message.RoomID
+	Name       string // as its owner called it: anything
+	Status     Status
+	Owner      identity.PeerID
+	By         identity.PeerID // who invited this person
+	Members    []identity.PeerID
+	Moderators []identity.PeerID
+	Epoch      uint32
+	// Waits: the present key has not come yet, so nothing can be said.
+	Waits bool
+}
+
+func (r *room) shown() Room {
+	s := r.Current()
+	_, ok := r.Key(s.Hash())
+	return Room{ID: r.id, Name: r.name, Status: r.status, Owner: s.Owner(), By: r.by, Members: slices.Clone(s.Members), Moderators: slices.Clone(s.Moderators), Epoch: s.Epoch, Waits: !ok}
+}
+
+// Rooms returns all private rooms but those left.
+func (v *Vault) Rooms() (out []Room) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, r := range v.rooms {
+		if r.status != Left {
+			out = append(out, r.shown())
+		}
+	}
+	slices.SortFunc(out, func(a, b Room) int { return cmp.Or(cmp.Compare(a.Name, b.Name), bytes.Compare(a.ID[:], b.ID[:])) })
+	return out
+}
+
+// Room returns one that was not left.
+func (v *Vault) Room(id message.RoomID) (shown Room, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if r := v.rooms[id]; r != nil && r.status != Left {
+		return r.shown(), true
+	}
+	return shown, false
+}
+
+// learnState takes a state.
+func (v *Vault) learnState(r *room, s *seal.State) {
+	v.mu.Lock()
+	was := r.Current()
+	held := r.State(s.Hash()) != nil
+	current, lost, err := r.Accept(s)
+	if err != nil {
+		v.log.Info("a state of a private room is refused", "room", r.id, "err", err)
+	}
+	if err == nil && !held {
+		v.acceptedLocked(r, was, current, lost)
+	}
+	v.mu.Unlock()
+	if err == nil && !held {
+		v.save(r)
+	}
+}
+
+// acceptedLocked sees to what follows from a state that was accepted.
+func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*seal.State) {
+	now := r.Current()
+	if current {
+		clear(r.covered)
+		clear(r.taken)
+	}
+	v.tryLocked(r)
+	if now.Owner() == v.me {
+		r.redo = append(r.redo, lost...)
+	}
+	if !current || r.status == Left {
+		return
+	}
+	switch here := now.Has(v.me); {
+	case !here && r.status == Joined:
+		r.status = Out
+		v.tellLocked(Removed{r.id})
+	case !here && r.status == Asked:
+		r.status = Left
+	case r.status == Joined:
+		c := Changed{Room: r.id, Added: minus(now.Members, was.Members), Taken: minus(was.Members, now.Members)}
+		if now.Owner() != was.Owner() {
+			c.Owner = now.Owner()
+		}
+		if len(c.Added)+len(c.Taken) > 0 || c.Owner != (identity.PeerID{}) {
+			v.tellLocked(c)
+		}
+	}
+	v.conf.Changed()
+}
+
+// minus returns what of a is not in b.
+func minus(a, b []identity.PeerID) []identity.PeerID {
+	return slices.DeleteFunc(slices.Clone(a), func(p identity.PeerID) bool { return slices.Contains(b, p) })
+}
+
+// learnWraps takes wrapped keys, of members only: anyone can put something into a room's group. The state that makes someone a member stands before what it wraps.
+func (v *Vault) learnWraps(r *room, author identity.PeerID, w *seal.Wraps) {
+	v.mu.Lock()
+	if s := r.State(w.State); !r.Current().Has(author) && (s == nil || !s.Has(author)) {
+		v.mu.Unlock()
+		return
+	}
+	_, had := r.Key(w.State)
+	if len(r.waiting) == maxWaiting {
+		r.waiting = r.waiting[1:]
+	}
+	r.waiting = append(r.waiting, w)
+	v.tryLocked(r)
+	_, has := r.Key(w.State)
+	v.mu.Unlock()
+	if has && !had {
+		v.save(r)
+	}
+}
+
+// tryLocked unwraps what can be by now.
+func (v *Vault) tryLocked(r *room) {
+	news := false
+	r.waiting = slices.DeleteFunc(r.waiting, func(w *seal.Wraps) bool {
+		s := r.State(w.State)
+		if s == nil {
+			return false
+		}
+		if s == r.Current() {
+			for _, p := range s.Members {
+				r.covered[p] = append(r.covered[p], w.For(p)...)
+			}
+		}
+		if _, ok := r.Key(w.State); ok {
+			return true
+		}
+		key, err := s.Unwrap(w, v.me, v.ring)
+		if err == nil {
+			err = r.AddKey(w.State, key)
+		}
+		if err != nil {
+			return !errors.Is(err, seal.ErrNoKey) || len(w.For(v.me)) == 0
+		}
+		news = true
+		return true
+	})
+	if news {
+		r.rename()
+		clear(r.readers) // what did not open may now
+		v.againLocked(&v.work.Reopen, r.id)
+	}
+}
+
+// openSaid opens what was said in a private room.
+func (v *Vault) openSaid(r *room, at journal.Place, body []byte, live bool) (c seal.Content, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := r.readers[at.Log]
+	if l == nil {
+		if l, err = r.Reader(at.Author, at.Log, body); err != nil {
+			return c, err
+		}
+	}
+	if c, err = l.Open(place(at), body); err != nil {
+		delete(r.readers, at.Log)
+		return c, err
+	}
+	if len(r.readers) >= maxLogs {
+		clear(r.readers)
+	}
+	r.readers[at.Log] = l
+	if err = r.Admit(l, at.HLC, live); err != nil {
+		return c, err
+	}
+	r.last = max(r.last, at.HLC)
+	return c, nil
+}
+
+func place(at journal.Place) seal.Place {
+	return seal.Place{Log: at.Log, Seq: at.Seq, Prev: at.Prev, HLC: at.HLC}
+}
+
+// seal seals what this person says in the room. It is called with the vault's mu held.
+func (r *room) seal(me identity.PeerID, at journal.Place, c seal.Content) (b []byte, err error) {
+	if r.status != Joined {
+		return nil, fmt.Errorf("seal: %w", ErrNobody)
+	}
+	w, begun := r.writers[at.Log]
+	switch now := r.Current().Hash(); {
+	case begun && w.state != now:
+		return nil, journal.ErrRenew
+	case !begun:
+		if w.log, err = r.Writer(me, at.Log); err != nil {
+			return nil, err
+		}
+		maps.DeleteFunc(r.writers, func(_ message.LogID, old writer) bool { return old.state != now }) // nothing is written there any more
+		w.state = now
+		r.writers[at.Log] = w
+	}
+	r.last = max(r.last, at.HLC)
+	return w.log.Seal(place(at), c)
+}

@@ -1,0 +1,225 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/seal"
+)
+
+// A talk is a direct conversation.
+type talk struct {
+	with identity.PeerID
+	key  *seal.PublicKey // to seal for; nil: not known in this process
+	open bool            // shown: something was said, or the user opened it
+	last uint64          // HLC of what was said last, roughly
+	read journal.Key     // how far the other has read
+	told journal.Key     // how far the other was told that this person has read
+}
+
+// A Talk is a direct conversation that is shown.
+type Talk struct {
+	Room message.RoomID
+	With identity.PeerID
+	// Read is how far the other has read, as it told.
+	Read journal.Key
+}
+
+// Talks returns the conversations that are shown.
+func (v *Vault) Talks() (out []Talk) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, t := range v.talks {
+		if t.open && t.with != v.me {
+			out = append(out, Talk{id, t.with, t.read})
+		}
+	}
+	slices.SortFunc(out, func(a, b Talk) int { return bytes.Compare(a.Room[:], b.Room[:]) })
+	return out
+}
+
+// Talk returns the conversation in a room, shown or not.
+func (v *Vault) Talk(id message.RoomID) (t Talk, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if x := v.talks[id]; x != nil {
+		return Talk{id, x.with, x.read}, true
+	}
+	return t, false
+}
+
+// Begin makes the conversation with a person known, for whom key is to be used; show says that the user opens it.
+func (v *Vault) Begin(with identity.PeerID, key *seal.PublicKey, show bool) (message.RoomID, error) {
+	id := seal.Direct(v.conf.Network, v.me, with)
+	v.mu.Lock()
+	t := v.talkLocked(id, with)
+	if t == nil {
+		v.mu.Unlock()
+		return id, fmt.Errorf("there are %d conversations already", MaxTalks)
+	}
+	if key != nil {
+		t.key = key
+	}
+	if show && !t.open {
+		t.open, v.unsaved = true, true
+	}
+	v.mu.Unlock()
+	return id, v.Save()
+}
+
+// Close does not show a conversation any more, until something is said in it.
+func (v *Vault) Close(id message.RoomID) error {
+	v.mu.Lock()
+	if t := v.talks[id]; t != nil && t.open {
+		t.open, v.unsaved = false, true
+	}
+	v.mu.Unlock()
+	return v.Save()
+}
+
+// talkLocked returns a conversation, which begins where it is not known; nil: there are too many.
+func (v *Vault) talkLocked(id message.RoomID, with identity.PeerID) *talk {
+	t := v.talks[id]
+	if t == nil && len(v.talks) < MaxTalks {
+		t = &talk{with: with}
+		v.talks[id], v.unsaved = t, true
+	}
+	return t
+}
+
+// SetKey says what to seal with for a person from now on.
+func (v *Vault) SetKey(p identity.PeerID, key *seal.PublicKey) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if t := v.talks[seal.Direct(v.conf.Network, v.me, p)]; t != nil {
+		t.key = key
+	}
+}
+
+// Sibling returns what another instance of this person, whose key is not in the ring, is to be sent in the conversation with oneself: this one's ring.
+func (v *Vault) Sibling(key *seal.PublicKey) ([]Message, error) {
+	b, err := v.Ring().Bytes()
+	if err != nil {
+		return nil, err
+	}
+	id, err := v.Begin(v.me, key, false)
+	return []Message{{id, message.Keys, b}}, err
+}
+
+// openDirect opens a direct message, and takes what is no line. Its Kind is 0 then.
+func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c seal.Content, err error) {
+	c, with, err := seal.OpenDM(v.conf.Network, at.Room, at.Author, v.me, ring, body)
+	if err != nil {
+		return c, err
+	}
+	if at.Author != v.me {
+		with = at.Author
+	}
+	v.mu.Lock()
+	t := v.talkLocked(at.Room, with)
+	if t == nil {
+		v.mu.Unlock()
+		return c, fmt.Errorf("there are %d conversations already", MaxTalks)
+	}
+	t.last = max(t.last, at.HLC)
+	line := c.Kind < message.Read || c.Kind > message.Answer && c.Kind != message.State
+	if line && !t.open {
+		t.open, v.unsaved = true, true
+		v.conf.Changed()
+	}
+	v.mu.Unlock()
+	if line {
+		return c, nil
+	}
+	switch c.Kind {
+	case message.Read:
+		v.takeRead(at, c.Body)
+	case message.Keys:
+		err = v.takeKeys(at, c.Body)
+	case message.State:
+		err = v.takeInvitation(at, c)
+	case message.Answer:
+		v.takeAnswer(at, c.Body)
+	}
+	return seal.Content{}, err
+}
+
+const keyLen = 8 + 16 + 8
+
+// appendKey encodes a place: hlc u64 || lid || seq u64, the body of a message of kind Read.
+func appendKey(k journal.Key) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, keyLen), k.HLC)
+	return binary.BigEndian.AppendUint64(append(b, k.Log[:]...), k.Seq)
+}
+
+func parseKey(b []byte) (k journal.Key, ok bool) {
+	if len(b) != keyLen {
+		return k, false
+	}
+	return journal.Key{HLC: binary.BigEndian.Uint64(b), Log: message.LogID(b[8:24]), Seq: binary.BigEndian.Uint64(b[24:])}, true
+}
+
+// takeRead notes how far someone has read: the other, or another instance of this person.
+func (v *Vault) takeRead(at journal.Place, body []byte) {
+	up, ok := parseKey(body)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.talks[at.Room]
+	if !ok || t == nil {
+		return
+	}
+	far := &t.read
+	if at.Author == v.me {
+		far = &t.told
+	}
+	if far.Compare(up) >= 0 {
+		return
+	}
+	*far, v.unsaved = up, true
+	if far == &t.read {
+		v.tellLocked(Seen{at.Room, up})
+	}
+}
+
+// Tell returns what tells the other of a conversation that this person has read up to a place; nothing where it knows.
+func (v *Vault) Tell(id message.RoomID, up journal.Key) []Message {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.talks[id]
+	if t == nil || t.told.Compare(up) >= 0 {
+		return nil
+	}
+	t.told, v.unsaved = up, true
+	return []Message{{id, message.Read, appendKey(up)}}
+}
+
+// takeKeys takes the keyring of another instance of this person, out of the conversation with oneself.
+func (v *Vault) takeKeys(at journal.Place, body []byte) error {
+	if at.Author != v.me || at.Room != seal.Direct(v.conf.Network, v.me, v.me) {
+		return fmt.Errorf("a keyring of somebody else: %w", seal.ErrMalformed)
+	}
+	other, err := seal.ParseRing(body)
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	next := v.ring.Merge(other, time.Now())
+	v.ring = next
+	for id := range v.talks {
+		v.againLocked(&v.work.Reopen, id)
+	}
+	for _, r := range v.rooms {
+		v.tryLocked(r)
+	}
+	v.mu.Unlock()
+	if v.conf.KeepRing == nil {
+		return nil
+	}
+	return v.conf.KeepRing(next)
+}

@@ -1,0 +1,267 @@
+// Package vault holds what one person takes part in besides public rooms, in one network: direct conversations and private rooms, with the keys that open them.
+//
+// It is the journal.Vault of all journals of its process. It writes into none: what is to be said it returns (Message), and what is to be done besides it hands out with Take, to whoever keeps
+// the journals. What it holds follows from what it is told: by the journals (Learn, Open), in whatever order and however often, and by the user's commands.
+//
+// Conversations. With whom one has spoken is remembered; who is new begins one by writing. What a direct message holds besides text is taken here and is no line: invitations, answers to them, how far
+// the other has read, and the keyring of another instance of this person.
+//
+// Private rooms. An invitation makes a room known; it is Joined when the user accepts it, and replicated from then on (Groups). Who is owner tends it (Tend): removes who declined or left, makes a
+// new epoch when one is due, makes again what a copy of the owner's profile changed at the same time. Any member who is here wraps the key again for one who could not be reached when the epoch was made.
+//
+// Goroutines: none. All methods may be called concurrently. Nothing is called with the lock held but package seal, and the disk is not waited for in it.
+//
+// Disk: below Dir a file a room (rooms/ID.json: states and epoch keys) and talks.json, all 0600, replaced whole. A room's file is written before anybody can see what it is needed for. The
+// history itself is in the journals; what is read there is not kept here.
+//
+// Limits: MaxTalks conversations and MaxRooms rooms; what is more is passed over, with a log line.
+package vault
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/seal"
+)
+
+// Limits.
+const (
+	MaxTalks = 2048
+	MaxRooms = 256 // with those left, whose invitations must not come again
+	// maxWaiting bounds the wrapped keys of one room that are kept for a state that has not come.
+	maxWaiting = 512
+	// maxLogs bounds the logs of one room whose keys are derived already.
+	maxLogs = 1024
+)
+
+// Config of a Vault.
+type Config struct {
+	Network identity.NetworkID
+	Who     *identity.Identity
+	// Dir is where conversations and rooms are kept; empty: in memory only.
+	Dir string
+	// Ring is this person's; KeepRing stores one that has grown.
+	Ring     *seal.Ring
+	KeepRing func(*seal.Ring) error
+	// Changed, if set, is told that Take has something. It must not block.
+	Changed func()
+	Log     *slog.Logger
+}
+
+// A Vault is described in the package comment.
+type Vault struct {
+	conf Config
+	me   identity.PeerID
+	log  *slog.Logger
+
+	saving sync.Mutex // held while a file is written, so that the newest is the last
+
+	mu      sync.Mutex // guards what follows
+	ring    *seal.Ring
+	talks   map[message.RoomID]*talk
+	rooms   map[message.RoomID]*room
+	unsaved bool // talks
+	work    Work
+}
+
+// Work is what whoever keeps the journals is to do, and to tell.
+type Work struct {
+	// Reopen are rooms in which more can be read than before; Relearn those whose states may be in a journal that did not tell of them, because the room was not this person's.
+	Reopen, Relearn []message.RoomID
+	Events          []Event
+}
+
+// A Message is to be said in a group: as it is where its kind is State, and sealed otherwise (journal.Author.Write).
+type Message struct {
+	Room message.RoomID
+	Kind message.Kind
+	Body []byte
+}
+
+// An Event is something to tell the user. It is one of Invited, Answered, Changed, Removed and Seen.
+type Event interface{ event() }
+
+type (
+	// Invited: a member would like this person in a room.
+	Invited struct {
+		Room message.RoomID
+		By   identity.PeerID
+	}
+	// Answered: who was invited accepts, or does not, or has left.
+	Answered struct {
+		Room message.RoomID
+		By   identity.PeerID
+		Yes  bool
+	}
+	// Changed: a room has other members, or another owner; zero: the same as before.
+	Changed struct {
+		Room         message.RoomID
+		Added, Taken []identity.PeerID
+		Owner        identity.PeerID
+	}
+	// Removed: this person is no longer a member.
+	Removed struct{ Room message.RoomID }
+	// Seen: the other of a conversation has read up to that place.
+	Seen struct {
+		Room message.RoomID
+		Up   journal.Key
+	}
+)
+
+func (Invited) event()  {}
+func (Answered) event() {}
+func (Changed) event()  {}
+func (Removed) event()  {}
+func (Seen) event()     {}
+
+var _ journal.Vault = (*Vault)(nil)
+
+// Open reads what is kept.
+func Open(c Config) (*Vault, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
+	}
+	v := &Vault{conf: c, me: c.Who.ID(), log: c.Log, ring: c.Ring, talks: map[message.RoomID]*talk{}, rooms: map[message.RoomID]*room{}}
+	if c.Dir == "" {
+		return v, nil
+	}
+	return v, errors.Join(v.loadTalks(), v.loadRooms())
+}
+
+// Ring returns this person's keyring.
+func (v *Vault) Ring() *seal.Ring {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.ring
+}
+
+// Take returns what is to be done and told since the last call.
+func (v *Vault) Take() Work {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	w := v.work
+	v.work = Work{}
+	return w
+}
+
+// tellLocked leaves an event.
+func (v *Vault) tellLocked(e Event) {
+	v.work.Events = append(v.work.Events, e)
+	v.conf.Changed()
+}
+
+// againLocked has a room read again.
+func (v *Vault) againLocked(list *[]message.RoomID, id message.RoomID) {
+	if !slices.Contains(*list, id) {
+		*list = append(*list, id)
+	}
+	v.conf.Changed()
+}
+
+// Groups returns what is to be replicated besides public rooms, what was used last first.
+func (v *Vault) Groups() []message.GroupID {
+	type used struct {
+		id   message.RoomID
+		last uint64
+	}
+	var list []used
+	v.mu.Lock()
+	for id, t := range v.talks {
+		list = append(list, used{id, t.last})
+	}
+	for id, r := range v.rooms {
+		if r.status == Joined {
+			list = append(list, used{id, r.last})
+		}
+	}
+	v.mu.Unlock()
+	slices.SortFunc(list, func(a, b used) int { return cmp.Or(cmp.Compare(b.last, a.last), bytes.Compare(a.id[:], b.id[:])) })
+	out := make([]message.GroupID, len(list))
+	for i := range list {
+		out[i] = message.GroupID(list[i].id)
+	}
+	return out
+}
+
+// Concerns reports whether what author says in g may be a direct message to p, or p's own.
+func (v *Vault) Concerns(g message.GroupID, author, p identity.PeerID) bool {
+	return author == p || message.GroupID(seal.Direct(v.conf.Network, author, p)) == g
+}
+
+// Own is journal.Vault's.
+func (v *Vault) Own(g message.GroupID, author identity.PeerID) bool {
+	id := message.RoomID(g)
+	v.mu.Lock()
+	r := v.rooms[id]
+	_, talk := v.talks[id]
+	v.mu.Unlock()
+	return talk || r != nil && r.status != Left || v.Concerns(g, author, v.me)
+}
+
+// Learn is journal.Vault's.
+func (v *Vault) Learn(at journal.Place, body []byte) {
+	v.mu.Lock()
+	r := v.rooms[at.Room]
+	v.mu.Unlock()
+	if r == nil {
+		return
+	}
+	if s, err := seal.ParseState(v.conf.Network, body); err == nil {
+		v.learnState(r, s)
+	} else if w, err := seal.ParseWraps(bytes.Clone(body)); err == nil {
+		v.learnWraps(r, at.Author, w)
+	} else {
+		v.log.Debug("not a state of a room", "log", at.Log, "seq", at.Seq)
+	}
+}
+
+// Open is journal.Vault's.
+func (v *Vault) Open(at journal.Place, body []byte, live bool) (message.Kind, []byte, bool) {
+	v.mu.Lock()
+	r, ring := v.rooms[at.Room], v.ring
+	v.mu.Unlock()
+	var c seal.Content
+	var err error
+	if r != nil {
+		c, err = v.openSaid(r, at, body, live)
+	} else {
+		c, err = v.openDirect(ring, at, body)
+	}
+	if err != nil {
+		v.log.Debug("a sealed message is not shown", "log", at.Log, "seq", at.Seq, "err", err)
+		return 0, nil, false
+	}
+	return c.Kind, c.Body, c.Kind != 0
+}
+
+// ErrNobody means a room or conversation that this person has no part in.
+var ErrNobody = errors.New("not a conversation of this person's")
+
+// Seal is journal.Vault's.
+func (v *Vault) Seal(at journal.Place, k message.Kind, plain []byte) ([]byte, error) {
+	c := seal.Content{Kind: k, Body: plain}
+	v.mu.Lock()
+	t, r, ring := v.talks[at.Room], v.rooms[at.Room], v.ring
+	if r != nil {
+		defer v.mu.Unlock()
+		return r.seal(v.me, at, c)
+	}
+	if t == nil || t.key == nil {
+		v.mu.Unlock()
+		return nil, fmt.Errorf("seal: %w", ErrNobody)
+	}
+	with, key := t.with, *t.key
+	v.mu.Unlock()
+	return seal.SealDM(v.conf.Network, v.me, with, &key, ring.Public(), c)
+}
