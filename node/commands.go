@@ -2,10 +2,11 @@ package node
 
 import "earshot/node/message"
 
-// Command is something a user wants done. It is one of the types below.
+// Command is something a user wants done. It is one of the types below. A Room is called what Room.Name says: "#name", or "@nick" for a direct conversation; that of anyone begins by being named. A
+// Person is a nick, with its tag (nick~7Q2K) where two people have it, or a whole fingerprint.
 type Command interface{ command() }
 
-// Say says Text in Room ("#name"); Action is "/me".
+// Say says Text in Room; Action is "/me".
 type Say struct {
 	Room   string
 	Text   string
@@ -37,9 +38,32 @@ type Resend struct{}
 // Rename changes the nick, for ever.
 type Rename struct{ Nick string }
 
-// Join adds a public room to those this node shows; Leave takes it away (the lobby stays).
+// Join adds a public room to those this node shows, or accepts the invitation to a private one, or shows a direct conversation. Leave takes a public room away (the lobby stays), leaves a private one or declines
+// the invitation to it, or does not show a conversation until something is said in it.
 type Join struct{ Room string }
 type Leave struct{ Room string }
+
+// NewRoom makes a private room that this person owns and is alone in.
+type NewRoom struct{ Name string }
+
+// Invite, Remove and HandOver change the members, or the owner, of a private room: only its owner can. An invitation is an offer, which the other accepts or not. With History those invited
+// can read what was said before. CopyRoom makes a new room of one's own with the members of another.
+type Invite struct {
+	Room, Person string
+	History      bool
+}
+type Remove struct{ Room, Person string }
+type HandOver struct{ Room, Person string }
+type CopyRoom struct{ Room, Name string }
+
+// Seen says that the user has seen what is in a direct conversation up to a message: the other is told so, where the user does not mind. It may be said as often as something is looked at.
+type Seen struct {
+	Room string
+	Up   Key
+}
+
+// SetReceipts says whether the others are told at all, from now on and after a restart.
+type SetReceipts struct{ On bool }
 
 // SetAway tells the others that this person is away, and why, or back.
 type SetAway struct {
@@ -79,7 +103,15 @@ func (SetAway) command()   {}
 func (Typing) command()    {}
 func (SetTyping) command() {}
 func (Mute) command()      {}
-func (Prefer) command()    {}
+
+func (NewRoom) command()     {}
+func (Invite) command()      {}
+func (Remove) command()      {}
+func (HandOver) command()    {}
+func (CopyRoom) command()    {}
+func (Seen) command()        {}
+func (SetReceipts) command() {}
+func (Prefer) command()      {}
 
 // An Error is a command's failure in one plain sentence, with what can be tried.
 type Error struct {

@@ -81,10 +81,11 @@ type Message struct {
 	Author identity.PeerID
 	Text   string
 	At     time.Time
-	Mine   bool // by this person, here or on another machine
-	Here   bool // said in this process: Delivered tells how far it got
-	Copies int  // of own messages of this process, as far as known: machines, this one included; 0 unknown
-	Sealed bool
+	Mine   bool  // by this person, here or on another machine
+	Here   bool  // said in this process: Delivered tells how far it got
+	Copies int   // of own messages of this process, as far as known: machines, this one included; 0 unknown
+	Sealed bool  // end-to-end encrypted: in a direct conversation, or a private room
+	Read   bool  // of own messages in a direct conversation: the other has seen it, as it says
 	Quote  Quote // what it answers, if its ID is not zero
 	// Edited: Text is what the author changed it to. Redacted: the author deleted it, there is no text.
 	Edited, Redacted bool
@@ -166,6 +167,47 @@ type TopicChanged struct {
 	Topic
 }
 
+// RoomRenamed: a room is called something else from now on, because the other of a direct conversation is, or a private room's owner or another room made it so.
+type RoomRenamed struct {
+	ID       message.RoomID
+	Old, New string
+}
+
+// Invited: someone would like this person in a private room, which Room.Name says; Join accepts, Leave does not.
+type Invited struct {
+	Room string
+	By   Named
+}
+
+// Members: a private room has other members, or another owner (if its nick is not empty). Out: this person is no longer one.
+type Members struct {
+	Room         string
+	Added, Taken []Named
+	Owner        Named
+	Out          bool
+}
+
+// Answered: who was invited to a private room accepts, or does not, or has left.
+type Answered struct {
+	Room string
+	By   Named
+	Yes  bool
+}
+
+// Read: the other of a direct conversation has seen it up to a message of this person's, as it says.
+type Read struct {
+	Room string
+	By   Named
+	ID   message.ID
+	Up   Key
+}
+
+// Named is a person as shown.
+type Named struct {
+	Nick string
+	ID   identity.PeerID
+}
+
 // Renamed: someone goes by another nick.
 type Renamed struct {
 	ID       identity.PeerID
@@ -198,3 +240,8 @@ func (TypingChanged) event() {}
 func (CaughtUp) event()      {}
 func (RealmChanged) event()  {}
 func (Notice) event()        {}
+func (RoomRenamed) event()   {}
+func (Invited) event()       {}
+func (Members) event()       {}
+func (Answered) event()      {}
+func (Read) event()          {}

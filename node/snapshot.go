@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"earshot/node/identity"
+	"earshot/node/message"
 )
 
 // Snapshot is how things stand now. It shares nothing with the node.
@@ -16,7 +17,7 @@ type Snapshot struct {
 	Hub     HubChanged
 	Since   time.Time // of Hub
 	People  []Person  // who is here, this one included, sorted by nick
-	Rooms   []Room    // joined, the lobby first
+	Rooms   []Room    // joined, the lobby first; invitations; direct conversations; then public ones that others are in
 	Realms  []RealmInfo
 	// Undecided: no gathering joined yet; what is said waits here.
 	Undecided bool
@@ -24,6 +25,7 @@ type Snapshot struct {
 	Latency   time.Duration // to the hub and back; 0: not known, or this is the hub
 	Typing    []Typist      // others, in the rooms joined
 	Silent    bool          // the others are not told when this person types
+	Receipts  bool          // the other of a direct conversation is told what this person has seen
 	// Members of the roster: for /hub.
 	Candidates []Candidate
 }
@@ -50,12 +52,36 @@ type Typist struct {
 
 // A Room that is joined, or that is known.
 type Room struct {
-	Name   string // "#name"
+	Name   string // "#name" or "@nick": what it is called in commands and messages; RoomRenamed tells where that changes
+	ID     message.RoomID
+	Kind   RoomKind
 	Joined bool
 	Last   time.Time
 	Topic  Topic // empty text: none
 	Muted  bool  // it does not ask for attention
 	Count  int   // messages held
+	// Of a private room. By is who invited this person, who has not answered; Out: this person was removed, and can only read.
+	Owner   Named
+	Members int
+	By      Named
+	Out     bool
+	// With is the other of a direct conversation.
+	With Named
+}
+
+// RoomKind says who can read what is said in a room.
+type RoomKind uint8
+
+const (
+	PublicRoom  RoomKind = iota // everyone in the network
+	PrivateRoom                 // its members: end-to-end encrypted
+	DirectRoom                  // the two
+)
+
+// A Member of a private room.
+type Member struct {
+	Named
+	Owner, Moderator, Me, Here bool
 }
 
 // RealmInfo is one gathering of an open network whose history is kept here.
