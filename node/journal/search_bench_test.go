@@ -3,13 +3,17 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,19 +132,28 @@ func talked(t testing.TB, dir string, n int) *corpus {
 	return c
 }
 
+// indexedTo is the arrival up to which everything is in the search index; -1: there is none yet.
+func indexedTo(t testing.TB, j *Journal) int64 {
+	t.Helper()
+	index, release := j.text.use()
+	defer release()
+	if index == nil {
+		return -1
+	}
+	at, err := index.Watermark(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
 // filled waits until everything is in the search index.
 func filled(t testing.TB, j *Journal) {
 	t.Helper()
 	for deadline := time.After(10 * time.Minute); ; {
 		progress := j.text.progress()
 		j.text.want()
-		index, release := j.text.use()
-		var at int64 = -1
-		if index != nil {
-			at, _ = index.Watermark(context.Background())
-		}
-		release()
-		if at >= j.Durable() {
+		if indexedTo(t, j) >= j.Durable() {
 			return
 		}
 		select {
@@ -227,32 +240,105 @@ func bareSQLite(db *sql.DB, q search.Query) error {
 	return rows.Err()
 }
 
-// BenchmarkWriteWhileIndexing writes a message and waits until it is on disk, while a history of 200,000 messages goes into the search index and when it is there.
+// BenchmarkWriteWhileIndexing writes a message every 5 ms and waits until it is on disk, by turns while a history goes into the search index and when it is there: the ratios are
+// of the one to the other. "busy" has other threads want all cores but one.
 func BenchmarkWriteWhileIndexing(b *testing.B) {
-	dir := b.TempDir()
-	talked(b, dir, 200_000)
-	j := start(b, Config{Dir: dir, Keep: 400 * 24 * time.Hour})
-	a := j.NewAuthor(person(b, 1), "alice")
-	write := func(n int) (median, worst time.Duration) {
-		var took []time.Duration
-		for range n {
-			began := time.Now()
-			if _, _, _, err := a.Write(context.Background(), message.Public, lobby, message.Lobby, message.Text, []byte("hello")); err != nil {
-				b.Fatal(err)
+	history := b.TempDir()
+	talked(b, history, 30_000)
+	j := open(b, Config{Dir: history, Keep: 400 * 24 * time.Hour})
+	stop := run(b, j)
+	if err := j.settle(); err != nil { // the timeline is the committer's work, and not what is measured
+		b.Fatal(err)
+	}
+	if err := errors.Join(stop(), search.Drop(history)); err != nil {
+		b.Fatal(err)
+	}
+	for _, busy := range []bool{false, true} {
+		b.Run(fmt.Sprintf("busy=%v", busy), func(b *testing.B) {
+			if busy {
+				spin(b, runtime.NumCPU()-1)
 			}
-			settle(b, j)
-			took = append(took, time.Since(began))
+			var filling, full []time.Duration
+			var rate float64
+			for b.Loop() {
+				dir := b.TempDir()
+				copySynced(b, dir, history)
+				j := open(b, Config{Dir: dir, Keep: 400 * 24 * time.Hour})
+				history := j.Durable()
+				began := time.Now()
+				stop := run(b, j)
+				a := j.NewAuthor(person(b, 1), "alice")
+				write := func() time.Duration {
+					began := time.Now()
+					say(b, a, "hello")
+					settle(b, j)
+					took := time.Since(began)
+					time.Sleep(5 * time.Millisecond)
+					return took
+				}
+				n := 0
+				for ; indexedTo(b, j) < history; n++ {
+					filling = append(filling, write())
+				}
+				rate += 30_000 / time.Since(began).Seconds()
+				filled(b, j)
+				for range n {
+					full = append(full, write())
+				}
+				stop()
+			}
+			slices.Sort(filling)
+			slices.Sort(full)
+			for _, q := range []int{50, 90, 99} {
+				at := len(full) * q / 100
+				b.ReportMetric(float64(full[at].Microseconds())/1000, fmt.Sprintf("ms-p%d", q))
+				b.ReportMetric(float64(filling[at])/float64(full[at]), fmt.Sprintf("ratio-p%d", q))
+			}
+			b.ReportMetric(float64(filling[len(filling)-1].Microseconds())/1000, "ms-filling-max")
+			b.ReportMetric(rate/float64(b.N), "indexed/s")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// copySynced copies a folder to disk: the first commit would wait for what is not there yet.
+func copySynced(t testing.TB, to, from string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		f, err := os.OpenFile(filepath.Join(to, file.Name()), os.O_RDWR, 0)
+		if err == nil {
+			err = errors.Join(f.Sync(), f.Close())
 		}
-		slices.Sort(took)
-		return took[n/2], took[n-1]
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	for b.Loop() {
-		median, worst := write(500)
-		b.ReportMetric(float64(median.Microseconds())/1000, "ms-filling")
-		b.ReportMetric(float64(worst.Microseconds())/1000, "ms-filling-max")
-		filled(b, j)
-		median, worst = write(500)
-		b.ReportMetric(float64(median.Microseconds())/1000, "ms")
-		b.ReportMetric(float64(worst.Microseconds())/1000, "ms-max")
+}
+
+// spin has n threads take a core each until the test ends, as other programs would: the scheduler of this one has as many places for its own as before.
+func spin(t testing.TB, n int) {
+	t.Helper()
+	procs := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(procs + n)
+	var stop atomic.Bool
+	var spinning sync.WaitGroup
+	for range n {
+		spinning.Go(func() {
+			runtime.LockOSThread()
+			for !stop.Load() {
+			}
+		})
 	}
+	t.Cleanup(func() {
+		stop.Store(true)
+		spinning.Wait()
+		runtime.GOMAXPROCS(procs)
+	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"earshot/node/journal/search"
 	"earshot/node/message"
+	"earshot/node/nodetest/disk"
 )
 
 func query(t testing.TB, s string) search.Query {
@@ -407,6 +408,39 @@ func TestSearchComparedWithAll(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+}
+
+// While something waits for the disk the index gives way, and gets on all the same.
+func TestIndexGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		d := disk.Under(t, dir)
+		j := start(t, Config{Dir: dir})
+		c := newChain(t, 1, today())
+		for i := range 256 {
+			c.add(fmt.Sprint("line ", i))
+		}
+		a := j.NewAuthor(person(t, 2), "a")
+		synctest.Wait()
+		take(t, j, c.run(1, 256), 256, nil)
+		settle(t, j)
+		d.Slow(10 * time.Second)
+		say(t, a, "slow") // is being committed all the time
+		began := time.Now()
+		for indexedTo(t, j) < 1 {
+			progress := j.text.progress()
+			<-progress
+		}
+		if took, want := time.Since(began), textEvery+256/(textShare+1)*textPatience; took < want || took > want+textEvery/2 || j.Durable() > 1 {
+			t.Errorf("it took %v, with %d on disk; want %v, and 1", took, j.Durable(), want)
+		}
+		began = time.Now()
+		settle(t, j)
+		filled(t, j)
+		if took := time.Since(began); took > 11*time.Second {
+			t.Errorf("the rest took %v", took)
 		}
 	})
 }

@@ -46,6 +46,9 @@ var ErrOther = errors.New("the search index is of another history")
 
 // An Index is described in the package comment.
 type Index struct {
+	// Pause, if set, is called before each message goes in or out, by Add and Remove, and may wait: keeping an index is long work that is never urgent.
+	Pause func()
+
 	w, r *sql.DB // the same single connection in memory; w is nil where it is only read
 }
 
@@ -173,6 +176,12 @@ func (x *Index) Close() error {
 func (x *Index) Watermark(ctx context.Context) (arrival int64, err error) {
 	err = x.r.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='watermark'").Scan(&arrival)
 	return arrival, err
+}
+
+func (x *Index) pause() {
+	if x.Pause != nil {
+		x.Pause()
+	}
 }
 
 func (x *Index) write(f func(tx *sql.Tx) error) error {
