@@ -3,6 +3,7 @@ package exchange
 import (
 	"time"
 
+	"earshot/node/message"
 	"earshot/node/wire"
 )
 
@@ -159,7 +160,7 @@ func (p *peer) differs(b *wire.Beat) error {
 	exact := b.Received == p.sent && p.state != nil && p.tailing && len(p.answers) == 0 && len(p.serving) == 0
 	state, at := p.state, p.at
 	p.mu.Unlock()
-	if !exact || at != p.journal.Last() || b.From < p.journal.Horizon() {
+	if !exact || at != p.journal.Last() || b.From < p.journal.Horizon(message.Public) {
 		return nil
 	}
 	root, err := p.root(state, b.From)

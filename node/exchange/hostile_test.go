@@ -77,11 +77,11 @@ func (r *replica) limited(perSecond rate.Limit, burst int) {
 func (r *replica) state(reply bool) *wire.State {
 	r.t.Helper()
 	j := r.journal
-	root, err := j.Root(message.Public, j.Horizon(), j.Today()-1)
+	root, err := j.Root(message.Public, j.Horizon(message.Public), j.Today()-1)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return &wire.State{Realm: realm, Reply: reply, Groups: []wire.GroupState{{Group: message.Public, Horizon: j.Horizon(), Today: j.Today(), Root: root, Sum: message.Hash{1}}}}
+	return &wire.State{Realm: realm, Reply: reply, Groups: []wire.GroupState{{Group: message.Public, Horizon: j.Horizon(message.Public), Today: j.Today(), Root: root, Sum: message.Hash{1}}}}
 }
 
 // claim says that p has those heads of today, and waits until r wants them.
@@ -190,7 +190,7 @@ func TestOneMachineIsOneClock(t *testing.T) {
 			if now, _ := r.journal.Clock().Now(); time.Until(now).Abs() > time.Second {
 				t.Errorf("the clock of %s is %v off", r.name, time.Until(now))
 			}
-			if h := r.journal.Horizon(); h == 0 {
+			if h := r.journal.Horizon(message.Public); h == 0 {
 				t.Errorf("three machines do not vouch for the clock of %s", r.name)
 			}
 		}

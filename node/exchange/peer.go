@@ -92,7 +92,7 @@ func (p *peer) answer(t wire.Type, v any) error {
 func (p *peer) hold() (*wire.State, error) {
 	j := p.journal
 	s := &wire.State{Realm: j.Realm(), Store: j.StoreID(), Durable: j.Persistent()}
-	today, tomorrow, horizon := j.Today(), j.Tomorrow(), j.Horizon()
+	today, tomorrow, horizon := j.Today(), j.Tomorrow(), j.Horizon(message.Public)
 	for _, g := range groups {
 		root, err := j.Root(g, horizon, today-1)
 		if err != nil {
@@ -132,7 +132,7 @@ func (p *peer) root(s *wire.State, from uint32) (message.Hash, error) {
 
 // from is the later of both horizons.
 func (p *peer) from(s *wire.State) uint32 {
-	from := p.journal.Horizon()
+	from := p.journal.Horizon(message.Public)
 	for _, g := range groups {
 		if gs := shared(s, g); gs != nil {
 			from = max(from, gs.Horizon)

@@ -225,7 +225,7 @@ func (p *peer) offer(reply bool) (*wire.State, error) {
 
 // days answers ASKDAYS.
 func (p *peer) days(ask *wire.AskDays) error {
-	sums, err := p.journal.Days(ask.Group, max(ask.From, p.journal.Horizon()), p.journal.Tomorrow())
+	sums, err := p.journal.Days(ask.Group, max(ask.From, p.journal.Horizon(message.Public)), p.journal.Tomorrow())
 	if err != nil {
 		return err
 	}

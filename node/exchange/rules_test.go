@@ -65,7 +65,7 @@ func TestShorterHorizon(t *testing.T) {
 		end()
 		runs, back := a.count(hub, wire.TypeRun)
 		time.Sleep(time.Second)
-		if a.journal.Horizon() == 0 {
+		if a.journal.Horizon(message.Public) == 0 {
 			t.Fatal("a keeps everything")
 		}
 		old := newChain(t, "bob", hub.journal.Today()-3, 3)

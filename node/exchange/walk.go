@@ -80,7 +80,7 @@ func (p *peer) walkDays(d *wire.Days) error {
 		for _, s := range sums {
 			mine[s.Day] = s.Sum
 		}
-		horizon := p.journal.Horizon()
+		horizon := p.journal.Horizon(message.Public)
 		for _, s := range d.Days {
 			if s.Day >= horizon && mine[s.Day] != s.Sum {
 				p.walk.days = append(p.walk.days, place{d.Group, s.Day})

@@ -103,9 +103,13 @@ func (j *Journal) checkOpening(o *message.Opening, from Origin) error {
 	if o.Network != j.conf.Network {
 		return ErrForeign
 	}
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	if o.Day < j.horizon || from != 0 && o.Day > j.Tomorrow() {
+	own := j.owns(o.Group, o.Author)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if own {
+		j.claimLocked(o.Group)
+	}
+	if o.Day < j.horizonLocked(o.Group, own) || from != 0 && o.Day > j.Tomorrow() {
 		return ErrDay
 	}
 	return nil
@@ -113,17 +117,21 @@ func (j *Journal) checkOpening(o *message.Opening, from Origin) error {
 
 // place adds fresh, which continues l as it was looked up. ok is false where l has changed since.
 func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []message.Hash, from Origin, via Via) (added int, arrival int64, ok bool, err error) {
+	day, group, author := l.Day, l.Group, l.Author
+	if !held {
+		day, group, author = fresh.Opening.Day, fresh.Opening.Group, fresh.Opening.Author
+	}
+	own := j.owns(group, author)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	day := l.Day
-	if !held {
-		day = fresh.Opening.Day
+	if own {
+		j.claimLocked(group)
 	}
 	c := j.logs.get(fresh.Log)
 	switch {
 	case j.closed:
 		return 0, 0, false, ErrClosed
-	case day < j.horizon:
+	case day < j.horizonLocked(group, own):
 		return 0, 0, false, ErrDay
 	case held && (c == nil || c.Head != l.Head), !held && (c != nil || l.epoch != j.logs.epoch):
 		return 0, 0, false, nil
@@ -134,6 +142,8 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 		}
 		c = newState(fresh.Opening, j.lastLog)
 		j.logs.put(c)
+		j.groupLocked(group, own)
+		j.joinLocked(group, author)
 	}
 	added = len(fresh.Records)
 	if c.Fork != 0 {
@@ -165,15 +175,18 @@ func (j *Journal) arriveLocked(it item) int64 {
 
 // changeLocked runs change, which changes l's head, and keeps the sums in step.
 func (j *Journal) changeLocked(l *state, change func()) {
-	d := j.sumLocked(l)
+	d, mail := j.sumsLocked(l)
 	if l.Head == (Head{Log: l.Log, Day: l.Day}) {
 		d.logs++
+		mail.count()
 	} else {
 		d.sub(&l.Head)
+		mail.sub(&l.Head)
 	}
 	change()
 	j.edits++
 	d.add(&l.Head)
+	mail.add(&l.Head)
 	d.version++
 	if l.version == 0 {
 		j.changed = append(j.changed, l)

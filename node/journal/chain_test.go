@@ -114,18 +114,18 @@ func TestDays(t *testing.T) {
 		for n, d := range days {
 			take(t, j, newChain(t, byte(n), d).add("x", "y").run(1, 2), 2, nil) // as long as nobody vouches
 		}
-		if j.Horizon() != 0 {
-			t.Errorf("horizon %d without a clock", j.Horizon())
+		if j.Horizon(message.Public) != 0 {
+			t.Errorf("horizon %d without a clock", j.Horizon(message.Public))
 		}
 		settle(t, j)
 		last := j.Last()
 		j.Clock().Vouch(time.Now().Add(time.Second))
-		if j.Horizon() != day-11 {
-			t.Errorf("horizon %d before the clock has settled", j.Horizon())
+		if j.Horizon(message.Public) != day-11 {
+			t.Errorf("horizon %d before the clock has settled", j.Horizon(message.Public))
 		}
 		time.Sleep(settleTime)
-		if j.Horizon() != day-10 || j.Today() != day {
-			t.Errorf("horizon %d of %d", j.Horizon(), j.Today())
+		if j.Horizon(message.Public) != day-10 || j.Today() != day {
+			t.Errorf("horizon %d of %d", j.Horizon(message.Public), j.Today())
 		}
 		if h := heads(t, j); len(h) != 4 || h[0].Day != day-10 {
 			t.Errorf("%d heads", len(h))
@@ -153,8 +153,8 @@ func TestDays(t *testing.T) {
 		}
 
 		time.Sleep(24 * time.Hour)
-		if j.Horizon() != day-9 {
-			t.Errorf("after a day: horizon %d", j.Horizon())
+		if j.Horizon(message.Public) != day-9 {
+			t.Errorf("after a day: horizon %d", j.Horizon(message.Public))
 		}
 		synctest.Wait()
 		if rows("log") != 3 {
@@ -165,7 +165,7 @@ func TestDays(t *testing.T) {
 		}
 		time.Sleep(30 * 24 * time.Hour)
 		j.Clock().Vouch(time.Now())
-		j.Horizon()
+		j.Horizon(message.Public)
 		synctest.Wait()
 		if rows("run") != 0 || rows("day") != 0 || rows("timeline") != 0 {
 			t.Error("after a month something is left")
@@ -185,9 +185,9 @@ func TestArrivalsGoOn(t *testing.T) {
 		take(t, j, newChain(t, 1, today()-1000).add("x").run(1, 1), 1, nil)
 		settle(t, j)
 		j.Clock().Vouch(time.Now())
-		j.Horizon()
+		j.Horizon(message.Public)
 		time.Sleep(settleTime)
-		j.Horizon()
+		j.Horizon(message.Public)
 		synctest.Wait()
 		if len(heads(t, j)) != 0 {
 			t.Fatal("not dropped")
@@ -421,7 +421,7 @@ func TestNoClockMakesForget(t *testing.T) {
 			day := today()
 			j := start(t, Config{Keep: 10 * 24 * time.Hour, Clock: NewClock(func() time.Time { return time.Now().Add(c.local) })})
 			j.Clock().Vouch(time.Now().Add(c.vouched))
-			if h := j.Horizon(); h != day-10 {
+			if h := j.Horizon(message.Public); h != day-10 {
 				t.Errorf("this clock is %v ahead, theirs %v: the horizon is day %d of %d", c.local, c.vouched, h, day)
 			}
 		})

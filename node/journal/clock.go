@@ -4,6 +4,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"earshot/node/message"
 )
 
 // A Clock is the machine's clock, corrected by what others vouch for. All journals of a process share one. Its methods may be called concurrently.
@@ -128,20 +130,38 @@ func (j *Journal) Tomorrow() uint32 {
 	return dayOf(now.UnixMilli()) + 1
 }
 
-// Horizon is the oldest day kept: 0, everything, until the clock was first vouched for. It moves on when something is said or someone asks, and never
-// goes back while the process runs.
-func (j *Journal) Horizon() uint32 {
+// Horizon is the oldest day kept of a group: 0, everything, until the clock was first vouched for. It moves on when something is said or someone asks. Of a group that is not this
+// person's own, and of message.Mail, it is the oldest day to be compared, too: MailKeep days before today by whatever clock there is.
+func (j *Journal) Horizon(id message.GroupID) uint32 {
+	j.moveHorizon()
+	today := j.Today()
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	horizon := j.horizonLocked(id, false)
+	if g := j.groups[id]; id == message.Public || g != nil && g.own {
+		return horizon
+	}
+	return max(horizon, before(today, MailKeep))
+}
+
+// before is the day n days before day.
+func before(day, n uint32) uint32 { return max(day, n) - n }
+
+// moveHorizon moves the horizons with the clock. Whose the groups are is asked anew each day, before anything is forgotten.
+func (j *Journal) moveHorizon() {
+	if today := j.Today(); j.reckoned.Swap(today) != today {
+		j.reckon()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.moveHorizonLocked()
-	return j.horizon
 }
 
 // settleTime is how long the clock must have been vouched for before a log is forgotten that was opened when it was not: what was said by a wrong clock is said again first
 // (Author.Restate), and those who hear that must know what it is about.
 const settleTime = 10 * time.Second
 
-// moveHorizonLocked moves the horizon with the clock. What is before it is gone from the sums at once, and soon from the disk.
+// moveHorizonLocked: what is before them is gone from the sums at once, and soon from the disk.
 func (j *Journal) moveHorizonLocked() {
 	now, sure := j.clock.Sure()
 	today := dayOf(min(now.UnixMilli(), j.clock.Local().UnixMilli())) // both clocks: others cannot make this one forget
@@ -154,17 +174,13 @@ func (j *Journal) moveHorizonLocked() {
 	case time.Since(j.sure) >= settleTime:
 		j.unsure = math.MaxUint32
 	}
-	to := min(max(today, j.keep)-j.keep, j.unsure)
-	if to <= j.horizon {
+	to := max(j.horizon, min(before(today, j.keep), j.unsure))
+	mail := max(j.mailHorizon, to, min(before(today, MailKeep), j.unsure))
+	if to == j.horizon && mail == j.mailHorizon {
 		return
 	}
-	j.horizon = to
-	for _, days := range j.sums {
-		for day := range days {
-			if day < j.horizon {
-				delete(days, day)
-			}
-		}
-	}
+	j.horizon, j.mailHorizon = to, mail
+	j.moves++
+	j.raiseLocked()
 	j.wake()
 }

@@ -62,7 +62,7 @@ func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 			return err
 		}
 		j.mu.Lock()
-		if c := j.logs.get(l.Log); c != nil && c.Head == l.Head && c.Day >= j.horizon {
+		if c := j.logs.get(l.Log); c != nil && c.Head == l.Head && c.Day >= j.horizonLocked(c.Group, false) {
 			was := c.Fork
 			j.changeLocked(c, func() {
 				c.Seq, c.Tip, c.hlc, c.nick = end.Seq, end.Tip, end.hlc, end.nick
@@ -173,17 +173,20 @@ func (j *Journal) AppendProof(b []byte, from Origin) error {
 
 // bury adds a log that forks at its first message; ok is false where it came to be held since it was looked up.
 func (j *Journal) bury(l *state, o *message.Opening, proof []byte, from Origin) (ok bool, err error) {
+	own := j.owns(o.Group, o.Author)
 	j.mu.Lock()
 	switch {
 	case j.closed:
 		err = ErrClosed
-	case o.Day < j.horizon:
+	case o.Day < j.horizonLocked(o.Group, own):
 		err = ErrDay
 	case j.logs.get(o.Log()) == nil && l.epoch == j.logs.epoch:
 		ok = true
 		j.lastLog++
 		c := newState(o, j.lastLog)
 		j.logs.put(c)
+		j.groupLocked(c.Group, own)
+		j.joinLocked(c.Group, c.Author)
 		j.changeLocked(c, func() { c.Fork, c.proof = 1, proof })
 		j.relayLocked(c, from)
 	}

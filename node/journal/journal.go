@@ -36,6 +36,9 @@
 // Marks: what messages say about others (edits, redactions, reactions, topics) is evaluated when those are read (mark.go), so that it does not matter what came first. Bodies are deleted, and
 // missed, in one place (body.go).
 //
+// Groups: each room that is not public is replicated for itself, with sums of its own. Whose it is says the Vault: what is this person's is kept like what is public, anybody else's for MailKeep
+// days, in case somebody comes for it. message.Mail is all of them together, as if it were one group (group.go).
+//
 // Time: the author's hybrid logical clock goes by a Clock, the machine's as others correct it. Stamps more than 60 s ahead of it are kept and shown but never merged.
 // Days are dropped, and days to come refused, only while the clock is vouched for; what is held of days to come since nobody did is kept and shown, but not
 // compared with others until its day has come.
@@ -112,40 +115,45 @@ type Journal struct {
 	origins   atomic.Uint64
 	watchers  watchers
 	work      chan struct{} // has room for one: Run should look
-	dropped   atomic.Uint32 // Run's: nothing older is on disk
+	reckoned  atomic.Uint32 // the day on which the Vault was asked whose the groups are
+	gone      atomic.Uint32 // Run's: nothing public that is older is on disk
 	text      textIndex
 
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64
 
-	mu        sync.RWMutex // guards what follows; no I/O under it
-	hlc       uint64       // the newest stamp given or merged
-	horizon   uint32
-	tail      tail
-	logs      cache
-	changed   []*state // logs that are not on disk as they are in memory; they stay in the cache
-	sums      map[message.GroupID]map[uint32]*daySum
-	touched   []*daySum // days that are not on disk as they are in memory
-	mine      map[message.Nonce]struct{}
-	unsure    uint32          // the oldest day of a log that was opened while nobody vouched for the clock
-	sure      time.Time       // since when somebody does; zero: nobody
-	lastLog   int64           // the newest log's row
-	queued    int             // bytes of frames not committed
-	edits     int64           // counts changes of logs: runs and forks
-	saved     int64           // edits up to it are on disk
-	fresh     map[spot][]mark // by target: what is not in the store yet; in the order of freshest
-	freshest  []freshMark
-	wanted    map[message.LogID]*wanted
-	wants     int                        // bodies in wanted
-	brought   [][]byte                   // runs that have some of them
-	cutOff    []cutOff                   // whose redactions do not count any more
-	people    map[identity.PeerID][]byte // what PutPerson was told and is not on disk
-	watermark int64                      // arrivals up to it are in the timeline
-	indexers  int                        // callers who wait for the timeline
-	news      chan struct{}              // closed, and replaced, when something was committed or indexed, or err, damage or closed changed
-	err       error                      // why nothing can be committed at the moment
-	damage    error                      // what will end Run
-	closed    bool
+	mu          sync.RWMutex // guards what follows; no I/O under it
+	hlc         uint64       // the newest stamp given or merged
+	horizon     uint32
+	mailHorizon uint32 // of the groups that are not own
+	moves       int    // counts how often one of them moved
+	dropped     int    // of which what is before them is off the disk
+	tail        tail
+	logs        cache
+	changed     []*state                   // logs that are not on disk as they are in memory; they stay in the cache
+	groups      map[message.GroupID]*group // that logs are held of
+	mailboxes   int64                      // how many were numbered
+	touched     []*daySum                  // days that are not on disk as they are in memory
+	mine        map[message.Nonce]struct{}
+	unsure      uint32          // the oldest day of a log that was opened while nobody vouched for the clock
+	sure        time.Time       // since when somebody does; zero: nobody
+	lastLog     int64           // the newest log's row
+	queued      int             // bytes of frames not committed
+	edits       int64           // counts changes of logs: runs and forks
+	saved       int64           // edits up to it are on disk
+	fresh       map[spot][]mark // by target: what is not in the store yet; in the order of freshest
+	freshest    []freshMark
+	wanted      map[message.LogID]*wanted
+	wants       int                        // bodies in wanted
+	brought     [][]byte                   // runs that have some of them
+	cutOff      []cutOff                   // whose redactions do not count any more
+	people      map[identity.PeerID][]byte // what PutPerson was told and is not on disk
+	watermark   int64                      // arrivals up to it are in the timeline
+	indexers    int                        // callers who wait for the timeline
+	news        chan struct{}              // closed, and replaced, when something was committed or indexed, or err, damage or closed changed
+	err         error                      // why nothing can be committed at the moment
+	damage      error                      // what will end Run
+	closed      bool
 }
 
 // Recovered returns the path a damaged store was set aside to, or "".

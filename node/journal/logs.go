@@ -106,7 +106,7 @@ func (j *Journal) lookup(id message.LogID) (l state, ok bool, err error) {
 		epoch := j.logs.epoch
 		if c := j.logs.young[id]; c != nil {
 			l, ok = *c, true
-			if c.Day < j.horizon { // about to be dropped
+			if c.Day < j.horizonLocked(c.Group, false) { // about to be dropped
 				l, ok = state{epoch: epoch}, false
 			}
 			j.mu.RUnlock()
@@ -124,7 +124,7 @@ func (j *Journal) lookup(id message.LogID) (l state, ok bool, err error) {
 		if c := j.logs.get(id); c != nil {
 			j.logs.put(c)
 		} else if j.logs.epoch == epoch {
-			if !ok || l.Day < j.horizon {
+			if !ok || l.Day < j.horizonLocked(l.Group, false) {
 				j.mu.Unlock()
 				return state{epoch: epoch}, false, nil
 			}

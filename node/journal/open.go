@@ -57,7 +57,7 @@ func newJournal(c Config) *Journal {
 		news:   make(chan struct{}),
 		text:   textIndex{wanted: make(chan struct{}, 1), news: make(chan struct{})},
 		clock:  c.Clock,
-		sums:   map[message.GroupID]map[uint32]*daySum{},
+		groups: map[message.GroupID]*group{},
 		logs:   newCache(),
 		mine:   map[message.Nonce]struct{}{},
 		unsure: math.MaxUint32,
@@ -107,11 +107,11 @@ func (j *Journal) open() error {
 }
 
 func (j *Journal) load(s *store) error {
-	clear(j.sums)
+	clear(j.groups)
 	if err := j.loadWanted(s); err != nil {
 		return err
 	}
-	return s.read(func(db *sql.DB) error {
+	err := s.read(func(db *sql.DB) error {
 		var last int64
 		if err := db.QueryRow(`SELECT max((SELECT value FROM meta WHERE key=?), coalesce((SELECT max(arrival) FROM run), 0)),
 			(SELECT value FROM meta WHERE key=?), coalesce((SELECT max(id) FROM log), 0)`, metaLast, metaWatermark).Scan(&last, &j.watermark, &j.lastLog); err != nil {
@@ -133,9 +133,17 @@ func (j *Journal) load(s *store) error {
 				return err
 			}
 			d.sum = lanesOf(sum)
-			j.days(d.group)[d.day] = d
+			j.groupLocked(d.group, d.group == message.Public).days[d.day] = d
+			if d.group != message.Public {
+				mail := j.groupLocked(message.Mail, false).sum(message.Mail, d.day)
+				mail.sum.add(d.sum)
+				mail.logs += d.logs
+			}
 		}
 		if err := rows.Err(); err != nil {
+			return err
+		}
+		if err := j.loadMailboxes(db); err != nil {
 			return err
 		}
 		// The clock goes on after what was seen last, as far as that was near.
@@ -144,6 +152,24 @@ func (j *Journal) load(s *store) error {
 			return err
 		}
 		j.mergeLocked(hlc)
+		return nil
+	})
+	if err == nil {
+		j.reckon()
+	}
+	return err
+}
+
+// loadMailboxes reads who has logs in which group.
+func (j *Journal) loadMailboxes(db *sql.DB) error {
+	return each(db, "SELECT DISTINCT grp, author FROM log WHERE "+notPublic, nil, func(rows *sql.Rows) error {
+		var id message.GroupID
+		var author identity.PeerID
+		if err := rows.Scan(fixed(id[:]), fixed(author[:])); err != nil {
+			return err
+		}
+		j.groupLocked(id, false)
+		j.joinLocked(id, author)
 		return nil
 	})
 }

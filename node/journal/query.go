@@ -32,9 +32,13 @@ func (s *store) log(id message.LogID) (l state, ok bool, err error) {
 	return l, ok, err
 }
 
-// heads reads at most n heads of one day, of logs with ids above after, ascending.
+// heads reads at most n heads of one day of a group, or of all mail, of logs with ids above after, ascending.
 func (s *store) heads(g message.GroupID, day uint32, after message.LogID, n int) (out []Head, err error) {
-	err = s.each("SELECT lid, seq, tip, fork FROM log WHERE grp=? AND day=? AND lid>? ORDER BY lid LIMIT ?", []any{g[:], day, after[:], n}, func(rows *sql.Rows) error {
+	query, args := "SELECT lid, seq, tip, fork FROM log WHERE grp=? AND day=? AND lid>? ORDER BY lid LIMIT ?", []any{g[:], day, after[:], n}
+	if g == message.Mail {
+		query, args = "SELECT lid, seq, tip, fork FROM log WHERE "+notPublic+" AND day=? AND lid>? ORDER BY lid LIMIT ?", args[1:]
+	}
+	err = s.each(query, args, func(rows *sql.Rows) error {
 		h := Head{Day: day}
 		defer func() { out = append(out, h) }()
 		return rows.Scan(fixed(h.Log[:]), &h.Seq, fixed(h.Tip[:]), &h.Fork)

@@ -3,28 +3,27 @@ package journal
 import (
 	"database/sql"
 	"encoding/json"
-	"errors"
 
 	"earshot/node/identity"
 	"earshot/node/message"
 )
 
-// drop deletes some of the logs before a horizon, each whole, none of which may have changed since it was committed, and reports whether there may be more.
-func (j *Journal) drop(horizon uint32) (more bool, err error) {
-	if horizon == j.dropped.Load() {
-		return false, nil
-	}
-	found, err := j.store.drop(horizon)
+// drop deletes some of the logs before the horizons, each whole, none of which may have changed since it was committed, and reports whether there may be more.
+func (j *Journal) drop(old *horizons) (more bool, err error) {
+	found, err := j.store.drop(old)
 	if err != nil {
 		return false, err
 	}
+	j.mu.Lock()
+	j.logs.forget(func(l *state) bool { return l.Day < old.of(l.Group) })
 	if !found {
-		j.dropped.Store(horizon)
+		j.droppedLocked(old)
+	}
+	j.mu.Unlock()
+	if !found {
+		j.gone.Store(old.all)
 		j.watchers.tell()
 	}
-	j.mu.Lock()
-	j.logs.forget(func(l *state) bool { return l.Day < horizon })
-	j.mu.Unlock()
 	if err := j.loadWanted(j.store); err != nil {
 		return false, err
 	}
@@ -38,18 +37,24 @@ const (
 )
 
 // drop deletes logs of one day, and takes them out of its sum.
-func (s *store) drop(horizon uint32) (found bool, err error) {
+func (s *store) drop(old *horizons) (found bool, err error) {
 	err = s.write(func(tx *sql.Tx) error {
 		d := daySum{}
 		var sum message.Hash
-		err := tx.QueryRow("SELECT grp, day, sum, logs FROM day WHERE day<? LIMIT 1", horizon).Scan(fixed(d.group[:]), &d.day, fixed(sum[:]), &d.logs)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
+		err := each(tx, "SELECT grp, day, sum, logs FROM day WHERE day<?", []any{old.mail}, func(rows *sql.Rows) error {
+			if err := rows.Scan(fixed(d.group[:]), &d.day, fixed(sum[:]), &d.logs); err != nil || d.day >= old.of(d.group) {
+				return err
+			}
+			found = true
+			return errEnough
+		})
+		if err != nil && err != errEnough {
 			return err
 		}
-		found, d.sum = true, lanesOf(sum)
+		if !found {
+			return nil
+		}
+		d.sum = lanesOf(sum)
 		// Numbers of arrivals are not given again.
 		if _, err := tx.Exec("UPDATE meta SET value=max(value, coalesce((SELECT max(arrival) FROM run), 0)) WHERE key=?", metaLast); err != nil {
 			return err

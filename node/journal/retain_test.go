@@ -27,7 +27,7 @@ func TestDropInSteps(t *testing.T) {
 	}
 	horizon, held := today()-9, count("SELECT count(*) FROM log")
 	for {
-		found, err := j.store.drop(horizon)
+		found, err := j.store.drop(&horizons{all: horizon, mail: horizon})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,10 +103,10 @@ func BenchmarkDropYear(b *testing.B) {
 		}
 		b.StartTimer()
 		j.Clock().Vouch(time.Now())
-		j.Horizon()
+		j.Horizon(message.Public)
 		for left := 1; left > 0; {
 			busy = append(busy, write())
-			if err := j.store.r.QueryRow("SELECT count(*) FROM day WHERE day<?", j.Horizon()).Scan(&left); err != nil {
+			if err := j.store.r.QueryRow("SELECT count(*) FROM day WHERE day<?", j.Horizon(message.Public)).Scan(&left); err != nil {
 				b.Fatal(err)
 			}
 		}

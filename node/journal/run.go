@@ -98,10 +98,13 @@ func (j *Journal) rest(ctx context.Context) error {
 
 // turn does one piece of work, commits first, and reports whether there may be more.
 func (j *Journal) turn() (more bool, err error) {
+	j.moveHorizon()
 	j.mu.Lock()
 	err = j.damage
-	j.moveHorizonLocked()
-	horizon := j.horizon // what is before it has changed for the last time: with this commit all of it is on disk
+	var old *horizons // what is before them has changed for the last time: with this commit all of it is on disk
+	if j.moves != j.dropped {
+		old = j.horizonsLocked()
+	}
 	j.mu.Unlock()
 	if err != nil {
 		return false, err
@@ -115,7 +118,10 @@ func (j *Journal) turn() (more bool, err error) {
 	if more, err = j.index(); more || err != nil {
 		return more, err
 	}
-	return j.drop(horizon)
+	if old == nil {
+		return false, nil
+	}
+	return j.drop(old)
 }
 
 // When the WAL is emptied after bodies were deleted: a while after, so that several go together, and not too often; and not while the disk is slow, for that takes several syncs,

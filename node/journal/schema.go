@@ -20,9 +20,14 @@ CREATE TABLE timeline(room BLOB NOT NULL, hlc INTEGER NOT NULL, lid BLOB NOT NUL
 	PRIMARY KEY(room, hlc, lid, seq)) WITHOUT ROWID;
 `
 
+// notPublic stands in queries word for word as in the indexes, or these would not be used.
+const notPublic = "grp<>x'00000000000000000000000000000000'"
+
 // mark has one row for each message that says something about another one, its target, or about its room; lack for each whose body is missing though no redaction counts. Both
-// are filled with the timeline. person has what people tell of themselves, opaque here, and a count of changes by which the oldest are dropped. All were added to stores that are older.
+// are filled with the timeline. log_mail and log_author are of the logs that are not public, by day and by group. person has what people tell of themselves, opaque here, and a count of changes by which the oldest are dropped. All were added to stores that are older.
 const schemaLater = `
+CREATE INDEX IF NOT EXISTS log_mail ON log(day, lid) WHERE ` + notPublic + `;
+CREATE INDEX IF NOT EXISTS log_author ON log(grp, author) WHERE ` + notPublic + `;
 CREATE TABLE IF NOT EXISTS mark(target BLOB NOT NULL, at INTEGER NOT NULL, kind INTEGER NOT NULL, author BLOB NOT NULL, emoji TEXT NOT NULL,
 	hlc INTEGER NOT NULL, lid BLOB NOT NULL, seq INTEGER NOT NULL, id BLOB NOT NULL, yes INTEGER NOT NULL,
 	PRIMARY KEY(target, at, kind, author, emoji, hlc DESC, lid DESC, seq DESC)) WITHOUT ROWID;

@@ -212,7 +212,7 @@ func TestSearchForgets(t *testing.T) {
 		for range 20 { // until it has been sure for long enough
 			time.Sleep(time.Second)
 			j.Clock().Vouch(time.Now())
-			j.Horizon()
+			j.Horizon(message.Public)
 		}
 		j.wake()
 		time.Sleep(time.Minute)

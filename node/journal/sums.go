@@ -78,7 +78,17 @@ type daySum struct {
 // parts are the first lanes of the sums of a day's parts.
 type parts [wire.Parts]uint64
 
+// count notes one more log; like add and sub it may be called of nil.
+func (d *daySum) count() {
+	if d != nil {
+		d.logs++
+	}
+}
+
 func (d *daySum) add(h *Head) {
+	if d == nil {
+		return
+	}
 	l := h.lanes()
 	d.sum.add(l)
 	if d.parts != nil {
@@ -87,6 +97,9 @@ func (d *daySum) add(h *Head) {
 }
 
 func (d *daySum) sub(h *Head) {
+	if d == nil {
+		return
+	}
 	l := h.lanes()
 	d.sum.sub(l)
 	if d.parts != nil {
@@ -94,64 +107,93 @@ func (d *daySum) sub(h *Head) {
 	}
 }
 
-func (j *Journal) days(g message.GroupID) map[uint32]*daySum {
-	days := j.sums[g]
-	if days == nil {
-		days = map[uint32]*daySum{}
-		j.sums[g] = days
-	}
-	return days
-}
-
-// sumLocked returns the sum l is in, to be changed.
-func (j *Journal) sumLocked(l *state) *daySum {
-	days := j.days(l.Group)
-	d := days[l.Day]
+// sum returns that of a day, to be changed.
+func (g *group) sum(id message.GroupID, day uint32) *daySum {
+	d := g.days[day]
 	if d == nil {
-		d = &daySum{group: l.Group, day: l.Day}
-		days[l.Day] = d
+		d = &daySum{group: id, day: day}
+		g.days[day] = d
 	}
-	if d.version == 0 {
-		j.touched = append(j.touched, d)
-	}
+	g.edits++
 	return d
 }
 
-// Days returns the sums of the days from..to of group that have logs, ascending.
+// sumsLocked returns the sums l is in, to be changed: its group's and, where l is one, that of all mail.
+func (j *Journal) sumsLocked(l *state) (d, mail *daySum) {
+	d = j.groupLocked(l.Group, false).sum(l.Group, l.Day)
+	if d.version == 0 {
+		j.touched = append(j.touched, d)
+	}
+	if l.Group != message.Public && l.Day >= j.mailHorizon {
+		mail = j.groupLocked(message.Mail, false).sum(message.Mail, l.Day)
+	}
+	return d, mail
+}
+
+// dayLocked returns the sum of a day, or nil.
+func (j *Journal) dayLocked(id message.GroupID, day uint32) *daySum {
+	if g := j.groups[id]; g != nil {
+		return g.days[day]
+	}
+	return nil
+}
+
+// Days returns the sums of the days from..to of a group, or of message.Mail, that have logs, ascending.
 func (j *Journal) Days(g message.GroupID, from, to uint32) ([]DaySum, error) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if j.closed {
 		return nil, ErrClosed
 	}
-	var out []DaySum
-	for _, day := range slices.Sorted(maps.Keys(j.sums[g])) {
-		if from <= day && day <= to {
-			out = append(out, DaySum{day, j.sums[g][day].sum.hash()})
-		}
-	}
-	return out, nil
+	return j.daysLocked(g, from, to), nil
 }
 
-// Root returns H("earshot/v1 root\0" || u32 day || sum of each of Days).
-func (j *Journal) Root(g message.GroupID, from, to uint32) (message.Hash, error) {
-	days, err := j.Days(g, from, to)
-	if err != nil {
-		return message.Hash{}, err
+func (j *Journal) daysLocked(id message.GroupID, from, to uint32) (out []DaySum) {
+	g := j.groups[id]
+	if g == nil {
+		return nil
 	}
+	for _, day := range slices.Sorted(maps.Keys(g.days)) {
+		if from <= day && day <= to {
+			out = append(out, DaySum{day, g.days[day].sum.hash()})
+		}
+	}
+	return out
+}
+
+// Root returns H("earshot/v1 root\0" || u32 day || sum of each of Days). While nothing changes in the group it costs no more than to look: each link asks once a second.
+func (j *Journal) Root(id message.GroupID, from, to uint32) (message.Hash, error) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if j.closed {
+		return message.Hash{}, ErrClosed
+	}
+	g := j.groups[id]
+	if g == nil {
+		return rootOf(nil), nil
+	}
+	r := g.root.Load()
+	if r == nil || r.edits != g.edits || r.from != from || r.to != to {
+		r = &root{g.edits, from, to, rootOf(j.daysLocked(id, from, to))}
+		g.root.Store(r)
+	}
+	return r.hash, nil
+}
+
+func rootOf(days []DaySum) message.Hash {
 	b := append(make([]byte, 0, 16+36*len(days)), "earshot/v1 root\x00"...)
 	for _, d := range days {
 		b = binary.BigEndian.AppendUint32(b, d.Day)
 		b = append(b, d.Sum[:]...)
 	}
-	return sha256.Sum256(b), nil
+	return sha256.Sum256(b)
 }
 
-// Heads returns at most max heads of the logs of one day with ids above after, ascending, and whether there are more.
+// Heads returns at most max heads of the logs of one day of a group, or of message.Mail, with ids above after, ascending, and whether there are more.
 func (j *Journal) Heads(g message.GroupID, day uint32, after message.LogID, max int) (h []Head, more bool, err error) {
 	// First what is in memory, then what is on disk: what is committed in between is seen twice, and nothing not at all.
 	j.mu.RLock()
-	if j.closed || day < j.horizon {
+	if j.closed || day < j.horizonLocked(g, false) {
 		defer j.mu.RUnlock()
 		if j.closed {
 			err = ErrClosed
@@ -159,7 +201,7 @@ func (j *Journal) Heads(g message.GroupID, day uint32, after message.LogID, max 
 		return nil, false, err
 	}
 	for _, l := range j.changed {
-		if l.Day == day && l.Group == g && slices.Compare(l.Log[:], after[:]) > 0 {
+		if l.Day == day && (l.Group == g || g == message.Mail && l.Group != message.Public) && slices.Compare(l.Log[:], after[:]) > 0 {
 			h = append(h, l.Head)
 		}
 	}
@@ -186,7 +228,7 @@ func Part(l message.LogID) int { return int(l[0] >> 1) }
 // a thousand logs differ. It is a hint: an author may make two parts look equal that are not, but not two days.
 func (j *Journal) Parts(g message.GroupID, day uint32) ([]byte, error) {
 	j.mu.RLock()
-	d, edits := j.sums[g][day], j.edits
+	d, edits := j.dayLocked(g, day), j.edits
 	few := d == nil || d.logs < wire.Parts
 	var sums parts
 	held := !few && d.parts != nil

@@ -24,8 +24,9 @@ func TestSums(t *testing.T) {
 	}
 	j := start(t, Config{})
 	j.mu.Lock()
-	j.days(message.Public)[5] = &daySum{day: 5, sum: l, logs: 1}
-	j.days(message.Public)[7] = &daySum{day: 7, sum: lanes{1}, logs: 1}
+	days := j.groupLocked(message.Public, true).days
+	days[5] = &daySum{day: 5, sum: l, logs: 1}
+	days[7] = &daySum{day: 7, sum: lanes{1}, logs: 1}
 	j.mu.Unlock()
 	root, err := j.Root(message.Public, 5, 7)
 	if got, want := fmt.Sprintf("%x", root), "936b3bdbcfc5d9e9b813daa3c1392a0bb0e2e5b7137b910f50a3b04efd50d726"; got != want || err != nil {

@@ -171,7 +171,7 @@ func (j *Journal) fillText(ctx context.Context) error {
 		if err := j.mendText(ctx, index, watermark); err != nil {
 			return err
 		}
-		if now := j.dropped.Load(); now != horizon {
+		if now := j.gone.Load(); now != horizon {
 			if err := j.dropText(ctx, index, now); err != nil {
 				return err
 			}

@@ -1,0 +1,187 @@
+package journal
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"earshot/node/identity"
+	"earshot/node/message"
+)
+
+// MailKeep is for how many days what is said in a group that is not one's own is kept, and compared: as long as a recipient may be away who is to get it from here.
+const MailKeep = 30
+
+// A group is what is in memory about one that logs are held of: some 300 bytes, 150 a day and 48 an author. message.Mail is one, too, whose days are the sums over all others
+// but Public; it is not on disk.
+type group struct {
+	days    map[uint32]*daySum
+	authors []Mailbox
+	own     bool   // this person takes part in it
+	horizon uint32 // of its days
+	edits   int    // counts changes of days
+	root    atomic.Pointer[root]
+}
+
+// A root is what Root returned last, and of what.
+type root struct {
+	edits    int
+	from, to uint32
+	hash     message.Hash
+}
+
+// A Mailbox is one author in one group that is not Public; they are numbered as they come to be known.
+type Mailbox struct {
+	Number int64
+	Group  message.GroupID
+	Author identity.PeerID
+}
+
+// Mailboxes returns those numbered above after, in no order.
+func (j *Journal) Mailboxes(after int64) (out []Mailbox) {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	for _, g := range j.groups {
+		if n := len(g.authors); n > 0 && g.authors[n-1].Number > after {
+			for _, m := range slices.Backward(g.authors) {
+				if m.Number <= after {
+					break
+				}
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// owns asks whose a group is. It is called without a lock.
+func (j *Journal) owns(g message.GroupID, author identity.PeerID) bool {
+	return g == message.Public || j.conf.Vault != nil && j.conf.Vault.Own(g, author)
+}
+
+// groupLocked returns a group, which is made where there is none.
+func (j *Journal) groupLocked(id message.GroupID, own bool) *group {
+	g := j.groups[id]
+	if g == nil {
+		g = &group{days: map[uint32]*daySum{}, own: own, horizon: j.horizonLocked(id, own)}
+		j.groups[id] = g
+	}
+	return g
+}
+
+// joinLocked notes that author has a log in a group.
+func (j *Journal) joinLocked(id message.GroupID, author identity.PeerID) {
+	if id == message.Public {
+		return
+	}
+	g := j.groups[id]
+	if !slices.ContainsFunc(g.authors, func(m Mailbox) bool { return m.Author == author }) {
+		j.mailboxes++
+		g.authors = append(g.authors, Mailbox{j.mailboxes, id, author})
+	}
+}
+
+// horizonLocked returns the oldest day kept of a group; own counts where nothing is held of it.
+func (j *Journal) horizonLocked(id message.GroupID, own bool) uint32 {
+	switch g := j.groups[id]; {
+	case id == message.Public:
+		return j.horizon
+	case g != nil:
+		return g.horizon
+	case own:
+		return j.horizon
+	}
+	return j.mailHorizon
+}
+
+// claimLocked notes that a group is this person's own: from here on it is kept as long as what is public, if all that was to go is gone.
+func (j *Journal) claimLocked(id message.GroupID) {
+	if g := j.groups[id]; g != nil && !g.own {
+		g.own = true
+		j.lowerLocked(g)
+	}
+}
+
+// lowerLocked lets a group that became this person's own have older days again; not while some of them are still on disk and not in the sums.
+func (j *Journal) lowerLocked(g *group) {
+	if g.own && j.moves == j.dropped {
+		g.horizon = j.horizon
+	}
+}
+
+// raiseLocked moves the horizons of all groups, and forgets their days that are not kept any more.
+func (j *Journal) raiseLocked() {
+	for id, g := range j.groups {
+		to := j.mailHorizon
+		if g.own || id == message.Public {
+			to = j.horizon
+		}
+		if to <= g.horizon {
+			continue
+		}
+		g.horizon = to
+		for day := range g.days {
+			if day < to {
+				delete(g.days, day)
+				g.edits++
+			}
+		}
+	}
+}
+
+// reckon asks anew whose the groups are: rooms are joined and left.
+func (j *Journal) reckon() {
+	if j.conf.Vault == nil {
+		return
+	}
+	own := map[message.GroupID]bool{}
+	for _, m := range j.Mailboxes(0) {
+		own[m.Group] = own[m.Group] || j.owns(m.Group, m.Author)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for id, yes := range own {
+		if g := j.groups[id]; g != nil && yes {
+			j.claimLocked(id)
+		} else if g != nil {
+			g.own = false
+		}
+	}
+}
+
+// horizons is what is kept, at one moment.
+type horizons struct {
+	moves     int
+	all, mail uint32
+	groups    map[message.GroupID]uint32
+}
+
+func (j *Journal) horizonsLocked() *horizons {
+	h := &horizons{j.moves, j.horizon, j.mailHorizon, make(map[message.GroupID]uint32, len(j.groups))}
+	for id, g := range j.groups {
+		h.groups[id] = g.horizon
+	}
+	return h
+}
+
+// of returns the oldest day kept of a group.
+func (h *horizons) of(id message.GroupID) uint32 {
+	if id == message.Public {
+		return h.all
+	}
+	if day, ok := h.groups[id]; ok {
+		return day
+	}
+	return h.mail
+}
+
+// droppedLocked notes that all that h says is gone from the disk, and forgets the groups that nothing is left of.
+func (j *Journal) droppedLocked(h *horizons) {
+	if j.dropped = h.moves; j.dropped != j.moves {
+		return
+	}
+	for id, g := range j.groups {
+		if j.lowerLocked(g); len(g.days) == 0 && id != message.Public && id != message.Mail {
+			delete(j.groups, id)
+		}
+	}
+}
