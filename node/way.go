@@ -122,7 +122,7 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 		Notes:    n.note,
 		Typing:   n.typing.since,
 		Typist:   n.typing.heard,
-		Trip:     func(d time.Duration) { s.tripped(w, d) },
+		Trip:     func(trip time.Duration, news bool) { s.tripped(w, trip, news) },
 		Log:      n.log,
 	}
 	if !hand {
@@ -141,11 +141,13 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 }
 
 // tripped takes how long a word takes to the hub and back.
-func (s *seat) tripped(w *way, trip time.Duration) {
+func (s *seat) tripped(w *way, trip time.Duration, news bool) {
 	s.mu.Lock()
 	w.trip = trip
 	s.mu.Unlock()
-	s.node.watch.wake()
+	if news {
+		s.node.watch.wake()
+	}
 }
 
 // leave notes that a way that works is given up for another: nothing is lost by that.

@@ -87,7 +87,7 @@ func (x *Exchange) mark() uint32 { return max(uint32(time.Since(x.born).Microsec
 const (
 	// longestTrip is the longest way that is believed: after that the link is not there any more.
 	longestTrip = 5 * time.Second
-	// tripNews is by how much more than a quarter a way must have changed to be told: on a LAN each is another, and all that is shown would be drawn anew for it.
+	// tripNews is by how much more than a quarter a way must have changed to be news: on a LAN each is another, and all that is shown would be drawn anew for it.
 	tripNews = 2 * time.Millisecond
 )
 
@@ -119,8 +119,8 @@ func (p *peer) measure(b *wire.Beat) {
 		p.tripTold = trip
 	}
 	p.mu.Unlock()
-	if p.Trip != nil && news {
-		p.Trip(trip)
+	if p.Trip != nil && trip > 0 {
+		p.Trip(trip, news)
 	}
 }
 

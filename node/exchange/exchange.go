@@ -162,8 +162,8 @@ type Link struct {
 	// Silence is how long nothing may be heard; 0: no bound. Ping is how often the hub says something, at moments that all its links share that have the same Phase.
 	Silence, Ping, Phase time.Duration
 	Control              Control
-	// Trip, if set, is told how long a word takes to the other end and back, when that is news.
-	Trip func(time.Duration)
+	// Trip, if set, is told how long a word takes to the other end and back, each time that is measured; news: it is worth showing at once.
+	Trip func(trip time.Duration, news bool)
 	// CaughtUp, if set, is called once, when what the other end had has come.
 	CaughtUp func()
 }

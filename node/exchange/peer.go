@@ -46,7 +46,7 @@ type peer struct {
 	mark     uint32        // of the hub's last BEAT, to be given back; 0: it was
 	marked   time.Time     // when it came
 	trip     time.Duration // measured of late
-	tripTold time.Duration // of what was told
+	tripTold time.Duration // that was news last
 	clock    time.Time     // what the peer's machine showed
 	clocked  time.Time     // when it came; zero: not yet
 

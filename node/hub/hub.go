@@ -53,7 +53,7 @@ type Config struct {
 	Self wire.Person
 	// Changed, if set, is called when the people linked changed. It must not block.
 	Changed func()
-	// Typing, if set, is told of followers who type; Measured, if set, that Trips changed. They must not block.
+	// Typing, if set, is told of followers who type; Measured, if set, that Trips changed much. They must not block.
 	Typing   func(wire.Typing)
 	Measured func()
 	Log      *slog.Logger

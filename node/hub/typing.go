@@ -79,12 +79,12 @@ func (m *member) typingLocked(b []byte) []byte {
 }
 
 // tripped takes how long a word takes to m and back.
-func (m *member) tripped(trip time.Duration) {
+func (m *member) tripped(trip time.Duration, news bool) {
 	h := m.hub
 	h.mu.Lock()
 	m.trip = trip
 	h.mu.Unlock()
-	if h.config.Measured != nil {
+	if news && h.config.Measured != nil {
 		h.config.Measured()
 	}
 }

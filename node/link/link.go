@@ -78,10 +78,10 @@ type Config struct {
 	CaughtUp func()
 	// Notes gives this node's own note where it changed since number since, and its number now.
 	Notes func(since uint64) (*wire.Note, uint64)
-	// Typing, if set, gives what is to be said of this node's user typing since number since; Typist, if set, is told of others. Trip, if set, is told how long a word takes to the hub and back.
+	// Typing, if set, gives what is to be said of this node's user typing since number since; Typist, if set, is told of others. Trip is as in exchange.Link.
 	Typing func(since uint64) (*wire.Typing, uint64)
 	Typist func(wire.Typing)
-	Trip   func(time.Duration)
+	Trip   func(trip time.Duration, news bool)
 	Log    *slog.Logger
 }
 
