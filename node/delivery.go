@@ -129,6 +129,7 @@ func (d *deliveries) stable(l message.LogID, seq uint64, copies int, all bool) {
 // committed looks what has become durable in j.
 func (d *deliveries) committed(j *journal.Journal) {
 	d.mu.Lock()
+	news := false
 	for l, list := range d.pending {
 		if list[len(list)-1].durable {
 			continue
@@ -139,14 +140,16 @@ func (d *deliveries) committed(j *journal.Journal) {
 		}
 		for _, s := range list {
 			if !s.durable && s.key.Seq <= h.Seq {
-				s.durable = true
+				s.durable, news = true, true
 				d.tellLocked(s)
 			}
 		}
 		d.sweepLocked(l)
 	}
 	d.mu.Unlock()
-	d.changed()
+	if news {
+		d.changed()
+	}
 }
 
 // tellLocked makes a change of it. One machine alone is no news.

@@ -164,10 +164,7 @@ func (n *Node) open() (err error) {
 	n.typing = newTyping(n.watch.wake)
 	n.seat = newSeat(n)
 	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
-	n.gather.changed = func() {
-		n.watch.wake()
-		n.seat.look()
-	}
+	n.gather.changed = n.changed
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of
 	}
@@ -177,9 +174,15 @@ func (n *Node) open() (err error) {
 	if err = n.gather.open(); err != nil {
 		return err
 	}
-	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.seat.look, Copied: n.copied, Log: c.Log})
+	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.changed, Copied: n.copied, Log: c.Log})
 	n.port.Handle(identity.ProtoChat, n.accept)
 	return nil
+}
+
+// changed: another gathering, or other instances in the roster.
+func (n *Node) changed() {
+	n.watch.wake()
+	n.seat.look()
 }
 
 // chooseNick takes the nick asked for, the one used last, or the default.
@@ -292,6 +295,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 			case <-changed:
+				n.watch.wake()
 			case <-again.C:
 				n.gather.keepStay(false)
 				n.gather.restate(ctx)

@@ -158,6 +158,30 @@ func TestLatency(t *testing.T) {
 		if hub.Snapshot().Latency != 0 {
 			t.Error("the hub is far from itself")
 		}
+		// What is measured later is there to be seen, but nothing is drawn for each few µs.
+		bob := others(all, hub)[0]
+		time.Sleep(10 * time.Second) // settled
+		changes := [...]<-chan struct{}{hub.Changed(t.Context()), bob.Changed(t.Context())}
+		var there, back []time.Duration
+		woken := 0
+		for range 20 {
+			time.Sleep(time.Second)
+			people := hub.Snapshot().People
+			there = append(there, people[slices.IndexFunc(people, func(p node.Person) bool { return p.ID == bob.ID() })].Latency)
+			back = append(back, bob.Snapshot().Latency)
+			for _, c := range changes {
+				select {
+				case <-c:
+					woken++
+				default:
+				}
+			}
+		}
+		for end, list := range map[string][]time.Duration{"there": there, "back": back} {
+			if n := len(slices.Compact(slices.Sorted(slices.Values(list)))); n < 10 || woken > 3 {
+				t.Errorf("%s: %d ways in 20 s, and %d changes: %v", end, n, woken, list)
+			}
+		}
 	})
 }
 
