@@ -134,34 +134,24 @@ func (j *Journal) page(room message.RoomID, k Key, n int) ([]Line, error) {
 	if k == (Key{}) {
 		k.HLC = math.MaxInt64
 	}
-	var out []Line
-	for len(out) < n {
-		// A place may have no line any more, and then one more is looked at.
-		places, err := j.store.places(room, k, n-len(out), true)
-		if err != nil {
-			return nil, j.fault(err)
-		}
-		if len(places) == 0 {
-			break
-		}
-		k = places[len(places)-1].Key
-		lines, err := j.store.lines(places)
-		if err != nil {
-			return nil, j.fault(err)
-		}
-		out = append(out, lines...)
-	}
+	out, err := j.near(room, k, n, true)
 	slices.Reverse(out)
-	return out, j.mark(out)
+	return out, err
 }
 
 // After returns the oldest n lines of a room after k (the zero Key: from the beginning), oldest first.
-func (j *Journal) After(room message.RoomID, k Key, n int) (out []Line, err error) {
+func (j *Journal) After(room message.RoomID, k Key, n int) ([]Line, error) {
 	if err := j.settle(); err != nil {
 		return nil, err
 	}
+	return j.near(room, k, n, false)
+}
+
+// near returns the n lines that follow k, or with back those that precede it, nearest first.
+func (j *Journal) near(room message.RoomID, k Key, n int, back bool) (out []Line, err error) {
 	for len(out) < n {
-		places, err := j.store.places(room, k, n-len(out), false)
+		// A place may have no line any more, and then one more is looked at.
+		places, err := j.store.places(room, k, n-len(out), back)
 		if err != nil {
 			return nil, j.fault(err)
 		}
@@ -175,7 +165,7 @@ func (j *Journal) After(room message.RoomID, k Key, n int) (out []Line, err erro
 		}
 		out = append(out, lines...)
 	}
-	return out, nil
+	return out, j.mark(out)
 }
 
 // lines reads the lines at places, in their order, leaving out what is not seen any more.

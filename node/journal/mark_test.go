@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -39,12 +40,15 @@ func react(t testing.TB, a *Author, target message.Ref, emoji string, on bool) {
 	tell(t, a, message.React, message.About{Refs: []message.Ref{target}, Emoji: emoji, On: on})
 }
 
-// shown is the lobby as people see it: what is deleted is "-", what is missing "?".
+// shown is the lobby as people see it, whichever way they page: what is deleted is "-", what is missing "?".
 func shown(t testing.TB, j *Journal) (out []string) {
 	t.Helper()
 	lines, err := j.Page(lobby, Key{}, 10_000)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if forth, err := j.After(lobby, Key{}, 10_000); err != nil || !reflect.DeepEqual(forth, lines) {
+		t.Errorf("from the beginning %v, %v; from the end %v", forth, err, lines)
 	}
 	for _, l := range lines {
 		if !markable(l.Kind) {
