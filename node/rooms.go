@@ -155,49 +155,43 @@ func said(l journal.Line) (m Message, answers message.Ref, ok bool) {
 }
 
 // Page returns the newest max messages of a room before k (the zero Key: from the end), oldest first.
-func (n *Node) Page(room string, k Key, max int) ([]Message, error) {
+func (n *Node) Page(room string, k Key, max int) (out []Message, err error) {
 	name, err := message.CleanRoom(room)
 	if err != nil {
 		return nil, err
 	}
-	var out []Message
-	at := journal.Key{HLC: k.HLC, Log: k.Log, Seq: k.Seq}
-	for len(out) < max {
+	for at := journal.Key(k); len(out) < max; {
 		lines, err := n.gather.page(message.Room(name), at, max)
 		if err != nil || len(lines) == 0 {
 			return out, err
 		}
-		var part []Message
-		for _, l := range lines {
-			if m, ok := n.message(l); ok {
-				part = append(part, m)
-			}
-		}
-		out = append(part, out...)
-		at = lines[0].Key
+		out, at = append(n.messages(lines), out...), lines[0].Key
 	}
 	return out[len(out)-min(max, len(out)):], nil
 }
 
 // After returns the oldest max messages of a room after k (the zero Key: from its first), oldest first.
-func (n *Node) After(room string, k Key, max int) ([]Message, error) {
+func (n *Node) After(room string, k Key, max int) (out []Message, err error) {
 	name, err := message.CleanRoom(room)
 	if err != nil {
 		return nil, err
 	}
-	var out []Message
-	at := journal.Key{HLC: k.HLC, Log: k.Log, Seq: k.Seq}
-	for len(out) < max {
+	for at := journal.Key(k); len(out) < max; {
 		lines, err := n.gather.after(message.Room(name), at, max-len(out))
 		if err != nil || len(lines) == 0 {
 			return out, err
 		}
-		for _, l := range lines {
-			if m, ok := n.message(l); ok {
-				out = append(out, m)
-			}
-		}
-		at = lines[len(lines)-1].Key
+		out, at = append(out, n.messages(lines)...), lines[len(lines)-1].Key
 	}
 	return out, nil
+}
+
+// messages are the lines that are shown by themselves.
+func (n *Node) messages(lines []journal.Line) (out []Message) {
+	for _, l := range lines {
+		if m, ok := n.message(l); ok {
+			out = append(out, m)
+		}
+	}
+	return out
 }
