@@ -15,16 +15,25 @@ func (p *peer) rest() time.Duration {
 	return p.Ping - (time.Since(p.exchange.born)+p.Ping-p.Phase)%p.Ping
 }
 
-// tick says something: the hub a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there was none.
-func (p *peer) tick() {
+// ring says something, and sets the alarm anew: the hub says a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there
+// was none.
+func (p *peer) ring() {
 	second := time.Since(p.exchange.born) / beatEvery
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.Ping == 0 || second != p.second {
-		p.second, p.due = second, true
+	if p.gone {
+		p.mu.Unlock()
 		return
 	}
-	p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
+	if p.Ping == 0 || second != p.second {
+		p.second, p.due = second, true
+	} else {
+		p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
+	}
+	p.alarm.Reset(p.rest())
+	p.mu.Unlock()
+	if p.turn.take() {
+		p.write()
+	}
 }
 
 // answerBeat lets the writer answer a BEAT, which costs neither end another wake-up; but not as often as the other end likes.

@@ -9,8 +9,9 @@
 // than the other keeps, and what a long catch-up brought. Once a second the hub sends BEAT, to all at once, and who hears it answers with its own: at rest neither wakes up for
 // anything else but PING. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
 //
-// Goroutines: Run reads on the caller's goroutine and has one writer. The writer owns the connection's write side: it sends, in this order, what the reader answered,
-// the tail from its cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
+// Goroutines: Run reads on the caller's goroutine. Who has something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the alarm of a
+// BEAT, or the one that brought a line to all links (relay.go). At rest a link has no goroutine but its reader, and no memory to write from. What is sent goes in this order: what the reader
+// answered, the tail from the cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
 // a peer that asks without reading the answers is cut off.
 //
 // The proof of a fork goes with the tail, like the rows of its log, from the end that found it or was brought it: once a log, and once more where it lowers the number. With
@@ -112,10 +113,12 @@ type Exchange struct {
 	log     *slog.Logger
 	born    time.Time
 	acks    acks
+	relay   relay
 
 	// mu protects what follows.
 	mu        sync.Mutex
 	links     map[*peer]struct{}
+	deaf      func() // ends that the journal is heard
 	pulling   map[message.LogID]*pull
 	free      time.Time          // when nothing was being brought, last
 	witnesses []identity.Session // of the hub
@@ -142,11 +145,11 @@ func (x *Exchange) Journal() *journal.Journal { return x.journal }
 type Control interface {
 	// Receive is called by the reading goroutine for every frame that is not the exchange's own, in order. body is valid during the call.
 	Receive(t wire.Type, body []byte) error
-	// Next appends the frames to be sent now. It is called by the writing goroutine, after Changed had a value and at least every beat. drained: everything in
+	// Next appends the frames to be sent now. It is called by who writes, after poke was and at least every beat. drained: everything in
 	// the journal has been sent; a goodbye waits for that.
 	Next(b []byte, drained bool) []byte
-	// Changed has room for one value.
-	Changed() <-chan struct{}
+	// Begin comes first. poke has Next called soon; it does not block, and may be called at any time.
+	Begin(poke func())
 }
 
 // Link is one connection and what is known of its other end.
@@ -168,31 +171,50 @@ type Link struct {
 	CaughtUp func()
 }
 
-// Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Its goroutine has ended then.
+// Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Nobody writes to it any more then.
 func (x *Exchange) Run(ctx context.Context, l Link) error {
 	p := newPeer(x, l)
-	x.mu.Lock()
-	x.links[p] = struct{}{}
-	p.witness = l.Hub && slices.Contains(x.witnesses, l.Hello.Session)
-	x.mu.Unlock()
-	defer x.forget(p)
-
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, p.fail = context.WithCancelCause(ctx)
 	stop := context.AfterFunc(ctx, func() { abort(l.Conn) })
 	defer stop()
-	if l.Hub { // before the writer begins: STATE comes first, and the writer has more to say
-		if _, err := p.offer(true); err != nil {
-			cancel(err)
-			abort(l.Conn)
-			return err
-		}
+	if l.Control != nil {
+		l.Control.Begin(p.poke)
 	}
-	var writer sync.WaitGroup
-	writer.Go(func() { cancel(p.write(ctx)) })
-	cancel(p.read(ctx))
-	writer.Wait()
+	x.enter(p)
+	defer x.forget(p)
+	var err error
+	if l.Hub { // before anything else is written: STATE comes first
+		_, err = p.offer(true)
+	}
+	if err == nil {
+		p.begin()
+		err = p.read(ctx)
+	}
+	p.fail(err)
+	p.end()
 	abort(l.Conn)
 	return context.Cause(ctx)
+}
+
+// begin lets what there is be written from now on.
+func (p *peer) begin() {
+	p.mu.Lock()
+	p.alarm = time.AfterFunc(p.rest(), p.ring)
+	p.mu.Unlock()
+	p.turn.set(true)
+	p.poke()
+}
+
+// end waits until nothing is written any more.
+func (p *peer) end() {
+	abort(p.Conn)
+	p.turn.end()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone = true; p.alarm != nil {
+		p.alarm.Stop()
+	}
+	p.serve.stop()
 }
 
 // abort closes without waiting for a blocked write, as tls.Conn.Close would.
@@ -203,9 +225,25 @@ func abort(c net.Conn) {
 	c.Close()
 }
 
+// enter has p told of what comes.
+func (x *Exchange) enter(p *peer) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.links[p] = struct{}{}
+	p.witness = p.Hub && slices.Contains(x.witnesses, p.Hello.Session)
+	x.relay.set(append(slices.Clone(x.relay.all()), p))
+	if len(x.links) == 1 {
+		x.deaf = x.journal.Hear(x.changed)
+	}
+}
+
 func (x *Exchange) forget(p *peer) {
 	x.mu.Lock()
 	delete(x.links, p)
+	x.relay.set(slices.DeleteFunc(slices.Clone(x.relay.all()), func(q *peer) bool { return q == p }))
+	if len(x.links) == 0 {
+		x.deaf()
+	}
 	for l, q := range x.pulling {
 		if q.by == p {
 			x.endLocked(l, q)

@@ -373,7 +373,7 @@ func TestOtherRealm(t *testing.T) {
 type talker struct{ said bool }
 
 func (c *talker) Receive(wire.Type, []byte) error { return nil }
-func (c *talker) Changed() <-chan struct{}        { return nil }
+func (c *talker) Begin(func())                    {}
 func (c *talker) Next(b []byte, _ bool) []byte {
 	if !c.said {
 		b = wire.Append(b, wire.TypePresence, &wire.Presence{Full: true})

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -12,13 +13,14 @@ import (
 // groups are what this end replicates.
 var groups = []message.GroupID{message.Public}
 
-// A peer is one link. The reader owns walk, wants, gaps, stripped and bodies; the writer owns cursor, dirty, sent and serving.
+// A peer is one link. The reader owns walk, wants, gaps, stripped and bodies; who has the turn owns cursor, dirty, serve and what it sends.
 type peer struct {
 	Link
 	exchange *Exchange
 	journal  *journal.Journal
 	origin   journal.Origin
-	wake     chan struct{} // room for one: the writer has something to look at
+	turn     turn
+	fail     context.CancelCauseFunc
 
 	walk  walk
 	wants map[message.LogID]uint64 // asked of this peer and not yet done, up to that number
@@ -29,6 +31,7 @@ type peer struct {
 
 	cursor *journal.Cursor
 	dirty  map[message.LogID]int64 // logs a witness reports when that arrival is durable
+	serve  served
 
 	// mu protects what reader and writer share.
 	mu       sync.Mutex
@@ -43,6 +46,8 @@ type peer struct {
 	sent     uint64
 	walking  bool
 	due      bool          // the writer shall send BEAT
+	alarm    *time.Timer   // when something is to be said
+	gone     bool          // it is not set again
 	mark     uint32        // of the hub's last BEAT, to be given back; 0: it was
 	marked   time.Time     // when it came
 	trip     time.Duration // measured of late
@@ -56,21 +61,13 @@ type peer struct {
 	beaten time.Time     // when a BEAT was answered
 	waited time.Time     // since when, by the machine's clock, it waited for a frame, last
 
-	second time.Duration // the writer's: the second of the last BEAT, as Exchange.born counts
+	second time.Duration // alarm's: the second of the last BEAT, as Exchange.born counts
 }
 
 func newPeer(x *Exchange, l Link) *peer {
-	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), wake: make(chan struct{}, 1),
+	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(),
 		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, second: time.Since(x.born) / beatEvery,
 		waited: x.journal.Clock().Local()}
-}
-
-// poke lets the writer look.
-func (p *peer) poke() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
 }
 
 // answer leaves a frame for the writer.

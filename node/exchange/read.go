@@ -169,7 +169,9 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	case asked:
 		via = journal.Asked
 	}
+	p.exchange.bring()
 	added, err := p.journal.Append(ctx, r, p.origin, via)
+	p.exchange.brought(len(r.Records))
 	switch {
 	case err == nil:
 	case errors.Is(err, journal.ErrStripped): // it would be stripped again: another link is asked, when that says what it has

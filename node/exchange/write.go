@@ -1,8 +1,8 @@
 package exchange
 
 import (
-	"context"
 	"iter"
+	"sync"
 	"time"
 
 	"earshot/node/journal"
@@ -10,90 +10,129 @@ import (
 	"earshot/node/wire"
 )
 
-// write sends until it fails or ctx ends.
-func (p *peer) write(ctx context.Context) error {
-	changed, stop := p.journal.Watch()
-	defer stop()
-	var control <-chan struct{}
-	if p.Control != nil {
-		control = p.Control.Changed()
-	}
-	tick := time.NewTimer(p.rest())
-	defer tick.Stop()
-	var serve served
-	defer serve.stop()
-	buf := make([]byte, 0, 4<<10)
+// write sends all there is, for who has taken the turn, and gives it back.
+func (p *peer) write() {
 	for {
-		p.mu.Lock()
-		beat := p.due
-		p.due = false
-		p.mu.Unlock()
-		b, err := p.round(buf[:0], &serve, beat)
-		if err != nil {
-			return err
+		if err := p.send(); err != nil {
+			p.turn.set(false)
+			p.fail(err)
 		}
-		if beat {
-			tick.Reset(p.rest())
-		}
-		if len(b) > 0 {
-			p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
-			if _, err := p.Conn.Write(b); err != nil {
-				return err
-			}
-			if buf = b; cap(buf) > 4*writeBytes {
-				buf = make([]byte, 0, 4<<10)
-			}
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-changed:
-		case <-control:
-		case <-p.wake:
-		case <-tick.C:
-			p.tick()
-			tick.Reset(p.rest())
+		if p.turn.done() {
+			return
 		}
 	}
 }
 
-// round collects what is to be sent now.
-func (p *peer) round(b []byte, serve *served, beat bool) ([]byte, error) {
+// A buffer is what one round is collected in.
+type buffer []byte
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+func (b *buffer) free() {
+	if cap(*b) <= 4*writeBytes {
+		buffers.Put(b)
+	}
+}
+
+// send goes round until nothing is left.
+func (p *peer) send() error {
+	b := buffers.Get().(*buffer)
+	defer b.free()
+	if e, ok := p.Conn.(eager); ok { // sendNow left it
+		p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
+		if err := e.Flush(); err != nil {
+			return err
+		}
+	}
+	for more := true; more; {
+		var err error
+		if *b, more, err = p.round((*b)[:0]); err != nil {
+			return err
+		}
+		if len(*b) > 0 {
+			p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
+			if _, err := p.Conn.Write(*b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// eager is a connection that can write without waiting (identity.Conn).
+type eager interface {
+	WriteNow(b []byte) (all bool, err error)
+	Flush() error
+}
+
+// sendNow sends what has just come in, on the goroutine of who brought it, if nobody writes to this link and it is a line or two: that is half of what it costs to let a goroutine do it. It
+// does not wait for the other end.
+func (p *peer) sendNow() {
+	if !p.turn.take() {
+		return
+	}
+	e, ok := p.Conn.(eager)
+	p.mu.Lock()
+	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= soon
+	p.mu.Unlock()
+	if !ok {
+		go p.write()
+		return
+	}
+	b := buffers.Get().(*buffer)
+	defer b.free()
+	var err error
+	all, more := true, false
+	if *b, more, err = p.round((*b)[:0]); err == nil && len(*b) > 0 {
+		all, err = e.WriteNow(*b)
+	}
+	if err != nil {
+		p.turn.set(false)
+		p.fail(err)
+	}
+	if err == nil && (more || !all) || !p.turn.done() {
+		go p.write()
+	}
+}
+
+// round collects what is to be sent now; more: there is more already.
+func (p *peer) round(b []byte) (_ []byte, more bool, err error) {
 	p.mu.Lock()
 	b = append(b, p.answers...)
 	p.answers = p.answers[:0]
 	if cap(p.answers) > wire.MaxFrame {
 		p.answers = nil
 	}
-	if serve.next == nil && len(p.serving) > 0 {
-		serve.start(p.journal, p.serving, p.served > bulkFrom)
+	if p.serve.next == nil && len(p.serving) > 0 {
+		p.serve.start(p.journal, p.serving, p.served > bulkFrom)
 		p.serving = nil
+	}
+	beat := p.due
+	if p.due = false; beat && !p.gone {
+		p.alarm.Reset(p.rest())
 	}
 	tailing, witness := p.tailing, p.witness && !p.Hub && p.journal.Persistent()
 	p.mu.Unlock()
 	b = p.exchange.acks.next(p, b)
 	if tailing {
-		var err error
 		if b, err = p.tail(b, witness); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		b = p.report(b, witness)
 	}
 	if p.Control != nil {
 		b = p.Control.Next(b, tailing && p.cursor.Arrival() == p.journal.Last())
 	}
-	b, err := serve.append(b, p)
-	if err != nil {
-		return nil, err
+	if b, err = p.serve.append(b, p); err != nil {
+		return nil, false, err
 	}
 	switch {
 	case beat && tailing:
-		return p.appendBeat(b, serve.next != nil)
+		b, err = p.appendBeat(b, p.serve.next != nil)
 	case beat:
 		b = wire.AppendFrame(b, wire.TypePing, nil)
 	}
-	return b, nil
+	return b, p.serve.next != nil || tailing && p.cursor.Arrival() < p.journal.Last(), err
 }
 
 // tail appends what arrived in the journal since.

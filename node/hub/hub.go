@@ -104,7 +104,7 @@ func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
 
 // Serve runs one link whose HELLOs have been exchanged, until it ends.
 func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello wire.Hello) error {
-	m := &member{hub: h, conn: c, changed: make(chan struct{}, 1), known: slices.Clone(hello.Known), person: wire.Person{
+	m := &member{hub: h, conn: c, known: slices.Clone(hello.Known), person: wire.Person{
 		Session: hello.Session, ID: c.Peer, Nick: hello.Nick, Class: hello.Class, LinkOnly: hello.LinkOnly, Host: hello.Host, Profile: hello.Profile}}
 	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil {
 		if m.address = host; !hello.LinkOnly {
@@ -222,9 +222,8 @@ func (h *Hub) wake() {
 func (h *Hub) pokeLocked() {
 	for _, list := range h.members {
 		for _, m := range list {
-			select {
-			case m.changed <- struct{}{}:
-			default:
+			if m.poke != nil {
+				m.poke()
 			}
 		}
 	}

@@ -17,7 +17,7 @@ type member struct {
 	hub     *Hub
 	conn    *identity.Conn
 	address string // where it is
-	changed chan struct{}
+	poke    func() // nil: not begun
 
 	// After join only under hub.mu.
 	person  wire.Person
@@ -32,7 +32,12 @@ type member struct {
 	bye   bool
 }
 
-func (m *member) Changed() <-chan struct{} { return m.changed }
+// Begin has presence told from now on.
+func (m *member) Begin(poke func()) {
+	m.hub.mu.Lock()
+	m.poke = poke
+	m.hub.mu.Unlock()
+}
 
 // Receive takes what a follower says of itself.
 func (m *member) Receive(t wire.Type, body []byte) error {

@@ -43,6 +43,7 @@ type Conn struct {
 	*tls.Conn
 	Peer  PeerID
 	Proto string
+	out   *gatherer
 }
 
 // String returns the peer's fingerprint. Without it fmt would find the session's secrets in the TLS connection.
@@ -136,7 +137,8 @@ func (g *Gate) admit(ctx context.Context, raw net.Conn, protos []string, role fu
 	}
 	config := g.config()
 	config.NextProtos = protos
-	c := role(raw, config)
+	out := gather(raw)
+	c := role(out, config)
 	if err := c.Handshake(); err != nil {
 		return nil, err
 	}
@@ -155,7 +157,7 @@ func (g *Gate) admit(ctx context.Context, raw net.Conn, protos []string, role fu
 	if err := prove(c, peer, ekm); err != nil {
 		return nil, err
 	}
-	return &Conn{Conn: c, Peer: peer, Proto: cs.NegotiatedProtocol}, nil
+	return &Conn{Conn: c, Peer: peer, Proto: cs.NegotiatedProtocol, out: out}, nil
 }
 
 // peerKey returns the key in the other side's certificate, if that is one that NewGate could have made.

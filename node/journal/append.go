@@ -36,7 +36,7 @@ func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, via
 		}
 		if added, _, ok, err := j.place(&l, held, fresh, hashes, from, via); ok || err != nil {
 			j.wake()
-			j.watchers.tell()
+			j.watchers.tell(from)
 			return added, err
 		}
 		// Another run of the same log came first: look again.

@@ -191,7 +191,7 @@ func (a *Author) append(g message.GroupID, room message.RoomID, name string, rec
 		}
 		a.open[room] = openLog{g, name, o.Day}
 		j.wake()
-		j.watchers.tell()
+		j.watchers.tell(0)
 		return run, hashes, arrival, nil
 	}
 }

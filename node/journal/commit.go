@@ -60,7 +60,7 @@ func (j *Journal) commit() error {
 	j.logs.trim(j.changed)
 	j.tellLocked()
 	j.mu.Unlock()
-	j.watchers.tell()
+	j.watchers.tell(0)
 	return nil
 }
 

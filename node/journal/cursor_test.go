@@ -179,10 +179,16 @@ func TestWatch(t *testing.T) {
 func BenchmarkTell(b *testing.B) {
 	var w watchers
 	for range 1000 {
-		w.add()
+		c := make(chan struct{}, 1)
+		w.add(func(Origin) {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
+		})
 	}
 	for b.Loop() {
-		w.tell()
+		w.tell(0)
 	}
 }
 

@@ -73,7 +73,7 @@ func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 			j.mu.Unlock()
 			j.forked(l, at, was, proof)
 			j.wake()
-			j.watchers.tell()
+			j.watchers.tell(0)
 			return nil
 		}
 		j.mu.Unlock()
@@ -195,7 +195,7 @@ func (j *Journal) bury(l *state, o *message.Opening, proof []byte, from Origin) 
 		j.forked(newState(o, 0), 1, 0, proof)
 	}
 	j.wake()
-	j.watchers.tell()
+	j.watchers.tell(0)
 	return ok, err
 }
 

@@ -182,9 +182,6 @@ func (j *Journal) Last() int64 { return j.last.Load() }
 // Durable is the newest arrival that is on disk with everything before it.
 func (j *Journal) Durable() int64 { return j.durable.Load() }
 
-// Watch returns a channel that gets a value (it has room for one) after every append and every commit, and stop, which ends that.
-func (j *Journal) Watch() (changed <-chan struct{}, stop func()) { return j.watchers.add() }
-
 // wake makes Run look for work.
 func (j *Journal) wake() {
 	select {

@@ -22,7 +22,7 @@ func (j *Journal) drop(old *horizons) (more bool, err error) {
 	j.mu.Unlock()
 	if !found {
 		j.gone.Store(old.all)
-		j.watchers.tell()
+		j.watchers.tell(0)
 	}
 	if err := j.loadWanted(j.store); err != nil {
 		return false, err

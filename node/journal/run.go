@@ -42,7 +42,7 @@ func (j *Journal) Run(ctx context.Context) error {
 			err = errors.Join(err, os.WriteFile(filepath.Join(dir, damageFile), []byte(err.Error()+"\n"), 0o600))
 		}
 	}
-	j.watchers.tell()
+	j.watchers.tell(0)
 	return errors.Join(err, j.store.close())
 }
 
@@ -185,5 +185,5 @@ func (j *Journal) setErr(err error) {
 	default:
 		return
 	}
-	j.watchers.tell()
+	j.watchers.tell(0)
 }

@@ -49,7 +49,7 @@ func (j *Journal) index() (more bool, err error) {
 	j.mu.Unlock()
 	j.text.look(found.stripped)
 	if len(found.runs) > 0 {
-		j.watchers.tell()
+		j.watchers.tell(0)
 	}
 	return true, nil
 }

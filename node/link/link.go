@@ -1,7 +1,7 @@
 // Package link is the way to the hub: it dials, runs package exchange, and dials again when the connection ends, until it is told to stop. What it learns about the hub's life it
 // reports; what to make of that is the election's.
 //
-// Goroutines: Run is one; while it dials, each address tried has one more, and while linked exchange has its writer. All have ended when Run returns.
+// Goroutines: Run is one; while it dials, each address tried has one more, and while linked exchange writes. All have ended when Run returns.
 //
 // Order: reports come from Run's goroutine, in order. Presence and succession come from the reading goroutine, in the order in which the hub sent them.
 package link
@@ -89,9 +89,9 @@ type Config struct {
 type Link struct {
 	config Config
 	log    *slog.Logger
-	poke   chan struct{}
 
-	mu      sync.Mutex // protects leaving
+	mu      sync.Mutex // protects what follows
+	poke    func()     // nil: not linked
 	leaving bool
 }
 
@@ -100,15 +100,23 @@ func New(c Config) *Link {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Link{config: c, log: c.Log, poke: make(chan struct{}, 1)}
+	return &Link{config: c, log: c.Log}
 }
 
 // Poke says that Notes has something new.
 func (l *Link) Poke() {
-	select {
-	case l.poke <- struct{}{}:
-	default:
+	l.mu.Lock()
+	poke := l.poke
+	l.mu.Unlock()
+	if poke != nil {
+		poke()
 	}
+}
+
+func (l *Link) poked(poke func()) {
+	l.mu.Lock()
+	l.poke = poke
+	l.mu.Unlock()
 }
 
 // Leave says goodbye to the hub after everything said so far; the hub then ends the connection, and Run returns.

@@ -56,6 +56,7 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 	c.SetDeadline(time.Time{})
 	l.config.Report(rep)
 	ctl := &control{link: l}
+	defer l.poked(nil)
 	err = x.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, State: &state, Silence: silence, Control: ctl, Trip: l.config.Trip, CaughtUp: l.config.CaughtUp})
 	if errors.Is(err, errParted) {
 		rep.State, rep.Successor, rep.Address, rep.Leaving = Parted, ctl.bye.Successor, ctl.bye.Address, ctl.bye.Leaving
@@ -106,7 +107,7 @@ type control struct {
 	left  bool
 }
 
-func (c *control) Changed() <-chan struct{} { return c.link.poke }
+func (c *control) Begin(poke func()) { c.link.poked(poke) }
 
 func (c *control) Receive(t wire.Type, body []byte) error {
 	switch t {

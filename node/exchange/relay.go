@@ -1,0 +1,87 @@
+package exchange
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"earshot/node/journal"
+)
+
+// relay is how what arrives in the journal gets to the links. A line or two are written by who brought them, link after link, without waiting for any: most of what a message costs
+// that comes alone is to wake a goroutine for each link. Where more is under way goroutines are woken: they get to run when all that has arrived is in, and take it together.
+type relay struct {
+	links    atomic.Pointer[[]*peer] // a copy of Exchange.links
+	told     atomic.Int64            // the newest arrival that links were told of
+	bringing atomic.Int64            // how many links bring something just now
+	rested   atomic.Int64            // when somebody wrote to all links last, in ns since Exchange.born
+}
+
+const (
+	// soon is how many entries are few, and calm is how long after the last was written another has come by itself: it did not wait for that.
+	soon = 2
+	calm = 50 * time.Microsecond
+	// share is how many links one goroutine writes to.
+	share = 256
+)
+
+func (r *relay) all() []*peer {
+	if l := r.links.Load(); l != nil {
+		return *l
+	}
+	return nil
+}
+
+func (r *relay) set(links []*peer) { r.links.Store(&links) }
+
+// changed is called when something was appended, by a link or another, or committed. A link that brought something tells the others itself (brought). The hub's links have nothing to say about
+// commits: acks pokes who waits.
+func (x *Exchange) changed(by journal.Origin) {
+	links := x.relay.all()
+	if by != 0 && slices.ContainsFunc(links, func(p *peer) bool { return p.origin == by }) {
+		return
+	}
+	last := x.journal.Last()
+	arrived := x.relay.told.Swap(last) != last
+	for _, p := range links {
+		if arrived || !p.Hub {
+			p.poke()
+		}
+	}
+}
+
+// bring comes before, and brought after a link brought records.
+func (x *Exchange) bring() { x.relay.bringing.Add(1) }
+
+func (x *Exchange) brought(records int) {
+	r := &x.relay
+	others := r.bringing.Add(-1)
+	last := x.journal.Last()
+	if r.told.Swap(last) == last {
+		return
+	}
+	links := r.all()
+	if records > soon || others > 0 || time.Since(x.born)-time.Duration(r.rested.Load()) < calm {
+		for _, p := range links {
+			p.poke()
+		}
+		return
+	}
+	var work sync.WaitGroup
+	for part := range slices.Chunk(links, share) {
+		if len(links) <= share {
+			sendAll(part)
+		} else {
+			work.Go(func() { sendAll(part) })
+		}
+	}
+	work.Wait()
+	r.rested.Store(int64(time.Since(x.born)))
+}
+
+func sendAll(links []*peer) {
+	for _, p := range links {
+		p.sendNow()
+	}
+}

@@ -1,0 +1,81 @@
+package exchange_test
+
+import (
+	"net"
+	"runtime/pprof"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node/nodetest"
+)
+
+// hasty writes without waiting, all of it or nothing.
+type hasty struct {
+	net.Conn
+	takes  bool
+	asked  atomic.Int64
+	behind []byte
+}
+
+func (c *hasty) WriteNow(b []byte) (bool, error) {
+	c.asked.Add(1)
+	if c.behind = append(c.behind, b...); !c.takes {
+		return false, nil
+	}
+	return true, c.Flush()
+}
+
+func (c *hasty) Flush() error {
+	b := c.behind
+	c.behind = nil
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := c.Conn.Write(b)
+	return err
+}
+
+// A line that comes by itself is written to each link by who brought it, also where the system does not take it; what comes together is left to goroutines.
+func TestLineIsPassedOnByWhoBroughtIt(t *testing.T) {
+	for _, takes := range []bool{true, false} {
+		bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+			hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+			a.link(hub)
+			here, there := ends(t, lan, "b", hub)
+			to := &hasty{Conn: there, takes: takes}
+			b.join(hub, here, to)
+			time.Sleep(3 * time.Second)
+			const alone = 5
+			for range alone {
+				a.say(1)
+				time.Sleep(10 * time.Millisecond)
+			}
+			synctest.Wait()
+			equal(t, alone, hub, b)
+			if n := to.asked.Load(); n != alone {
+				t.Errorf("takes %v: %d of %d lines were written at once", takes, n, alone)
+			}
+		})
+	}
+}
+
+// A link at rest has no goroutine but the one that reads.
+func TestRestingLinkHasNoWriter(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		a.link(hub)
+		a.say(3)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		var all strings.Builder
+		if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
+			t.Fatal(err)
+		}
+		if s := all.String(); strings.Contains(s, "(*peer).write") || strings.Contains(s, "(*peer).send") || !strings.Contains(s, "(*peer).read") {
+			t.Errorf("goroutines:\n%s", s)
+		}
+	})
+}
