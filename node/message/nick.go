@@ -41,6 +41,13 @@ func ShowNick(s string) string {
 // trimNick does what CleanNick does but for reserved names. Neither PRECIS nor what is dropped around it is idempotent: as RFC 8266 §2.1
 // asks, it is done until nothing changes, and given up after three times more.
 func trimNick(s string) (string, error) {
+	if simple(s, MaxNick) {
+		return s, nil
+	}
+	return trimAnyNick(s)
+}
+
+func trimAnyNick(s string) (string, error) {
 	const enough = 4 * MaxNickBytes // what is beyond it is not looked at
 	nick := s[:min(len(s), enough)]
 	for range 4 {
@@ -54,6 +61,16 @@ func trimNick(s string) (string, error) {
 		nick = next
 	}
 	return "", errors.New("this nickname cannot be used: choose another one")
+}
+
+// simple reports whether s is at most so many of the letters, digits and signs that names mostly consist of, and not none: such a name stays as it is. Each message is shown with two.
+func simple(s string, most int) bool {
+	for i := range len(s) {
+		if c := s[i]; ('a' > c || c > 'z') && ('A' > c || c > 'Z') && ('0' > c || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= most
 }
 
 // nickRune maps a rune of a nick to what stands for it, or removes it.

@@ -10,6 +10,13 @@ import (
 // NickKey returns what nicks that people could take for each other have in common: letter case, width, accents and joiners do not
 // count, and letters of other scripts are the Latin ones they look like. It is for comparing, not for showing.
 func NickKey(nick string) string {
+	if simple(nick, len(nick)) {
+		return strings.Map(latin, strings.ToLower(nick))
+	}
+	return anyNickKey(nick)
+}
+
+func anyNickKey(nick string) string {
 	if key, err := precis.Nickname.CompareKey(nick); err == nil {
 		nick = key
 	}

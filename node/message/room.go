@@ -14,6 +14,13 @@ import (
 // It is an error where s holds anything else, or no letter and no digit: dropping a character could lead into another room.
 // A clean name stays as it is when cleaned again.
 func CleanRoom(s string) (string, error) {
+	if simple(s, MaxRoomName) && strings.ToLower(s) == s && strings.ContainsAny(s, letters) {
+		return s, nil
+	}
+	return cleanAnyRoom(s)
+}
+
+func cleanAnyRoom(s string) (string, error) {
 	const enough = MaxRoomNameBytes * 4 // bytes: a name that long is too long in any form
 	name := strings.TrimPrefix(strings.TrimSpace(s[:min(len(s), enough)]), "#")
 	name = lower(lower(name)) // there are letters whose lower case is not normal
@@ -27,6 +34,8 @@ func CleanRoom(s string) (string, error) {
 	}
 	return name, nil
 }
+
+const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 func lower(s string) string { return norm.NFKC.String(strings.ToLower(s)) }
 
