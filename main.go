@@ -89,19 +89,26 @@ func tag(s *cli.Setup) func(session [8]byte, port uint16) [16]byte {
 	}
 }
 
-// tellRole announces whether this is the hub, and looks around anew when the hub is lost.
+// tellRole announces whether this is the hub, and looks around anew when the hub is lost. It does not follow the events: these are made of each message.
 func tellRole(ctx context.Context, n *node.Node, d *discovery.Discovery) {
-	for e := range n.Events(ctx, 0) {
-		h, ok := e.(node.HubChanged)
-		switch {
-		case !ok:
-		case h.State == node.Serving:
-			d.SetRole("hub")
-		default:
-			d.SetRole("")
-			if h.State == node.Lost {
+	var was node.HubState
+	for changed := n.Changed(ctx); ; {
+		if is := n.Hub().State; is != was {
+			was = is
+			switch is {
+			case node.Serving:
+				d.SetRole("hub")
+			case node.Lost:
 				d.Kick()
+				fallthrough
+			default:
+				d.SetRole("")
 			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
 		}
 	}
 }
