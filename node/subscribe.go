@@ -10,10 +10,13 @@ import (
 	"earshot/node/message"
 )
 
+// eventsAhead is how many events may wait for their reader, so that a flood does not change goroutines for each.
+const eventsAhead = 64
+
 // Events returns what happens from now on, starting with Ready and the newest history lines of stored history (negative: all; 0: none). Each call is a subscription of its
 // own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan Event {
-	out := make(chan Event)
+	out := make(chan Event, eventsAhead)
 	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]bool{}, topics: map[string]message.ID{}}
 	s.begin()
 	ok := n.watch.subscribe(func() {

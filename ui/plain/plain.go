@@ -11,6 +11,7 @@
 package plain
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -60,6 +61,9 @@ func Run(ctx context.Context, c Config) error {
 	var obeying sync.WaitGroup
 	defer obeying.Wait()
 	defer cancel()
+	out := bufio.NewWriter(c.Out)
+	c.Out = out
+	defer out.Flush()
 	events := c.Node.Events(ctx, c.History)
 	answers := make(chan answer)
 	obeys := c.In == nil // or what is said now might pass for stored history
@@ -68,6 +72,11 @@ func Run(ctx context.Context, c Config) error {
 	var t told
 	var late <-chan time.Time // fires when Linger is over
 	for {
+		if len(events) == 0 { // otherwise more comes with it
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
