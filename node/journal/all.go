@@ -1,10 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"cmp"
 	"iter"
 	"slices"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -96,8 +98,8 @@ func (r *room) fill() error {
 			return nil
 		}
 		r.last = places[len(places)-1].Key
-		if r.lines, err = r.j.store.lines(places); err != nil {
-			return r.j.fault(err)
+		if r.lines, err = r.j.linesAt(places); err != nil {
+			return err
 		}
 		if err := r.j.mark(r.lines); err != nil {
 			return err
@@ -142,5 +144,42 @@ func (j *Journal) Rooms() ([]Room, error) {
 		}
 	}
 	slices.SortFunc(out, func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// A Conversation is a sealed room that this person takes part in and something is held of.
+type Conversation struct {
+	ID      message.RoomID
+	Authors []identity.PeerID // of logs in it, whoever they are
+	Last    uint64            // HLC of the newest message
+	Count   int               // of the messages held, of all kinds, open or not
+}
+
+// Conversations lists them, the newest first.
+func (j *Journal) Conversations() (out []Conversation, err error) {
+	if err := j.settle(); err != nil {
+		return nil, err
+	}
+	authors := map[message.GroupID][]identity.PeerID{}
+	own := map[message.GroupID]bool{}
+	for _, m := range j.Mailboxes(0) {
+		authors[m.Group] = append(authors[m.Group], m.Author)
+		own[m.Group] = own[m.Group] || j.owns(m.Group, m.Author)
+	}
+	for g, authors := range authors {
+		if !own[g] {
+			continue
+		}
+		c := Conversation{ID: message.RoomID(g), Authors: authors}
+		if c.Last, c.Count, err = j.store.newest(c.ID); err != nil {
+			return nil, j.fault(err)
+		}
+		if c.Count > 0 {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b Conversation) int {
+		return cmp.Or(cmp.Compare(b.Last, a.Last), bytes.Compare(a.ID[:], b.ID[:]))
+	})
 	return out, nil
 }

@@ -34,12 +34,17 @@ func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, via
 		if err != nil || fresh == nil {
 			return 0, err
 		}
-		if added, _, ok, err := j.place(&l, held, fresh, hashes, from, via); ok || err != nil {
+		s := l.speaker()
+		if !held {
+			s = speakerOf(fresh.Opening)
+		}
+		e := Entry{From: from, Bulk: via == Bulk, open: j.openRun(s, fresh, hashes, via == Live)}
+		if added, _, ok, err := j.place(&l, held, fresh, hashes, e); ok || err != nil {
 			j.wake()
 			j.watchers.tell(from)
 			return added, err
 		}
-		// Another run of the same log came first: look again.
+		// Another run of the same log came first, or a key: look again.
 	}
 }
 
@@ -115,8 +120,8 @@ func (j *Journal) checkOpening(o *message.Opening, from Origin) error {
 	return nil
 }
 
-// place adds fresh, which continues l as it was looked up. ok is false where l has changed since.
-func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []message.Hash, from Origin, via Via) (added int, arrival int64, ok bool, err error) {
+// place adds fresh, which continues l as it was looked up; e says where it comes from and what of it is open. ok is false where l, or what can be opened, has changed since.
+func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []message.Hash, e Entry) (added int, arrival int64, ok bool, err error) {
 	day, group, author := l.Day, l.Group, l.Author
 	if !held {
 		day, group, author = fresh.Opening.Day, fresh.Opening.Group, fresh.Opening.Author
@@ -134,6 +139,8 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 	case day < j.horizonLocked(group, own):
 		return 0, 0, false, ErrDay
 	case held && (c == nil || c.Head != l.Head), !held && (c != nil || l.epoch != j.logs.epoch):
+		return 0, 0, false, nil
+	case e.open != nil && e.open.keys != j.keys[group]:
 		return 0, 0, false, nil
 	case !held:
 		j.lastLog++
@@ -157,10 +164,13 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 		}
 	})
 	j.mergeLocked(c.hlc)
-	f := j.tail.frame(wire.TypeRun, encodedSize(fresh), fresh.Append)
-	arrival = j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Bulk: via == Bulk, Group: c.Group, Day: c.Day, Log: c.Log}, log: c.row, first: fresh.First})
+	if e.open != nil && len(e.open.said) == 0 {
+		e.open = nil
+	}
+	e.Frame, e.Group, e.Day, e.Log = j.tail.frame(wire.TypeRun, encodedSize(fresh), fresh.Append), c.Group, c.Day, c.Log
+	arrival = j.arriveLocked(item{Entry: e, log: c.row, first: fresh.First})
 	c.pending = append(c.pending, arrival)
-	j.freshLocked(c, fresh, arrival)
+	j.freshLocked(c, fresh, e.open, arrival)
 	return added, arrival, true, nil
 }
 

@@ -158,10 +158,13 @@ func (a *Author) write(g message.GroupID, room message.RoomID, name string, k me
 	return hashes[0].ID(), Key{HLC: run.Records[0].HLC, Log: run.Log, Seq: run.First}, arrival, nil
 }
 
-// append stamps records and appends them as one run. before, where it is set, is told of it before anyone can see it. It is called with mu held.
+// maxRenewed is how often in a row a vault may ask for another log.
+const maxRenewed = 4
+
+// append stamps records and appends them as one run, sealed where the group is. before, where it is set, is told of it before anyone can see it. It is called with mu held.
 func (a *Author) append(g message.GroupID, room message.RoomID, name string, records []message.Record, before func(*message.Run, []message.Hash)) (run *message.Run, hashes []message.Hash, arrival int64, err error) {
 	j := a.j
-	for {
+	for renewed := 0; ; {
 		a.stamp(records)
 		hlc := records[0].HLC
 		o := &message.Opening{Network: j.conf.Network, Group: g, Room: room, Author: a.id.ID(), Nonce: a.nonce, Day: dayOf(int64(hlc >> 16)), Nick: a.nick, Name: name}
@@ -177,12 +180,21 @@ func (a *Author) append(g message.GroupID, room message.RoomID, name string, rec
 		if !held {
 			run.Opening = o
 		}
+		open, err := j.seal(speakerOf(o), run)
+		if errors.Is(err, ErrRenew) && renewed < maxRenewed {
+			renewed++
+			a.mint()
+			continue
+		}
+		if err != nil {
+			return nil, nil, 0, err
+		}
 		run.Sign(a.id)
 		hashes = run.Hashes()
 		if before != nil {
 			before(run, hashes)
 		}
-		_, arrival, ok, err := j.place(&l, held, run, hashes, 0, Live)
+		_, arrival, ok, err := j.place(&l, held, run, hashes, Entry{open: open})
 		if err != nil {
 			return nil, nil, 0, err
 		}

@@ -92,7 +92,7 @@ func TestRename(t *testing.T) {
 }
 
 func TestBadWrites(t *testing.T) {
-	j := start(t, Config{})
+	j := start(t, Config{Vault: newVault(1)})
 	a := j.NewAuthor(person(t, 1), "a")
 	private := message.GroupID{1}
 	for _, c := range []struct {
@@ -107,6 +107,7 @@ func TestBadWrites(t *testing.T) {
 		{message.Public, lobby, "other", 1, false},
 		{message.Public, message.Room(""), "", 1, false},
 		{private, message.RoomID{1}, "", 1, true},
+		{private, message.RoomID{1}, "", message.MaxBody, false}, // sealed it is longer
 		{private, message.RoomID{2}, "", 1, false},
 		{message.Mail, message.RoomID(message.Mail), "", 1, false},
 		{private, lobby, message.Lobby, 1, false},
@@ -121,6 +122,9 @@ func TestBadWrites(t *testing.T) {
 	}
 	if d, err := j.Days(private, 0, 1<<31); err != nil || len(d) != 1 {
 		t.Error("the private group has its own sums", d, err)
+	}
+	if _, _, _, err := start(t, Config{}).NewAuthor(person(t, 1), "a").Write(t.Context(), private, message.RoomID(private), "", message.Text, nil); err == nil {
+		t.Error("without a vault it was said in the clear")
 	}
 }
 

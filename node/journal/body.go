@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"earshot/node/identity"
 	"earshot/node/message"
 	"earshot/node/wire"
 )
@@ -132,6 +131,7 @@ func (j *Journal) whole(h Head) (Head, bool) {
 // indexed is what the index found out about bodies in one transaction.
 type indexed struct {
 	marks    []mark
+	sealed   []sealedAt                  // whose marks are to be stored, too
 	check    []spot                      // whose body is to be there or not
 	ranges   map[message.LogID][2]uint64 // what was indexed of each log
 	stripped map[int64][]byte            // by arrival: what is on disk now
@@ -141,9 +141,13 @@ type indexed struct {
 }
 
 // see takes note of a message.
-func (x *indexed) see(room message.RoomID, author identity.PeerID, run *message.Run, i int) {
+func (x *indexed) see(s speaker, run *message.Run, i int) {
 	rec, at := &run.Records[i], spot{run.Log, run.First + uint64(i)}
-	marks := marksOf(room, author, Key{HLC: rec.HLC, Log: at.log, Seq: at.seq}, rec)
+	key := Key{HLC: rec.HLC, Log: at.log, Seq: at.seq}
+	marks := s.marks(key, rec)
+	if s.group != message.Public && rec.Kind == message.Sealed {
+		x.sealed = append(x.sealed, sealedAt{s, key})
+	}
 	x.marks = append(x.marks, marks...)
 	if rec.Kind == message.Redact {
 		for _, m := range marks {
@@ -162,7 +166,11 @@ func (x *indexed) see(room message.RoomID, author identity.PeerID, run *message.
 
 // settle stores the marks, and deletes and misses bodies accordingly.
 func (x *indexed) settle(tx *sql.Tx) error {
-	if err := putMarks(tx, x.marks); err != nil {
+	within, err := readMarks(tx, x.sealed)
+	if err != nil {
+		return err
+	}
+	if err := putMarks(tx, append(x.marks, within...)); err != nil {
 		return err
 	}
 	for log, r := range x.ranges { // redactions that came before their targets
@@ -228,6 +236,11 @@ func (x *indexed) settleBody(tx *sql.Tx, at spot) error {
 		return x.settledBody(tx, &l, at)
 	case redacted:
 		rec.Redacted, rec.Body = true, nil
+		if rec.Kind == message.Sealed {
+			if err := forgetSaid(tx, sealedAt{l.speaker(), Key{HLC: rec.HLC, Log: at.log, Seq: at.seq}}); err != nil {
+				return err
+			}
+		}
 		return x.rewrite(tx, run, arrival)
 	}
 	return nil
@@ -278,7 +291,7 @@ func (x *indexed) restore(tx *sql.Tx, data []byte) error {
 		if err := x.settledBody(tx, &l, at); err != nil {
 			return err
 		}
-		x.see(l.Room, l.Author, run, int(k))
+		x.see(l.speaker(), run, int(k))
 		news = true
 	}
 	if news {
@@ -332,6 +345,9 @@ func (j *Journal) replaceLocked(x *indexed) {
 		c := j.logs.get(run.Log)
 		if c == nil {
 			continue
+		}
+		if c.Group != message.Public && j.conf.Vault != nil {
+			j.reopens = append(j.reopens, &reopening{group: c.Group, logs: []int64{c.row}})
 		}
 		f := j.tail.frame(wire.TypeRun, encodedSize(run), run.Append)
 		j.arriveLocked(item{Entry: Entry{Frame: f, From: Stored, Group: c.Group, Day: c.Day, Log: c.Log}, filled: true})

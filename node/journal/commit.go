@@ -53,6 +53,9 @@ func (j *Journal) commit() error {
 		}
 		for i := range b.items {
 			j.queued -= len(b.items[i].Frame)
+			if o := b.items[i].open; o != nil && !o.only {
+				b.items[i].open = nil
+			}
 		}
 		j.durable.Store(last)
 		j.tail.trim(last)
@@ -109,6 +112,14 @@ func (s *store) commit(b batch) error {
 			}
 			if _, err := insertRun.Exec(it.Arrival, it.log, it.first, body(it.Frame)); err != nil {
 				return err
+			}
+			if it.open == nil {
+				continue
+			}
+			for _, what := range it.open.said {
+				if _, err := tx.Exec(insertSaid, it.Log[:], what.seq, what.kind, what.body); err != nil {
+					return err
+				}
 			}
 		}
 		for i := range b.days {

@@ -147,6 +147,8 @@ type Journal struct {
 	wants       int                        // bodies in wanted
 	brought     [][]byte                   // runs that have some of them
 	cutOff      []cutOff                   // whose redactions do not count any more
+	keys        map[message.GroupID]int    // counts the times that more may be open in a sealed group than before
+	reopens     []*reopening               // groups, or logs, to be tried again
 	people      map[identity.PeerID][]byte // what PutPerson was told and is not on disk
 	watermark   int64                      // arrivals up to it are in the timeline
 	indexers    int                        // callers who wait for the timeline

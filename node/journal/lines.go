@@ -37,6 +37,8 @@ type Line struct {
 	Arrival int64
 	Nonce   message.Nonce // of the author's process
 	Marks   Marks         // what became of it
+	// Sealed: Kind and Body are what was sealed. What is sealed and not open is of kind Sealed; it is nothing to be shown.
+	Sealed bool
 }
 
 // Ref names a line to those that are about it.
@@ -51,6 +53,10 @@ func (l *state) lines(run *message.Run, arrival int64) []Line {
 		if seq > l.Seq {
 			break
 		}
+		kind := r.Kind
+		if l.Group != message.Public && !inClear(kind) {
+			kind = message.Sealed
+		}
 		out = append(out, Line{
 			Key:     Key{HLC: r.HLC, Log: l.Log, Seq: seq},
 			ID:      h.ID(),
@@ -58,7 +64,7 @@ func (l *state) lines(run *message.Run, arrival int64) []Line {
 			Name:    l.Name,
 			Author:  l.Author,
 			Nick:    l.nick,
-			Kind:    r.Kind,
+			Kind:    kind,
 			Body:    r.Body,
 			Arrival: arrival,
 			Nonce:   l.Nonce,
@@ -85,6 +91,17 @@ func (j *Journal) Lines(e Entry) ([]Line, error) {
 		l.Seq = math.MaxUint64
 	}
 	lines := l.lines(run, e.Arrival)
+	if o := e.open; o != nil {
+		for i := range lines {
+			what, _ := o.at(lines[i].Seq)
+			lines[i].says(what)
+		}
+		if o.only {
+			lines = slices.DeleteFunc(lines, func(l Line) bool { return !l.Sealed })
+		}
+	} else if err := j.unseal(lines); err != nil {
+		return nil, err
+	}
 	return lines, j.mark(lines)
 }
 
@@ -119,7 +136,16 @@ func (j *Journal) Beyond(id message.LogID, from uint64) (out []Line, err error) 
 			}
 		}
 	}
-	return out, nil
+	return out, j.unseal(out)
+}
+
+// linesAt reads the lines at places.
+func (j *Journal) linesAt(places []place) ([]Line, error) {
+	lines, err := j.store.lines(places)
+	if err != nil {
+		return nil, j.fault(err)
+	}
+	return lines, j.unseal(lines)
 }
 
 // Page returns the newest n lines of a room before k (the zero Key: from the end), oldest first.
@@ -159,9 +185,9 @@ func (j *Journal) near(room message.RoomID, k Key, n int, back bool) (out []Line
 			break
 		}
 		k = places[len(places)-1].Key
-		lines, err := j.store.lines(places)
+		lines, err := j.linesAt(places)
 		if err != nil {
-			return nil, j.fault(err)
+			return nil, err
 		}
 		out = append(out, lines...)
 	}

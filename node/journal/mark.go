@@ -296,17 +296,26 @@ func (j *Journal) lineAt(l *state, seq uint64) (line Line, ok bool, err error) {
 	}
 	for _, line := range l.lines(run, 0) {
 		if line.Seq == seq {
-			return line, true, nil
+			one := []Line{line}
+			err := j.unseal(one)
+			return one[0], err == nil, err
 		}
 	}
 	return line, false, nil
 }
 
 // freshLocked takes note of what an item's records say, until that is in the store.
-func (j *Journal) freshLocked(l *state, run *message.Run, arrival int64) {
+func (j *Journal) freshLocked(l *state, run *message.Run, open *opened, arrival int64) {
+	s := l.speaker()
 	for i := range run.Records {
-		seq := run.First + uint64(i)
-		for _, m := range marksOf(l.Room, l.Author, Key{HLC: run.Records[i].HLC, Log: l.Log, Seq: seq}, &run.Records[i]) {
+		at := Key{HLC: run.Records[i].HLC, Log: l.Log, Seq: run.First + uint64(i)}
+		marks := s.marks(at, &run.Records[i])
+		if open != nil {
+			if what, ok := open.at(at.Seq); ok {
+				marks = s.marksIn(at, what)
+			}
+		}
+		for _, m := range marks {
 			j.fresh[m.target] = append(j.fresh[m.target], m)
 			j.freshest = append(j.freshest, freshMark{m.target, arrival})
 		}
@@ -367,6 +376,18 @@ func putMarks(tx *sql.Tx, marks []mark) error {
 		if _, err := tx.Exec(`DELETE FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 AND emoji=?5 AND (hlc, lid, seq) <
 			(SELECT hlc, lid, seq FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 AND emoji=?5 ORDER BY hlc DESC, lid DESC, seq DESC LIMIT 1 OFFSET ?6)`,
 			m.target.log[:], m.target.seq, m.kind, m.author[:], m.emoji, keptRivals-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropMarks deletes marks.
+func dropMarks(tx *sql.Tx, marks []mark) error {
+	for i := range marks {
+		m := &marks[i]
+		if _, err := tx.Exec("DELETE FROM mark WHERE target=? AND at=? AND kind=? AND author=? AND emoji=? AND hlc=? AND lid=? AND seq=?",
+			m.target.log[:], m.target.seq, m.kind, m.author[:], m.emoji, m.HLC, m.Log[:], m.Seq); err != nil {
 			return err
 		}
 	}

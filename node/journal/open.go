@@ -63,6 +63,7 @@ func newJournal(c Config) *Journal {
 		unsure: math.MaxUint32,
 		fresh:  map[spot][]mark{},
 		wanted: map[message.LogID]*wanted{},
+		keys:   map[message.GroupID]int{},
 		people: map[identity.PeerID][]byte{},
 	}
 	if c.Keep > 0 {

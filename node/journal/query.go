@@ -119,9 +119,12 @@ func (s *store) each(query string, args []any, f func(*sql.Rows) error) error {
 	return s.read(func(db *sql.DB) error { return each(db, query, args, f) })
 }
 
-func each(q interface {
+// querier is a database or a transaction.
+type querier interface {
 	Query(string, ...any) (*sql.Rows, error)
-}, query string, args []any, f func(*sql.Rows) error) error {
+}
+
+func each(q querier, query string, args []any, f func(*sql.Rows) error) error {
 	rows, err := q.Query(query, args...)
 	if err != nil {
 		return err

@@ -47,7 +47,7 @@ func (a *Author) Restate(ctx context.Context, id message.LogID, before func([]Re
 	if o.Nonce == a.nonce {
 		a.mint()
 	}
-	var records []message.Record
+	var records []message.Record // as they are to be sealed, where they are
 	var were []message.Ref
 	flush := func() error {
 		if len(records) == 0 {
@@ -66,8 +66,15 @@ func (a *Author) Restate(ctx context.Context, id message.LogID, before func([]Re
 		return err
 	}
 	for _, old := range runs {
+		lines := l.lines(old, 0)
+		if err := j.unseal(lines); err != nil {
+			return err
+		}
 		for i, h := range old.Hashes() {
 			r := &old.Records[i]
+			if line := &lines[i]; line.Sealed && line.Body != nil {
+				r = &message.Record{Kind: line.Kind, Body: line.Body}
+			}
 			if r.Kind == message.NickName || r.Redacted { // the new log opens with the nick
 				continue
 			}

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 
-	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -104,11 +103,11 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 	}
 	var keys []any
 	var marks []mark
-	err = each(tx, "SELECT log.room, log.author, run.data FROM json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", []any{string(list)}, func(rows *sql.Rows) error {
-		var room message.RoomID
-		var author identity.PeerID
+	var sealed []sealedAt
+	err = each(tx, "SELECT log.grp, log.room, log.author, run.data FROM json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", []any{string(list)}, func(rows *sql.Rows) error {
+		var s speaker
 		var data sql.RawBytes
-		if err := rows.Scan(fixed(room[:]), fixed(author[:]), &data); err != nil {
+		if err := rows.Scan(fixed(s.group[:]), fixed(s.room[:]), fixed(s.author[:]), &data); err != nil {
 			return err
 		}
 		run, err := parseHeld(data)
@@ -117,8 +116,11 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 		}
 		for i := range run.Records {
 			at := Key{HLC: run.Records[i].HLC, Log: run.Log, Seq: run.First + uint64(i)}
-			keys = append(keys, room[:], at.HLC, run.Log[:], at.Seq)
-			marks = append(marks, marksOf(room, author, at, &run.Records[i])...)
+			keys = append(keys, s.room[:], at.HLC, run.Log[:], at.Seq)
+			marks = append(marks, s.marks(at, &run.Records[i])...)
+			if s.group != message.Public && run.Records[i].Kind == message.Sealed {
+				sealed = append(sealed, sealedAt{s, at})
+			}
 		}
 		return nil
 	})
@@ -134,14 +136,15 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 			return err
 		}
 	}
-	for i := range marks {
-		m := &marks[i]
-		if _, err := tx.Exec("DELETE FROM mark WHERE target=? AND at=? AND kind=? AND author=? AND emoji=? AND hlc=? AND lid=? AND seq=?",
-			m.target.log[:], m.target.seq, m.kind, m.author[:], m.emoji, m.HLC, m.Log[:], m.Seq); err != nil {
-			return err
-		}
+	within, err := readMarks(tx, sealed)
+	if err != nil {
+		return err
+	}
+	if err := dropMarks(tx, append(marks, within...)); err != nil {
+		return err
 	}
 	for _, q := range []string{"DELETE FROM mark WHERE target IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
+		"DELETE FROM opened WHERE log IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
 		"DELETE FROM lack WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
 		if _, err := tx.Exec(q, string(list)); err != nil {
 			return err

@@ -115,8 +115,13 @@ func (j *Journal) turn() (more bool, err error) {
 	if err := j.commitPeople(); err != nil {
 		return false, err
 	}
-	if more, err = j.index(); more || err != nil {
-		return more, err
+	indexing, err := j.index()
+	if err != nil {
+		return false, err
+	}
+	reopening, err := j.reopen()
+	if indexing || reopening || err != nil {
+		return true, err
 	}
 	if old == nil {
 		return false, nil

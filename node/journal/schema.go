@@ -24,7 +24,8 @@ CREATE TABLE timeline(room BLOB NOT NULL, hlc INTEGER NOT NULL, lid BLOB NOT NUL
 const notPublic = "grp<>x'00000000000000000000000000000000'"
 
 // mark has one row for each message that says something about another one, its target, or about its room; lack for each whose body is missing though no redaction counts. Both
-// are filled with the timeline. log_mail and log_author are of the logs that are not public, by day and by group. person has what people tell of themselves, opaque here, and a count of changes by which the oldest are dropped. All were added to stores that are older.
+// are filled with the timeline. opened has what sealed messages say that are open to this person, by log id and number, with its kind alone where it was deleted; of kind 0 are those that came
+// live and are not open. It is written in the transaction that wrote the run. log_mail and log_author are of the logs that are not public, by day and by group. person has what people tell of themselves, opaque here, and a count of changes by which the oldest are dropped. All were added to stores that are older.
 const schemaLater = `
 CREATE INDEX IF NOT EXISTS log_mail ON log(day, lid) WHERE ` + notPublic + `;
 CREATE INDEX IF NOT EXISTS log_author ON log(grp, author) WHERE ` + notPublic + `;
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS mark(target BLOB NOT NULL, at INTEGER NOT NULL, kind 
 	PRIMARY KEY(target, at, kind, author, emoji, hlc DESC, lid DESC, seq DESC)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS person(id BLOB PRIMARY KEY, profile BLOB NOT NULL, change INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS person_change ON person(change);
+CREATE TABLE IF NOT EXISTS opened(log BLOB NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, body BLOB, PRIMARY KEY(log, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lack(log INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(log, seq)) WITHOUT ROWID;
 `
 

@@ -25,6 +25,8 @@ type Entry struct {
 	Log     message.LogID
 	// Fork is where the log ends from here on, where Frame is the proof of that; 0: it is a run.
 	Fork uint64
+
+	open *opened // of a run in a sealed group; nil where it is on disk
 }
 
 // An item is an entry with what the committer needs.

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"time"
 
-	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -64,13 +63,12 @@ func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff) (int64,
 	err = s.write(func(tx *sql.Tx) error {
 		var args []any
 		last := from
-		err := each(tx, "SELECT run.arrival, run.data, log.room, log.author, log.fork FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
+		err := each(tx, "SELECT run.arrival, run.data, log.grp, log.room, log.author, log.fork FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
 			[]any{from, to}, func(rows *sql.Rows) error {
 				var data sql.RawBytes
-				var room message.RoomID
-				var author identity.PeerID
+				var s speaker
 				var fork uint64
-				if err := rows.Scan(&last, &data, fixed(room[:]), fixed(author[:]), &fork); err != nil {
+				if err := rows.Scan(&last, &data, fixed(s.group[:]), fixed(s.room[:]), fixed(s.author[:]), &fork); err != nil {
 					return err
 				}
 				run, err := parseHeld(data)
@@ -79,8 +77,8 @@ func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff) (int64,
 				}
 				for i := range run.Records {
 					if seq := run.First + uint64(i); fork == 0 || seq < fork {
-						args = append(args, room[:], run.Records[i].HLC, run.Log[:], seq, last)
-						found.see(room, author, run, i)
+						args = append(args, s.room[:], run.Records[i].HLC, run.Log[:], seq, last)
+						found.see(s, run, i)
 					}
 				}
 				if len(args) >= 5*indexMessages {
@@ -171,6 +169,14 @@ func (s *store) rooms() (out []message.RoomID, err error) {
 		return rows.Scan(fixed(room[:]))
 	})
 	return out, err
+}
+
+// newest reads the newest stamp in a room, and counts its lines.
+func (s *store) newest(room message.RoomID) (hlc uint64, n int, err error) {
+	err = s.read(func(db *sql.DB) error {
+		return db.QueryRow("SELECT coalesce(max(hlc), 0), count(*) FROM timeline WHERE room=?", room[:]).Scan(&hlc, &n)
+	})
+	return hlc, n, err
 }
 
 // count counts the lines of a room.

@@ -1,0 +1,309 @@
+package journal
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node/message"
+)
+
+// What is said in a conversation is what those see who have the key, by whatever way they look at it, before and after it is on disk and after a restart without any key; what travels,
+// and what others hold, is not it.
+func TestSealed(t *testing.T) {
+	for _, onDisk := range []bool{true, false} {
+		dirs := [3]string{}
+		if onDisk {
+			dirs = [3]string{t.TempDir(), t.TempDir(), t.TempDir()}
+		}
+		stranger := newVault()
+		stranger.own = false
+		vaults := [3]Vault{newVault(1), newVault(1), stranger}
+		var js [3]*Journal
+		var stops [3]func() error
+		for i := range js {
+			js[i] = open(t, Config{Dir: dirs[i], Vault: vaults[i]})
+		}
+		alice, bob := js[0].NewAuthor(person(t, 1), "alice"), js[1].NewAuthor(person(t, 2), "bob")
+		first := whisperText(t, alice, "meet me at noon")
+		feedSealed(t, js[0], js[1], Live)
+		whisperText(t, bob, "where?")
+		whisper(t, bob, message.Action, nil)
+		feedSealed(t, js[1], js[0], Asked)
+		feedSealed(t, js[1], js[2], Live)
+		want := []string{"meet me at noon", "where?", ""}
+		closed := []string{"#", "#", "#"}
+		followed := func(j *Journal) (lines []Line) {
+			t.Helper()
+			for e, err := range entriesOf(j) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if bytes.Contains(e.Frame, []byte("noon")) || bytes.Contains(e.Frame, []byte("where")) {
+					t.Error("it travels in the clear")
+				}
+				some, err := j.Lines(e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines = append(lines, some...)
+			}
+			return lines
+		}
+		check := func(j *Journal, want []string) {
+			t.Helper()
+			lines := followed(j)
+			if got := asShown(lines); !slices.Equal(got, want) {
+				t.Errorf("followers see %q, want %q", got, want)
+			}
+			for _, l := range lines {
+				if l.Body == nil || l.Sealed != (l.Kind != message.Sealed) {
+					t.Errorf("%+v", l)
+				}
+			}
+			line, ok, err := j.Find(first)
+			if got := asShown([]Line{line}); err != nil || !ok || !slices.Equal(got, want[:1]) {
+				t.Errorf("found %q, %v, %v", got, ok, err)
+			}
+		}
+		check(js[0], want)
+		check(js[1], want)
+		check(js[2], closed)
+		for i, j := range js {
+			want := want
+			if i == 2 {
+				want = closed
+			}
+			stops[i] = run(t, j)
+			checkWhispered(t, j, want...)
+			check(j, want)
+			lines, err := j.After(message.RoomID(conversation), Key{}, 2)
+			if got := asShown(lines); err != nil || !slices.Equal(got, want[:2]) {
+				t.Errorf("after the beginning: %q, %v", got, err)
+			}
+			lines = nil
+			for l, err := range j.All(0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines = append(lines, l)
+			}
+			if got := asShown(lines); !slices.Equal(got, want) {
+				t.Errorf("all: %q", got)
+			}
+		}
+		if !onDisk {
+			continue
+		}
+		for i := range js {
+			if err := stops[i](); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j := start(t, Config{Dir: dirs[1], Vault: newVault()})
+		checkWhispered(t, j, want...)
+		check(j, want)
+	}
+}
+
+// Marks are what was sealed, not yet on disk or there, and what stands in the clear means nothing unless it deletes.
+func TestSealedMarks(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, Config{Dir: dir, Vault: newVault(1)})
+	alice, bob := j.NewAuthor(person(t, 1), "alice"), j.NewAuthor(person(t, 2), "bob")
+	target := whisperText(t, alice, "noon")
+	gone := whisperText(t, alice, "forget it")
+	first := whisperAbout(t, alice, message.Edit, message.About{Refs: []message.Ref{target}, Text: []byte("half past")})
+	e := whisperAbout(t, alice, message.Edit, message.About{Refs: []message.Ref{gone}, Text: []byte("never mind")})
+	second := whisperAbout(t, alice, message.Edit, message.About{Refs: []message.Ref{target}, Text: []byte("one")})
+	whisperAbout(t, bob, message.Edit, message.About{Refs: []message.Ref{target}, Text: []byte("not mine")})
+	whisperAbout(t, bob, message.React, message.About{Refs: []message.Ref{target}, Emoji: "👍", On: true})
+	whisper(t, bob, message.Topic, []byte("lunch"))
+	whisperAbout(t, alice, message.Redact, refs(gone, e))
+
+	// Somebody who knows the group's id, but no key, says all that in the clear.
+	o := &message.Opening{Network: network, Group: conversation, Room: message.RoomID(conversation), Author: person(t, 3).ID(), Nonce: message.Nonce{3}, Day: today(), Nick: "mallory"}
+	r := &message.Run{Log: o.Log(), First: 1, Opening: o}
+	for i, rec := range []struct {
+		kind message.Kind
+		body []byte
+	}{
+		{message.Text, []byte("I am with you")},
+		{message.Topic, []byte("owned")},
+		{message.React, (&message.About{Refs: []message.Ref{target}, Emoji: "👎", On: true}).Body(message.React)},
+		{message.Sealed, []byte("\x01 what does not open")},
+		{message.Redact, (&message.About{Refs: []message.Ref{target}}).Body(message.Redact)},
+	} {
+		r.Records = append(r.Records, message.Body(uint64(time.Now().Add(time.Second).UnixMilli())<<16+uint64(i), rec.kind, rec.body))
+	}
+	r.Sign(person(t, 3))
+	if _, err := j.Append(context.Background(), r, 3, Live); err != nil {
+		t.Fatal(err)
+	}
+	check := func(j *Journal) {
+		t.Helper()
+		line, ok, err := j.Find(target)
+		if got := asShown([]Line{line}); err != nil || !ok || got[0] != "one 👍1" {
+			t.Errorf("%q, %v, %v", got, ok, err)
+		}
+		line, ok, err = j.Topic(message.RoomID(conversation))
+		if err != nil || !ok || string(line.Body) != "lunch" {
+			t.Errorf("topic %q, %v, %v", line.Body, ok, err)
+		}
+		line, _, err = j.Find(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edits, err := j.Edits(line)
+		slices.SortFunc(edits, func(a, b message.Ref) int { return cmp.Compare(a.Seq, b.Seq) })
+		if err != nil || !slices.Equal(edits, []message.Ref{first, second}) {
+			t.Errorf("edits %v, %v", edits, err)
+		}
+	}
+	check(j)
+	stop := run(t, j)
+	checkWhispered(t, j, "one 👍1", "-", "lunch", "#", "#", "#", "#")
+	check(j)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	j = start(t, Config{Dir: dir, Vault: newVault()})
+	checkWhispered(t, j, "one 👍1", "-", "lunch", "#", "#", "#", "#")
+	check(j)
+}
+
+// What is deleted is gone from the disk of those who could read it and of those who could not: what it said, what that said about others, and what travelled.
+func TestSealedRedactionDeletes(t *testing.T) { synctest.Test(t, testSealedRedactionDeletes) }
+
+func testSealedRedactionDeletes(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	j, other := open(t, Config{Dir: dirs[0], Vault: newVault(1)}), open(t, Config{Dir: dirs[1]})
+	stop, stopOther := run(t, j), run(t, other)
+	a := j.NewAuthor(person(t, 1), "alice")
+	const secret = "correct horse battery staple"
+	target := whisperText(t, a, secret)
+	var many []message.Ref
+	for i := range 200 {
+		many = append(many, whisperText(t, a, strings.Repeat(fmt.Sprint(secret, i), 10)))
+	}
+	kept := whisperText(t, a, "kept")
+	many = append(many, whisperAbout(t, a, message.Edit, message.About{Refs: []message.Ref{target}, Text: []byte(secret)}),
+		whisperAbout(t, a, message.React, message.About{Refs: []message.Ref{kept}, Emoji: secret[:8], On: true}))
+	whispered(t, j)
+	var secrets [][]byte
+	for _, r := range runsOf(t, j) {
+		if r.Records[0].Kind == message.Sealed {
+			secrets = append(secrets, r.Records[0].Body)
+		}
+	}
+	kept64 := slices.IndexFunc(secrets, func(b []byte) bool { return len(b) == 1+5+len("kept") })
+	secrets = append(slices.Delete(secrets, kept64, kept64+1), []byte(secret), []byte(secret[:8]))
+	onDisk := func() (n int) {
+		for _, dir := range dirs {
+			files, _ := filepath.Glob(filepath.Join(dir, "*"))
+			for _, f := range files {
+				b, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, s := range secrets {
+					if bytes.Contains(b, s) {
+						n++
+					}
+				}
+			}
+		}
+		return n
+	}
+	feedSealed(t, j, other, Live)
+	whispered(t, other)
+	if n := onDisk(); n < len(secrets) { // of some 400 a few are not in one piece
+		t.Fatalf("the test finds %d of %d secrets on the disks", n, len(secrets))
+	}
+	whisperAbout(t, a, message.Redact, refs(append(many, target)...))
+	feedSealed(t, j, other, Live)
+	checkWhispered(t, j, append(slices.Repeat([]string{"-"}, 201), "kept")...)
+	whispered(t, other)
+	time.Sleep(scrubAfter + time.Second)
+	synctest.Wait()
+	if n := onDisk(); n > 0 {
+		t.Errorf("%d secrets are left on the disks while they are open", n)
+	}
+	if err := errors.Join(stop(), stopOther()); err != nil {
+		t.Fatal(err)
+	}
+	if n := onDisk(); n > 0 {
+		t.Errorf("%d secrets are left on the disks", n)
+	}
+	checkWhispered(t, start(t, Config{Dir: dirs[0]}), append(slices.Repeat([]string{"-"}, 201), "kept")...)
+}
+
+// Where an epoch is over what is said goes into a new log; a vault that is never content is not asked for ever.
+func TestSealRenews(t *testing.T) {
+	v := newVault(1)
+	j := start(t, Config{Vault: v})
+	a := j.NewAuthor(person(t, 1), "alice")
+	one := whisperText(t, a, "one")
+	nonce := a.Nonce()
+	v.next(2)
+	two := whisperText(t, a, "two")
+	if one.Log == two.Log || a.Nonce() == nonce {
+		t.Error("the log went on in another epoch")
+	}
+	checkWhispered(t, j, "one", "two")
+	v.renew = true
+	if _, _, _, err := a.Write(t.Context(), conversation, message.RoomID(conversation), "", message.Text, []byte("three")); !errors.Is(err, ErrRenew) {
+		t.Error(err)
+	}
+}
+
+// Logs drop whole, with what was opened of them and what that said about others.
+func TestSealedIsDropped(t *testing.T) {
+	clock, set := wrongClock()
+	set(-20 * 24 * time.Hour)
+	j := open(t, Config{Dir: t.TempDir(), Clock: clock, Vault: newVault(1)})
+	a := j.NewAuthor(person(t, 1), "alice")
+	target := whisperText(t, a, "long ago")
+	whisperAbout(t, a, message.React, message.About{Refs: []message.Ref{target}, Emoji: "👍", On: true})
+	whisper(t, a, message.Topic, []byte("history"))
+	set(0)
+	last := whisperText(t, a, "now")
+	whisperAbout(t, a, message.React, message.About{Refs: []message.Ref{last}, Emoji: "👍", On: true})
+	rows := func() (opened, marks int) {
+		t.Helper()
+		if err := j.store.r.QueryRow("SELECT (SELECT count(*) FROM opened), (SELECT count(*) FROM mark)").Scan(&opened, &marks); err != nil {
+			t.Fatal(err)
+		}
+		return opened, marks
+	}
+	for more := true; more; {
+		var err error
+		if more, err = j.turn(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if opened, marks := rows(); opened != 5 || marks != 3 {
+		t.Fatalf("%d are open, with %d marks", opened, marks)
+	}
+	for more := true; more; {
+		var err error
+		if more, err = j.store.drop(&horizons{all: today() - 10, mail: today() - 10}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if opened, marks := rows(); opened != 2 || marks != 1 {
+		t.Errorf("%d are open, with %d marks", opened, marks)
+	}
+	if err := j.store.close(); err != nil {
+		t.Fatal(err)
+	}
+}
