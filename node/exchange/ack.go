@@ -307,19 +307,19 @@ func (x *Exchange) Witnesses(sessions []identity.Session) {
 	}
 }
 
-// Forgets reports whether the instance linked has said that it keeps nothing on disk: it is no use as a witness.
-func (x *Exchange) Forgets(s identity.Session) bool {
+// Forgetful are the instances linked that have said that they keep nothing on disk: they are no use as witnesses.
+func (x *Exchange) Forgetful() map[identity.Session]bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	forgetful := map[identity.Session]bool{}
 	for p := range x.links {
 		p.mu.Lock()
-		forgets := p.Hello.Session == s && p.state != nil && !p.state.Durable
-		p.mu.Unlock()
-		if forgets {
-			return true
+		if p.state != nil && !p.state.Durable {
+			forgetful[p.Hello.Session] = true
 		}
+		p.mu.Unlock()
 	}
-	return false
+	return forgetful
 }
 
 // Witness says whether this end is one, on a link to the hub.

@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	// batch is how long a change of presence waits for others to go with it.
-	batch = 20 * time.Millisecond
+	// batch is how long a change of presence waits for others to go with it, and batchLink how much longer for each link that is to be told: so many changes wake all of them up once.
+	batch, batchLink, batchMax = 20 * time.Millisecond, 100 * time.Microsecond, time.Second
 	// kept is how many changes of presence are kept; who is further behind gets all of it.
 	kept = 1024
 	// silence is how long a follower may say nothing: it answers the BEAT of every second.
@@ -68,9 +68,9 @@ type Hub struct {
 	mu      sync.Mutex
 	members map[identity.Session][]*member // those of one session in the order they came
 	links   int
-	people  map[identity.Session]wire.Person
-	marks   map[identity.Session][8]byte // of their profiles
-	changes []change                     // the newest; the last has number rev
+	people  map[identity.Session]entry
+	changes []identity.Session // of whom, the newest; the last has number rev
+	delta   delta
 	rev     uint64
 	waking  bool
 	order   wire.Order
@@ -78,12 +78,6 @@ type Hub struct {
 	typing  map[identity.PeerID]typed
 	typed   uint64        // counts what is said of typing
 	empty   chan struct{} // closed when the last member has left after Close began
-}
-
-// change is one entry of presence added, changed, or gone.
-type change struct {
-	session identity.Session
-	gone    bool
 }
 
 // New returns a hub.
@@ -94,9 +88,8 @@ func New(c Config) *Hub {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]wire.Person{c.Self.Session: c.Self},
-		marks: map[identity.Session][8]byte{c.Self.Session: wire.ProfileMark(c.Self.Profile)}, rev: 1,
-		changes: []change{{session: c.Self.Session}}}
+	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]entry{c.Self.Session: newEntry(c.Self)}, rev: 1,
+		changes: []identity.Session{c.Self.Session}}
 }
 
 // Exchange returns what the hub keeps equal.
@@ -183,8 +176,7 @@ func (h *Hub) leave(m *member) {
 		h.setLocked(left.person)
 	} else {
 		delete(h.people, m.person.Session)
-		delete(h.marks, m.person.Session)
-		h.changedLocked(change{session: m.person.Session, gone: true})
+		h.changedLocked(m.person.Session)
 	}
 	if h.empty != nil && h.links == 0 {
 		close(h.empty)
@@ -193,21 +185,20 @@ func (h *Hub) leave(m *member) {
 }
 
 func (h *Hub) setLocked(p wire.Person) {
-	h.people[p.Session] = p
-	h.marks[p.Session] = wire.ProfileMark(p.Profile)
-	h.changedLocked(change{session: p.Session})
+	h.people[p.Session] = newEntry(p)
+	h.changedLocked(p.Session)
 }
 
 // changedLocked notes a change and sees to it that the links hear of it.
-func (h *Hub) changedLocked(c change) {
+func (h *Hub) changedLocked(s identity.Session) {
 	h.rev++
-	h.changes = append(h.changes, c)
+	h.changes = append(h.changes, s)
 	if len(h.changes) > 2*kept {
 		h.changes = slices.Clone(h.changes[len(h.changes)-kept:])
 	}
 	if !h.waking {
 		h.waking = true
-		time.AfterFunc(batch, h.wake)
+		time.AfterFunc(min(batch+time.Duration(h.links)*batchLink, batchMax), h.wake)
 	}
 }
 
@@ -259,10 +250,10 @@ func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
 		hosts = append(hosts, h.config.Self.Host)
 		most--
 	}
-	witnesses := []identity.Session{}
+	witnesses, forgetful := []identity.Session{}, h.config.Exchange.Forgetful()
 	for _, s := range slices.Concat(first, all) {
 		m := h.newestLocked(s)
-		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == most || h.config.Exchange.Forgets(s) {
+		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == most || forgetful[s] {
 			continue
 		}
 		hosts = append(hosts, m.person.Host)
@@ -277,7 +268,7 @@ func (h *Hub) People() []wire.Person {
 	defer h.mu.Unlock()
 	people := make([]wire.Person, 0, len(h.people))
 	for _, p := range h.people {
-		people = append(people, p)
+		people = append(people, p.Person)
 	}
 	return people
 }

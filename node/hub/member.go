@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
@@ -89,63 +88,4 @@ func (m *member) Next(b []byte, drained bool) []byte {
 		b = wire.Append(b, wire.TypeBye, h.bye)
 	}
 	return b
-}
-
-// presenceLocked appends the whole presence the first time or when too much was missed, and the changes otherwise, each session once.
-func (m *member) presenceLocked(b []byte) []byte {
-	h := m.hub
-	if m.told == h.rev || h.waking && m.told > 0 {
-		return b
-	}
-	missed := h.rev - m.told
-	full := m.told == 0 || missed > uint64(len(h.changes))
-	m.told = h.rev
-	var sessions []identity.Session
-	if full {
-		for s := range h.people {
-			sessions = append(sessions, s)
-		}
-	} else {
-		seen := map[identity.Session]bool{}
-		for _, c := range h.changes[uint64(len(h.changes))-missed:] {
-			if !seen[c.session] {
-				seen[c.session] = true
-				sessions = append(sessions, c.session)
-			}
-		}
-	}
-	for first := true; first || len(sessions) > 0; first = false {
-		p := wire.Presence{Full: full && first}
-		k := 0
-		for size := 0; k < min(len(sessions), wire.MaxPeople) && size < wire.MaxFrame/2; k++ {
-			s := sessions[k]
-			person, here := h.people[s]
-			if !here {
-				p.Gone = append(p.Gone, s)
-				continue
-			}
-			if !m.learnsLocked(s) {
-				person.Profile = nil
-			}
-			p.Here = append(p.Here, person)
-			size += 256 + len(person.Profile) + len(person.Address)*wire.MaxAddressBytes
-		}
-		p.More = full && k < len(sessions)
-		sessions = sessions[k:]
-		b = wire.Append(b, wire.TypePresence, &p)
-	}
-	return b
-}
-
-// learnsLocked reports whether the profile of a session is new to the follower, which has it from then on. They are most of a presence, and after a change of hub everyone has them.
-func (m *member) learnsLocked(s identity.Session) bool {
-	mark := m.hub.marks[s]
-	i, knows := slices.BinarySearchFunc(m.known, mark, func(a, b [8]byte) int { return bytes.Compare(a[:], b[:]) })
-	if len(m.known) >= maxMarks {
-		m.known, i = nil, 0 // somebody comes and goes with ever new ones; telling again is no harm
-	}
-	if !knows {
-		m.known = slices.Insert(m.known, i, mark)
-	}
-	return !knows
 }
