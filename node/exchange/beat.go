@@ -55,12 +55,12 @@ func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 	p.mu.Lock()
 	beat := wire.Beat{Clock: p.journal.Clock().Local().UnixMilli(), Received: p.received}
 	quiet := !serving && !p.walking && len(p.answers) == 0 && len(p.serving) == 0
-	state := p.state
+	covered := p.covered
 	p.appendMarkLocked(&beat)
 	p.mu.Unlock()
 	if quiet && !x.busy() && p.cursor.Arrival() == p.journal.Last() {
-		beat.From = p.from(state)
-		root, err := p.root(state, beat.From)
+		beat.From, beat.Covers = p.from(), covered.digest
+		root, err := p.root(beat.From, covered)
 		if err != nil {
 			return nil, err
 		}
@@ -140,6 +140,11 @@ func (p *peer) beat(b *wire.Beat) error {
 	if p.Hub {
 		p.exchange.acks.waiting(p, b.Waiting)
 	}
+	if !p.Hub && p.mine != nil && p.news() {
+		if _, err := p.offer(true); err != nil {
+			return err
+		}
+	}
 	if err := p.fill(); err != nil {
 		return err
 	}
@@ -159,6 +164,9 @@ func (p *peer) beat(b *wire.Beat) error {
 	return nil
 }
 
+// maxApart is for how many BEATs both ends may cover other groups before they say again what they list.
+const maxApart = 3
+
 // differs compares the journals where nothing is in flight, and starts again from STATE where they are not equal. The end with the earlier horizon always can: the
 // other's root is from a later one. The other cannot where its own has moved on since it was told.
 func (p *peer) differs(b *wire.Beat) error {
@@ -167,13 +175,18 @@ func (p *peer) differs(b *wire.Beat) error {
 	}
 	p.mu.Lock()
 	exact := b.Received == p.sent && p.state != nil && p.tailing && len(p.answers) == 0 && len(p.serving) == 0
-	state, at := p.state, p.at
+	covered, at := p.covered, p.at
 	p.mu.Unlock()
 	if !exact || at != p.journal.Last() || b.From < p.journal.Horizon(message.Public) {
 		return nil
 	}
-	root, err := p.root(state, b.From)
-	if err != nil || root == *b.Root {
+	if b.Covers == covered.digest {
+		p.apart = 0
+	} else if p.apart++; p.apart < maxApart { // STATE may be on its way
+		return nil
+	}
+	root, err := p.root(b.From, covered)
+	if err != nil || p.apart == 0 && root == *b.Root {
 		return err
 	}
 	now := time.Now()

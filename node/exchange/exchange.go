@@ -1,7 +1,10 @@
 // Package exchange keeps two journals equal over a connection. Both ends run the same function; the hub is the end that others have dialled, and differs
 // only in what it is asked to count: acknowledgements and clocks.
 //
-// How two ends become equal. Each says in STATE what it holds: a root over the closed days and the sum of today. Where they differ each end asks for
+// What is kept equal is what both ends list (groups.go): all that is public, the groups that the end that dialled takes part in, and where it is a witness all other mail. To whom a
+// group is news that somebody said something in for them, the hub brings it.
+//
+// How two ends become equal. Each says in STATE what it holds of each group: a root over the closed days and the sum of today. Where they differ each end asks for
 // the other's sums, then for the heads of the days that differ, newest first (of a day with many logs those of the parts that differ), then for the logs it lacks (WANT). Everything is asked for by the end that
 // lacks it, one page at a time, so that neither end holds more than a page of the other's in memory; a log that another link is bringing already
 // is not asked for twice, unless it brings nothing. A live run that leaves a gap is asked for at once, not at the next comparison. From the
@@ -97,7 +100,8 @@ type Config struct {
 	Waiting func() []wire.Head
 	// Stable, if set, is told that an own message, and those before it in its log, are on copies machines' disks, this one's left out.
 	Stable func(l message.LogID, seq uint64, copies int, all bool)
-	// Groups, if set, gives the groups besides Public that this person takes part in.
+	// Groups, if set, gives the groups besides Public that this person takes part in, also where nothing is held of them yet; those that matter most first: a link has room for
+	// wire.MaxGroups. It is asked about once a second for each link.
 	Groups func() []message.GroupID
 	// Concerns, if set, reports whether what author says in g, which is not Public, is for p, though p may not know of g yet: a direct message.
 	Concerns func(g message.GroupID, author, p identity.PeerID) bool

@@ -10,9 +10,6 @@ import (
 	"earshot/node/wire"
 )
 
-// groups are what this end replicates.
-var groups = []message.GroupID{message.Public}
-
 // A peer is one link. The reader owns walk, wants, gaps, stripped and bodies; who has the turn owns cursor, dirty, serve and what it sends.
 type peer struct {
 	Link
@@ -37,8 +34,13 @@ type peer struct {
 	mu       sync.Mutex
 	answers  []byte // frames to send
 	serving  []wire.WantLog
-	served   int // records wanted since the last STATE: past bulkFrom they go as BULK
-	state    *wire.State
+	served   int         // records wanted since the last STATE: past bulkFrom they go as BULK
+	state    *wire.State // of the other end, without the groups
+	mine     listed      // what was said last
+	theirs   listed      // likewise; not changed, but replaced
+	covered  covered
+	extra    map[message.GroupID]struct{} // listed, though at the hub the other did not ask for it, and at the other end it is not its own
+	past     map[message.GroupID]struct{} // that were this end's own on this link
 	tailing  bool
 	witness  bool
 	at       int64 // where the cursor is
@@ -56,6 +58,8 @@ type peer struct {
 	clocked  time.Time     // when it came; zero: not yet
 
 	// What follows is the reader's.
+	seen   int64         // the last mailbox that was looked at
+	apart  int           // for how many BEATs both ends covered other groups
 	again  time.Time     // when a difference is talked about next
 	pause  time.Duration // how long after this time; 0: something came since
 	beaten time.Time     // when a BEAT was answered
@@ -66,7 +70,7 @@ type peer struct {
 
 func newPeer(x *Exchange, l Link) *peer {
 	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(),
-		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, second: time.Since(x.born) / beatEvery,
+		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, extra: map[message.GroupID]struct{}{}, past: map[message.GroupID]struct{}{}, second: time.Since(x.born) / beatEvery,
 		waited: x.journal.Clock().Local()}
 }
 
@@ -85,12 +89,14 @@ func (p *peer) answer(t wire.Type, v any) error {
 	return nil
 }
 
-// hold makes STATE of what the journal has now.
+// hold makes STATE of what the journal has now of the groups that this end lists.
 func (p *peer) hold() (*wire.State, error) {
 	j := p.journal
 	s := &wire.State{Realm: j.Realm(), Store: j.StoreID(), Durable: j.Persistent()}
-	today, tomorrow, horizon := j.Today(), j.Tomorrow(), j.Horizon(message.Public)
-	for _, g := range groups {
+	today, tomorrow := j.Today(), j.Tomorrow()
+	own := p.exchange.own()
+	for _, g := range p.list() {
+		horizon := p.horizon(g, own)
 		root, err := j.Root(g, horizon, today-1)
 		if err != nil {
 			return nil, err
@@ -102,38 +108,4 @@ func (p *peer) hold() (*wire.State, error) {
 		s.Groups = append(s.Groups, wire.GroupState{Group: g, Horizon: horizon, Today: today, Root: root, Sum: sum})
 	}
 	return s, nil
-}
-
-// shared returns the peer's state of a group, or nil where it does not replicate that.
-func shared(s *wire.State, g message.GroupID) *wire.GroupState {
-	if s == nil {
-		return nil
-	}
-	for i := range s.Groups {
-		if s.Groups[i].Group == g {
-			return &s.Groups[i]
-		}
-	}
-	return nil
-}
-
-// root is over the groups both ends hold, from the later horizon.
-func (p *peer) root(s *wire.State, from uint32) (message.Hash, error) {
-	for _, g := range groups {
-		if shared(s, g) != nil {
-			return p.journal.Root(g, from, p.journal.Tomorrow())
-		}
-	}
-	return message.Hash{}, nil
-}
-
-// from is the later of both horizons.
-func (p *peer) from(s *wire.State) uint32 {
-	from := p.journal.Horizon(message.Public)
-	for _, g := range groups {
-		if gs := shared(s, g); gs != nil {
-			from = max(from, gs.Horizon)
-		}
-	}
-	return from
 }

@@ -222,12 +222,16 @@ func (p *peer) offer(reply bool) (*wire.State, error) {
 		return nil, err
 	}
 	s.Reply = reply
+	p.mu.Lock()
+	p.mine = listOf(s)
+	p.coverLocked()
+	p.mu.Unlock()
 	return s, p.answer(wire.TypeState, s)
 }
 
 // days answers ASKDAYS.
 func (p *peer) days(ask *wire.AskDays) error {
-	sums, err := p.journal.Days(ask.Group, max(ask.From, p.journal.Horizon(message.Public)), p.journal.Tomorrow())
+	sums, err := p.journal.Days(ask.Group, max(ask.From, p.journal.Horizon(ask.Group)), p.journal.Tomorrow())
 	if err != nil {
 		return err
 	}

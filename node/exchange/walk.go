@@ -1,7 +1,9 @@
 package exchange
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"earshot/node/message"
@@ -11,10 +13,12 @@ import (
 // A walk is how this end learns what it lacks: the days that differ, newest first, a page of heads at a time. It belongs to the reader.
 type walk struct {
 	on       bool
-	days     []place // still to be visited; the last is the next
-	asking   int     // DAYS not yet answered
-	now      place   // whose heads were asked for
-	heads    bool    // they were, and have not come
+	covers   map[message.GroupID]struct{} // groups that are looked at
+	ask      []wire.AskDays               // still to be asked
+	asking   []message.GroupID            // whose DAYS are not yet answered
+	days     []place                      // still to be visited; the last is the next
+	now      place                        // whose heads were asked for
+	heads    bool                         // they were, and have not come
 	after    message.LogID
 	more     bool // there is another page of now
 	caughtUp bool // once: Link.CaughtUp was called
@@ -25,13 +29,32 @@ type place struct {
 	day   uint32
 }
 
-// compare looks where the other end's state differs from this journal, and starts a walk.
+// order sorts places, the one to be visited first the last: the newest day, and a group before all mail, of which it may be a part.
+func (a place) order(b place) int {
+	mail := func(p place) int {
+		if p.group == message.Mail {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(mail(a), mail(b)), cmp.Compare(a.day, b.day))
+}
+
+// maxAsking is how many DAYS may be on their way at once: each may be as long as a frame.
+const maxAsking = 4
+
+// compare looks where the other end's state differs from this journal, and starts a walk, or adds to the one that is on.
 func (p *peer) compare(s *wire.State) error {
 	if s.Realm != p.journal.Realm() {
 		return ErrRealm
 	}
+	p.adopt(s)
+	p.mu.Lock()
+	p.state, p.theirs = &wire.State{Durable: s.Durable}, listOf(s) // from here on the tail goes by it, and what comes first is in the answer
+	p.coverLocked()
+	p.mu.Unlock()
 	look := p.hold
-	if s.Reply || p.cursor == nil {
+	if s.Reply || p.cursor == nil || p.news() {
 		look = func() (*wire.State, error) { return p.offer(false) }
 	}
 	mine, err := look()
@@ -39,26 +62,31 @@ func (p *peer) compare(s *wire.State) error {
 		return err
 	}
 	p.mu.Lock()
-	p.state, p.tailing = s, true
+	p.tailing = true
 	p.mu.Unlock()
 	p.poke()
-	if p.walk.on {
-		return nil // what it finds is newer than what this says
+	if !p.walk.on {
+		p.walk = walk{on: true, caughtUp: p.walk.caughtUp, covers: map[message.GroupID]struct{}{}}
 	}
-	p.walk = walk{on: true, caughtUp: p.walk.caughtUp}
-	for _, g := range groups {
-		a, b := shared(mine, g), shared(s, g)
+	held := make(map[message.GroupID]*wire.GroupState, len(mine.Groups))
+	for i := range mine.Groups {
+		held[mine.Groups[i].Group] = &mine.Groups[i]
+	}
+	for i := range s.Groups {
+		b := &s.Groups[i]
+		a := held[b.Group]
+		if _, on := p.walk.covers[b.Group]; on {
+			continue // what the walk finds is newer than what this says
+		}
 		switch {
-		case b == nil:
+		case a == nil:
 		case a.Horizon != b.Horizon || a.Today != b.Today || a.Root != b.Root || a.Sum != b.Sum:
 			from := max(a.Horizon, b.Horizon)
 			if a.Horizon == b.Horizon && a.Today == b.Today && a.Root == b.Root {
 				from = b.Today // only what is new differs
 			}
-			p.walk.asking++
-			if err := p.answer(wire.TypeAskDays, &wire.AskDays{Group: g, From: from}); err != nil {
-				return err
-			}
+			p.walk.covers[b.Group] = struct{}{}
+			p.walk.ask = append(p.walk.ask, wire.AskDays{Group: b.Group, From: from})
 		}
 	}
 	return p.step()
@@ -66,10 +94,11 @@ func (p *peer) compare(s *wire.State) error {
 
 // walkDays takes the days that differ.
 func (p *peer) walkDays(d *wire.Days) error {
-	if p.walk.asking == 0 {
+	asked := slices.Index(p.walk.asking, d.Group)
+	if asked < 0 {
 		return fmt.Errorf("days that were not asked for: %w", wire.ErrFrame)
 	}
-	p.walk.asking--
+	p.walk.asking = slices.Delete(p.walk.asking, asked, asked+1)
 	if len(d.Days) > 0 {
 		last := d.Days[len(d.Days)-1].Day
 		sums, err := p.journal.Days(d.Group, d.From, last)
@@ -80,18 +109,18 @@ func (p *peer) walkDays(d *wire.Days) error {
 		for _, s := range sums {
 			mine[s.Day] = s.Sum
 		}
-		horizon := p.journal.Horizon(message.Public)
+		horizon := p.horizon(d.Group, p.exchange.own())
 		for _, s := range d.Days {
 			if s.Day >= horizon && mine[s.Day] != s.Sum {
 				p.walk.days = append(p.walk.days, place{d.Group, s.Day})
 			}
 		}
+		slices.SortStableFunc(p.walk.days, place.order)
 		if n := len(p.walk.days); n > maxWalk {
 			p.walk.days = append(p.walk.days[:0], p.walk.days[n-maxWalk:]...)
 		}
 		if d.More {
-			p.walk.asking++
-			return p.answer(wire.TypeAskDays, &wire.AskDays{Group: d.Group, From: last + 1})
+			p.walk.ask = append(p.walk.ask, wire.AskDays{Group: d.Group, From: last + 1})
 		}
 	}
 	return p.step()
@@ -100,7 +129,14 @@ func (p *peer) walkDays(d *wire.Days) error {
 // step asks for the next page, where nothing is asked for already.
 func (p *peer) step() error {
 	w := &p.walk
-	if !w.on || w.asking > 0 || w.heads || len(p.wants) > 0 {
+	for w.on && len(w.ask) > 0 && len(w.asking) < maxAsking {
+		ask := w.ask[0]
+		w.ask, w.asking = w.ask[1:], append(w.asking, ask.Group)
+		if err := p.answer(wire.TypeAskDays, &ask); err != nil {
+			return err
+		}
+	}
+	if !w.on || len(w.asking) > 0 || w.heads || len(p.wants) > 0 {
 		return nil
 	}
 	if !w.more {

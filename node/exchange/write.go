@@ -142,15 +142,15 @@ func (p *peer) tail(b []byte, witness bool) ([]byte, error) {
 		return nil, err
 	}
 	p.mu.Lock()
-	state := p.state
+	theirs := p.theirs
 	p.mu.Unlock()
 	sent := uint64(0)
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
 		if witness {
 			p.dirty[e.Log] = e.Arrival
 		}
-		gs := shared(state, e.Group)
-		if e.From == p.origin || e.Bulk || gs == nil || e.Day < gs.Horizon {
+		if e.From == p.origin || e.Bulk || !p.takes(e, theirs) {
 			continue
 		}
 		b = append(b, e.Frame...)

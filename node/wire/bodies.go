@@ -37,7 +37,7 @@ func ProfileMark(profile []byte) [8]byte {
 	return [8]byte(h[:8])
 }
 
-// State says what this end holds in the realm: for each group the horizon (no older day is kept or wanted), the root of the days before Today, and today's sum.
+// State says what this end holds in the realm, of the groups that are replicated on this link, at most MaxGroups (package exchange): for each group the horizon (no older day is kept or wanted), the root of the days before Today, and today's sum.
 type State struct {
 	Realm  identity.Realm `cbor:"1,keyasint"`
 	Store  [16]byte       `cbor:"2,keyasint"`
@@ -116,7 +116,7 @@ type Done struct {
 }
 
 // Beat goes both ways every second: the hub sends one, and the other end answers. Received counts the RUN, PULLED, BULK and PROOF frames received on this link. Root
-// is set only where the sender is caught up with nothing in flight, over the groups both hold, from the later horizon: then a difference is real if Received equals what was sent.
+// is set only where the sender is caught up with nothing in flight, over the groups both list, of Public from the later horizon on: then a difference is real if Received equals what was sent.
 type Beat struct {
 	Clock    int64         `cbor:"1,keyasint"` // raw local clock, ms since 1970
 	Received uint64        `cbor:"2,keyasint"`
@@ -131,6 +131,8 @@ type Beat struct {
 	Mark uint32 `cbor:"8,keyasint,omitempty"`
 	Held uint32 `cbor:"9,keyasint,omitempty"`
 	Trip uint32 `cbor:"10,keyasint,omitempty"`
+	// Covers is a digest of the groups besides Public that Root is over, and from which day each; 0: there are none. Roots of different groups say nothing.
+	Covers uint64 `cbor:"11,keyasint,omitempty"`
 }
 
 // Have says what is on this end's disk; it goes to the hub.

@@ -65,6 +65,7 @@ func samples(t testing.TB) map[string]sample {
 		"beat":            {TypeBeat, &Beat{Clock: 1_790_000_000_000, Received: 70_000, Root: &root, From: 20_000, Waiting: []Head{head}, Net: 1_790_000_000_001, Vouched: true}},
 		"beat-mark":       {TypeBeat, &Beat{Clock: 1_790_000_000_000, Received: 1, Mark: 70_000, Trip: 400}},
 		"beat-back":       {TypeBeat, &Beat{Clock: 1_790_000_000_000, Received: 1, Mark: 70_000, Held: 25}},
+		"beat-covers":     {TypeBeat, &Beat{Clock: 1_790_000_000_000, Received: 1, Root: &root, From: 20_000, Covers: 1 << 63}},
 		"beat-least":      {TypeBeat, &Beat{Clock: -1}},
 		"have":            {TypeHave, &Have{[]Head{head}}},
 		"stable":          {TypeStable, &Stable{[]StableLog{{Log: log, Seq: 3, Tip: tip, Copies: 2, All: true}}}},

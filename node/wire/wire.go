@@ -21,7 +21,7 @@ const Version = 1
 // Limits. Counts are of entries in one frame.
 const (
 	MaxFrame     = 64 << 10
-	MaxGroups    = 64
+	MaxGroups    = 480 // of which a STATE has 48 KiB
 	MaxDays      = 1024
 	MaxHeads     = 512
 	MaxWants     = 512

@@ -1,0 +1,225 @@
+package exchange
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/wire"
+)
+
+// Which groups a link replicates. The end that dialled decides: besides Public it lists its own groups and, where it is a witness, message.Mail, which is all others together. The hub
+// lists what the other listed, whatever it is, and those that it holds something of that is for the other, who may know nothing of them yet; these the other lists from then on. What both
+// list is kept equal. Who lists other groups than before sends STATE anew.
+//
+// A list has at most wire.MaxGroups groups: own ones go before others, in the order of Config.Groups.
+
+// listed are groups, each with the oldest day that is kept of it.
+type listed map[message.GroupID]uint32
+
+func listOf(s *wire.State) listed {
+	l := make(listed, len(s.Groups))
+	for i := range s.Groups {
+		if _, twice := l[s.Groups[i].Group]; !twice {
+			l[s.Groups[i].Group] = s.Groups[i].Horizon
+		}
+	}
+	return l
+}
+
+// own are the groups besides Public that this person takes part in.
+func (x *Exchange) own() []message.GroupID {
+	if x.config.Groups == nil {
+		return nil
+	}
+	return x.config.Groups()
+}
+
+// list returns what this end lists now, each group once. It is the reader's.
+func (p *peer) list() []message.GroupID {
+	var first []message.GroupID
+	p.mu.Lock()
+	if p.witness && !p.Hub {
+		first = append(first, message.Mail)
+	}
+	p.mu.Unlock()
+	if p.Hub {
+		p.seeConcerns()
+	} else {
+		first = append(first, p.exchange.own()...)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Hub {
+		first = slices.Collect(maps.Keys(p.theirs))
+	}
+	list := append(make([]message.GroupID, 0, 1+len(first)+len(p.extra)), message.Public)
+	seen := map[message.GroupID]struct{}{message.Public: {}}
+	add := func(g message.GroupID) {
+		if _, twice := seen[g]; !twice && len(list) < wire.MaxGroups {
+			seen[g] = struct{}{}
+			list = append(list, g)
+		}
+	}
+	for _, g := range first {
+		add(g)
+		if !p.Hub && g != message.Mail && len(p.past) < maxPast {
+			p.past[g] = struct{}{}
+			delete(p.extra, g)
+		}
+	}
+	for g := range p.extra {
+		add(g)
+	}
+	return list
+}
+
+// maxPast bounds the own groups that a link remembers.
+const maxPast = 4 * wire.MaxGroups
+
+// seeConcerns looks, at the hub, which groups are for the other end.
+func (p *peer) seeConcerns() {
+	if p.exchange.config.Concerns == nil {
+		return
+	}
+	for _, m := range p.journal.Mailboxes(p.seen) {
+		p.seen = max(p.seen, m.Number)
+		p.concerns(m.Group, m.Author)
+	}
+}
+
+// concerns reports whether a group is for the other end because of what that author says in it; then it counts as listed.
+func (p *peer) concerns(g message.GroupID, author identity.PeerID) bool {
+	c := p.exchange.config.Concerns
+	if c == nil || !c(g, author, p.Peer) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.extra) < wire.MaxGroups {
+		p.extra[g] = struct{}{}
+	}
+	return true
+}
+
+// adopt takes over what the hub lists that this end knows nothing of. What was its own on this link and is not any more is not among it: the hub may have said so before it heard.
+func (p *peer) adopt(s *wire.State) {
+	if p.Hub {
+		return
+	}
+	own := p.exchange.own()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range s.Groups {
+		g := s.Groups[i].Group
+		_, past := p.past[g]
+		if g != message.Public && g != message.Mail && !past && len(p.extra) < wire.MaxGroups && !slices.Contains(own, g) {
+			p.extra[g] = struct{}{}
+		}
+	}
+}
+
+// news reports whether this end lists other groups now than it said.
+func (p *peer) news() bool {
+	list := p.list()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(list) != len(p.mine) || slices.ContainsFunc(list, func(g message.GroupID) bool { _, said := p.mine[g]; return !said })
+}
+
+// horizon is the oldest day kept of a group: of one's own also where nothing is held of it yet.
+func (p *peer) horizon(g message.GroupID, own []message.GroupID) uint32 {
+	if slices.Contains(own, g) {
+		g = message.Public
+	}
+	return p.journal.Horizon(g)
+}
+
+// A covered is what BEAT's root is over besides Public: the groups that both ends list, ascending, each from the later of the horizons that were told.
+type covered struct {
+	groups []place
+	digest uint64 // of them; 0: there are none
+}
+
+// coverLocked is called when either end has listed its groups.
+func (p *peer) coverLocked() {
+	p.covered = covered{}
+	for g, from := range p.mine {
+		if theirs, ok := p.theirs[g]; ok && g != message.Public {
+			p.covered.groups = append(p.covered.groups, place{g, max(from, theirs)})
+		}
+	}
+	if len(p.covered.groups) == 0 {
+		return
+	}
+	slices.SortFunc(p.covered.groups, func(a, b place) int { return bytes.Compare(a.group[:], b.group[:]) })
+	h := sha256.New()
+	h.Write([]byte("earshot/v1 groups\x00"))
+	for _, c := range p.covered.groups {
+		h.Write(c.group[:])
+		h.Write(binary.BigEndian.AppendUint32(nil, c.day))
+	}
+	p.covered.digest = max(binary.BigEndian.Uint64(h.Sum(nil)), 1)
+}
+
+// root is what BEAT carries: that of Public from a day on, or where more is covered H("earshot/v1 roots\0" || the roots of Public and of the others).
+func (p *peer) root(from uint32, c covered) (root message.Hash, err error) {
+	j, to := p.journal, p.journal.Tomorrow()
+	p.mu.Lock()
+	_, public := p.theirs[message.Public]
+	p.mu.Unlock()
+	if public {
+		if root, err = j.Root(message.Public, from, to); err != nil {
+			return root, err
+		}
+	}
+	if c.digest == 0 {
+		return root, nil
+	}
+	b := append(make([]byte, 0, 17+32*(1+len(c.groups))), "earshot/v1 roots\x00"...)
+	b = append(b, root[:]...)
+	for _, g := range c.groups {
+		if root, err = j.Root(g.group, g.day, to); err != nil {
+			return root, err
+		}
+		b = append(b, root[:]...)
+	}
+	return sha256.Sum256(b), nil
+}
+
+// from is the later of both horizons of Public.
+func (p *peer) from() uint32 {
+	p.mu.Lock()
+	theirs := p.theirs[message.Public]
+	p.mu.Unlock()
+	return max(p.journal.Horizon(message.Public), theirs)
+}
+
+// takes reports whether the other end is to have an entry of the tail. A hub has everything; it gives what was asked for, or is for the other. theirs is what that listed last.
+func (p *peer) takes(e *journal.Entry, theirs listed) bool {
+	from, ok := theirs[e.Group]
+	if !ok && e.Group != message.Public {
+		from, ok = theirs[message.Mail]
+	}
+	switch {
+	case ok:
+		return e.Day >= from
+	case e.Group == message.Public:
+		return false
+	case !p.Hub:
+		return true
+	}
+	p.mu.Lock()
+	_, ok = p.extra[e.Group]
+	p.mu.Unlock()
+	if ok {
+		return true
+	}
+	o, held := p.journal.Opening(e.Log)
+	return held && p.concerns(e.Group, o.Author)
+}
