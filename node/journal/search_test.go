@@ -131,7 +131,9 @@ func TestSearch(t *testing.T) {
 				t.Errorf("%d messages are in the index", n)
 			}
 			stop()
-			checkFound(t, start(t, Config{Dir: dir}), "another", "fine, said another")
+			j = start(t, Config{Dir: dir})
+			filled(t, j) // already
+			checkFound(t, j, "another", "fine, said another")
 		}
 	})
 }

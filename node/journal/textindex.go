@@ -158,6 +158,7 @@ func (j *Journal) fillText(ctx context.Context) error {
 	if err := j.text.set(index); err != nil {
 		return err
 	}
+	j.text.advance() // it may be full already
 	changed, stop := j.Watch()
 	defer stop()
 	horizon := uint32(0)
