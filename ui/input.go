@@ -24,10 +24,11 @@ const (
 // input is the line at the bottom: tview's TextArea, what was sent before, and the completion that is going on.
 type input struct {
 	*tview.TextArea
-	look     *look.Look
-	sent     []string
-	recalled int // how far back; 0: not recalling
-	complete completion
+	look      *look.Look
+	sent      []string
+	recalled  int // how far back; 0: not recalling
+	complete  completion
+	uncounted bool // its length is not shown
 }
 
 func newInput(l *look.Look) *input {
@@ -36,6 +37,13 @@ func newInput(l *look.Look) *input {
 	area.Focus(func(tview.Primitive) {})
 	i := &input{TextArea: area}
 	i.setLook(l)
+	return i
+}
+
+// newPrompt is an input for a few words of the user's own, whose length is nobody's business.
+func newPrompt(l *look.Look) *input {
+	i := newInput(l)
+	i.uncounted = true
 	return i
 }
 
@@ -158,6 +166,8 @@ func (i *input) count(width int) (string, tcell.Style) {
 	n := i.GetTextLength()
 	style := i.look.Dim
 	switch {
+	case i.uncounted:
+		return "", style
 	case n > message.MaxText:
 		style = i.look.Bad
 	case width < peersFrom-2 && n < message.MaxText*3/4:

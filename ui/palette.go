@@ -29,7 +29,7 @@ func (t target) sign(words string) int {
 
 // openPalette lays over the screen everything one can go to, to be found by a few of its letters.
 func (a *app) openPalette() {
-	a.open(&picker{app: a, title: "go to", width: 64, prompt: newInput(a.look), picks: func(words string) []pick {
+	a.open(&picker{app: a, title: "go to", width: helpWidth, prompt: newPrompt(a.look), picks: func(words string) []pick {
 		targets := a.targets()
 		if words = strings.TrimSpace(words); words == "" {
 			var all []pick
@@ -80,7 +80,11 @@ func (a *app) targets() []target {
 	for _, p := range a.snapshot.People {
 		if !p.Me {
 			nick := cell.Line(p.Nick)
-			all = append(all, target{"@" + nick, command.About(p), func() { a.input.insert("@" + nick + " ") }, false})
+			about := "person"
+			if words := command.About(p); words != "" {
+				about += ", " + words
+			}
+			all = append(all, target{"@" + nick, about, func() { a.input.insert("@" + nick + " ") }, false})
 		}
 	}
 	for _, c := range command.Table() {

@@ -47,7 +47,7 @@ type search struct {
 // openSearch lays the search over the screen: for words, or as it was left.
 func (a *app) openSearch(words string) {
 	if a.found == nil {
-		a.found = &search{app: a, prompt: newInput(a.look)}
+		a.found = &search{app: a, prompt: newPrompt(a.look)}
 	}
 	o := a.found
 	o.prompt.setLook(a.look)
@@ -208,7 +208,7 @@ func (o *search) take(words string, found node.Found, err error, more bool) {
 const hitRows = 2
 
 func (o *search) draw(w, h int) {
-	inner := o.box(w, h, 72, h, "search")
+	inner := o.box(w, h, helpWidth, h, "search")
 	o.prompt.draw(o.screen, inner.x, inner.y, inner.w, 1, `words, "in this order", from:nick in:#room`)
 	said := inner.y + inner.h - 1
 	cell.Put(o.screen, inner.x, said, inner.w, cell.Fit(o.outcome(), inner.w, o.look.More), o.look.Dim)

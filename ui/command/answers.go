@@ -9,6 +9,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/identity"
+	"earshot/ui/look"
 )
 
 // Help returns the list of commands, or what the one called name (with or without its slash) does.
@@ -22,6 +23,9 @@ func Help(name string) ([]string, error) {
 		if len(spec.Aliases) > 0 {
 			lines = append(lines, "also /"+strings.Join(spec.Aliases, ", /"))
 		}
+		if d := detail(spec.Name); d != "" {
+			lines = append(lines, d)
+		}
 		if !spec.Built {
 			lines = append(lines, "not in this version")
 		}
@@ -34,6 +38,23 @@ func Help(name string) ([]string, error) {
 		}
 	}
 	return columns(append(rows, [2]string{"//TEXT", "say TEXT with a slash before it"})), nil
+}
+
+// detail is what there is to know of a command beside its one line.
+func detail(name string) string {
+	switch name {
+	case "reply", "edit", "delete", "react":
+		return "ID is how a message's id begins, or a number that counts back: 1 is the newest; Tab and the arrows choose one too"
+	case "theme":
+		return "NAME is " + look.Themes + ", or two of them: /theme light ascii"
+	case "notify":
+		return "all: everything while you are elsewhere; mentions: what names you; off: nothing"
+	case "search":
+		return `also "words in this order", from:NICK in:#ROOM after:2026-11-20 before:2026-11-27`
+	case "export":
+		return "as text, or as JSON where FILE ends in .jsonl; it overwrites nothing"
+	}
+	return ""
 }
 
 // Who returns who is here.
@@ -57,7 +78,7 @@ func Names(at At) []string {
 	for _, p := range at.Snapshot.People {
 		words := About(p)
 		if t := spoke[p.ID]; !t.IsZero() {
-			words = strings.TrimPrefix(words+", spoke "+stamp(t), ", ")
+			words = strings.TrimPrefix(words+", spoke "+lately(t), ", ")
 		}
 		rows = append(rows, [2]string{p.Nick, words})
 	}
@@ -220,6 +241,14 @@ func Welcome(s node.Snapshot) []string {
 
 // Here counts who is here, this one and boxes included, as join and leave lines do.
 func Here(s node.Snapshot) int { return len(s.People) }
+
+// lately writes a time that may well be today's.
+func lately(t time.Time) string {
+	if t.Local().Format(time.DateOnly) == time.Now().Format(time.DateOnly) {
+		return t.Local().Format("15:04")
+	}
+	return stamp(t)
+}
 
 func stamp(t time.Time) string { return t.Local().Format("2 Jan 2006 15:04") }
 

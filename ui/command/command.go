@@ -34,14 +34,14 @@ func Table() []Spec {
 		{"help", []string{"h", "?"}, "[command]", "show the commands, or what one of them does", true},
 		{"nick", nil, "NAME", "be called NAME, from now on and after a restart", true},
 		{"me", nil, "TEXT", "say what you do: /me waves", true},
-		{"reply", []string{"r"}, "[ID] TEXT", "answer the newest message, or the one with that ID, or counted back from 1", true},
+		{"reply", []string{"r"}, "[ID] TEXT", "answer the newest message, or another", true},
 		{"edit", []string{"e"}, "[ID] TEXT", "correct your last message, or another of yours", true},
-		{"delete", nil, "[ID]", "delete your last message, or another of yours, for everyone", true},
-		{"react", nil, "[ID] EMOJI", "react to the newest message, or another; again takes it back", true},
+		{"delete", nil, "[ID]", "delete your last message, or another, for everyone", true},
+		{"react", nil, "[ID] EMOJI", "react to the newest message, or take that back", true},
 		{"topic", nil, "[TEXT]", "show or set what the room is about", true},
 		{"who", nil, "", "list who is here", true},
-		{"names", nil, "", "list who can read this room, and when they last spoke", true},
-		{"hub", nil, "", "say which machine is the hub, and which others could be", true},
+		{"names", nil, "", "list who is in this room, and when they last spoke", true},
+		{"hub", nil, "", "say which machine is the hub, and who could be", true},
 		{"rooms", []string{"list"}, "", "list the rooms", true},
 		{"join", []string{"j"}, "#ROOM", "open a public room, or make one", true},
 		{"leave", []string{"part"}, "[#ROOM]", "close a room", true},
@@ -58,13 +58,13 @@ func Table() []Spec {
 		{"realms", nil, "", "list the gatherings whose history is kept here", true},
 		{"resend", nil, "", "say again what could not be delivered", true},
 		{"clear", nil, "", "empty the screen; history stays", true},
-		{"theme", nil, "[NAME]", "choose the colours: auto, dark, light or mono; and ascii or unicode", true},
+		{"theme", nil, "[NAME]", "choose the colours, and ascii or unicode", true},
 		{"notify", nil, "[WHAT]", "choose what rings the bell: all, mentions or off", true},
 		{"mouse", nil, "[on|off]", "use the mouse; off: leave it to the terminal", true},
 		{"copy", nil, "", "copy the newest message (Tab chooses another)", true},
 		{"open", nil, "", "open the newest link", true},
 		{"search", nil, "[WORDS]", "search everything that was said", true},
-		{"export", nil, "[FILE]", "write this room's history to a file; as JSON: FILE.jsonl", true},
+		{"export", nil, "[FILE]", "write this room's history to a file", true},
 		{"version", nil, "", "say which version this is", true},
 		{"quit", []string{"exit"}, "", "leave the chat", true},
 
@@ -102,7 +102,7 @@ func Complete(prefix string) []string {
 	return names
 }
 
-// Nearest returns the built command that name was probably meant to be, or nothing: one that begins with it, or one a typing mistake away.
+// Nearest returns the name of a built command, or another name that it has, that name was probably meant to be, or nothing: one that begins with it, or one a typing mistake away.
 func Nearest(name string) string {
 	name = strings.ToLower(name)
 	if starts := Complete(name); name != "" && len(starts) > 0 {
@@ -113,8 +113,10 @@ func Nearest(name string) string {
 		best = 3
 	}
 	for _, s := range Table() {
-		if d := distance(name, s.Name); s.Built && d < best {
-			best, found = d, s.Name
+		for _, n := range append([]string{s.Name}, s.Aliases...) {
+			if d := distance(name, n); s.Built && len(n) > 2 && d < best {
+				best, found = d, n
+			}
 		}
 	}
 	return found

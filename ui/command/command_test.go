@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 		{in: "//etc", want: node.Say{Room: "#x", Text: "/etc"}},
 		{in: "/me waves", want: node.Say{Room: "#x", Text: "waves", Action: true}},
 		{in: "/ME waves", want: node.Say{Room: "#x", Text: "waves", Action: true}},
-		{in: "/me", err: "say what you do", hint: "usage: /me TEXT"},
+		{in: "/me", err: "what do you do?", hint: "usage: /me TEXT"},
 		{in: "/nick Bob", want: node.Rename{Nick: "Bob"}},
 		{in: "/nick hub", err: "*", hint: "a nick has up to 24 letters and no spaces"},
 		{in: "/join Build", want: node.Join{Room: "#build"}, show: "#build"},
@@ -55,9 +55,10 @@ func TestParse(t *testing.T) {
 		{in: "/back", want: node.SetAway{}},
 		{in: "/resend", want: node.Resend{}},
 		{in: "/back now", err: "/back takes nothing after it", hint: "usage: /back"},
-		{in: "/msg bob hi", err: "/msg is not in this version", hint: "/help lists what there is"},
+		{in: "/msg bob hi", err: "/msg is not in this version", hint: "/help lists the commands"},
 		{in: "/jion #a", err: "there is no command /jion", hint: "did you mean /join?"},
 		{in: "/qui", err: "there is no command /qui", hint: "did you mean /quit?"},
+		{in: "/exti", err: "there is no command /exti", hint: "did you mean /exit?"},
 		{in: "/xyzzy", err: "there is no command /xyzzy", hint: "/help lists the commands"},
 		{in: "/etc/hosts", err: "there is no command /etc/hosts", hint: "text that begins with a slash is typed with two: //etc/hosts"},
 		{in: "/", err: "there is no command /", hint: "/help lists the commands"},
@@ -93,8 +94,8 @@ func TestTable(t *testing.T) {
 		if something := a.Do != nil || a.Lines != nil || a.Find != nil || a.Export != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
 		}
-		if s.Help == "" {
-			t.Errorf("%s has no help", s.Usage())
+		if s.Help == "" || len(s.Help) > 52 || len(s.Usage()) > 21 { // help and palette show it whole from 80 columns on
+			t.Errorf("%s has no help, or too much", s.Usage())
 		}
 	}
 }
@@ -126,9 +127,9 @@ func TestTargets(t *testing.T) {
 		"/react 👍":                           node.React{Target: ref(1), Emoji: "👍"},
 		"/react 3 👍":                         node.React{Target: ref(0), Emoji: "👍"},
 		"/topic what we do":                  node.SetTopic{Room: "#x", Text: "what we do"},
-		"/reply":                             "say what you answer",
-		"/reply 2":                           "say what you answer",
-		"/edit":                              "say how it is right",
+		"/reply":                             "what do you answer?",
+		"/reply 2":                           "what do you answer?",
+		"/edit":                              "what should it say?",
 		"/edit 3 x":                          "there is no such message among the newest in #x",
 		"/react":                             "react with what?",
 		"/delete it":                         `which message? "it" names none`,
@@ -154,6 +155,7 @@ func TestAnswers(t *testing.T) {
 		"/rooms":   "  #lobby  joined\n  #build  not joined\n/join #ROOM opens one, or makes it",
 		"/realms":  "each gathering of the open network lobby has a history of its own:\n  1f3a  now",
 		"/help me": "/me TEXT: say what you do: /me waves",
+		"/help e":  "/edit [ID] TEXT: correct your last message, or another of yours\nalso /e\nID is how a message's id begins, or a number that counts back: 1 is the newest; Tab and the arrows choose one too",
 		"/version": "earshot 1.2",
 		"/nick":    "you are alice; /nick NAME changes it",
 	}
@@ -237,7 +239,7 @@ func TestPeople(t *testing.T) {
 		"/whois carol":                      "2 here are called carol",
 		"/whois zoe":                        "nobody here is called zoe",
 		"/ping box":                         "only the way to the hub is measured here",
-		"/typing maybe":                     "on, or off?",
+		"/typing maybe":                     `"maybe" is none of on, off`,
 		"/history 0":                        "how many lines? from 1 to 1000",
 		"/history x":                        "how many lines? from 1 to 1000",
 		"/away " + strings.Repeat("x", 121): "this has 121 bytes, and at most 120 say why you are away",

@@ -70,7 +70,7 @@ func parse(input string, at At) (Action, error) {
 	case !ok:
 		return Action{}, unknown(name)
 	case !spec.Built:
-		return Action{}, &node.Error{Text: "/" + spec.Name + " is not in this version", Hint: "/help lists what there is"}
+		return Action{}, &node.Error{Text: "/" + spec.Name + " is not in this version", Hint: "/help lists the commands"}
 	case spec.Args == "" && args != "":
 		return Action{}, &node.Error{Text: "/" + spec.Name + " takes nothing after it", Hint: "usage: " + spec.Usage()}
 	}
@@ -88,7 +88,7 @@ func run(spec Spec, args string, at At) (Action, error) {
 		return nick(spec, args, s)
 	case "me":
 		if args == "" {
-			return Action{}, usage(spec, "say what you do")
+			return Action{}, usage(spec, "what do you do?")
 		}
 		return Action{Do: node.Say{Room: at.Room, Text: args, Action: true}}, fits(args)
 	case "reply":

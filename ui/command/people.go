@@ -12,7 +12,7 @@ import (
 // away says that the user is away, and why.
 func away(args string) (Action, error) {
 	if len(args) > node.MaxWhy {
-		return Action{}, &node.Error{Text: fmt.Sprintf("this has %d bytes, and at most %d say why you are away", len(args), node.MaxWhy)}
+		return Action{}, &node.Error{Text: fmt.Sprintf("this has %d bytes, and at most %d say why you are away", len(args), node.MaxWhy), Hint: "say it in fewer words"}
 	}
 	why := strings.Join(strings.Fields(args), " ")
 	line := "you are away; /back when you return"
@@ -35,7 +35,8 @@ func typing(spec Spec, args string, s node.Snapshot) (Action, error) {
 	case "off":
 		return Action{Do: node.SetTyping{}, Lines: []string{"the others are not told when you type"}}, nil
 	}
-	return Action{}, usage(spec, "on, or off?")
+	_, err := oneOf(spec, args, "on", "off")
+	return Action{}, err
 }
 
 // mute keeps a room from asking for attention, or no longer.

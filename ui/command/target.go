@@ -56,7 +56,7 @@ func mine(m *node.Message) bool { return m.Mine && said(m) }
 // reply answers, where no message is named, what somebody else said last.
 func reply(spec Spec, args string, at At) (Action, error) {
 	if args == "" {
-		return Action{}, usage(spec, "say what you answer")
+		return Action{}, usage(spec, "what do you answer?")
 	}
 	m, text, err := at.pick(args, said)
 	if text == args && err == nil { // none was named
@@ -68,21 +68,21 @@ func reply(spec Spec, args string, at At) (Action, error) {
 	case err != nil:
 		return Action{}, err
 	case text == "":
-		return Action{}, usage(spec, "say what you answer")
+		return Action{}, usage(spec, "what do you answer?")
 	}
 	return Action{Do: node.Reply{To: m.Ref(), Text: text}}, fits(text)
 }
 
 func edit(spec Spec, args string, at At) (Action, error) {
 	if args == "" {
-		return Action{}, usage(spec, "say how it is right")
+		return Action{}, usage(spec, "what should it say?")
 	}
 	m, text, err := at.pick(args, mine)
 	switch {
 	case err != nil:
 		return Action{}, err
 	case text == "":
-		return Action{}, usage(spec, "say how it is right")
+		return Action{}, usage(spec, "what should it say?")
 	}
 	return Action{Do: node.Edit{Target: m.Ref(), Text: text}}, fits(text)
 }

@@ -43,7 +43,7 @@ func Export(ctx context.Context, from Source, room, name string) (answer string,
 		os.Remove(path)
 		return "", unwritten(path, err)
 	}
-	return fmt.Sprintf("%s of %s, in %s", messages(n), room, path), nil
+	return fmt.Sprintf("wrote %s of %s to %s", messages(n), room, path), nil
 }
 
 // exportPath is where the file is to be. The shell is not there to make something of ~.

@@ -50,7 +50,7 @@ func TestExport(t *testing.T) {
 		want = filepath.Join(dir, want)
 		from := &past{n: n}
 		answer, err := Export(t.Context(), from, "#a/b", name)
-		if err != nil || answer != fmt.Sprintf("%d messages of #a/b, in %s", n, want) {
+		if err != nil || answer != fmt.Sprintf("wrote %d messages of #a/b to %s", n, want) {
 			t.Errorf("%q: %q, %v", name, answer, err)
 			continue
 		}
