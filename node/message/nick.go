@@ -12,7 +12,7 @@ import (
 // CleanNick makes a nickname of s by PRECIS nickname rules (RFC 8266) and the rules of CleanText on one line, at most MaxNick runes;
 // white space becomes '_'. It drops '@', '#', ',', ':' and control characters, and '~' and the signs that this program shows beside
 // nicks, so that nobody can claim them. It is an error where nothing is left or the name is reserved (hub, server, system, earshot,
-// everyone, here, all). A clean nick stays as it is when cleaned again.
+// everyone, here, all, you, someone, nobody, lobby). A clean nick stays as it is when cleaned again.
 func CleanNick(s string) (string, error) {
 	nick, err := trimNick(s)
 	if err != nil {
@@ -37,6 +37,9 @@ func ShowNick(s string) string {
 		return nick
 	}
 }
+
+// Reserved reports whether a clean nick is, or looks like, one that CleanNick refuses, as ShowNick leaves it.
+func Reserved(nick string) bool { return isReserved(strings.TrimRight(nick, "?")) }
 
 // trimNick does what CleanNick does but for reserved names. Neither PRECIS nor what is dropped around it is idempotent: as RFC 8266 §2.1
 // asks, it is done until nothing changes, and given up after three times more.
@@ -78,7 +81,7 @@ func nickRune(r rune) rune {
 	switch {
 	case unicode.IsSpace(r):
 		return ' ' // PRECIS makes one of several and none of those around
-	case strings.ContainsRune("@#,:~✓✔✅☑♛♕👑⧗\u2800", r): // U+2800 is a blank that is no space
+	case strings.ContainsRune("@#,:~∼〜✓✔✅☑🗸√♛♕👑⧗\u2800", r): // U+2800 is a blank that is no space
 		return -1
 	default:
 		return r
@@ -114,7 +117,7 @@ func cutRunes(s string, n int) string {
 // isReserved reports whether nick is, or looks like, a name by which the program speaks or many are addressed.
 func isReserved(nick string) bool {
 	switch NickKey(nick) {
-	case "hub", "server", "system", "earshot", "everyone", "here", "all":
+	case "hub", "server", "system", "earshot", "everyone", "here", "all", "you", "someone", "nobody", "lobby":
 		return true
 	default:
 		return false

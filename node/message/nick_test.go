@@ -18,6 +18,7 @@ func TestCleanNick(t *testing.T) {
 		"ﬁona":                        "fiona",
 		"a~7Q2K":                      "a7Q2K",
 		"✓bob✓":                       "bob",
+		"√bob🗸∼7Q2K":                  "bob7Q2K",
 		"\x1b]0;x\x07bob\r\nhub":      "]0;xbob_hub",
 		"bob\u202etxt":                "bobtxt",
 		"\u200bb\u200do\u2060b\ufeff": "bob",
@@ -60,12 +61,18 @@ func TestCleanNickRefuses(t *testing.T) {
 		"h\u00e9re":                 "h\u00e9re?",
 		"ѕуѕtеm":                    "ѕуѕtеm?", // Cyrillic but for t and m
 		"a1l":                       "a1l?",
+		"You":                       "You?",
+		"s0meone":                   "s0meone?",
 	} {
 		if nick, err := CleanNick(in); err == nil {
 			t.Errorf("%+q is allowed as %+q", in, nick)
 		}
-		if got := ShowNick(in); got != shown {
+		got := ShowNick(in)
+		if got != shown {
 			t.Errorf("%+q is shown as %+q, want %+q", in, got, shown)
+		}
+		if Reserved(got) != (got != "?") || Reserved("x"+got) {
+			t.Errorf("%q is reserved: %v", got, Reserved(got))
 		}
 	}
 }
