@@ -217,14 +217,20 @@ func (n *Node) reactions(l journal.Line) (out []Reaction) {
 		if !ok || emoji != r.Emoji || len(out) == maxReactions {
 			continue
 		}
-		shown := Reaction{Emoji: emoji, Count: len(r.By)}
+		shown := Reaction{Emoji: emoji}
 		for _, v := range r.By {
+			if n.people.known.ignores(v.Author) {
+				continue
+			}
+			shown.Count++
 			shown.Mine = shown.Mine || v.Author == n.who.ID()
 			if len(shown.Nicks) < maxVoices {
 				shown.Nicks = append(shown.Nicks, n.people.name(v.Author, v.Nick))
 			}
 		}
-		out = append(out, shown)
+		if shown.Count > 0 {
+			out = append(out, shown)
+		}
 	}
 	return out
 }

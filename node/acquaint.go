@@ -170,6 +170,17 @@ func (n *Node) acquaint(ctx context.Context) {
 		}
 		maps.DeleteFunc(stored, func(p identity.PeerID, _ *seal.Profile) bool { return !here[p] })
 		n.met.forget(here)
+		n.warn()
+	}
+}
+
+// warn tells the user, once, of each person here whose nick is another's. Of many at once it tells a few: all of them have the tag, and say why where they are listed.
+func (n *Node) warn() {
+	list, _ := n.people.all()
+	for _, p := range list {
+		if p.Warning != "" && !p.Verified && n.people.known.warn(p.ID, p.Nick) && n.alarms.Allow() {
+			n.notice(p.Nick+" "+p.Warning, "/whois "+p.Nick+" tells more; /ignore "+p.Nick+" hides what they say")
+		}
 	}
 }
 

@@ -89,6 +89,16 @@ type Mute struct {
 	On   bool
 }
 
+// Verify notes that the user has compared someone's fingerprint: Fingerprint is what that person read aloud, or what their QR code holds (Whois.Code). Unverify takes it back. Ignore hides what
+// someone says and does, on this machine alone and whatever they call themselves; Unignore shows it again. A Person is a nick, with or without @ and a tag, a whole fingerprint, or the text
+// of a QR code.
+type (
+	Verify   struct{ Person, Fingerprint string }
+	Unverify struct{ Person string }
+	Ignore   struct{ Person string }
+	Unignore struct{ Person string }
+)
+
 func (Say) command()       {}
 func (Reply) command()     {}
 func (Edit) command()      {}
@@ -112,6 +122,10 @@ func (CopyRoom) command()    {}
 func (Seen) command()        {}
 func (SetReceipts) command() {}
 func (Prefer) command()      {}
+func (Verify) command()      {}
+func (Unverify) command()    {}
+func (Ignore) command()      {}
+func (Unignore) command()    {}
 
 // An Error is a command's failure in one plain sentence, with what can be tried.
 type Error struct {

@@ -49,6 +49,14 @@ func (n *Node) do(ctx context.Context, c Command) error {
 		return n.profile.change(func(s *settings) { s.Silent = !c.On })
 	case Mute:
 		return n.mute(c)
+	case Verify:
+		return n.verify(c)
+	case Unverify:
+		return n.markPerson(c.Person, func(k *contact) { k.Verified = false })
+	case Ignore:
+		return n.markPerson(c.Person, func(k *contact) { k.Ignored = true })
+	case Unignore:
+		return n.markPerson(c.Person, func(k *contact) { k.Ignored = false })
 	case Prefer:
 		return n.profile.prefer(c)
 	}

@@ -77,7 +77,7 @@ type Message struct {
 	RoomID message.RoomID
 	Key    Key // its place
 	Kind   message.Kind
-	Nick   string // clean; made unambiguous with a tag where two people here share it
+	Nick   string // clean; made unambiguous with a tag where it is another's, or nobody's in particular
 	Author identity.PeerID
 	Text   string
 	At     time.Time
@@ -87,6 +87,8 @@ type Message struct {
 	Sealed bool  // end-to-end encrypted: in a direct conversation, or a private room
 	Read   bool  // of own messages in a direct conversation: the other has seen it, as it says
 	Quote  Quote // what it answers, if its ID is not zero
+	// Verified: the user has compared the author's fingerprint.
+	Verified bool
 	// Edited: Text is what the author changed it to. Redacted: the author deleted it, there is no text.
 	Edited, Redacted bool
 	Reactions        []Reaction // the most shown first
@@ -214,6 +216,16 @@ type Renamed struct {
 	Old, New string
 }
 
+// A Mark is what the user made of a person.
+type Mark struct{ Verified, Ignored bool }
+
+// Marked: the user made something else of a person. What an ignored one said is not shown any more, and what one said who no longer is comes with Page again; it is not told anew.
+type Marked struct {
+	ID   identity.PeerID
+	Nick string
+	Mark
+}
+
 // CaughtUp: what the others had has come; what follows is live.
 type CaughtUp struct{}
 
@@ -245,3 +257,4 @@ func (Invited) event()       {}
 func (Members) event()       {}
 func (Answered) event()      {}
 func (Read) event()          {}
+func (Marked) event()        {}

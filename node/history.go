@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -14,7 +15,10 @@ import (
 )
 
 // A History is what a profile keeps of a network on this disk, to be searched without taking part, also while another process does.
-type History struct{ stores []*journal.Reader }
+type History struct {
+	stores []*journal.Reader
+	known  *contacts
+}
 
 // OpenHistory opens all that is kept of a network below a profile's folder, of every gathering. The error is fs.ErrNotExist where there is nothing.
 func OpenHistory(dir string, network *identity.Network) (*History, error) {
@@ -23,7 +27,11 @@ func OpenHistory(dir string, network *identity.Network) (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &History{}
+	known, err := openContacts(p.contacts(network.ID()), true, identity.PeerID{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	h := &History{known: known}
 	for _, entry := range folders {
 		folder := filepath.Join(p.network(network.ID()), entry.Name())
 		if !entry.IsDir() {
@@ -44,7 +52,7 @@ func OpenHistory(dir string, network *identity.Network) (*History, error) {
 	return h, nil
 }
 
-// Search is as Node.Search, in room ("#name") alone where that is not empty. All is looked at, however long that takes.
+// Search is as Node.Search, also in that who is ignored is not found, in room ("#name") alone where that is not empty. All is looked at, however long that takes.
 func (h *History) Search(ctx context.Context, query, room string, max int) (Found, error) {
 	q, err := parseQuery(query)
 	if err != nil {
@@ -59,7 +67,9 @@ func (h *History) Search(ctx context.Context, query, room string, max int) (Foun
 	}
 	return collect(max, 0, &q, func(l journal.Line) (Message, bool) {
 		m, _, ok := said(l)
-		return m, ok
+		verified, ignored := h.known.marked(l.Author)
+		m.Verified = verified
+		return m, ok && !ignored
 	}, func(older int64, max int) (journal.Found, error) {
 		var pages []journal.Found
 		for _, r := range h.stores {

@@ -62,6 +62,7 @@ type Node struct {
 	people  *people
 	met     *acquaintances
 	typing  *typing
+	alarms  *rate.Limiter // of nicks that are not what they seem
 	rate    *rate.Limiter // of this author; nil: none
 	limits  limits
 	seat    *seat
@@ -152,7 +153,11 @@ func (n *Node) open() (err error) {
 	}
 	clock := journal.NewClock(c.Clock)
 	n.own = newDeliveries(n.watch.wake, n.serving.Load, clock)
-	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, n.watch.wake)
+	known, err := openContacts(n.profile.contacts(n.network.ID()), c.NoHistory, n.who.ID(), c.Log)
+	if err != nil {
+		return err
+	}
+	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, known, n.watch.wake)
 	ring, err := n.profile.openRing(time.Now())
 	if err != nil {
 		return err
@@ -161,6 +166,7 @@ func (n *Node) open() (err error) {
 	if err = n.met.introduce(n.nick); err != nil {
 		return err
 	}
+	n.alarms = rate.NewLimiter(rate.Every(10*time.Minute), 8)
 	n.typing = newTyping(n.watch.wake)
 	n.seat = newSeat(n)
 	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
@@ -246,6 +252,7 @@ func (n *Node) Run(ctx context.Context) error {
 	roles.Go(func() { n.seat.run(ctx) })
 	roles.Go(func() { n.watchCommits(ctx) })
 	roles.Go(func() { n.acquaint(ctx) })
+	roles.Go(func() { n.people.known.keep(ctx, n.people.see) })
 	roles.Wait()
 	stopList()
 	list.Wait()

@@ -21,6 +21,7 @@ const maxPeople = 16 << 10
 // people is who is here, by person, as the hub sees it.
 type people struct {
 	me      identity.PeerID
+	known   *contacts
 	changed func()        // must not block
 	news    chan struct{} // has room for one: linked is another
 
@@ -28,14 +29,15 @@ type people struct {
 	linked  map[identity.Session]wire.Person // as the hub told last, or as linked to this hub
 	full    []wire.Person                    // a full presence that is still coming
 	here    map[identity.PeerID]shownPerson  // this one included
-	list    []Person                         // of here, by nick, each nick made unambiguous; never changed but replaced
+	list    []Person                         // of here, but for those who are ignored, by nick, each nick made unambiguous; never changed but replaced
+	listed  uint64                           // the version of known that list was made by
 	settled uint64                           // counts the changes of here and list
 	until   time.Time                        // before that, who is missing is still here
 	gone    map[identity.PeerID]bool         // but these: they said goodbye
 	timer   *time.Timer
 	hub     identity.PeerID
 	self    Person
-	taken   map[string]int  // how many here go by nicks that look the same, by message.NickKey
+	taken   map[string]int  // how many here go by nicks that look the same, by message.NickKey; those who are ignored too
 	nicks   map[string]nick // of linked, by what they call themselves: to make one fit to be shown takes 10 µs, and who is here is looked at with each change
 }
 
@@ -53,9 +55,9 @@ type shownPerson struct {
 	key string
 }
 
-func newPeople(self Person, changed func()) *people {
+func newPeople(self Person, known *contacts, changed func()) *people {
 	self.Me = true
-	p := &people{me: self.ID, changed: changed, news: make(chan struct{}, 1), linked: map[identity.Session]wire.Person{}, self: self,
+	p := &people{me: self.ID, known: known, changed: changed, news: make(chan struct{}, 1), linked: map[identity.Session]wire.Person{}, self: self,
 		taken: map[string]int{}, gone: map[identity.PeerID]bool{}}
 	p.settleLocked()
 	return p
@@ -182,14 +184,44 @@ func (p *people) settleLocked() {
 		p.taken[q.key]++
 	}
 	p.here, p.nicks = here, nicks
-	p.list = make([]Person, 0, len(here))
-	for id, q := range here {
-		q.Nick = p.unambiguousLocked(id, nick{q.Nick, q.key})
-		p.list = append(p.list, q.Person)
+	p.seeLocked()
+	p.listLocked()
+	p.changed()
+}
+
+// seeLocked has those who are here remembered as seen now.
+func (p *people) seeLocked() {
+	now := time.Now()
+	for id, q := range p.here {
+		p.known.see(id, q.Nick, q.key, now)
+	}
+}
+
+func (p *people) see() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seeLocked()
+}
+
+// listLocked makes the list anew.
+func (p *people) listLocked() {
+	p.listed = p.known.changes()
+	p.list = make([]Person, 0, len(p.here))
+	for _, q := range p.here {
+		if shown := p.shownLocked(q); !shown.Ignored {
+			p.list = append(p.list, shown)
+		}
 	}
 	slices.SortFunc(p.list, func(a, b Person) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
 	p.settled++
-	p.changed()
+}
+
+// shownLocked returns someone who is here as they are shown.
+func (p *people) shownLocked(q shownPerson) Person {
+	out := q.Person
+	out.Verified, out.Ignored = p.known.marked(q.ID)
+	out.Nick, out.Warning = p.unambiguousLocked(q.ID, nick{q.Nick, q.key})
+	return out
 }
 
 func (p *people) stop() {
@@ -200,26 +232,48 @@ func (p *people) stop() {
 	}
 }
 
-// all returns who is here by nick, each nick made unambiguous, and a number that is another when that may be another. The list is not to be changed.
+// all returns who is here and not ignored by nick, each nick made unambiguous, and a number that is another when that may be another. The list is not to be changed.
 func (p *people) all() ([]Person, uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.listed != p.known.changes() { // whose a nick is may be another
+		p.listLocked()
+	}
 	return p.list, p.settled
 }
 
-// nick returns how a person is shown who is here.
-func (p *people) nick(id identity.PeerID) (string, bool) {
+// everyone returns all who are here, ignored or not, by the nicks that they give.
+func (p *people) everyone() []shownPerson {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Values(p.here))
+}
+
+// person returns someone who is here as they are shown, ignored or not.
+func (p *people) person(id identity.PeerID) (Person, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	q, here := p.here[id]
 	if !here {
-		return "", false
+		return Person{}, false
 	}
-	return p.unambiguousLocked(id, nick{q.Nick, q.key}), true
+	return p.shownLocked(q), true
+}
+
+// nick returns how a person is shown who is here and not ignored.
+func (p *people) nick(id identity.PeerID) (string, bool) {
+	q, here := p.person(id)
+	return q.Nick, here && !q.Ignored
 }
 
 // name returns how a person is shown who says to be nick.
 func (p *people) name(id identity.PeerID, says string) string {
+	nick, _ := p.nameOf(id, says)
+	return nick
+}
+
+// nameOf also returns why that has a tag, if it has.
+func (p *people) nameOf(id identity.PeerID, says string) (shown, warning string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	as, known := p.nicks[says]
@@ -229,19 +283,32 @@ func (p *people) name(id identity.PeerID, says string) string {
 	return p.unambiguousLocked(id, as)
 }
 
-// unambiguousLocked adds the tag of the fingerprint where another person here has a nick that looks the same; never to this one's own.
-func (p *people) unambiguousLocked(id identity.PeerID, as nick) string {
+// unambiguousLocked adds the tag of the fingerprint, and says why, where the nick is not this person's alone and was another's first, or nobody's; never to this one's own.
+func (p *people) unambiguousLocked(id identity.PeerID, as nick) (shown, warning string) {
 	if id == p.me {
-		return as.shown
+		return as.shown, ""
 	}
-	others := p.taken[as.key]
-	if q, here := p.here[id]; here && q.key == as.key {
-		others--
+	first, others := p.known.of(as.key, id)
+	here := p.taken[as.key]
+	if q, ok := p.here[id]; ok && q.key == as.key {
+		here--
 	}
-	if others > 0 {
-		return as.shown + "~" + id.Tag()
+	switch {
+	case as.key == p.here[p.me].key:
+		warning = "goes by your nick, or one that looks like it"
+	case message.Reserved(as.shown):
+		warning = "goes by a name that earshot speaks by, or that means many"
+	case here == 0 && !others || first == id:
+		return as.shown, ""
+	case first == identity.PeerID{}:
+		warning = "is one of several who go by this nick, or one that looks like it"
+	default:
+		warning = "is not the " + p.known.nickOf(first) + " you met first, who has the fingerprint " + first.Fingerprint()
+		if verified, _ := p.known.marked(first); verified {
+			warning = "is not " + p.known.nickOf(first) + ", whom you have verified"
+		}
 	}
-	return as.shown
+	return as.shown + "~" + id.Tag(), warning
 }
 
 // person returns the name of an instance, as the hub told it.

@@ -27,11 +27,12 @@ func crowd(n int) (list []wire.Person) {
 func TestNicksRemembered(t *testing.T) {
 	me := identity.PeerID{9}
 	changed := 0
-	p := newPeople(Person{ID: me, Nick: "guest1"}, func() { changed++ })
+	known := remembered(t, filepath.Join(t.TempDir(), "contacts.json"), false)
+	p := newPeople(Person{ID: me, Nick: "guest1"}, known, func() { changed++ })
 	all := crowd(40)
 	check := func() {
 		t.Helper()
-		fresh := newPeople(Person{ID: me, Nick: p.self.Nick}, func() {})
+		fresh := newPeople(Person{ID: me, Nick: p.self.Nick}, known, func() {})
 		var linked []wire.Person
 		for _, w := range p.linked {
 			linked = append(linked, w)

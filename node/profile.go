@@ -28,7 +28,7 @@ import (
 //	lock           held while a process uses the profile
 //	settings.json  nick, rooms and what else a person chose, also on a screen; what a later version wrote stays
 //	networks/ID/   realms.json and, for each realm, a folder with its store (package journal); "alone" is what was said before anyone was met, and
-//	               alone.json when and where (stay.go)
+//	               alone.json when and where (stay.go); contacts.json is what is remembered of people (contacts.go)
 type profile struct {
 	dir  string
 	lock *flock.Flock
@@ -168,6 +168,11 @@ func (p *profile) prefer(c Prefer) error {
 
 func (p *profile) network(id identity.NetworkID) string {
 	return filepath.Join(p.dir, "networks", fmt.Sprintf("%x", id[:]))
+}
+
+// contacts is the file of what is remembered of the people of a network.
+func (p *profile) contacts(id identity.NetworkID) string {
+	return filepath.Join(p.network(id), "contacts.json")
 }
 
 // knownRealm is an entry of realms.json, the most recent first.

@@ -100,13 +100,15 @@ func (n *Node) rooms() []Room {
 // timeOf is the time in a hybrid clock's stamp.
 func timeOf(hlc uint64) time.Time { return time.UnixMilli(int64(hlc >> 16)) }
 
-// message makes a line fit to be shown; ok is false for what is not shown by itself.
+// message makes a line fit to be shown; ok is false for what is not shown by itself, and for what someone said who is ignored.
 func (n *Node) message(l journal.Line) (m Message, ok bool) {
+	verified, ignored := n.people.known.marked(l.Author)
 	m, answers, ok := said(l)
-	if !ok {
+	if !ok || ignored {
 		return m, false
 	}
-	m.Reactions, m.Nick, m.Mine = n.reactions(l), n.people.name(l.Author, l.Nick), l.Author == n.who.ID()
+	n.people.known.heard(l.Author, m.Nick, m.At)
+	m.Reactions, m.Nick, m.Mine, m.Verified = n.reactions(l), n.people.name(l.Author, l.Nick), l.Author == n.who.ID(), verified
 	if answers.ID != (message.ID{}) {
 		m.Quote = n.quote(answers)
 	}

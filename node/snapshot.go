@@ -16,7 +16,8 @@ type Snapshot struct {
 	Port    int
 	Hub     HubChanged
 	Since   time.Time // of Hub
-	People  []Person  // who is here, this one included, sorted by nick
+	People  []Person  // who is here, this one included, sorted by nick; not those who are ignored
+	Ignored []Person  // by this person, here or not, sorted by nick
 	Rooms   []Room    // joined, the lobby first; invitations; direct conversations; then public ones that others are in
 	Realms  []RealmInfo
 	// Undecided: no gathering joined yet; what is said waits here.
@@ -34,13 +35,16 @@ type Snapshot struct {
 type Person struct {
 	ID      identity.PeerID
 	Nick    string // clean, unambiguous
-	Me      bool
-	Hub     bool
-	Away    bool
-	Why     string        // of Away, in one clean line; empty: not said
-	Server  bool          // --server-only: a box, not a person
-	Latency time.Duration // to the hub and back where this is a follower, or to this one from the hub; 0 unknown
-	Address []string      // of their instances, as far as known
+	Warning string // why the nick has a tag, said of this person: "is not the alice you met first, …"; empty: it has none
+	// Verified: the user has compared their fingerprint. Ignored: what they say and do is not shown. Gone, of those who are ignored: they are not here.
+	Verified, Ignored, Gone bool
+	Me                      bool
+	Hub                     bool
+	Away                    bool
+	Why                     string        // of Away, in one clean line; empty: not said
+	Server                  bool          // --server-only: a box, not a person
+	Latency                 time.Duration // to the hub and back where this is a follower, or to this one from the hub; 0 unknown
+	Address                 []string      // of their instances, as far as known
 }
 
 // A Typist is typing in a room.

@@ -128,7 +128,7 @@ func (n *Node) Snapshot() Snapshot {
 	n.mu.Lock()
 	s.Hub, s.Since = n.status, n.since
 	n.mu.Unlock()
-	s.Address = n.Address()
+	s.Address, s.Ignored = n.Address(), n.ignored()
 	s.Latency, s.Typing, s.Silent = n.seat.trip(), n.typists(), n.profile.get().Silent
 	trips := n.trips()
 	for i := range s.People {

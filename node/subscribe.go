@@ -52,7 +52,9 @@ type subscription struct {
 	listed   uint64                // number of the people told
 	topics   map[string]message.ID // told
 	typing   []Typist              // told
-	news     uint64                // number of the last delivery told
+	marks    map[identity.PeerID]Mark
+	marked   uint64 // number of the last change of marks
+	news     uint64 // number of the last delivery told
 	noticed  uint64
 	caughtUp bool
 }
@@ -79,6 +81,7 @@ func (s *subscription) begin() {
 	}
 	s.cursor = s.at.journal.Follow(s.shown[s.at.journal.StoreID()])
 	_, s.news = n.own.since(^uint64(0))
+	s.marks, s.marked = n.people.known.marks(0)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s.noticed = n.noticed - uint64(len(n.notices))
@@ -349,6 +352,9 @@ func (s *subscription) about(l journal.Line) bool {
 		return true
 	}
 	a, _ := message.ParseAbout(l.Kind, l.Body)
+	if s.node.people.known.ignores(l.Author) {
+		return true
+	}
 	for _, ref := range a.Refs {
 		t, held, err := s.at.journal.Find(ref)
 		if err != nil {
@@ -356,7 +362,7 @@ func (s *subscription) about(l journal.Line) bool {
 			return true // it was closed, and there is another
 		}
 		m, ok := s.node.message(t)
-		if !held || !s.shows(m.Room) {
+		if !held || !s.shows(m.Room) || s.node.people.known.ignores(t.Author) {
 			continue
 		}
 		if !ok { // its body is missing, and comes
@@ -441,7 +447,7 @@ func (s *subscription) states() bool {
 			return false
 		}
 	}
-	if !s.people() {
+	if !s.marksOf() || !s.people() {
 		return false
 	}
 	if caughtUp && !s.caughtUp {
@@ -450,6 +456,39 @@ func (s *subscription) states() bool {
 		}
 		s.caughtUp = true
 		return s.send(CaughtUp{})
+	}
+	return true
+}
+
+// marksOf tells what the user made of people. Who is ignored goes without a word from those who are here, and comes back so.
+func (s *subscription) marksOf() bool {
+	now, version := s.node.people.known.marks(s.marked)
+	if version == s.marked {
+		return true
+	}
+	was := s.marks
+	s.marks, s.marked = now, version
+	var changed []identity.PeerID
+	for id := range was {
+		if now[id] != was[id] {
+			changed = append(changed, id)
+		}
+	}
+	for id := range now {
+		if _, known := was[id]; !known {
+			changed = append(changed, id)
+		}
+	}
+	slices.SortFunc(changed, func(a, b identity.PeerID) int { return slices.Compare(a[:], b[:]) })
+	for _, id := range changed {
+		if p, here := s.node.people.person(id); now[id].Ignored {
+			delete(s.here, id)
+		} else if _, told := s.here[id]; here && !told {
+			s.here[id] = p
+		}
+		if !s.send(Marked{ID: id, Nick: s.node.people.name(id, s.node.people.known.nickOf(id)), Mark: now[id]}) {
+			return false
+		}
 	}
 	return true
 }
@@ -476,6 +515,9 @@ func (s *subscription) people() bool {
 	for _, p := range gone {
 		count--
 		delete(s.here, p.ID)
+		if s.node.people.known.ignores(p.ID) {
+			continue // since a moment ago
+		}
 		if !s.send(PeerChanged{State: Left, Nick: p.Nick, ID: p.ID, Peers: count}) {
 			return false
 		}

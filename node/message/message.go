@@ -83,7 +83,7 @@ const (
 	React    Kind = 8 // body: Ref, u8 (1: on, 0: taken back), UTF-8 emoji
 	File     Kind = 9 // body: an offer
 	// Void stands in no log: that it was signed as the first message of one proves that the log has none, by its author's wish. What it held was said again in another.
-	Void   Kind = 10
+	Void Kind = 10
 	// Read, Keys and Answer go inside direct messages (package vault): how far the other has read, a keyring for another instance of oneself, and whether an invitation was accepted.
 	Read   Kind = 11
 	Keys   Kind = 12
