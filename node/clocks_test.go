@@ -256,24 +256,26 @@ func TestPutRight(t *testing.T) {
 // What an earlier process said alone, by the same wrong clock, is said again as well.
 func TestMisdatedBeforeARestart(t *testing.T) {
 	for _, off := range []time.Duration{year, -2 * year} {
-		story(t, func(t *testing.T, lan *nodetest.LAN) {
-			var wrong wrongClock
-			wrong.set(off)
-			c := node.Config{Clock: wrong.now, Keep: 30 * 24 * time.Hour}
-			carol := instance.Start(t, lan, "carol", c)
-			time.Sleep(2 * time.Second)
-			want := []said{{"what year is it?", time.Now()}}
-			carol.Say(want[0].text)
-			time.Sleep(time.Second)
-			carol.Stop()
-			all := []*instance.Instance{instance.Start(t, lan, "carol", c)}
-			c.Clock = nil
-			for _, name := range []string{"alice", "bob"} {
-				all = append(all, instance.Start(t, lan, name, c))
-			}
-			instance.Meet(t, 10*time.Second, all...)
-			time.Sleep(10 * time.Second)
-			agree(t, 20*time.Second, want, all...)
+		t.Run(fmt.Sprint(off), func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				var wrong wrongClock
+				wrong.set(off)
+				c := node.Config{Clock: wrong.now, Keep: 30 * 24 * time.Hour}
+				carol := instance.Start(t, lan, "carol", c)
+				time.Sleep(2 * time.Second)
+				want := []said{{"what year is it?", time.Now()}}
+				carol.Say(want[0].text)
+				time.Sleep(time.Second)
+				carol.Stop()
+				all := []*instance.Instance{instance.Start(t, lan, "carol", c)}
+				c.Clock = nil
+				for _, name := range []string{"alice", "bob"} {
+					all = append(all, instance.Start(t, lan, name, c))
+				}
+				instance.Meet(t, 10*time.Second, all...)
+				time.Sleep(10 * time.Second)
+				agree(t, 20*time.Second, want, all...)
+			})
 		})
 	}
 }

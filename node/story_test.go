@@ -15,7 +15,9 @@ import (
 	"earshot/node/nodetest/instance"
 )
 
+// story runs f in a time of its own, beside other stories. It returns when f has.
 func story(t *testing.T, f func(t *testing.T, lan *nodetest.LAN)) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { f(t, nodetest.New(1)) })
 }
 
