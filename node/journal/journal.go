@@ -6,7 +6,7 @@
 //
 // Goroutines: Run is the committer, one more reader of the tail; it writes what has queued while the previous commit ran, with synchronous=FULL and
 // no timer. When it has nothing to commit it indexes rooms and times (the timeline) behind a watermark and drops what is too old. Beside it, until it returns, a goroutine of
-// lower standing keeps the search index (package search) behind a watermark of its own, in a database of its own, so that no commit waits for it. Everything else runs
+// lower standing keeps the search index (package search) behind a watermark of its own, in a database of its own, so that no commit waits for it; it gives way to them. Everything else runs
 // on the caller's goroutine. All methods may be called concurrently. Run must be running: what waits for a commit (below) waits for it; once it
 // has returned everything fails with ErrClosed.
 //

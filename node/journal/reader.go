@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"earshot/node/identity"
+	"earshot/node/journal/database"
 	"earshot/node/journal/search"
 )
 
@@ -26,15 +27,11 @@ func OpenReader(dir string, network identity.NetworkID) (*Reader, error) {
 	} else if info.Size() == 0 {
 		return nil, fmt.Errorf("%w: nothing in it", ErrDamaged)
 	}
-	dsn, err := dsn(filepath.Join(dir, dbFile))
+	r, err := database.OpenReaders(filepath.Join(dir, dbFile), readers)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{}
-	if s.r, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
-		return nil, err
-	}
-	s.w = s.r
+	s := &store{w: r, r: r}
 	var version int
 	var net identity.NetworkID
 	err = s.r.QueryRow("SELECT (SELECT value FROM meta WHERE key=?), (SELECT value FROM meta WHERE key=?), (SELECT value FROM meta WHERE key=?)", metaVersion, metaStore, metaNetwork).
@@ -49,12 +46,12 @@ func OpenReader(dir string, network identity.NetworkID) (*Reader, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	r := &Reader{journal: newJournal(Config{Dir: dir, Network: network})}
-	r.journal.store = s
+	reader := &Reader{journal: newJournal(Config{Dir: dir, Network: network})}
+	reader.journal.store = s
 	if index, err := search.OpenReader(dir, s.id); err == nil {
-		r.index = index
+		reader.index = index
 	}
-	return r, nil
+	return reader, nil
 }
 
 // Search is as Journal.Search, but what the index does not have is looked at however much that is.

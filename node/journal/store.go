@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"earshot/node/identity"
+	"earshot/node/journal/database"
 )
 
 const (
@@ -24,6 +24,8 @@ const (
 	idFile = "store.id"
 	// damageFile is left by Run where it met damage, for the Open that follows.
 	damageFile = "damaged"
+	// readers is how many may read at once.
+	readers = 4
 )
 
 // A store is the database: all of the package's SQL is its methods.
@@ -46,46 +48,21 @@ type store struct {
 func openStore(dir string, network identity.NetworkID, realm identity.Realm) (*store, error) {
 	s := &store{}
 	var err error
-	if dir == "" {
-		if s.w, err = sql.Open("sqlite", "file::memory:"); err != nil {
-			return nil, err
-		}
-		s.r = s.w
-	} else {
-		if wal, err := os.Stat(filepath.Join(dir, dbFile+"-wal")); err == nil && wal.Size() > 0 { // of a process that was killed
+	path := ""
+	if dir != "" {
+		path = filepath.Join(dir, dbFile)
+		if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 { // of a process that was killed
 			s.dirty = time.Now()
 		}
-		dsn, err := dsn(filepath.Join(dir, dbFile))
-		if err != nil {
-			return nil, err
-		}
-		// 8 KiB pages measured best: runs of one message and of 256 both fit without chains of overflow pages.
-		if s.w, err = sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-8192)&_pragma=secure_delete(1)"); err != nil {
-			return nil, err
-		}
-		if s.r, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)"); err != nil {
-			return nil, errors.Join(err, s.w.Close())
-		}
-		s.r.SetMaxOpenConns(4)
-		s.r.SetMaxIdleConns(4)
 	}
-	s.w.SetMaxOpenConns(1)
+	// 8 KiB pages measured best: runs of one message and of 256 both fit without chains of overflow pages.
+	if s.w, s.r, err = database.Open(path, []string{"page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-8192)", "secure_delete(1)"}, readers); err != nil {
+		return nil, err
+	}
 	if err := s.init(dir, network, realm); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
-}
-
-func dsn(path string) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	abs = filepath.ToSlash(abs)
-	if !strings.HasPrefix(abs, "/") {
-		abs = "/" + abs // C:/…
-	}
-	return (&url.URL{Scheme: "file", Path: abs}).String() + "?_busy_timeout=10000", nil
 }
 
 // init checks that this is the store that was asked for, or makes it so where there is nothing yet.

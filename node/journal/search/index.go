@@ -1,7 +1,7 @@
 // Package search is the full-text index of one journal: which messages hold given words, the newest first.
 //
 // It is made of the messages and nothing else, so that it may be dropped at any time and made again: it has a database of its own (search.db beside the journal's,
-// or in memory), whose writing never holds up a commit, and whose damage costs the time to fill it. How far it has come is its watermark, an arrival of the journal.
+// or in memory), whose writing never locks out a commit, and whose damage costs the time to fill it. How far it has come is its watermark, an arrival of the journal.
 // It says where a message is that may match; whether it does, its text must say (Query.Match), and a message that is gone since, or whose text is, is none.
 //
 // How it is made: FTS5 without contents and positions (detail=none), over the trigrams of the folded text, which are cut here and not by FTS5's own tokenizer. That makes
@@ -20,17 +20,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"unicode"
 
-	_ "modernc.org/sqlite" // the database/sql driver
+	"earshot/node/journal/database"
 )
 
 // file is the database in the journal's folder.
 const file = "search.db"
+
+const (
+	readers     = 2                   // how many may search at once
+	readerCache = "cache_size(-4096)" // each may take 4 MiB
+)
 
 // format changes with whatever would make an index that was filled before answer differently.
 const format = "1 unicode " + unicode.Version
@@ -47,6 +50,7 @@ var ErrOther = errors.New("the search index is of another history")
 // An Index is described in the package comment.
 type Index struct {
 	// Pause, if set, is called before each message goes in or out, by Add and Remove, and may wait: keeping an index is long work that is never urgent.
+	// It is set before they are called.
 	Pause func()
 
 	w, r *sql.DB // the same single connection in memory; w is nil where it is only read
@@ -54,27 +58,17 @@ type Index struct {
 
 // Open opens the index of a store in dir, or makes it; an empty dir keeps it in memory. Whatever its error, Drop and Open make a new one.
 func Open(dir string, store [16]byte) (*Index, error) {
+	path := ""
+	if dir != "" {
+		path = filepath.Join(dir, file)
+	}
 	x := &Index{}
 	var err error
-	if dir == "" {
-		if x.w, err = sql.Open("sqlite", "file::memory:"); err != nil {
-			return nil, err
-		}
-		x.r = x.w
-	} else {
-		dsn, err := dsn(dir)
-		if err != nil {
-			return nil, err
-		}
-		// What a crash takes is filled again: nothing is worth a sync but the order of writes.
-		if x.w, err = sql.Open("sqlite", dsn+"&_txlock=immediate&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=journal_size_limit(16777216)&_pragma=cache_size(-2048)"); err != nil {
-			return nil, err
-		}
-		if err := x.openReaders(dsn); err != nil {
-			return nil, errors.Join(err, x.Close())
-		}
+	// What a crash takes is filled again: nothing is worth a sync but the order of writes, and without that nobody would notice damage. Commits of the journal do not feel
+	// these syncs (measured).
+	if x.w, x.r, err = database.Open(path, []string{"page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(16777216)", "cache_size(-2048)"}, readers, readerCache); err != nil {
+		return nil, err
 	}
-	x.w.SetMaxOpenConns(1)
 	if err := x.init(store); err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
@@ -86,39 +80,15 @@ func OpenReader(dir string, store [16]byte) (*Index, error) {
 	if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
 		return nil, err
 	}
-	dsn, err := dsn(dir)
+	r, err := database.OpenReaders(filepath.Join(dir, file), readers, readerCache)
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{}
-	if err := x.openReaders(dsn); err != nil {
-		return nil, err
-	}
+	x := &Index{r: r}
 	if err := x.check(x.r, store); err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
 	return x, nil
-}
-
-func (x *Index) openReaders(dsn string) (err error) {
-	if x.r, err = sql.Open("sqlite", dsn+"&_pragma=query_only(1)&_pragma=cache_size(-4096)"); err != nil {
-		return err
-	}
-	x.r.SetMaxOpenConns(2)
-	x.r.SetMaxIdleConns(2)
-	return nil
-}
-
-func dsn(dir string) (string, error) {
-	abs, err := filepath.Abs(filepath.Join(dir, file))
-	if err != nil {
-		return "", err
-	}
-	abs = filepath.ToSlash(abs)
-	if !strings.HasPrefix(abs, "/") {
-		abs = "/" + abs // C:/…
-	}
-	return (&url.URL{Scheme: "file", Path: abs}).String() + "?_busy_timeout=10000", nil
 }
 
 func (x *Index) init(store [16]byte) error {

@@ -1,0 +1,63 @@
+// Package database opens SQLite databases as a journal uses them: one connection writes, others read beside it. It is pure Go (modernc.org/sqlite).
+package database
+
+import (
+	"database/sql"
+	"errors"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	_ "modernc.org/sqlite" // the database/sql driver
+)
+
+// patience is how long a statement waits for another process, in ms.
+const patience = "10000"
+
+// Open opens the database at path, or makes it, with pragmas for the one who writes and for at most n who read. With an empty path it is in memory, w and r are the same
+// single connection, and pragmas do not count.
+func Open(path string, writing []string, n int, reading ...string) (w, r *sql.DB, err error) {
+	if path == "" {
+		if w, err = sql.Open("sqlite", "file::memory:"); err != nil {
+			return nil, nil, err
+		}
+		r = w
+	} else {
+		// A transaction that began by reading could not go on to write beside another process.
+		if w, err = open(path, "_txlock=immediate", writing); err != nil {
+			return nil, nil, err
+		}
+		if r, err = OpenReaders(path, n, reading...); err != nil {
+			return nil, nil, errors.Join(err, w.Close())
+		}
+	}
+	w.SetMaxOpenConns(1)
+	return w, r, nil
+}
+
+// OpenReaders opens the database at path for at most n who read.
+func OpenReaders(path string, n int, pragmas ...string) (*sql.DB, error) {
+	r, err := open(path, "_pragma=query_only(1)", pragmas)
+	if err == nil {
+		r.SetMaxOpenConns(n)
+		r.SetMaxIdleConns(n)
+	}
+	return r, err
+}
+
+func open(path, option string, pragmas []string) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	abs = filepath.ToSlash(abs)
+	if !strings.HasPrefix(abs, "/") {
+		abs = "/" + abs // C:/…
+	}
+	// A URL: the driver would take what follows a "?" in a path for options.
+	dsn := (&url.URL{Scheme: "file", Path: abs}).String() + "?_busy_timeout=" + patience + "&" + option
+	for _, p := range pragmas {
+		dsn += "&_pragma=" + p
+	}
+	return sql.Open("sqlite", dsn)
+}
