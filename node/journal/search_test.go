@@ -446,3 +446,29 @@ func TestIndexGivesWay(t *testing.T) {
 		}
 	})
 }
+
+// While the disk is full everything is found without the index, which is filled when there is room.
+func TestSearchOnAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		d := disk.Under(t, dir)
+		j := start(t, Config{Dir: dir})
+		a := j.NewAuthor(person(t, 1), "a")
+		synctest.Wait()
+		say(t, a, "one fox")
+		say(t, a, "two foxes")
+		settle(t, j)
+		d.Fill(true)
+		time.Sleep(time.Minute)
+		if at := indexedTo(t, j); at > 0 {
+			t.Fatalf("%d arrivals went into the index", at)
+		}
+		checkFound(t, j, "fox", "two foxes", "one fox")
+		d.Fill(false)
+		filled(t, j)
+		checkFound(t, j, "fox", "two foxes", "one fox")
+		if n := len(indexedPlaces(t, j)); n != 2 {
+			t.Errorf("%d messages are in the index", n)
+		}
+	})
+}
