@@ -54,7 +54,7 @@ func (n *Node) accept(ctx context.Context, c *identity.Conn) {
 		return
 	}
 	c.SetDeadline(time.Time{})
-	if err := h.Serve(ctx, c, r, hello); errors.Is(err, hub.ErrParted) {
+	if err := h.Serve(ctx, c, r, &hello); errors.Is(err, hub.ErrParted) {
 		n.log.Debug("follower left", "peer", hello.Session)
 	}
 }

@@ -15,7 +15,7 @@ import (
 func TestBeatIsAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		a := newReplica(t, lan, "a")
-		hub, ended := hostile(t, lan, a, exchange.Link{State: a.state(true)})
+		hub, ended := hostile(t, lan, a, &exchange.Link{State: a.state(true)})
 		hub.Await(time.Second, wire.TypeState, nil)
 		for range 2 {
 			began := time.Now()
@@ -47,7 +47,7 @@ func TestTripIsNewsWhenItChangedMuch(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		a := newReplica(t, lan, "a")
 		var told, newer []time.Duration
-		hub, ended := hostile(t, lan, a, exchange.Link{State: a.state(true), Trip: func(d time.Duration, news bool) {
+		hub, ended := hostile(t, lan, a, &exchange.Link{State: a.state(true), Trip: func(d time.Duration, news bool) {
 			told = append(told, d/time.Microsecond)
 			if news {
 				newer = append(newer, d/time.Microsecond)

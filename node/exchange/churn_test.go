@@ -16,7 +16,7 @@ func TestClaimedAgainAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
 		k := a.sayText("said apart")
-		evil, _ := hostile(t, lan, hub, exchange.Link{Hub: true})
+		evil, _ := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		want := hub.claim(evil, wire.Head{Log: k.Log, Seq: 1000})
 		a.link(hub)
 		for range 8 {
@@ -33,7 +33,7 @@ func TestClaimedAgainAndAgain(t *testing.T) {
 func TestBusyEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
-		evil, _ := hostile(t, lan, hub, exchange.Link{Hub: true})
+		evil, _ := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		a.link(hub)
 		b.say(100) // more than is relayed: a has to compare
 		for i := range byte(20) {

@@ -175,8 +175,8 @@ type Link struct {
 	CaughtUp func()
 }
 
-// Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Nobody writes to it any more then.
-func (x *Exchange) Run(ctx context.Context, l Link) error {
+// Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Nobody writes to it any more then. The link is the exchange's from then on, on the heap: its reader's stack is most of what a link at rest takes.
+func (x *Exchange) Run(ctx context.Context, l *Link) error {
 	p := newPeer(x, l)
 	ctx, p.fail = context.WithCancelCause(ctx)
 	stop := context.AfterFunc(ctx, func() { abort(l.Conn) })

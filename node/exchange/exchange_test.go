@@ -130,7 +130,7 @@ func (r *replica) join(hub *replica, here, there net.Conn) (end func()) {
 			ping = 250 * time.Millisecond
 		}
 		done.Go(func() {
-			x.Run(ctx, exchange.Link{Conn: c, Reader: wire.NewReader(c), Peer: other.who.ID(), Hub: isHub, Silence: 5 * time.Second, Ping: ping,
+			x.Run(ctx, &exchange.Link{Conn: c, Reader: wire.NewReader(c), Peer: other.who.ID(), Hub: isHub, Silence: 5 * time.Second, Ping: ping,
 				Hello: wire.Hello{Session: other.session, Host: hostID(other.name)}})
 		})
 	}
@@ -307,7 +307,7 @@ func TestStuckReaderHarmsNobody(t *testing.T) {
 		defer c.Close()
 		ended := make(chan time.Time, 1)
 		go func() {
-			hub.x.Run(t.Context(), exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: stuck.session}})
+			hub.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: stuck.session}})
 			ended <- time.Now()
 		}()
 		// It says what it holds, which begins its tail, and then reads no more.
@@ -363,7 +363,7 @@ func TestOtherRealm(t *testing.T) {
 		if _, err := c.Write(wire.Append(nil, wire.TypeState, &wire.State{Realm: identity.Realm{9}})); err != nil {
 			t.Fatal(err)
 		}
-		if err := hub.x.Run(t.Context(), exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true}); !errors.Is(err, exchange.ErrRealm) {
+		if err := hub.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true}); !errors.Is(err, exchange.ErrRealm) {
 			t.Fatalf("an exchange with another realm: %v", err)
 		}
 	})
@@ -391,7 +391,7 @@ func TestHubBeginsWithState(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			var done sync.WaitGroup
 			done.Go(func() {
-				hub.x.Run(ctx, exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: identity.NewSession()}, Control: &talker{}})
+				hub.x.Run(ctx, &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: identity.NewSession()}, Control: &talker{}})
 			})
 			kind, _, err := wire.NewReader(here).Next()
 			stop()

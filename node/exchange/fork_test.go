@@ -46,8 +46,8 @@ func TestForkEndsEverywhereAtOnce(t *testing.T) {
 			all = append(all, r)
 			r.link(hub)
 		}
-		one, endedOne := hostile(t, lan, hub, exchange.Link{Hub: true, Peer: log.who.ID()})
-		two, endedTwo := hostile(t, lan, hub, exchange.Link{Hub: true, Peer: log.who.ID()})
+		one, endedOne := hostile(t, lan, hub, &exchange.Link{Hub: true, Peer: log.who.ID()})
+		two, endedTwo := hostile(t, lan, hub, &exchange.Link{Hub: true, Peer: log.who.ID()})
 		for _, p := range []interface{ Send(wire.Type, any) }{one, two} {
 			p.Send(wire.TypeState, hub.state(false))
 		}
@@ -100,7 +100,7 @@ func TestForkAfterForkIsLimited(t *testing.T) {
 				hub.limited(1, burst)
 				log := newChain(t, "liar", hub.journal.Today(), length)
 				hub.give(log.run(1, length))
-				evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+				evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
 				if kind == wire.TypePulled {
 					hub.claim(evil, wire.Head{Log: log.whole.Log, Seq: length, Tip: message.Hash{1}})
 				}
@@ -132,9 +132,9 @@ func TestForkIsNotCounted(t *testing.T) {
 		another.link(hub)
 		log := newChain(t, "bob", hub.journal.Today(), 6)
 		other := log.fork(4, 6, "other")
-		bob, ended := hostile(t, lan, hub, exchange.Link{Hub: true, Peer: log.who.ID()})
+		bob, ended := hostile(t, lan, hub, &exchange.Link{Hub: true, Peer: log.who.ID()})
 		w := wire.Hello{Session: identity.NewSession(), Host: hostID("w")}
-		witness, _ := hostile(t, lan, hub, exchange.Link{Hub: true, Hello: w})
+		witness, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: w})
 		hub.x.Witnesses([]identity.Session{w.Session})
 		durable := hub.state(false)
 		durable.Durable = true

@@ -445,7 +445,7 @@ func TestMadeUpGroups(t *testing.T) {
 		var evils []*frames.Peer
 		before := heap()
 		for range 20 {
-			evil, ended := hostile(t, lan, hub.replica, exchange.Link{Hub: true})
+			evil, ended := hostile(t, lan, hub.replica, &exchange.Link{Hub: true})
 			evil.Send(wire.TypeState, state)
 			evil.Await(time.Second, wire.TypeState, new(wire.State))
 			var second wire.State

@@ -42,7 +42,7 @@ func ends(t *testing.T, lan *nodetest.LAN, from string, r *replica) (here, there
 }
 
 // hostile links a peer driven by hand to r, which is the hub if l says so. What ends the link comes out of ended.
-func hostile(t *testing.T, lan *nodetest.LAN, r *replica, l exchange.Link) (p *frames.Peer, ended <-chan error) {
+func hostile(t *testing.T, lan *nodetest.LAN, r *replica, l *exchange.Link) (p *frames.Peer, ended <-chan error) {
 	t.Helper()
 	here, there := ends(t, lan, "evil", r)
 	p = frames.Over(t, here)
@@ -182,7 +182,7 @@ func TestOneMachineIsOneClock(t *testing.T) {
 		hub.say(3)
 		good.link(hub)
 		for range 4 {
-			p, _ := hostile(t, lan, hub, exchange.Link{Hub: true, Hello: wire.Hello{Session: identity.NewSession(), Host: hostID("evil")}})
+			p, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: wire.Hello{Session: identity.NewSession(), Host: hostID("evil")}})
 			p.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().Add(ahead).UnixMilli()})
 		}
 		time.Sleep(3 * time.Second)
@@ -203,7 +203,7 @@ func TestLyingHubDropsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		a := newReplica(t, lan, "a")
 		a.say(3)
-		hub, ended := hostile(t, lan, a, exchange.Link{State: a.state(true)})
+		hub, ended := hostile(t, lan, a, &exchange.Link{State: a.state(true)})
 		hub.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Net: time.Now().Add(ahead).UnixMilli(), Vouched: true})
 		time.Sleep(2 * time.Second)
 		stands(t, ended)
@@ -218,7 +218,7 @@ func TestLyingHubDropsNothing(t *testing.T) {
 func TestStateWithoutReply(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		a := newReplica(t, lan, "a")
-		hub, _ := hostile(t, lan, a, exchange.Link{State: &wire.State{Realm: realm, Groups: []wire.GroupState{{Group: message.Public}}}})
+		hub, _ := hostile(t, lan, a, &exchange.Link{State: &wire.State{Realm: realm, Groups: []wire.GroupState{{Group: message.Public}}}})
 		hub.Await(time.Second, wire.TypeState, nil)
 		a.say(1)
 		hub.Await(time.Second, wire.TypeRun, nil)
@@ -243,7 +243,7 @@ func TestClaimedAndNotDelivered(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
 		k := a.sayText("said apart")
-		evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		hub.claim(evil, wire.Head{Log: k.Log, Seq: 1000})
 		a.link(hub)
 		for range 8 {
@@ -267,7 +267,7 @@ func TestUnaskedIsLimited(t *testing.T) {
 			bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 				hub := newReplica(t, lan, "hub")
 				hub.limited(1, burst)
-				evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+				evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
 				log := newChain(t, "flood", hub.journal.Today(), 10*each)
 				hub.claim(evil, log.head(claimed))
 				for i := range uint64(10) {
@@ -294,7 +294,7 @@ func TestStopWhileLimited(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			hub.x.Run(ctx, exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true})
+			hub.x.Run(ctx, &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true})
 		}()
 		log := newChain(t, "flood", hub.journal.Today(), 20)
 		evil.Bytes(log.frame(wire.TypeRun, 1, 10))
@@ -345,7 +345,7 @@ func TestTomorrow(t *testing.T) {
 func TestThousandsOfDays(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub := newReplica(t, lan, "hub")
-		evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		state := hub.state(false)
 		state.Groups[0].Root = message.Hash{1}
 		evil.Send(wire.TypeState, state)
@@ -403,7 +403,7 @@ func TestProofBeforeTheLog(t *testing.T) {
 func TestGapIsFilled(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub := newReplica(t, lan, "hub")
-		peer, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		peer, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		log := newChain(t, "bob", hub.journal.Today(), 6)
 		peer.Bytes(log.frame(wire.TypeRun, 1, 2))
 		peer.Bytes(log.frame(wire.TypeRun, 5, 6))
@@ -426,10 +426,10 @@ func TestAcknowledgementsGoOneWay(t *testing.T) {
 		r := newReplica(t, lan, "r")
 		k := r.sayText("mine")
 		tip, _ := r.journal.Hash(k.Log, k.Seq)
-		follower, ended := hostile(t, lan, r, exchange.Link{Hub: true})
+		follower, ended := hostile(t, lan, r, &exchange.Link{Hub: true})
 		follower.Send(wire.TypeStable, &wire.Stable{Logs: []wire.StableLog{{Log: k.Log, Seq: k.Seq, Tip: tip, Copies: 2, All: true}}})
 		broken(t, ended)
-		hub, ended := hostile(t, lan, r, exchange.Link{State: r.state(true)})
+		hub, ended := hostile(t, lan, r, &exchange.Link{State: r.state(true)})
 		hub.Send(wire.TypeHave, &wire.Have{Heads: []wire.Head{{Log: k.Log, Seq: k.Seq, Tip: tip}}})
 		broken(t, ended)
 		r.mu.Lock()
@@ -454,7 +454,7 @@ func TestStrippedBodies(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub, good := newReplica(t, lan, "hub"), newReplica(t, lan, "good")
 		log := newChain(t, "bob", hub.journal.Today(), 6)
-		evil, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		hub.claim(evil, log.head(6))
 		wants := 1
 		for range 60 { // every answer is stripped
@@ -508,7 +508,7 @@ func TestSilenceOfOneThatNeverRuns(t *testing.T) {
 		_, there := ends(t, lan, "dead", r)
 		began := time.Now()
 		late := lateConn{there}
-		err := r.x.Run(t.Context(), exchange.Link{Conn: late, Reader: wire.NewReader(late), Silence: 700 * time.Millisecond})
+		err := r.x.Run(t.Context(), &exchange.Link{Conn: late, Reader: wire.NewReader(late), Silence: 700 * time.Millisecond})
 		if took := time.Since(began); !errors.Is(err, exchange.ErrSilent) || took < 2*time.Second || took > 4*time.Second {
 			t.Errorf("%v after %v", err, took)
 		}

@@ -12,7 +12,7 @@ import (
 
 // A peer is one link. The reader owns walk, wants, gaps, stripped and bodies; who has the turn owns cursor, dirty, serve and what it sends.
 type peer struct {
-	Link
+	*Link
 	exchange *Exchange
 	journal  *journal.Journal
 	origin   journal.Origin
@@ -68,7 +68,7 @@ type peer struct {
 	second time.Duration // alarm's: the second of the last BEAT, as Exchange.born counts
 }
 
-func newPeer(x *Exchange, l Link) *peer {
+func newPeer(x *Exchange, l *Link) *peer {
 	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(),
 		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, extra: map[message.GroupID]struct{}{}, past: map[message.GroupID]struct{}{}, second: time.Since(x.born) / beatEvery,
 		waited: x.journal.Clock().Local()}

@@ -88,9 +88,9 @@ func TestGapIsFilledLater(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub := newReplica(t, lan, "hub")
 		log := newChain(t, "bob", hub.journal.Today(), 6)
-		evil, _ := hostile(t, lan, hub, exchange.Link{Hub: true})
+		evil, _ := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		hub.claim(evil, log.head(6))
-		good, ended := hostile(t, lan, hub, exchange.Link{Hub: true})
+		good, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
 		good.Bytes(log.frame(wire.TypeRun, 3, 6))
 		for range 8 {
 			time.Sleep(time.Second)
@@ -188,8 +188,8 @@ func TestHaveIsOfWitnessesAndOfThis(t *testing.T) {
 		hub.commits()
 		a.link(hub)
 		w, session := wire.Hello{Session: identity.NewSession(), Host: hostID("w")}, identity.NewSession()
-		witness, _ := hostile(t, lan, hub, exchange.Link{Hub: true, Hello: w})
-		stranger, _ := hostile(t, lan, hub, exchange.Link{Hub: true, Hello: wire.Hello{Session: session, Host: hostID("stranger")}})
+		witness, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: w})
+		stranger, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: wire.Hello{Session: session, Host: hostID("stranger")}})
 		hub.x.Witnesses([]identity.Session{w.Session})
 		durable := hub.state(false)
 		durable.Durable = true
@@ -239,7 +239,7 @@ func TestAskedAgain(t *testing.T) {
 		newReplica(t, lan, "another").link(hub) // could hold a copy, and is not asked
 		time.Sleep(100 * time.Millisecond)      // the hub knows of it
 		log := newChain(t, "bob", hub.journal.Today(), 1)
-		bob, ended := hostile(t, lan, hub, exchange.Link{Hub: true, Peer: log.who.ID()})
+		bob, ended := hostile(t, lan, hub, &exchange.Link{Hub: true, Peer: log.who.ID()})
 		bob.Send(wire.TypeState, hub.state(false))
 		bob.Bytes(log.frame(wire.TypeRun, 1, 1))
 		for range 3 {

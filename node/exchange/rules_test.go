@@ -19,7 +19,7 @@ func TestStableIsOfThis(t *testing.T) {
 		a := newReplica(t, lan, "a")
 		k := a.sayText("mine")
 		tip, _ := a.journal.Hash(k.Log, 1)
-		hub, ended := hostile(t, lan, a, exchange.Link{})
+		hub, ended := hostile(t, lan, a, &exchange.Link{})
 		for want, h := range []message.Hash{{1}, tip} {
 			hub.Send(wire.TypeStable, &wire.Stable{Logs: []wire.StableLog{{Log: k.Log, Seq: 1, Tip: h, Copies: 1}}})
 			time.Sleep(100 * time.Millisecond)

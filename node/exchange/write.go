@@ -99,8 +99,7 @@ func (p *peer) sendNow() {
 func (p *peer) round(b []byte) (_ []byte, more bool, err error) {
 	p.mu.Lock()
 	b = append(b, p.answers...)
-	p.answers = p.answers[:0]
-	if cap(p.answers) > wire.MaxFrame {
+	if p.answers = p.answers[:0]; cap(p.answers) > 64 { // a PING needs no more
 		p.answers = nil
 	}
 	if p.serve.next == nil && len(p.serving) > 0 {

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -39,6 +40,8 @@ const (
 	ping = time.Second / 3
 	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond.
 	phase, phaseLinks = 10 * time.Millisecond, 50
+	// aCrowd is how many links must have come and gone for their memory to be given back, sweepAfter the last of them.
+	aCrowd, sweepAfter = 200, 300 * time.Millisecond
 	// goodbye is how long Close waits for the links to end.
 	goodbye = 300 * time.Millisecond
 )
@@ -78,6 +81,8 @@ type Hub struct {
 	typing  map[identity.PeerID]typed
 	typed   uint64        // counts what is said of typing
 	empty   chan struct{} // closed when the last member has left after Close began
+	crowd   int           // links that came or went since memory was given back
+	sweep   *time.Timer   // when it is
 }
 
 // New returns a hub.
@@ -96,7 +101,22 @@ func New(c Config) *Hub {
 func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
 
 // Serve runs one link whose HELLOs have been exchanged, until it ends.
-func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello wire.Hello) error {
+func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) error {
+	m := h.member(c, hello)
+	links, err := h.join(m)
+	if err != nil {
+		c.NetConn().Close()
+		return err
+	}
+	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
+	err = h.config.Exchange.Run(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Hub: true,
+		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m, Trip: m.tripped})
+	h.leave(m)
+	h.log.Info("link ended", "peer", hello.Session, "err", err)
+	return err
+}
+
+func (h *Hub) member(c *identity.Conn, hello *wire.Hello) *member {
 	m := &member{hub: h, conn: c, known: slices.Clone(hello.Known), person: wire.Person{
 		Session: hello.Session, ID: c.Peer, Nick: hello.Nick, Class: hello.Class, LinkOnly: hello.LinkOnly, Host: hello.Host, Profile: hello.Profile}}
 	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil {
@@ -104,17 +124,7 @@ func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 			m.person.Address = []string{net.JoinHostPort(host, strconv.Itoa(int(hello.Port)))}
 		}
 	}
-	links, err := h.join(m)
-	if err != nil {
-		c.NetConn().Close()
-		return err
-	}
-	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
-	err = h.config.Exchange.Run(ctx, exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: hello, Hub: true,
-		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m, Trip: m.tripped})
-	h.leave(m)
-	h.log.Info("link ended", "peer", hello.Session, "err", err)
-	return err
+	return m
 }
 
 // join adds m and returns how many links there are.
@@ -137,6 +147,7 @@ func (h *Hub) join(m *member) (int, error) {
 	}
 	h.members[m.person.Session] = append(h.members[m.person.Session], m)
 	h.links++
+	h.sweepLocked()
 	h.setLocked(m.person)
 	return h.links, nil
 }
@@ -158,6 +169,7 @@ func (h *Hub) removeLocked(m *member) bool {
 		return false
 	}
 	h.links--
+	h.sweepLocked()
 	if list = slices.Delete(list, i, i+1); len(list) > 0 {
 		h.members[m.person.Session] = list
 	} else {
@@ -218,6 +230,22 @@ func (h *Hub) pokeLocked() {
 			}
 		}
 	}
+}
+
+// sweepLocked sees to it that what many handshakes and goodbyes left is given back to the system when they are over: 40 KB each, which would otherwise stay for minutes.
+func (h *Hub) sweepLocked() {
+	if h.crowd++; h.crowd < aCrowd {
+		return
+	}
+	if h.sweep == nil {
+		h.sweep = time.AfterFunc(sweepAfter, func() {
+			h.mu.Lock()
+			h.crowd = 0
+			h.mu.Unlock()
+			debug.FreeOSMemory()
+		})
+	}
+	h.sweep.Reset(sweepAfter)
 }
 
 // SetSelf changes this node's own entry.

@@ -41,7 +41,7 @@ func (p *Port) arrive(ctx context.Context, a arrival) {
 	}
 }
 
-// admit is the goroutine of a connection, from its turn to the end of its handler.
+// admit is the goroutine of a connection from its turn on. Its handler gets another: the stack of this one grew to 16 KB in the handshake, and would stay so.
 func (p *Port) admit(ctx context.Context, a arrival) {
 	inTime, cancel := context.WithDeadline(ctx, a.at.Add(identity.AdmissionTimeout)) // waiting counts: nobody stays longer by it
 	c, err := p.gate.Accept(inTime, a.conn, slices.Collect(maps.Keys(p.serve))...)
@@ -58,8 +58,10 @@ func (p *Port) admit(ctx context.Context, a arrival) {
 		c.NetConn().Close()
 		return
 	}
-	defer p.door.exit(a.ip)
-	p.serve[c.Proto](ctx, c)
+	p.work.Go(func() {
+		defer p.door.exit(a.ip)
+		p.serve[c.Proto](ctx, c)
+	})
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -1,8 +1,8 @@
 // Package port owns the one port everything of a participant goes through: a TCP listener whose connections are admitted and split
 // by ALPN, and a UDP socket whose packets are split by their first byte (0xE1 gossip, 0xE2 beacon).
 //
-// Goroutines: Run accepts and receives; each connection that is let to the gate has one goroutine for its admission, which then
-// becomes the handler's. Run returns when the sockets are closed and every handler has returned.
+// Goroutines: Run accepts and receives; each connection that is let to the gate has one goroutine for its admission, and then
+// one for its handler. Run returns when the sockets are closed and every handler has returned.
 //
 // Before admission there are at most 64 connections at once and 4 per IP. More wait their turn, accepted but untouched: a host
 // that fills its four places with silence keeps nobody else out. 1,024 may wait, none for longer than a dialler does; beyond that
