@@ -126,8 +126,8 @@ func (a *app) openPeers() {
 func (a *app) openRooms() {
 	a.open(&picker{app: a, title: "rooms", width: 40, at: a.current, picks: func(string) []pick {
 		var picks []pick
-		for i, r := range a.rooms {
-			picks = append(picks, pick{func(x, y, w int) { a.drawRoom(x, y, w, i, r) }, func() { a.show(r.name) }})
+		for _, r := range a.rooms {
+			picks = append(picks, pick{func(x, y, w int) { a.drawRoom(x-1, y, w+1, " ", r) }, func() { a.show(r.name) }}) // the list has a sign of its own
 		}
 		return picks
 	}})

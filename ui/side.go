@@ -73,14 +73,19 @@ func (a *app) drawRooms(r rect) {
 			a.put(r.x+1, y, r.w-1, piece{fmt.Sprintf("%s and %d more", a.look.More, len(a.rooms)-i), a.look.Dim})
 			return
 		}
-		a.drawRoom(r.x, y, r.w-1, i, room)
+		sign := " "
+		if room == a.here() {
+			sign = a.look.Current
+		}
+		a.drawRoom(r.x, y, r.w-1, sign, room)
 	}
 }
 
-func (a *app) drawRoom(x, y, w, i int, r *room) {
-	sign, style := " ", a.look.Text
-	if i == a.current {
-		sign, style = a.look.Current, a.look.Strong
+// drawRoom draws one row: a sign, the name, and how much news there is.
+func (a *app) drawRoom(x, y, w int, sign string, r *room) {
+	style := a.look.Text
+	if r == a.here() {
+		style = a.look.Strong
 	}
 	news := ""
 	if r.news > 0 {
