@@ -71,11 +71,11 @@ func OpenDM(n identity.NetworkID, room message.RoomID, author, me identity.PeerI
 	if to, err = Recipient(n, room, author, body); err != nil {
 		return c, to, err
 	}
-	box := body[:len(body)/2]
-	switch me {
-	case author:
-		box = body[len(box):]
-	case to:
+	box, own := body[:len(body)/2], body[len(body)/2:]
+	switch {
+	case me == to && (me != author || ring.Has(KeyID(box[:8]))): // to oneself: from another instance, or from this one
+	case me == author:
+		box = own
 	default:
 		return c, to, fmt.Errorf("%w direct message: for %s", ErrMalformed, to.Fingerprint())
 	}

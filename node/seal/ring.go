@@ -91,6 +91,11 @@ func (r *Ring) Has(id KeyID) bool {
 	return slices.ContainsFunc(r.keys, func(k ownKey) bool { return k.id == id })
 }
 
+// Equal reports whether both hold the same keys.
+func (r *Ring) Equal(o *Ring) bool {
+	return slices.EqualFunc(r.keys, o.keys, func(a, b ownKey) bool { return a.made == b.made && a.id == b.id })
+}
+
 // String says how many keys there are.
 func (r *Ring) String() string { return fmt.Sprintf("%d X-Wing keys", len(r.keys)) }
 

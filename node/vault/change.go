@@ -36,7 +36,7 @@ func (v *Vault) Found(name string, now time.Time) (message.RoomID, []Message, er
 		return s.Room(), nil, err
 	}
 	r := newRoom(sr, Joined)
-	r.last = stamp(now)
+	r.last, r.since = stamp(now), stamp(now)
 	v.mu.Lock()
 	if len(v.rooms) >= MaxRooms {
 		v.mu.Unlock()
@@ -195,7 +195,7 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 	if r.status != Joined && r.Current().Has(v.me) {
 		r.status, r.by = Asked, at.Author
 		if at.Author == v.me { // another instance of this person has joined
-			r.status = Joined
+			r.status, r.since = Joined, at.HLC
 		} else {
 			v.tellLocked(Invited{id, at.Author})
 		}
@@ -227,7 +227,7 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 	}
 	r.last = stamp(now)
 	if r.status = Left; yes {
-		r.status = Joined
+		r.status, r.since = Joined, stamp(now)
 		v.againLocked(&v.work.Relearn, id)
 	}
 	r.invited = max(r.invited, stamp(now))
@@ -341,7 +341,10 @@ const oldEpoch = seal.KeyLife - seal.KeyAge*4
 func (v *Vault) lacking(r *room, s *seal.State, now time.Time, here func(identity.PeerID) bool, keys Keys) (out []identity.PeerID) {
 	who := s.Owner()
 	if who != v.me && !here(who) {
-		who = s.Members[slices.IndexFunc(s.Members, func(p identity.PeerID) bool { return p == v.me || here(p) })]
+		v.mu.Lock()
+		i := slices.IndexFunc(s.Members, func(p identity.PeerID) bool { return p == v.me || here(p) && len(r.covered[p]) > 0 })
+		v.mu.Unlock()
+		who = s.Members[i]
 	}
 	if who != v.me {
 		return nil

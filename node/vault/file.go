@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"earshot/node/identity"
@@ -21,13 +22,16 @@ type roomFile struct {
 	By      []byte   `json:"by,omitempty"`
 	Invited uint64   `json:"invited,omitempty"`
 	Last    uint64   `json:"last,omitempty"`
+	Since   uint64   `json:"since,omitempty"`
 	States  [][]byte `json:"states"`
 	Keys    [][]byte `json:"keys"`
+	Covered [][]byte `json:"covered,omitempty"` // each a member's key, and the ids of those of its X-Wing keys that the present epoch's key was wrapped for
 }
 
 // talkFile is one entry of talks.json. Read and Told are places, as a message of kind Read has them.
 type talkFile struct {
 	With []byte `json:"with"`
+	Nick string `json:"nick,omitempty"`
 	Open bool   `json:"open,omitempty"`
 	Last uint64 `json:"last,omitempty"`
 	Read []byte `json:"read,omitempty"`
@@ -48,13 +52,20 @@ func (v *Vault) save(r *room) error {
 	v.saving.Lock()
 	defer v.saving.Unlock()
 	v.mu.Lock()
-	f := roomFile{Status: r.status, By: r.by[:], Invited: r.invited, Last: r.last}
+	f := roomFile{Status: r.status, By: r.by[:], Invited: r.invited, Last: r.last, Since: r.since}
 	for _, s := range r.States() {
 		var b []byte
 		if key, ok := r.Key(s.Hash()); ok {
 			b = key.Bytes()
 		}
 		f.States, f.Keys = append(f.States, s.Bytes()), append(f.Keys, b)
+	}
+	for p, ids := range r.covered {
+		b := slices.Clone(p[:])
+		for _, id := range ids {
+			b = append(b, id[:]...)
+		}
+		f.Covered = append(f.Covered, b)
 	}
 	v.mu.Unlock()
 	err := writeJSON(v.roomPath(r.id), &f)
@@ -76,7 +87,7 @@ func (v *Vault) Save() error {
 	v.unsaved = false
 	var list []talkFile
 	for _, t := range v.talks {
-		list = append(list, talkFile{With: t.with[:], Open: t.open, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
+		list = append(list, talkFile{With: t.with[:], Nick: t.nick, Open: t.open, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
 	}
 	v.mu.Unlock()
 	return writeJSON(v.talksPath(), list)
@@ -110,7 +121,7 @@ func (v *Vault) loadTalks() error {
 		if len(f.With) != len(identity.PeerID{}) {
 			return fmt.Errorf("%s is damaged: not a key", v.talksPath())
 		}
-		t := &talk{with: identity.PeerID(f.With), open: f.Open, last: f.Last}
+		t := &talk{with: identity.PeerID(f.With), nick: f.Nick, open: f.Open, last: f.Last}
 		t.read, _ = parseKey(f.Read)
 		t.told, _ = parseKey(f.Told)
 		v.talks[seal.Direct(v.conf.Network, v.me, t.with)] = t
@@ -170,6 +181,14 @@ func (v *Vault) loadRoom(path string) (*room, error) {
 		}
 	}
 	r := newRoom(sr, f.Status)
-	r.by, r.invited, r.last = identity.PeerID(f.By), f.Invited, f.Last
+	r.by, r.invited, r.last, r.since = identity.PeerID(f.By), f.Invited, f.Last, f.Since
+	for _, b := range f.Covered {
+		if len(b) < 32 || len(b)%8 != 0 {
+			return nil, fmt.Errorf("%s is damaged: not a key", path)
+		}
+		for i := 32; i < len(b); i += 8 {
+			r.covered[identity.PeerID(b[:32])] = append(r.covered[identity.PeerID(b[:32])], seal.KeyID(b[i:]))
+		}
+	}
 	return r, nil
 }

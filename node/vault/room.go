@@ -32,6 +32,7 @@ type room struct {
 	by      identity.PeerID // who invited
 	invited uint64          // HLC of the newest invitation
 	last    uint64          // HLC of what was said last, roughly
+	since   uint64          // when it was joined, as a stamp
 	name    string          // as its newest state says of which the key is held
 
 	waiting []*seal.Wraps                    // of which the state, or the key they are for, is not held
@@ -97,6 +98,30 @@ func (v *Vault) Rooms() (out []Room) {
 	}
 	slices.SortFunc(out, func(a, b Room) int { return cmp.Or(cmp.Compare(a.Name, b.Name), bytes.Compare(a.ID[:], b.ID[:])) })
 	return out
+}
+
+// Name returns what a room that was not left is called by its owner; first is false where another was called so before it was joined.
+func (v *Vault) Name(id message.RoomID) (name string, first, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.rooms[id]
+	if r == nil || r.status == Left {
+		return "", false, false
+	}
+	for _, o := range v.rooms {
+		if o != r && o.status != Left && o.name == r.name && o.before(r) {
+			return r.name, false, true
+		}
+	}
+	return r.name, true, true
+}
+
+// before reports whether r was joined before o, whom it may share a name with.
+func (r *room) before(o *room) bool {
+	if (r.since != 0) != (o.since != 0) {
+		return r.since != 0
+	}
+	return cmp.Or(cmp.Compare(r.since, o.since), bytes.Compare(r.id[:], o.id[:])) < 0
 }
 
 // Room returns one that was not left.
@@ -176,10 +201,12 @@ func (v *Vault) learnWraps(r *room, author identity.PeerID, w *seal.Wraps) {
 		r.waiting = r.waiting[1:]
 	}
 	r.waiting = append(r.waiting, w)
+	covered := len(r.covered)
 	v.tryLocked(r)
 	_, has := r.Key(w.State)
+	news := has != had || len(r.covered) != covered
 	v.mu.Unlock()
-	if has && !had {
+	if news {
 		v.save(r)
 	}
 }

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,21 +16,27 @@ import (
 
 // A talk is a direct conversation.
 type talk struct {
-	with identity.PeerID
-	key  *seal.PublicKey // to seal for; nil: not known in this process
-	open bool            // shown: something was said, or the user opened it
-	last uint64          // HLC of what was said last, roughly
-	read journal.Key     // how far the other has read
-	told journal.Key     // how far the other was told that this person has read
+	with   identity.PeerID
+	nick   string          // as the other called itself last, or nothing
+	key    *seal.PublicKey // to seal for; nil: not known in this process
+	open   bool            // shown: something was said, or the user opened it
+	closed bool            // something came that cannot be opened, and the user was told
+	last   uint64          // HLC of what was said last, roughly
+	read   journal.Key     // how far the other has read
+	told   journal.Key     // how far the other was told that this person has read
 }
 
 // A Talk is a direct conversation that is shown.
 type Talk struct {
 	Room message.RoomID
 	With identity.PeerID
+	Nick string // as the other called itself last: anything
+	Open bool   // it is shown
 	// Read is how far the other has read, as it told.
 	Read journal.Key
 }
+
+func (t *talk) shown(id message.RoomID) Talk { return Talk{id, t.with, t.nick, t.open, t.read} }
 
 // Talks returns the conversations that are shown.
 func (v *Vault) Talks() (out []Talk) {
@@ -37,7 +44,7 @@ func (v *Vault) Talks() (out []Talk) {
 	defer v.mu.Unlock()
 	for id, t := range v.talks {
 		if t.open && t.with != v.me {
-			out = append(out, Talk{id, t.with, t.read})
+			out = append(out, t.shown(id))
 		}
 	}
 	slices.SortFunc(out, func(a, b Talk) int { return bytes.Compare(a.Room[:], b.Room[:]) })
@@ -49,12 +56,12 @@ func (v *Vault) Talk(id message.RoomID) (t Talk, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if x := v.talks[id]; x != nil {
-		return Talk{id, x.with, x.read}, true
+		return x.shown(id), true
 	}
 	return t, false
 }
 
-// Begin makes the conversation with a person known, for whom key is to be used; show says that the user opens it.
+// Begin makes the conversation with a person known, for whom key is to be used where that is not nil; show says that the user opens it.
 func (v *Vault) Begin(with identity.PeerID, key *seal.PublicKey, show bool) (message.RoomID, error) {
 	id := seal.Direct(v.conf.Network, v.me, with)
 	v.mu.Lock()
@@ -93,12 +100,17 @@ func (v *Vault) talkLocked(id message.RoomID, with identity.PeerID) *talk {
 	return t
 }
 
-// SetKey says what to seal with for a person from now on.
-func (v *Vault) SetKey(p identity.PeerID, key *seal.PublicKey) {
+// Meet takes what the other of a conversation tells of itself.
+func (v *Vault) Meet(p *seal.Profile) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if t := v.talks[seal.Direct(v.conf.Network, v.me, p)]; t != nil {
-		t.key = key
+	t := v.talks[seal.Direct(v.conf.Network, v.me, p.Person)]
+	if t == nil {
+		return
+	}
+	t.key = &p.Key
+	if t.nick != p.Nick {
+		t.nick, v.unsaved = p.Nick, true
 	}
 }
 
@@ -115,7 +127,7 @@ func (v *Vault) Sibling(key *seal.PublicKey) ([]Message, error) {
 // openDirect opens a direct message, and takes what is no line. Its Kind is 0 then.
 func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c seal.Content, err error) {
 	c, with, err := seal.OpenDM(v.conf.Network, at.Room, at.Author, v.me, ring, body)
-	if err != nil {
+	if err != nil && !errors.Is(err, seal.ErrNoKey) {
 		return c, err
 	}
 	if at.Author != v.me {
@@ -123,6 +135,14 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 	}
 	v.mu.Lock()
 	t := v.talkLocked(at.Room, with)
+	if err != nil { // it was sealed for a key that is not held any more, or that another instance of this person holds
+		if t != nil && !t.closed && at.Author != v.me {
+			t.closed = true
+			v.tellLocked(Closed{at.Room, at.Author})
+		}
+		v.mu.Unlock()
+		return c, err
+	}
 	if t == nil {
 		v.mu.Unlock()
 		return c, fmt.Errorf("there are %d conversations already", MaxTalks)
@@ -210,6 +230,10 @@ func (v *Vault) takeKeys(at journal.Place, body []byte) error {
 	}
 	v.mu.Lock()
 	next := v.ring.Merge(other, time.Now())
+	if next.Equal(v.ring) { // it was taken before
+		v.mu.Unlock()
+		return nil
+	}
 	v.ring = next
 	for id := range v.talks {
 		v.againLocked(&v.work.Reopen, id)

@@ -86,7 +86,7 @@ type Message struct {
 	Body []byte
 }
 
-// An Event is something to tell the user. It is one of Invited, Answered, Changed, Removed and Seen.
+// An Event is something to tell the user. It is one of Invited, Answered, Changed, Removed, Closed and Seen.
 type Event interface{ event() }
 
 type (
@@ -109,6 +109,11 @@ type (
 	}
 	// Removed: this person is no longer a member.
 	Removed struct{ Room message.RoomID }
+	// Closed: something in a conversation cannot be opened, with the keys that are held now. It is told once a conversation.
+	Closed struct {
+		Room message.RoomID
+		By   identity.PeerID
+	}
 	// Seen: the other of a conversation has read up to that place.
 	Seen struct {
 		Room message.RoomID
@@ -120,6 +125,7 @@ func (Invited) event()  {}
 func (Answered) event() {}
 func (Changed) event()  {}
 func (Removed) event()  {}
+func (Closed) event()   {}
 func (Seen) event()     {}
 
 var _ journal.Vault = (*Vault)(nil)

@@ -1,0 +1,500 @@
+package vault
+
+import (
+	"crypto/rand"
+	"slices"
+	"testing"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/seal"
+)
+
+// A world is some people's instances and what was written in the groups: journals, without the journals.
+type world struct {
+	t       *testing.T
+	network identity.NetworkID
+	now     time.Time
+	people  []*person
+	said    []line
+}
+
+// A line is one message as it travels.
+type line struct {
+	at   journal.Place
+	kind message.Kind
+	body []byte
+}
+
+// A person is one instance.
+type person struct {
+	*Vault
+	w     *world
+	who   *identity.Identity
+	conf  Config
+	nonce byte
+	log   map[message.RoomID]*journal.Place // the last place in its log
+	away  bool
+	got   []line // opened
+	next  int    // of world.said
+}
+
+func newWorld(t *testing.T) *world {
+	n, err := identity.NewNetwork("lobby", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, network: n.ID(), now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
+}
+
+func newID(t *testing.T) *identity.Identity {
+	i, err := identity.Load(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// add brings an instance of who.
+func (w *world) add(who *identity.Identity) *person {
+	w.t.Helper()
+	ring, _, err := (&seal.Ring{}).Renew(w.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := &person{w: w, who: who, conf: Config{Network: w.network, Who: who, Dir: w.t.TempDir(), Ring: ring}, log: map[message.RoomID]*journal.Place{}}
+	w.people = append(w.people, p)
+	p.start()
+	return p
+}
+
+func (p *person) start() {
+	v, err := Open(p.conf)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	p.Vault, p.log = v, map[message.RoomID]*journal.Place{}
+	p.nonce++
+}
+
+// keys are those of the newest instance of each person.
+func (w *world) keys(id identity.PeerID) (key *seal.PublicKey) {
+	for _, p := range w.people {
+		if p.me == id {
+			key = p.Ring().Public()
+		}
+	}
+	return key
+}
+
+func (w *world) here(id identity.PeerID) bool {
+	return slices.ContainsFunc(w.people, func(p *person) bool { return p.me == id && !p.away })
+}
+
+// say writes what a vault wants said, as a journal's author does.
+func (p *person) say(out []Message, err error) {
+	p.w.t.Helper()
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	for _, m := range out {
+		if _, err := p.write(m); err != nil {
+			p.w.t.Fatalf("say: %v", err)
+		}
+	}
+	p.w.deliver()
+}
+
+func (p *person) write(m Message) (line, error) {
+	at := p.log[m.Room]
+	for {
+		if at == nil {
+			at = &journal.Place{Room: m.Room, Author: p.me}
+			rand.Read(at.Log[:])
+		}
+		p.w.now = p.w.now.Add(time.Millisecond)
+		at.Seq++
+		at.HLC = stamp(p.w.now)
+		rand.Read(at.Prev[:])
+		p.log[m.Room] = at
+		if m.Kind == message.State {
+			if t, ok := p.Talk(m.Room); !ok || t.Room != m.Room { // in a direct conversation it is an invitation, and sealed
+				return p.w.put(*at, m.Kind, m.Body), nil
+			}
+		}
+		body, err := p.Seal(*at, m.Kind, m.Body)
+		if err == journal.ErrRenew {
+			at = nil
+			continue
+		}
+		if err != nil {
+			return line{}, err
+		}
+		return p.w.put(*at, message.Sealed, body), nil
+	}
+}
+
+func (w *world) put(at journal.Place, k message.Kind, body []byte) line {
+	l := line{at, k, body}
+	w.said = append(w.said, l)
+	return l
+}
+
+// deliver brings what was said to all who are not away, to each in order.
+func (w *world) deliver() {
+	for _, p := range w.people {
+		for ; !p.away && p.next < len(w.said); p.next++ {
+			p.take(w.said[p.next], true)
+		}
+		if p.away {
+			continue
+		}
+		for work := p.Take(); len(work.Relearn)+len(work.Reopen) > 0; work = p.Take() {
+			for _, l := range w.said[:p.next] {
+				if slices.Contains(work.Relearn, l.at.Room) && l.kind == message.State {
+					p.Learn(l.at, l.body)
+				}
+			}
+			for _, l := range w.said[:p.next] {
+				if slices.Contains(append(work.Reopen, work.Relearn...), l.at.Room) && l.kind == message.Sealed && !p.has(l) {
+					p.take(l, false)
+				}
+			}
+		}
+	}
+}
+
+func (p *person) has(l line) bool {
+	return slices.ContainsFunc(p.got, func(g line) bool { return g.at == l.at })
+}
+
+// take is what a journal does with a message.
+func (p *person) take(l line, live bool) {
+	if !p.Own(message.GroupID(l.at.Room), l.at.Author) {
+		return
+	}
+	if l.kind == message.State {
+		p.Learn(l.at, l.body)
+		return
+	}
+	if l.at.Author == p.me && p.log[l.at.Room] != nil && p.log[l.at.Room].Log == l.at.Log {
+		return // what was sealed here is known
+	}
+	if k, plain, ok := p.Open(l.at, l.body, live); ok {
+		p.got = append(p.got, line{l.at, k, plain})
+	}
+}
+
+// tell says a text in a room.
+func (p *person) tell(room message.RoomID, text string) {
+	p.w.t.Helper()
+	p.say([]Message{{room, message.Text, []byte(text)}}, nil)
+}
+
+// to says a text to somebody.
+func (p *person) to(other *person, text string) message.RoomID {
+	p.w.t.Helper()
+	id, err := p.Begin(other.me, p.w.keys(other.me), true)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	p.tell(id, text)
+	return id
+}
+
+func (p *person) texts() (out []string) {
+	for _, l := range p.got {
+		out = append(out, string(l.body))
+	}
+	return out
+}
+
+func (p *person) wants(texts ...string) {
+	p.w.t.Helper()
+	if got := p.texts(); !slices.Equal(got, texts) {
+		p.w.t.Fatalf("read %q, want %q", got, texts)
+	}
+}
+
+// founds makes a room with members, who accept.
+func (p *person) founds(name string, members ...*person) message.RoomID {
+	p.w.t.Helper()
+	id, out, err := p.Found(name, p.w.now)
+	p.say(out, err)
+	for _, m := range members {
+		p.invites(id, m, false)
+		p.w.t.Helper()
+		m.say(m.Answer(id, true, p.w.now, p.w.keys))
+	}
+	return id
+}
+
+func (p *person) invites(id message.RoomID, m *person, history bool) {
+	p.w.t.Helper()
+	out, left, err := p.Change(id, seal.Change{Add: []identity.PeerID{m.me}}, history, p.w.now, p.w.keys)
+	if len(left) > 0 {
+		p.w.t.Fatalf("left out: %v", left)
+	}
+	p.say(out, err)
+}
+
+func (p *person) tends() {
+	p.w.t.Helper()
+	p.say(p.Tend(p.w.now, p.w.here, p.w.keys))
+}
+
+func (p *person) status(id message.RoomID, want Status) {
+	p.w.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.rooms[id]; r == nil || r.status != want {
+		p.w.t.Fatalf("room is %+v, want %s", r, want)
+	}
+}
+
+func TestDirect(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, eve := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.to(bob, "hi")
+	if got := bob.to(alice, "hello"); got != id {
+		t.Fatal("they are in different conversations")
+	}
+	bob.wants("hi")
+	alice.wants("hello")
+	eve.wants()
+	if talks := eve.Talks(); len(talks) != 0 {
+		t.Fatalf("eve has conversations: %v", talks)
+	}
+	bob.say(bob.Tell(id, alice.got[0].at.Key), nil) // as far as bob's own line: nonsense, but a place
+	up := journal.Key{HLC: stamp(w.now.Add(time.Hour)), Seq: 3}
+	bob.say(bob.Tell(id, up), nil)
+	if again := bob.Tell(id, up); again != nil {
+		t.Fatal("told twice how far bob has read")
+	}
+	if talk, _ := alice.Talk(id); talk.Read != up {
+		t.Fatalf("alice knows that bob has read up to %v", talk.Read)
+	}
+	bob.conf.Ring = bob.Ring()
+	if err := bob.Save(); err != nil {
+		t.Fatal(err)
+	}
+	bob.start()
+	if talks := bob.Talks(); len(talks) != 1 || talks[0].With != alice.me {
+		t.Fatalf("after a restart bob has conversations %v", talks)
+	}
+}
+
+func TestRoom(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol, eve := w.add(newID(t)), w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	bob.tell(id, "early")
+	alice.invites(id, carol, false)
+	carol.status(id, Asked)
+	if groups := carol.Groups(); slices.Contains(groups, message.GroupID(id)) {
+		t.Fatal("a room is replicated before it was accepted")
+	}
+	carol.say(carol.Answer(id, true, w.now, w.keys))
+	alice.tell(id, "one")
+	bob.tell(id, "two")
+	carol.wants("one", "two") // not what was said before
+	alice.wants("early", "two")
+	eve.wants()
+	if r, _ := carol.Room(id); r.Name != "plans" || len(r.Members) != 3 || r.Owner != alice.me {
+		t.Fatalf("carol sees %+v", r)
+	}
+
+	out, _, err := alice.Change(id, seal.Change{Remove: []identity.PeerID{bob.me}}, false, w.now, w.keys)
+	alice.say(out, err)
+	bob.status(id, Out)
+	alice.tell(id, "without bob")
+	bob.wants("one")
+	carol.wants("one", "two", "without bob")
+	if _, err := bob.write(Message{id, message.Text, []byte("still here")}); err == nil {
+		t.Fatal("a removed member's own vault seals for the room")
+	}
+}
+
+func TestHistoryIsShared(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans")
+	alice.tell(id, "before")
+	out, _, err := alice.Change(id, seal.Change{}, false, w.now, w.keys)
+	alice.say(out, err)
+	alice.tell(id, "in another epoch")
+	alice.invites(id, bob, true)
+	bob.say(bob.Answer(id, true, w.now, w.keys))
+	w.deliver()
+	bob.wants("before", "in another epoch")
+}
+
+func TestDecline(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans")
+	alice.invites(id, bob, false)
+	bob.say(bob.Answer(id, false, w.now, w.keys))
+	bob.status(id, Left)
+	alice.tends()
+	if r, _ := alice.Room(id); len(r.Members) != 1 {
+		t.Fatalf("who declined is still a member: %+v", r)
+	}
+	bob.start() // and what was declined does not come again with the history
+	bob.next = 0
+	w.deliver()
+	bob.status(id, Left)
+	alice.invites(id, bob, false)
+	bob.status(id, Asked)
+}
+
+func TestRestart(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	for _, p := range []*person{alice, bob} {
+		p.start()
+		p.status(id, Joined)
+	}
+	alice.tell(id, "again")
+	bob.tell(id, "yes")
+	bob.wants("again")
+	alice.wants("yes")
+}
+
+func TestHandOver(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob, carol)
+	out, _, err := alice.Change(id, seal.Change{Owner: &bob.me}, false, w.now, w.keys)
+	alice.say(out, err)
+	bob.tends()
+	if _, _, err := alice.Change(id, seal.Change{}, false, w.now, w.keys); err == nil {
+		t.Fatal("the owner before still changes the room")
+	}
+	out, _, err = bob.Change(id, seal.Change{Remove: []identity.PeerID{alice.me}}, false, w.now, w.keys)
+	bob.say(out, err)
+	alice.status(id, Out)
+	bob.tell(id, "mine")
+	carol.wants("mine")
+}
+
+// Someone who was away when the epoch was made, and whose key was not known, is wrapped for by who is here.
+func TestKeyComesLater(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob, carol)
+	carol.away = true
+	without := func(p identity.PeerID) *seal.PublicKey {
+		if p == carol.me {
+			return nil
+		}
+		return w.keys(p)
+	}
+	out, left, err := alice.Change(id, seal.Change{}, false, w.now, without)
+	if !slices.Equal(left, []identity.PeerID{carol.me}) {
+		t.Fatalf("left out: %v", left)
+	}
+	alice.say(out, err)
+	alice.tell(id, "where is carol?")
+	alice.away, carol.away = true, false
+	w.deliver()
+	carol.wants()
+	if r, _ := carol.Room(id); !r.Waits {
+		t.Fatal("carol does not know that a key is missing")
+	}
+	bob.tends()
+	carol.wants("where is carol?")
+	before := len(w.said)
+	bob.tends()
+	if len(w.said) != before {
+		t.Fatal("wrapped again")
+	}
+}
+
+// Two copies of the owner's profile change the room at once: all see the same, and the change that lost is made again.
+func TestTwoOwners(t *testing.T) {
+	w := newWorld(t)
+	owner := newID(t)
+	alice, bob, carol, dave := w.add(owner), w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	clone := w.add(owner)
+	clone.conf.Dir, clone.conf.Ring = alice.conf.Dir, alice.Ring()
+	clone.start()
+	clone.conf.Dir = t.TempDir()
+	alice.away, clone.away, bob.away = true, true, true
+	for p, add := range map[*person]*person{alice: carol, clone: dave} {
+		out, _, err := p.Change(id, seal.Change{Add: []identity.PeerID{add.me}}, false, w.now, w.keys)
+		p.say(out, err)
+	}
+	alice.away, clone.away, bob.away = false, false, false
+	w.deliver()
+	alice.tends()
+	clone.tends()
+	want, _ := alice.Room(id)
+	if len(want.Members) != 4 {
+		t.Fatalf("members: %d", len(want.Members))
+	}
+	for _, p := range []*person{clone, bob} {
+		if r, _ := p.Room(id); !slices.Equal(r.Members, want.Members) || r.Epoch != want.Epoch {
+			t.Fatalf("one sees %+v, another %+v", want, r)
+		}
+	}
+}
+
+// Another instance of the same person reads what was sealed for the first, when that has sent its keys.
+func TestSibling(t *testing.T) {
+	w := newWorld(t)
+	me := newID(t)
+	desk, bob := w.add(me), w.add(newID(t))
+	bob.to(desk, "for the desk")
+	laptop := w.add(me)
+	w.deliver()
+	laptop.wants()
+	desk.wants("for the desk")
+	desk.say(desk.Sibling(laptop.Ring().Public()))
+	laptop.wants("for the desk")
+	if !laptop.Ring().Has(desk.Ring().Public().ID()) {
+		t.Fatal("the keyring did not come")
+	}
+	desk.to(bob, "from the desk")
+	laptop.wants("for the desk", "from the desk")
+}
+
+// What comes from someone who was removed is refused: after the removal by its stamp, and live whatever it says.
+func TestRemovedSpeaks(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob, carol)
+	bob.tell(id, "a member") // and this log may go on
+	bob.away = true          // bob does not hear of it
+	early := w.now
+	w.now = w.now.Add(time.Second)
+	out, _, err := alice.Change(id, seal.Change{Remove: []identity.PeerID{bob.me}}, false, w.now, w.keys)
+	alice.say(out, err)
+	carol.wants("a member")
+	l, err := bob.write(Message{id, message.Text, []byte("late")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.deliver()
+	if _, _, ok := carol.Open(l.at, l.body, false); ok {
+		t.Fatal("what was said after the removal is shown")
+	}
+	at := *bob.log[id]
+	at.Seq, at.HLC = at.Seq+1, stamp(early)
+	rand.Read(at.Prev[:])
+	body, err := bob.Seal(at, message.Text, []byte("dated back"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := carol.Open(at, body, true); ok {
+		t.Fatal("what comes live from someone who was removed is shown")
+	}
+	if _, _, ok := carol.Open(at, body, false); !ok {
+		t.Fatal("what a member said before its removal is not shown when it comes late")
+	}
+	carol.wants("a member")
+}
