@@ -17,7 +17,7 @@ type target struct {
 	journal.Line
 	shown Message
 	at    *gathering
-	room  string
+	room  room
 }
 
 // target finds what ref names.
@@ -34,7 +34,7 @@ func (n *Node) target(ref message.Ref) (t target, err error) {
 	if !ok {
 		return t, &Error{Text: "that message is not in this gathering", Hint: "name one that was said here"}
 	}
-	t.room = t.shown.Room[1:]
+	t.room = n.roomOf(line)
 	if t.shown.Redacted {
 		return t, &Error{Text: "that message was deleted"}
 	}
@@ -100,7 +100,7 @@ func (n *Node) redact(ctx context.Context, c Redact) error {
 		if _, held, err := at.journal.Find(c.Target); at == t.at || err != nil || !held {
 			continue
 		}
-		if _, _, _, err := at.author.Write(ctx, message.Public, t.Room, t.room, message.Redact, about.Body(message.Redact)); err != nil {
+		if _, _, _, err := at.author.Write(ctx, t.room.group(), t.Room, t.room.name, message.Redact, about.Body(message.Redact)); err != nil {
 			return err
 		}
 	}
@@ -122,12 +122,18 @@ func (n *Node) react(ctx context.Context, c React) error {
 }
 
 func (n *Node) setTopic(ctx context.Context, c SetTopic) error {
-	room, err := message.CleanRoom(c.Room)
+	room, err := n.room(c.Room)
 	if err != nil {
 		return err
 	}
 	text, err := sayable(oneLine(c.Text))
 	if err != nil || text == "" {
+		return err
+	}
+	if room.direct() {
+		return &Error{Text: "a direct conversation has no topic"}
+	}
+	if err := n.ready(room); err != nil {
 		return err
 	}
 	if len(text) > maxTopic {
@@ -142,8 +148,20 @@ func (n *Node) setTopic(ctx context.Context, c SetTopic) error {
 // maxTopic is the most bytes of a topic; of longer ones the beginning is shown.
 const maxTopic = 400
 
+// roomOf returns where a line was said.
+func (n *Node) roomOf(l journal.Line) room {
+	r := room{id: l.Room, name: l.Name}
+	if t, direct := n.vault.Talk(l.Room); direct {
+		r.with = t.With
+	}
+	return r
+}
+
 // write says something about a message.
-func (n *Node) write(ctx context.Context, room string, k message.Kind, a message.About) error {
+func (n *Node) write(ctx context.Context, room room, k message.Kind, a message.About) error {
+	if err := n.ready(room); err != nil {
+		return err
+	}
 	if err := n.pace(ctx); err != nil {
 		return err
 	}
@@ -242,8 +260,8 @@ const (
 )
 
 // topic says what a room is about in the current gathering.
-func (n *Node) topic(at *gathering, name string) (t Topic, err error) {
-	line, ok, err := at.book.topic(name)
+func (n *Node) topic(at *gathering, room message.RoomID) (t Topic, err error) {
+	line, ok, err := at.book.topic(room)
 	if err != nil || !ok {
 		return t, err
 	}

@@ -37,13 +37,19 @@ func (p *profile) openRing(now time.Time) (*seal.Ring, error) {
 	if err != nil || !changed {
 		return ring, err
 	}
-	if b, err = ring.Bytes(); err != nil {
-		return nil, err
+	return ring, p.keepRing(ring)
+}
+
+// keepRing stores the X-Wing keys.
+func (p *profile) keepRing(ring *seal.Ring) error {
+	b, err := ring.Bytes()
+	if err == nil {
+		err = identity.ReplaceSecret(filepath.Join(p.dir, "keyring"), b)
 	}
-	if err := identity.ReplaceSecret(path, b); err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
+	if err != nil {
+		return fmt.Errorf("keyring: %w", err)
 	}
-	return ring, nil
+	return nil
 }
 
 // acquaintances knows what people tell of themselves (seal.Profile): this person, in its HELLO, and the others, in theirs.
@@ -163,6 +169,8 @@ func (n *Node) acquaint(ctx context.Context) {
 			}
 			if p := n.met.newest(w.ID); p != nil && p != stored[w.ID] {
 				stored[w.ID] = p
+				n.vault.Meet(p)
+				n.sibling(ctx, p)
 				if err := n.remember(store, p); err != nil {
 					n.log.Debug("profile not compared", "peer", s, "err", err)
 				}
@@ -171,6 +179,7 @@ func (n *Node) acquaint(ctx context.Context) {
 		maps.DeleteFunc(stored, func(p identity.PeerID, _ *seal.Profile) bool { return !here[p] })
 		n.met.forget(here)
 		n.warn()
+		n.tend() // somebody may be here whom a room owes its key
 	}
 }
 
@@ -181,6 +190,17 @@ func (n *Node) warn() {
 		if p.Warning != "" && !p.Verified && n.people.known.warn(p.ID, p.Nick) && n.alarms.Allow() {
 			n.notice(p.Nick+" "+p.Warning, "/whois "+p.Nick+" tells more; /ignore "+p.Nick+" hides what they say")
 		}
+	}
+}
+
+// sibling sends the keys of this person to another instance of it, which has shown one that this one does not hold.
+func (n *Node) sibling(ctx context.Context, p *seal.Profile) {
+	if p.Person != n.who.ID() || n.vault.Ring().Has(p.Key.ID()) {
+		return
+	}
+	out, err := n.vault.Sibling(&p.Key)
+	if err = errors.Join(err, n.speak(ctx, out)); err != nil {
+		n.log.Warn("cannot send the keyring to another instance", "err", err)
 	}
 }
 

@@ -13,21 +13,25 @@ import (
 // maxBook bounds the rooms listed: anyone can speak in a new one.
 const maxBook = 4096
 
-// A book lists the public rooms of a gathering and when each was last spoken in. It reads the store once and follows the journal from there: whoever wants to know how
+// A book lists the rooms of a gathering, the public ones and those sealed ones that are this person's, and when each was last spoken in. It reads the store once and follows the journal from there: whoever wants to know how
 // things stand does not wait for the disk.
 type book struct {
 	journal *journal.Journal
+	mine    func(message.RoomID) bool // of a sealed one
 
 	turn   chan struct{} // holds one while what follows is in use: a lock in which one may wait for the disk for as long as that takes
 	cursor *journal.Cursor
-	last   map[string]inRoom    // by the room's name, without #
-	topics map[string]topicLine // what was looked up and has not changed since
+	last   map[message.RoomID]inRoom
+	topics map[message.RoomID]topicLine // what was looked up and has not changed since
 }
 
-func newBook(j *journal.Journal) *book { return &book{journal: j, turn: make(chan struct{}, 1)} }
+func newBook(j *journal.Journal, mine func(message.RoomID) bool) *book {
+	return &book{journal: j, mine: mine, turn: make(chan struct{}, 1)}
+}
 
 // inRoom is what was said in one room: when last, and how much.
 type inRoom struct {
+	name  string // of a public one
 	last  time.Time
 	count int
 }
@@ -39,7 +43,7 @@ type topicLine struct {
 }
 
 // rooms returns a copy of the list as it is now.
-func (b *book) rooms() (map[string]inRoom, error) {
+func (b *book) rooms() (map[message.RoomID]inRoom, error) {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()
 	err := b.followLocked()
@@ -47,7 +51,7 @@ func (b *book) rooms() (map[string]inRoom, error) {
 }
 
 // topic returns what a room is about, as it is now.
-func (b *book) topic(room string) (journal.Line, bool, error) {
+func (b *book) topic(room message.RoomID) (journal.Line, bool, error) {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()
 	if err := b.followLocked(); err != nil {
@@ -56,7 +60,7 @@ func (b *book) topic(room string) (journal.Line, bool, error) {
 	t, known := b.topics[room]
 	if !known {
 		var err error
-		if t.Line, t.ok, err = b.journal.Topic(message.Room(room)); err != nil {
+		if t.Line, t.ok, err = b.journal.Topic(room); err != nil {
 			return t.Line, false, err
 		}
 		if len(b.topics) < maxBook {
@@ -74,9 +78,16 @@ func (b *book) followLocked() error {
 		if err != nil {
 			return err
 		}
-		b.cursor, b.last, b.topics = cursor, map[string]inRoom{}, map[string]topicLine{}
+		sealed, err := b.journal.Conversations()
+		if err != nil {
+			return err
+		}
+		b.cursor, b.last, b.topics = cursor, map[message.RoomID]inRoom{}, map[message.RoomID]topicLine{}
 		for _, r := range known {
 			b.addLocked(r.ID, r.Name, r.Last, r.Count)
+		}
+		for _, r := range sealed {
+			b.addLocked(r.ID, "", r.Last, r.Count)
 		}
 	}
 	for {
@@ -95,7 +106,7 @@ func (b *book) followLocked() error {
 			if run, err := message.ParseRun(e.Frame[wire.HeaderLen:]); err == nil {
 				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC, len(run.Records))
 				for i := range run.Records {
-					b.changedLocked(o.Name, &run.Records[i])
+					b.changedLocked(o.Room, &run.Records[i])
 				}
 			}
 		}
@@ -103,28 +114,28 @@ func (b *book) followLocked() error {
 }
 
 // changedLocked forgets the topics that a message may have changed.
-func (b *book) changedLocked(room string, r *message.Record) {
+func (b *book) changedLocked(room message.RoomID, r *message.Record) {
 	switch r.Kind {
-	case message.Topic:
+	case message.Topic, message.Sealed: // that may be one
 		delete(b.topics, room)
 	case message.Redact:
 		a, _ := message.ParseAbout(r.Kind, r.Body)
-		maps.DeleteFunc(b.topics, func(_ string, t topicLine) bool { return slices.Contains(a.Refs, t.Ref()) })
+		maps.DeleteFunc(b.topics, func(_ message.RoomID, t topicLine) bool { return slices.Contains(a.Refs, t.Ref()) })
 	}
 }
 
 func (b *book) addLocked(id message.RoomID, name string, hlc uint64, count int) {
-	clean, err := message.CleanRoom(name)
-	if err != nil || clean != name || id != message.Room(name) {
+	if clean, err := message.CleanRoom(name); name != "" && (err != nil || clean != name || id != message.Room(name)) || name == "" && !b.mine(id) {
 		return
 	}
-	was, known := b.last[name]
+	was, known := b.last[id]
 	if !known && len(b.last) >= maxBook {
 		return
 	}
 	if t := timeOf(hlc); t.After(was.last) {
 		was.last = t
 	}
+	was.name = name
 	was.count += count
-	b.last[name] = was
+	b.last[id] = was
 }

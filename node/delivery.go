@@ -19,7 +19,7 @@ type deliveries struct {
 	mu      sync.Mutex
 	pending map[message.LogID][]*spoken // not yet on three machines' disks, nor on all there are; by number
 	all     map[message.ID]*spoken      // said in this process
-	news    []Event                     // Delivered and Withdrawn, the newest; the last has number end
+	news    []Event                     // Delivered, Withdrawn, and what became of rooms: the newest; the last has number end
 	end     uint64
 	forks   []ownFork  // found, and not yet looked at
 	lost    []stranded // waits to be said again
@@ -61,8 +61,8 @@ func newDeliveries(changed func(), serving func() bool, clock *journal.Clock) *d
 }
 
 // write says something in a gathering and follows it.
-func (d *deliveries) write(ctx context.Context, at *gathering, room string, k message.Kind, body []byte) error {
-	id, key, _, err := at.author.Write(ctx, message.Public, message.Room(room), room, k, body)
+func (d *deliveries) write(ctx context.Context, at *gathering, room room, k message.Kind, body []byte) error {
+	id, key, _, err := at.author.Write(ctx, room.group(), room.id, room.name, k, body)
 	if err != nil {
 		return err
 	}
@@ -160,6 +160,13 @@ func (d *deliveries) tellLocked(s *spoken) {
 	}
 	s.told = n
 	d.newsLocked(Delivered{ID: s.id, Copies: n, All: s.every})
+}
+
+// tell tells users something besides.
+func (d *deliveries) tell(e Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.newsLocked(e)
 }
 
 func (d *deliveries) newsLocked(e Event) {

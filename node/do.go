@@ -35,9 +35,24 @@ func (n *Node) do(ctx context.Context, c Command) error {
 	case Rename:
 		return n.rename(ctx, c.Nick)
 	case Join:
-		return n.join(c.Room)
+		return n.join(ctx, c.Room)
 	case Leave:
-		return n.leave(c.Room)
+		return n.leave(ctx, c.Room)
+	case NewRoom:
+		return n.newRoom(ctx, c.Name)
+	case Invite:
+		return n.invite(ctx, c)
+	case Remove:
+		return n.remove(ctx, c)
+	case HandOver:
+		return n.handOver(ctx, c)
+	case CopyRoom:
+		return n.copyRoom(ctx, c)
+	case Seen:
+		return n.seen(c)
+	case SetReceipts:
+		defer n.watch.wake()
+		return n.profile.change(func(s *settings) { s.Discreet = !c.On })
 	case Resend:
 		return n.resend(ctx)
 	case SetAway:
@@ -64,12 +79,15 @@ func (n *Node) do(ctx context.Context, c Command) error {
 }
 
 func (n *Node) say(ctx context.Context, c Say) error {
-	room, err := message.CleanRoom(c.Room)
+	room, err := n.room(c.Room)
 	if err != nil {
 		return err
 	}
 	text, err := sayable(c.Text)
 	if err != nil || text == "" {
+		return err
+	}
+	if err := n.ready(room); err != nil {
 		return err
 	}
 	if err := n.pace(ctx); err != nil {

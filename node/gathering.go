@@ -17,6 +17,7 @@ import (
 	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
+	"earshot/node/vault"
 	"earshot/node/wire"
 )
 
@@ -45,6 +46,7 @@ type gatherings struct {
 	limit   func(identity.PeerID) *rate.Limiter
 	host    identity.HostID
 	own     *deliveries
+	vault   *vault.Vault
 	nick    func() string
 	changed func() // the current gathering is another; must not block
 	broken  func(error)
@@ -99,7 +101,7 @@ func (g *gatherings) open() error {
 
 // start opens a journal and runs it.
 func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
-	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Clock: g.clock, Log: g.log}
+	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Clock: g.clock, Vault: g.vault, Log: g.log}
 	if g.dir != "" {
 		c.Dir = filepath.Join(g.dir, fmt.Sprintf("realm-%x", r[:]))
 		if alone {
@@ -120,13 +122,14 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	at.began, at.journal, at.book, at.stop = j.Last(), j, newBook(j), stop
+	at.began, at.journal, at.stop = j.Last(), j, stop
+	at.book = newBook(j, func(r message.RoomID) bool { return g.vault.Own(message.GroupID(r), identity.PeerID{}) })
 	at.author = j.NewAuthor(g.who, g.nick())
 	if nonce, ok := g.copied[r]; ok && !alone {
 		at.author.Assume(nonce)
 	}
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
-		Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
+		Groups: g.vault.Groups, Concerns: g.vault.Concerns, Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
 	go func() {
 		defer close(at.done)
 		if at.err = j.Run(ctx); at.err != nil && ctx.Err() == nil {
@@ -210,7 +213,7 @@ func (g *gatherings) openLocked() []*gathering {
 }
 
 // write says something in the current gathering. Where its store fails at this moment it is said in the one that takes its place.
-func (g *gatherings) write(ctx context.Context, room string, k message.Kind, body []byte) error {
+func (g *gatherings) write(ctx context.Context, room room, k message.Kind, body []byte) error {
 	for {
 		at, err := g.writeNow(ctx, room, k, body)
 		if !ends(err) {
@@ -223,7 +226,7 @@ func (g *gatherings) write(ctx context.Context, room string, k message.Kind, bod
 	}
 }
 
-func (g *gatherings) writeNow(ctx context.Context, room string, k message.Kind, body []byte) (*gathering, error) {
+func (g *gatherings) writeNow(ctx context.Context, room room, k message.Kind, body []byte) (*gathering, error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	at := g.current

@@ -66,7 +66,7 @@ func (h *History) Search(ctx context.Context, query, room string, max int) (Foun
 		q = q.In(name)
 	}
 	return collect(max, 0, &q, func(l journal.Line) (Message, bool) {
-		m, _, ok := said(l)
+		m, _, ok := said(l, publicOf(l))
 		verified, ignored := h.known.marked(l.Author)
 		m.Verified = verified
 		return m, ok && !ignored

@@ -43,6 +43,7 @@ import (
 	"earshot/node/port"
 	"earshot/node/roster"
 	"earshot/node/seal"
+	"earshot/node/vault"
 )
 
 // A Node is described in the package comment.
@@ -61,6 +62,8 @@ type Node struct {
 	own     *deliveries
 	people  *people
 	met     *acquaintances
+	vault   *vault.Vault
+	tended  chan struct{} // has room for one: keepVault should look
 	typing  *typing
 	alarms  *rate.Limiter // of nicks that are not what they seem
 	rate    *rate.Limiter // of this author; nil: none
@@ -72,19 +75,21 @@ type Node struct {
 	fail    context.CancelFunc
 
 	// mu protects what follows.
-	mu       sync.Mutex
-	nick     string
-	away     bool
-	why      string
-	noted    uint64 // counts changes of nick and away
-	status   HubChanged
-	since    time.Time
-	caughtUp bool
-	moved    []netip.Addr
-	placed   bool // Moved was called
-	notices  []Notice
-	noticed  uint64 // number of the last notice
-	failed   error
+	mu        sync.Mutex
+	nick      string
+	away      bool
+	why       string
+	noted     uint64 // counts changes of nick and away
+	status    HubChanged
+	since     time.Time
+	caughtUp  bool
+	moved     []netip.Addr
+	placed    bool // Moved was called
+	notices   []Notice
+	noticed   uint64 // number of the last notice
+	failed    error
+	looked    map[message.RoomID]journal.Key // what was seen, and is to be told
+	receipted time.Time                      // when that was done last
 }
 
 // ErrInUse is the cause where another process has the profile.
@@ -98,7 +103,7 @@ func New(c Config) (*Node, error) {
 	if c.HostDir == "" {
 		c.HostDir = filepath.Dir(c.Dir)
 	}
-	n := &Node{config: c, log: c.Log, network: c.Network, session: identity.NewSession(), since: time.Now(), status: HubChanged{State: Searching}, watch: newWatchers()}
+	n := &Node{config: c, log: c.Log, network: c.Network, session: identity.NewSession(), since: time.Now(), status: HubChanged{State: Searching}, watch: newWatchers(), tended: make(chan struct{}, 1), looked: map[message.RoomID]journal.Key{}}
 	if c.Copied.Session != (identity.Session{}) {
 		n.session = c.Copied.Session
 	}
@@ -168,8 +173,11 @@ func (n *Node) open() (err error) {
 	}
 	n.alarms = rate.NewLimiter(rate.Every(10*time.Minute), 8)
 	n.typing = newTyping(n.watch.wake)
+	if err = n.openVault(ring); err != nil {
+		return err
+	}
 	n.seat = newSeat(n)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, vault: n.vault, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
 	n.gather.changed = n.changed
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of
@@ -253,6 +261,7 @@ func (n *Node) Run(ctx context.Context) error {
 	roles.Go(func() { n.watchCommits(ctx) })
 	roles.Go(func() { n.acquaint(ctx) })
 	roles.Go(func() { n.people.known.keep(ctx, n.people.see) })
+	roles.Go(func() { n.keepVault(ctx) })
 	roles.Wait()
 	stopList()
 	list.Wait()

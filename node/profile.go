@@ -45,6 +45,8 @@ type settings struct {
 	Muted []string `json:"muted,omitempty"` // rooms that do not ask for attention
 	// Silent: the others are not told when this person types.
 	Silent bool `json:"silent,omitempty"`
+	// Discreet: the other of a direct conversation is not told what this person has seen.
+	Discreet bool `json:"discreet,omitempty"`
 	// Version is that of what the others were told of this person last.
 	Version uint64 `json:"version,omitempty"`
 	// Screen is what a front end wants to find again (Prefer).

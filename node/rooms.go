@@ -2,36 +2,58 @@ package node
 
 import (
 	"cmp"
+	"context"
+	"encoding/hex"
 	"slices"
 	"time"
 
 	"earshot/node/journal"
 	"earshot/node/message"
+	"earshot/node/vault"
 )
 
 // maxRooms bounds the rooms joined.
 const maxRooms = 64
 
-func (n *Node) join(room string) error {
-	name, err := message.CleanRoom(room)
+func (n *Node) join(ctx context.Context, called string) error {
+	r, err := n.room(called)
 	if err != nil {
 		return err
 	}
+	defer n.watch.wake()
+	if r.direct() {
+		return n.ready(r)
+	}
+	if !r.public() {
+		shown, _ := n.vault.Room(r.id)
+		if shown.Status != vault.Asked {
+			return nil
+		}
+		return n.answer(ctx, shown, true)
+	}
+	name := r.name
 	if slices.Contains(n.profile.rooms(), name) {
 		return nil
 	}
 	if len(n.profile.rooms()) >= maxRooms {
 		return &Error{Text: "you are in as many rooms as there can be", Hint: "leave one: /leave #room"}
 	}
-	defer n.watch.wake()
 	return n.profile.change(func(s *settings) { s.Rooms = append(s.Rooms, name) })
 }
 
-func (n *Node) leave(room string) error {
-	name, err := message.CleanRoom(room)
+func (n *Node) leave(ctx context.Context, called string) error {
+	r, err := n.room(called)
 	if err != nil {
 		return err
 	}
+	if r.direct() {
+		defer n.watch.wake()
+		return n.vault.Close(r.id)
+	}
+	if shown, ok := n.vault.Room(r.id); ok {
+		return n.answer(ctx, shown, false)
+	}
+	name := r.name
 	if name == message.Lobby {
 		return &Error{Text: "everyone is in #lobby: it cannot be left", Hint: "/quit ends earshot"}
 	}
@@ -43,53 +65,81 @@ func (n *Node) leave(room string) error {
 }
 
 func (n *Node) mute(c Mute) error {
-	name, err := message.CleanRoom(c.Room)
+	r, err := n.room(c.Room)
 	if err != nil {
 		return err
 	}
 	defer n.watch.wake()
 	return n.profile.change(func(s *settings) {
-		s.Muted = slices.DeleteFunc(s.Muted, func(r string) bool { return r == name })
+		s.Muted = slices.DeleteFunc(s.Muted, func(m string) bool { return m == r.mark() })
 		if c.On {
-			s.Muted = append(s.Muted, name)
+			s.Muted = append(s.Muted, r.mark())
 			s.Muted = s.Muted[max(0, len(s.Muted)-maxRooms):]
 		}
 	})
 }
 
-// rooms lists what is joined, the lobby first, and then what else was spoken in.
+// mark is what a room is remembered by in the settings.
+func (r *room) mark() string {
+	if r.public() {
+		return r.name
+	}
+	return "@" + hex.EncodeToString(r.id[:])
+}
+
+// rooms lists what is joined, the lobby first, private rooms and conversations, and then what else was spoken in.
 func (n *Node) rooms() []Room {
-	joined := n.profile.rooms()
-	last := map[string]inRoom{}
+	last := map[message.RoomID]inRoom{}
 	for _, from := range n.gather.shown() {
 		known, err := from.book.rooms()
 		if err != nil {
 			n.log.Debug("cannot list rooms", "err", err)
 		}
-		for name, r := range known {
-			was := last[name]
+		for id, r := range known {
+			was := last[id]
 			if was.count += r.count; r.last.After(was.last) {
 				was.last = r.last
 			}
-			last[name] = was
+			was.name = r.name
+			last[id] = was
 		}
 	}
 	var out []Room
-	for _, name := range joined {
-		out = append(out, Room{Name: "#" + name, Joined: true, Last: last[name].last, Count: last[name].count})
-		delete(last, name)
+	for _, name := range n.profile.rooms() {
+		out = append(out, Room{Name: "#" + name, ID: message.Room(name), Joined: true})
+	}
+	for _, r := range n.vault.Rooms() {
+		shown := Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: r.Status != vault.Asked, Owner: n.named(r.Owner), Members: len(r.Members), Out: r.Status == vault.Out}
+		if r.Status == vault.Asked {
+			shown.By = n.named(r.By)
+		}
+		out = append(out, shown)
+	}
+	for _, t := range n.vault.Talks() {
+		out = append(out, Room{Name: n.called(t.Room), ID: t.Room, Kind: DirectRoom, Joined: true, With: n.named(t.With)})
+	}
+	for i := range out {
+		r := &out[i]
+		r.Last, r.Count = last[r.ID].last, last[r.ID].count
+		delete(last, r.ID)
 	}
 	others := len(out)
-	for name, r := range last {
-		out = append(out, Room{Name: "#" + name, Last: r.last, Count: r.count})
+	for id, r := range last {
+		if r.name != "" {
+			out = append(out, Room{Name: "#" + r.name, ID: id, Last: r.last, Count: r.count})
+		}
 	}
 	slices.SortFunc(out[others:], func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
 	at, _ := n.gather.now()
 	muted := n.profile.get().Muted
 	for i := range out {
+		r := room{id: out[i].ID}
+		if out[i].Kind == PublicRoom {
+			r.name = out[i].Name[1:]
+		}
 		var err error
-		out[i].Muted = slices.Contains(muted, out[i].Name[1:])
-		if out[i].Topic, err = n.topic(at, out[i].Name[1:]); err != nil {
+		out[i].Muted = slices.Contains(muted, r.mark())
+		if out[i].Topic, err = n.topic(at, out[i].ID); err != nil {
 			n.log.Debug("cannot read a topic", "err", err)
 			break
 		}
@@ -103,7 +153,7 @@ func timeOf(hlc uint64) time.Time { return time.UnixMilli(int64(hlc >> 16)) }
 // message makes a line fit to be shown; ok is false for what is not shown by itself, and for what someone said who is ignored.
 func (n *Node) message(l journal.Line) (m Message, ok bool) {
 	verified, ignored := n.people.known.marked(l.Author)
-	m, answers, ok := said(l)
+	m, answers, ok := said(l, n.where(l))
 	if !ok || ignored {
 		return m, false
 	}
@@ -116,13 +166,32 @@ func (n *Node) message(l journal.Line) (m Message, ok bool) {
 		m.Nick = message.ShowNick(l.Nick)
 		m.Copies, m.Again, m.Here = n.own.mine(l.ID)
 	}
+	if t, direct := n.vault.Talk(l.Room); direct && m.Mine {
+		m.Read = l.Key.Compare(t.Read) <= 0
+	}
 	return m, true
 }
 
-// said is what a line says by itself, whoever looks at it, and which message it answers.
-func said(l journal.Line) (m Message, answers message.Ref, ok bool) {
+// where returns what the room of a line is called; empty: it is not shown.
+func (n *Node) where(l journal.Line) string {
+	if l.Name == "" {
+		return n.called(l.Room)
+	}
+	return publicOf(l)
+}
+
+// publicOf returns what the public room of a line is called; empty: it is not well called so.
+func publicOf(l journal.Line) string {
 	name, err := message.CleanRoom(l.Name)
 	if err != nil || l.Room != message.Room(name) {
+		return ""
+	}
+	return "#" + name
+}
+
+// said is what a line says by itself, whoever looks at it, in the room called so, and which message it answers.
+func said(l journal.Line, room string) (m Message, answers message.Ref, ok bool) {
+	if room == "" {
 		return m, answers, false
 	}
 	var text string
@@ -152,18 +221,18 @@ func said(l journal.Line) (m Message, answers message.Ref, ok bool) {
 	if cut {
 		text += " …"
 	}
-	return Message{Edited: l.Marks.Edit != nil, Redacted: l.Marks.Redacted, ID: l.ID, Room: "#" + name, RoomID: l.Room, Key: Key{l.HLC, l.Log, l.Seq}, Kind: l.Kind, Author: l.Author, Text: text, At: timeOf(l.HLC),
+	return Message{Edited: l.Marks.Edit != nil, Redacted: l.Marks.Redacted, ID: l.ID, Room: room, RoomID: l.Room, Sealed: l.Sealed, Key: Key{l.HLC, l.Log, l.Seq}, Kind: l.Kind, Author: l.Author, Text: text, At: timeOf(l.HLC),
 		Nick: message.ShowNick(l.Nick)}, answers, true
 }
 
 // Page returns the newest max messages of a room before k (the zero Key: from the end), oldest first.
-func (n *Node) Page(room string, k Key, max int) (out []Message, err error) {
-	name, err := message.CleanRoom(room)
+func (n *Node) Page(called string, k Key, max int) (out []Message, err error) {
+	r, err := n.room(called)
 	if err != nil {
 		return nil, err
 	}
 	for at := journal.Key(k); len(out) < max; {
-		lines, err := n.gather.page(message.Room(name), at, max)
+		lines, err := n.gather.page(r.id, at, max)
 		if err != nil || len(lines) == 0 {
 			return out, err
 		}
@@ -173,13 +242,13 @@ func (n *Node) Page(room string, k Key, max int) (out []Message, err error) {
 }
 
 // After returns the oldest max messages of a room after k (the zero Key: from its first), oldest first.
-func (n *Node) After(room string, k Key, max int) (out []Message, err error) {
-	name, err := message.CleanRoom(room)
+func (n *Node) After(called string, k Key, max int) (out []Message, err error) {
+	r, err := n.room(called)
 	if err != nil {
 		return nil, err
 	}
 	for at := journal.Key(k); len(out) < max; {
-		lines, err := n.gather.after(message.Room(name), at, max-len(out))
+		lines, err := n.gather.after(r.id, at, max-len(out))
 		if err != nil || len(lines) == 0 {
 			return out, err
 		}

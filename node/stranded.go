@@ -24,14 +24,14 @@ type stranded struct {
 	again   Command
 }
 
-// anew is the command that says a line again; nil: it is not said again, for what a reaction would do now nobody knows.
-func anew(l journal.Line) Command {
+// anew is the command that says a line again in the room called so; nil: it is not said again, for what a reaction would do now nobody knows.
+func anew(l journal.Line, room string) Command {
 	a, ok := message.ParseAbout(l.Kind, l.Body)
 	switch {
 	case l.Kind == message.Text || l.Kind == message.Action:
-		return Say{Room: "#" + l.Name, Text: string(l.Body), Action: l.Kind == message.Action}
+		return Say{Room: room, Text: string(l.Body), Action: l.Kind == message.Action}
 	case l.Kind == message.Topic:
-		return SetTopic{Room: "#" + l.Name, Text: string(l.Body)}
+		return SetTopic{Room: room, Text: string(l.Body)}
 	case l.Kind == message.Reply && ok:
 		return Reply{To: a.Refs[0], Text: string(a.Text)}
 	case l.Kind == message.Edit && ok:
@@ -68,7 +68,7 @@ func (n *Node) strand() {
 			if !ok {
 				m.ID = l.ID
 			}
-			if c := anew(l); c != nil && l.Body != nil {
+			if c := anew(l, n.where(l)); c != nil && l.Body != nil {
 				list = append(list, stranded{m, c})
 			}
 		}

@@ -22,7 +22,7 @@ func TestStrandedOnce(t *testing.T) {
 	at := &gathering{journal: j, author: j.NewAuthor(who, "a")}
 	var list []stranded
 	for range 4 {
-		if err := d.write(t.Context(), at, message.Lobby, message.Text, []byte("x")); err != nil {
+		if err := d.write(t.Context(), at, public(message.Lobby), message.Text, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 	}

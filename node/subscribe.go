@@ -8,6 +8,7 @@ import (
 	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
+	"earshot/node/vault"
 )
 
 // eventsAhead is how many events may wait for their reader, so that a flood does not change goroutines for each.
@@ -17,7 +18,7 @@ const eventsAhead = 64
 // own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan Event {
 	out := make(chan Event, eventsAhead)
-	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]bool{}, topics: map[string]message.ID{}}
+	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]bool{}, topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
 	s.begin()
 	ok := n.watch.subscribe(func() {
 		defer close(out)
@@ -49,12 +50,13 @@ type subscription struct {
 	order    []message.ID        // of told
 	hub      HubChanged
 	here     map[identity.PeerID]Person
-	listed   uint64                // number of the people told
-	topics   map[string]message.ID // told
-	typing   []Typist              // told
+	listed   uint64                        // number of the people told
+	topics   map[message.RoomID]message.ID // told
+	typing   []Typist                      // told
 	marks    map[identity.PeerID]Mark
-	marked   uint64 // number of the last change of marks
-	news     uint64 // number of the last delivery told
+	marked   uint64                    // number of the last change of marks
+	news     uint64                    // number of the last delivery told
+	called   map[message.RoomID]string // of sealed rooms, as told
 	noticed  uint64
 	caughtUp bool
 }
@@ -96,8 +98,8 @@ func (s *subscription) run(history int) {
 	if !s.past(history) {
 		return
 	}
-	for _, name := range n.profile.rooms() {
-		if !s.topic(name) {
+	for _, r := range n.rooms() {
+		if r.Joined && !s.topic(r.ID, r.Name) {
 			return
 		}
 	}
@@ -228,7 +230,7 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 	s.met = s.met || len(lines) > 0 && !s.at.alone
 	for _, l := range lines {
 		m, ok := s.node.message(l)
-		if !ok || !s.shows(m.Room) { // a box is in no room: it logs them all
+		if !ok || !s.shows(m.RoomID, m.Room) { // a box is in no room: it logs them all
 			continue
 		}
 		if s.again(l.ID) {
@@ -238,6 +240,9 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 			continue
 		}
 		s.told[l.ID] = l.Marks.Any()
+		if m.Sealed {
+			s.called[m.RoomID] = m.Room
+		}
 		s.node.typing.said(l.Author, l.Room)
 		if !s.restated(m) || !s.send(Said{Message: m, History: history}) {
 			return false
@@ -346,7 +351,7 @@ func (s *subscription) entry(e journal.Entry) bool {
 // about tells what became of the messages that a line is about, if it counts, and of its room's topic.
 func (s *subscription) about(l journal.Line) bool {
 	if l.Kind == message.Topic {
-		return s.topic(l.Name)
+		return s.topic(l.Room, s.node.where(l))
 	}
 	if l.Kind == message.Reply {
 		return true
@@ -362,13 +367,13 @@ func (s *subscription) about(l journal.Line) bool {
 			return true // it was closed, and there is another
 		}
 		m, ok := s.node.message(t)
-		if !held || !s.shows(m.Room) || s.node.people.known.ignores(t.Author) {
+		if !held || !s.shows(m.RoomID, m.Room) || s.node.people.known.ignores(t.Author) {
 			continue
 		}
 		if !ok { // its body is missing, and comes
 			if _, told := s.told[t.ID]; told {
 				delete(s.told, t.ID)
-				ok = s.send(Withdrawn{Message: Message{ID: t.ID, Room: "#" + t.Name, RoomID: t.Room, Author: t.Author, Nick: s.node.people.name(t.Author, t.Nick)}, Restated: true})
+				ok = s.send(Withdrawn{Message: Message{ID: t.ID, Room: s.node.where(t), RoomID: t.Room, Author: t.Author, Nick: s.node.people.name(t.Author, t.Nick)}, Restated: true})
 				if !ok {
 					return false
 				}
@@ -394,7 +399,7 @@ func (s *subscription) about(l journal.Line) bool {
 		if _, told := s.told[t.ID]; told {
 			s.told[t.ID] = true
 		}
-		if !s.send(e) || m.Kind == message.Topic && !s.topic(t.Name) {
+		if !s.send(e) || m.Kind == message.Topic && !s.topic(t.Room, m.Room) {
 			return false
 		}
 	}
@@ -402,26 +407,31 @@ func (s *subscription) about(l journal.Line) bool {
 }
 
 // shows reports whether a room is told of.
-func (s *subscription) shows(room string) bool {
-	return s.node.config.ServerOnly || room != "" && slices.Contains(s.node.profile.rooms(), room[1:])
+func (s *subscription) shows(id message.RoomID, called string) bool {
+	if called == "" || s.node.config.ServerOnly {
+		return called != ""
+	}
+	if r, ok := s.node.vault.Room(id); ok {
+		return r.Status != vault.Asked
+	}
+	return called[0] == '@' || slices.Contains(s.node.profile.rooms(), called[1:])
 }
 
 // topic tells what a room is about where that is another than was told.
-func (s *subscription) topic(name string) bool {
-	name, err := message.CleanRoom(name)
-	if err != nil || !s.shows("#"+name) {
+func (s *subscription) topic(id message.RoomID, called string) bool {
+	if !s.shows(id, called) {
 		return true
 	}
-	topic, err := s.node.topic(s.at, name)
+	topic, err := s.node.topic(s.at, id)
 	if err != nil {
 		s.node.log.Debug("cannot read a topic", "err", err)
 		return true
 	}
-	if topic.ID == s.topics[name] {
+	if topic.ID == s.topics[id] {
 		return true
 	}
-	s.topics[name] = topic.ID
-	return s.send(TopicChanged{Room: "#" + name, Topic: topic})
+	s.topics[id] = topic.ID
+	return s.send(TopicChanged{Room: called, Topic: topic})
 }
 
 // states tells what is different of the hub, the people here, and the notices.
@@ -447,7 +457,7 @@ func (s *subscription) states() bool {
 			return false
 		}
 	}
-	if !s.marksOf() || !s.people() {
+	if !s.marksOf() || !s.people() || !s.renamed() {
 		return false
 	}
 	if caughtUp && !s.caughtUp {
@@ -539,6 +549,21 @@ func (s *subscription) people() bool {
 		}
 	}
 	return s.typists()
+}
+
+// renamed tells which rooms are called something else.
+func (s *subscription) renamed() bool {
+	for id, was := range s.called {
+		now := s.node.called(id)
+		if now == was || now == "" {
+			continue
+		}
+		s.called[id] = now
+		if !s.send(RoomRenamed{ID: id, Old: was, New: now}) {
+			return false
+		}
+	}
+	return true
 }
 
 // typists tells who types, and who has stopped.

@@ -136,14 +136,14 @@ func (t *typing) stop() {
 	}
 }
 
-// typed says that the user types, where the user does not mind.
-func (n *Node) typed(room string) error {
-	name, err := message.CleanRoom(room)
-	if err != nil || n.profile.get().Silent || n.Here() < 2 {
+// typed says that the user types, where the user does not mind. In which room somebody types is told to everyone, so of sealed ones it is not said.
+func (n *Node) typed(called string) error {
+	r, err := n.room(called)
+	if err != nil || !r.public() || n.profile.get().Silent || n.Here() < 2 {
 		return err
 	}
-	if n.typing.here(message.Room(name)) {
-		n.seat.typed(message.Room(name))
+	if n.typing.here(r.id) {
+		n.seat.typed(r.id)
 	}
 	return nil
 }

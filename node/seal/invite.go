@@ -16,13 +16,13 @@ type Invitation struct {
 
 // Content returns what to seal as a direct message.
 func (i *Invitation) Content() Content {
-	return Content{message.State, slices.Concat([]byte{formInvite}, i.Key.Bytes(), i.State.encoded)}
+	return Content{message.Invite, slices.Concat([]byte{formInvite}, i.Key.Bytes(), i.State.encoded)}
 }
 
 // ParseInvitation decodes what a direct message for me contained. It may come from any member: the state in it is signed by the owner.
 func ParseInvitation(n identity.NetworkID, me identity.PeerID, c Content) (*Invitation, error) {
 	b := c.Body
-	if c.Kind != message.State || len(b) < 1+epochKeyLen || b[0] != formInvite {
+	if c.Kind != message.Invite || len(b) < 1+epochKeyLen || b[0] != formInvite {
 		return nil, fmt.Errorf("%w invitation", ErrMalformed)
 	}
 	key, err := ParseEpochKey(b[1 : 1+epochKeyLen])

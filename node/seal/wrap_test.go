@@ -197,7 +197,7 @@ func TestInvitation(t *testing.T) {
 	if _, err := ParseInvitation(other, bob, c); !errors.Is(err, ErrSignature) {
 		t.Errorf("to another network: %v", err)
 	}
-	for _, c := range []Content{{message.Text, c.Body}, {message.State, nil}, {message.State, c.Body[:33]}, {message.State, s.Bytes()}} {
+	for _, c := range []Content{{message.Text, c.Body}, {message.Invite, nil}, {message.Invite, c.Body[:33]}, {message.Invite, s.Bytes()}} {
 		if _, err := ParseInvitation(lan, bob, c); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%d %d bytes: %v", c.Kind, len(c.Body), err)
 		}
@@ -226,7 +226,7 @@ func FuzzParseInvitation(f *testing.F) {
 	f.Add((&Invitation{goldenState(f), fixedKey(3)}).Content().Body)
 	bob := person(f, 2).ID()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if i, err := ParseInvitation(lan, bob, Content{message.State, b}); err == nil && !bytes.Equal(i.Content().Body, b) {
+		if i, err := ParseInvitation(lan, bob, Content{message.Invite, b}); err == nil && !bytes.Equal(i.Content().Body, b) {
 			t.Fatalf("%x is written as %x", b, i.Content().Body)
 		}
 	})

@@ -148,7 +148,7 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 		return c, fmt.Errorf("there are %d conversations already", MaxTalks)
 	}
 	t.last = max(t.last, at.HLC)
-	line := c.Kind < message.Read || c.Kind > message.Answer && c.Kind != message.State
+	line := c.Kind < message.Read || c.Kind > message.Invite
 	if line && !t.open {
 		t.open, v.unsaved = true, true
 		v.conf.Changed()
@@ -162,7 +162,7 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 		v.takeRead(at, c.Body)
 	case message.Keys:
 		err = v.takeKeys(at, c.Body)
-	case message.State:
+	case message.Invite:
 		err = v.takeInvitation(at, c)
 	case message.Answer:
 		v.takeAnswer(at, c.Body)

@@ -120,9 +120,7 @@ func (p *person) write(m Message) (line, error) {
 		rand.Read(at.Prev[:])
 		p.log[m.Room] = at
 		if m.Kind == message.State {
-			if t, ok := p.Talk(m.Room); !ok || t.Room != m.Room { // in a direct conversation it is an invitation, and sealed
-				return p.w.put(*at, m.Kind, m.Body), nil
-			}
+			return p.w.put(*at, m.Kind, m.Body), nil
 		}
 		body, err := p.Seal(*at, m.Kind, m.Body)
 		if err == journal.ErrRenew {

@@ -1,0 +1,387 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/message"
+	"earshot/node/seal"
+	"earshot/node/vault"
+)
+
+// What a person does with direct conversations and private rooms. The vault says what follows from it; here that is written where it is to be replicated.
+
+// speak says what the vault wants said.
+func (n *Node) speak(ctx context.Context, list []vault.Message) error {
+	for _, m := range list {
+		r := room{id: m.Room}
+		if t, ok := n.vault.Talk(m.Room); ok {
+			r.with = t.With
+		}
+		if err := n.gather.write(ctx, r, m.Kind, m.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) newRoom(ctx context.Context, name string) error {
+	name, err := message.CleanRoom(name)
+	if err != nil {
+		return err
+	}
+	if r, err := n.room("#" + name); err == nil && (!r.public() || n.knownRoom(name)) {
+		return &Error{Text: "there is a room called #" + name + " already", Hint: "choose another name"}
+	}
+	now, _ := n.gather.clock.Now()
+	_, out, err := n.vault.Found(name, now)
+	if err != nil {
+		return err
+	}
+	defer n.watch.wake()
+	return n.speak(ctx, out)
+}
+
+// knownRoom reports whether a public room is joined, or something was said in it.
+func (n *Node) knownRoom(name string) bool {
+	for _, r := range n.rooms() {
+		if r.Kind == PublicRoom && r.Name == "#"+name {
+			return true
+		}
+	}
+	return false
+}
+
+// change makes a change of a private room, of which this person must be the owner.
+func (n *Node) change(ctx context.Context, r vault.Room, c seal.Change, history bool) error {
+	if r.Owner != n.who.ID() {
+		return &Error{Text: fmt.Sprintf("only %s, who owns %s, can do this", n.named(r.Owner).Nick, n.called(r.ID)), Hint: "/room copy NAME makes a room of yours with the same members"}
+	}
+	now, _ := n.gather.clock.Now()
+	out, left, err := n.vault.Change(r.ID, c, history, now, n.keys)
+	if err != nil {
+		return err
+	}
+	defer n.watch.wake()
+	if len(left) > 0 {
+		n.notice(fmt.Sprintf("%s cannot read %s until they are here again", n.names(left), n.called(r.ID)), "")
+	}
+	return n.speak(ctx, out)
+}
+
+// names lists people in words.
+func (n *Node) names(ids []identity.PeerID) string {
+	var list []string
+	for _, id := range ids {
+		list = append(list, n.named(id).Nick)
+	}
+	return strings.Join(list, ", ")
+}
+
+// member returns a room and a person who is in it.
+func (n *Node) member(name, person string) (r vault.Room, who identity.PeerID, err error) {
+	if r, err = n.private(name); err != nil {
+		return r, who, err
+	}
+	if who, err = n.person(person); err != nil { // it may be someone who is known as a member only
+		for _, id := range r.Members {
+			if strings.EqualFold(n.named(id).Nick, strings.TrimPrefix(person, "@")) {
+				return r, id, nil
+			}
+		}
+		return r, who, err
+	}
+	for _, id := range r.Members {
+		if id == who {
+			return r, who, nil
+		}
+	}
+	return r, who, &Error{Text: n.named(who).Nick + " is not in " + n.called(r.ID), Hint: "/room members lists who is"}
+}
+
+func (n *Node) invite(ctx context.Context, c Invite) error {
+	r, err := n.private(c.Room)
+	if err != nil {
+		return err
+	}
+	who, err := n.person(c.Person)
+	if err != nil {
+		return err
+	}
+	for _, id := range r.Members {
+		if id == who {
+			return &Error{Text: n.named(who).Nick + " is in " + n.called(r.ID) + " already, or was invited"}
+		}
+	}
+	if n.keys(who) == nil {
+		return &Error{Text: fmt.Sprintf("%s was never here while you were: there is no key to seal an invitation with", n.named(who).Nick), Hint: "wait until you are both here once"}
+	}
+	return n.change(ctx, r, seal.Change{Add: []identity.PeerID{who}}, c.History)
+}
+
+func (n *Node) remove(ctx context.Context, c Remove) error {
+	r, who, err := n.member(c.Room, c.Person)
+	if err != nil {
+		return err
+	}
+	if who == n.who.ID() {
+		return &Error{Text: "you cannot remove yourself", Hint: "/room leave"}
+	}
+	return n.change(ctx, r, seal.Change{Remove: []identity.PeerID{who}}, false)
+}
+
+func (n *Node) handOver(ctx context.Context, c HandOver) error {
+	r, who, err := n.member(c.Room, c.Person)
+	if err != nil {
+		return err
+	}
+	return n.change(ctx, r, seal.Change{Owner: &who}, false)
+}
+
+// copyRoom makes a room of this person's own with the members of another.
+func (n *Node) copyRoom(ctx context.Context, c CopyRoom) error {
+	old, err := n.private(c.Room)
+	if err != nil {
+		return err
+	}
+	if err := n.newRoom(ctx, c.Name); err != nil {
+		return err
+	}
+	r, err := n.private("#" + strings.TrimPrefix(c.Name, "#"))
+	if err != nil {
+		return err
+	}
+	var change seal.Change
+	var unknown []identity.PeerID
+	for _, id := range old.Members {
+		switch {
+		case id == n.who.ID():
+		case n.keys(id) == nil:
+			unknown = append(unknown, id)
+		default:
+			change.Add = append(change.Add, id)
+		}
+	}
+	if len(unknown) > 0 {
+		n.notice(fmt.Sprintf("%s could not be invited: their keys are not known", n.names(unknown)), "/invite them when they are here")
+	}
+	if change.Empty() {
+		return nil
+	}
+	return n.change(ctx, r, change, false)
+}
+
+// answer accepts an invitation, declines it, or leaves a room.
+func (n *Node) answer(ctx context.Context, r vault.Room, yes bool) error {
+	if !yes && r.Status == vault.Joined && r.Owner == n.who.ID() && len(r.Members) > 1 {
+		return &Error{Text: "you own " + n.called(r.ID) + ": hand it over before you leave it", Hint: "/room hand-over PERSON"}
+	}
+	now, _ := n.gather.clock.Now()
+	out, err := n.vault.Answer(r.ID, yes, now, n.keys)
+	if err != nil {
+		return err
+	}
+	defer n.watch.wake()
+	return n.speak(ctx, out)
+}
+
+// Members returns who is in a private room, the owner first.
+func (n *Node) Members(name string) ([]Member, error) {
+	r, err := n.private(name)
+	if err != nil {
+		return nil, err
+	}
+	var out []Member
+	for _, id := range r.Members {
+		_, here := n.people.nick(id)
+		m := Member{Named: n.named(id), Owner: id == r.Owner, Me: id == n.who.ID(), Here: here}
+		for _, mod := range r.Moderators {
+			m.Moderator = m.Moderator || mod == id
+		}
+		if m.Owner {
+			out = append([]Member{m}, out...)
+			continue
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// seen notes how far the user has read a conversation; keepVault tells the other.
+func (n *Node) seen(c Seen) error {
+	r, err := n.room(c.Room)
+	if err != nil || !r.direct() || n.profile.get().Discreet {
+		return err
+	}
+	n.mu.Lock()
+	up := journal.Key(c.Up)
+	if was, ok := n.looked[r.id]; !ok || was.Compare(up) < 0 {
+		n.looked[r.id] = up
+	}
+	n.mu.Unlock()
+	n.tend()
+	return nil
+}
+
+const (
+	// receiptsEvery is how often the others are told what was seen: a receipt is 2.6 KB.
+	receiptsEvery = 2 * time.Second
+	// tendEvery is how often it is looked what rooms are owed though nothing happened.
+	tendEvery = time.Minute
+)
+
+// openVault reads what conversations and private rooms there are. Where no history is kept, nothing of them is either.
+func (n *Node) openVault(ring *seal.Ring) (err error) {
+	c := vault.Config{Network: n.network.ID(), Who: n.who, Ring: ring, KeepRing: n.profile.keepRing, Changed: n.tend, Log: n.log}
+	if !n.config.NoHistory {
+		c.Dir = n.profile.network(n.network.ID())
+	}
+	if n.vault, err = vault.Open(c); err != nil {
+		return &Error{Text: err.Error(), Hint: "restore the file, or move it away: what it remembers is lost then", cause: err}
+	}
+	return nil
+}
+
+// tend wakes keepVault.
+func (n *Node) tend() {
+	select {
+	case n.tended <- struct{}{}:
+	default:
+	}
+}
+
+// keepVault does, until ctx ends, what the vault may not do itself: it reads in journals, says what is owed, and tells the user.
+func (n *Node) keepVault(ctx context.Context) {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			n.log.Debug("vault closed", "err", n.vault.Save())
+			return
+		case <-n.tended:
+		case <-wait.C:
+		}
+		n.takeWork()
+		now, _ := n.gather.clock.Now()
+		here := func(id identity.PeerID) bool { _, here := n.people.nick(id); return here }
+		out, err := n.vault.Tend(now, here, n.keys)
+		if err = errors.Join(err, n.speak(ctx, out)); err != nil && ctx.Err() == nil {
+			n.log.Warn("cannot tend a private room", "err", err)
+		}
+		next := tendEvery
+		if n.tellSeen(ctx) {
+			next = receiptsEvery
+		}
+		if err := n.vault.Save(); err != nil {
+			n.log.Warn("cannot save the conversations", "err", err)
+		}
+		wait.Reset(next)
+	}
+}
+
+// takeWork does what the vault has left.
+func (n *Node) takeWork() {
+	w := n.vault.Take()
+	for _, id := range w.Relearn {
+		for _, at := range n.gather.shown() {
+			if err := n.relearn(at.journal, id); err != nil {
+				n.log.Warn("cannot read the states of a private room", "err", err)
+			}
+		}
+		w.Reopen = append(w.Reopen, id)
+	}
+	for _, id := range w.Reopen {
+		for _, at := range n.gather.shown() {
+			at.journal.Reopen(message.GroupID(id))
+		}
+	}
+	for _, e := range w.Events {
+		n.tellOf(e)
+	}
+	if len(w.Events) > 0 {
+		n.watch.wake()
+	}
+}
+
+// relearn tells the vault of the states of a room that are held.
+func (n *Node) relearn(j *journal.Journal, id message.RoomID) error {
+	for k := (journal.Key{}); ; {
+		lines, err := j.After(id, k, 256)
+		if err != nil || len(lines) == 0 {
+			return err
+		}
+		for _, l := range lines {
+			if k = l.Key; l.Kind == message.State && l.Body != nil {
+				n.vault.Learn(journal.Place{Key: l.Key, Room: id, Author: l.Author}, l.Body)
+			}
+		}
+	}
+}
+
+// tellOf makes of what the vault tells what users are told.
+func (n *Node) tellOf(e vault.Event) {
+	switch e := e.(type) {
+	case vault.Invited:
+		n.own.tell(Invited{Room: n.called(e.Room), By: n.named(e.By)})
+	case vault.Answered:
+		n.own.tell(Answered{Room: n.called(e.Room), By: n.named(e.By), Yes: e.Yes})
+	case vault.Removed:
+		n.own.tell(Members{Room: n.called(e.Room), Out: true})
+	case vault.Changed:
+		m := Members{Room: n.called(e.Room)}
+		for _, id := range e.Added {
+			m.Added = append(m.Added, n.named(id))
+		}
+		for _, id := range e.Taken {
+			m.Taken = append(m.Taken, n.named(id))
+		}
+		if e.Owner != (identity.PeerID{}) {
+			m.Owner = n.named(e.Owner)
+		}
+		n.own.tell(m)
+	case vault.Closed:
+		nick := n.named(e.By).Nick
+		n.notice(fmt.Sprintf("%s wrote something to you that cannot be opened: it is sealed for a key that this machine does not hold, or no longer", nick), "ask "+nick+" to say it again")
+	case vault.Seen:
+		if t, ok := n.vault.Talk(e.Room); ok {
+			r := Read{Room: n.called(e.Room), By: n.named(t.With), Up: Key(e.Up)}
+			for _, at := range n.gather.shown() {
+				if h, ok := at.journal.Hash(e.Up.Log, e.Up.Seq); ok {
+					r.ID = h.ID()
+				}
+			}
+			n.own.tell(r)
+		}
+	}
+}
+
+// tellSeen tells the others of conversations what the user has seen, and reports whether it will again before long.
+func (n *Node) tellSeen(ctx context.Context) (again bool) {
+	n.mu.Lock()
+	looked := n.looked
+	if len(looked) == 0 || time.Since(n.receipted) < receiptsEvery {
+		n.mu.Unlock()
+		return len(looked) > 0
+	}
+	n.looked, n.receipted = map[message.RoomID]journal.Key{}, time.Now()
+	n.mu.Unlock()
+	for id, up := range looked {
+		r := room{id: id}
+		if t, ok := n.vault.Talk(id); ok {
+			r.with = t.With
+		}
+		if n.ready(r) != nil {
+			continue
+		}
+		if err := n.speak(ctx, n.vault.Tell(id, up)); err != nil && ctx.Err() == nil {
+			n.log.Debug("cannot tell what was seen", "err", err)
+		}
+	}
+	return false
+}

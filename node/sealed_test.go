@@ -1,0 +1,316 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"earshot/node"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/instance"
+)
+
+// told reports whether an event was told that fits.
+func toldOf[E node.Event](i *instance.Instance, fits func(E) bool) bool {
+	return slices.ContainsFunc(i.Events(), func(e node.Event) bool {
+		x, ok := e.(E)
+		return ok && fits(x)
+	})
+}
+
+// reads waits until a room of an instance shows exactly these texts.
+func reads(t *testing.T, i *instance.Instance, room string, texts ...string) {
+	t.Helper()
+	var got []string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		page, err := i.Page(room, node.Key{}, 1000)
+		if err != nil {
+			t.Fatalf("%s reads %s: %v", i.Name, room, err)
+		}
+		got = nil
+		for _, m := range page {
+			if !m.Sealed {
+				t.Fatalf("%s shows %q in %s as not sealed", i.Name, m.Text, room)
+			}
+			got = append(got, m.Text)
+		}
+		if slices.Equal(got, texts) {
+			return
+		}
+	}
+	t.Fatalf("%s reads %q in %s, want %q", i.Name, got, room, texts)
+}
+
+// fails checks that a command fails and says so with these words.
+func fails(t *testing.T, i *instance.Instance, c node.Command, words string) {
+	t.Helper()
+	if err := i.Do(context.Background(), c); err == nil || !strings.Contains(err.Error(), words) {
+		t.Errorf("%s does %+v: %v, want an error with %q", i.Name, c, err, words)
+	}
+}
+
+func say(t *testing.T, i *instance.Instance, room, text string) {
+	t.Helper()
+	do(t, i, node.Say{Room: room, Text: text})
+}
+
+// knows waits until an instance can seal for people.
+func holdsKeys(t *testing.T, i *instance.Instance, who ...*instance.Instance) {
+	t.Helper()
+	instance.Until(t, 10*time.Second, i.Name+" knows the others' keys", func() bool {
+		for _, w := range who {
+			if p, err := i.Profile(w.ID()); err != nil || p == nil {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestDirectMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		carol := instance.Start(t, lan, "carol", node.Config{})
+		instance.Meet(t, 10*time.Second, alice, bob, carol)
+		holdsKeys(t, alice, bob, carol)
+		say(t, alice, "@bob", "psst")
+		reads(t, bob, "@alice", "psst")
+		say(t, bob, "@alice", "what?")
+		reads(t, alice, "@bob", "psst", "what?")
+		if !toldOf(bob, func(e node.Said) bool { return e.Text == "psst" && e.Sealed && e.Room == "@alice" && !e.History }) {
+			t.Error("bob was not told of it as something that was just said")
+		}
+		instance.Until(t, 5*time.Second, "delivered to three", func() bool {
+			return toldOf(alice, func(e node.Delivered) bool { return e.Copies >= 3 })
+		})
+
+		page, _ := bob.Page("@alice", node.Key{}, 1)
+		do(t, bob, node.Edit{Target: page[0].Ref(), Text: "what is it?"})
+		first, _ := alice.Page("@bob", node.Key{}, 10)
+		do(t, alice, node.React{Target: first[1].Ref(), Emoji: "👍"})
+		do(t, alice, node.Redact{Target: first[0].Ref()})
+		instance.Until(t, 5*time.Second, "edited, deleted, reacted to", func() bool {
+			now, _ := bob.Page("@alice", node.Key{}, 10)
+			return len(now) == 2 && now[0].Redacted && now[1].Edited && now[1].Text == "what is it?" && len(now[1].Reactions) == 1
+		})
+
+		last, _ := bob.Page("@alice", node.Key{}, 1)
+		say(t, alice, "@bob", "look here")
+		instance.Until(t, 5*time.Second, "bob has it", func() bool {
+			last, _ = bob.Page("@alice", node.Key{}, 1)
+			return last[0].Text == "look here"
+		})
+		do(t, bob, node.Seen{Room: "@alice", Up: last[0].Key})
+		instance.Until(t, 10*time.Second, "alice knows that bob has read it", func() bool {
+			now, _ := alice.Page("@bob", node.Key{}, 1)
+			return now[0].Read && toldOf(alice, func(e node.Read) bool { return e.Room == "@bob" && e.ID == now[0].ID })
+		})
+
+		for _, e := range carol.Events() {
+			if s, ok := e.(node.Said); ok {
+				t.Errorf("carol was told %q in %s", s.Text, s.Room)
+			}
+		}
+		for _, r := range carol.Snapshot().Rooms {
+			if r.Kind != node.PublicRoom {
+				t.Errorf("carol has %+v", r)
+			}
+		}
+		fails(t, carol, node.Say{Room: "@nobody", Text: "x"}, "nobody")
+		fails(t, carol, node.Say{Room: "@carol", Text: "x"}, "you")
+	})
+}
+
+// Someone who is away gets it on return, through another hub, though the author is gone.
+func TestDirectMessageWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		var all []*instance.Instance
+		for _, name := range []string{"alice", "bob", "carol", "dave", "erin"} {
+			all = append(all, instance.Start(t, lan, name, node.Config{}))
+		}
+		alice, bob := all[0], all[1]
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, alice, bob)
+		bob.Stop()
+		rest := append(all[:1:1], all[2:]...)
+		instance.Meet(t, 10*time.Second, rest...)
+		say(t, alice, "@bob", "for later")
+		instance.Until(t, 5*time.Second, "delivered", func() bool { return toldOf(alice, func(e node.Delivered) bool { return e.Copies >= 3 }) })
+		alice.Stop()
+		hub := instance.Meet(t, 10*time.Second, rest[1:]...)
+		hub.Crash()
+		rest = slices.DeleteFunc(rest[1:], func(i *instance.Instance) bool { return i == hub })
+		instance.Meet(t, 10*time.Second, rest...)
+		bob = instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, append(rest, bob)...)
+		reads(t, bob, "@alice", "for later")
+	})
+}
+
+func TestPrivateRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		var all []*instance.Instance
+		for _, name := range []string{"alice", "bob", "carol", "dave"} {
+			all = append(all, instance.Start(t, lan, name, node.Config{}))
+		}
+		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, alice, bob, carol, dave)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		say(t, alice, "#plans", "alone")
+		reads(t, alice, "#plans", "alone")
+		fails(t, alice, node.NewRoom{Name: "plans"}, "already")
+		do(t, alice, node.Invite{Room: "#plans", Person: "bob"})
+		do(t, alice, node.Invite{Room: "#plans", Person: "carol", History: true})
+		for _, i := range []*instance.Instance{bob, carol} {
+			instance.Until(t, 10*time.Second, i.Name+" is invited", func() bool {
+				return toldOf(i, func(e node.Invited) bool { return e.Room == "#plans" && e.By.Nick == "alice" })
+			})
+			fails(t, i, node.Say{Room: "#plans", Text: "x"}, "accepted")
+			do(t, i, node.Join{Room: "#plans"})
+		}
+		say(t, alice, "#plans", "welcome")
+		reads(t, bob, "#plans", "welcome")
+		reads(t, carol, "#plans", "alone", "welcome")
+		do(t, bob, node.SetTopic{Room: "#plans", Text: "secret"})
+		instance.Until(t, 5*time.Second, "carol sees the topic", func() bool {
+			return slices.ContainsFunc(carol.Snapshot().Rooms, func(r node.Room) bool { return r.Name == "#plans" && r.Topic.Text == "secret" && r.Members == 3 })
+		})
+		fails(t, bob, node.Remove{Room: "#plans", Person: "carol"}, "only alice")
+		do(t, alice, node.Remove{Room: "#plans", Person: "bob"})
+		instance.Until(t, 5*time.Second, "bob is told", func() bool { return toldOf(bob, func(e node.Members) bool { return e.Room == "#plans" && e.Out }) })
+		say(t, carol, "#plans", "without bob")
+		reads(t, alice, "#plans", "alone", "welcome", "secret", "without bob")
+		reads(t, bob, "#plans", "welcome", "secret")
+		fails(t, bob, node.Say{Room: "#plans", Text: "x"}, "any more")
+		do(t, alice, node.HandOver{Room: "#plans", Person: "carol"})
+		instance.Until(t, 5*time.Second, "carol is the owner", func() bool {
+			m, err := carol.Members("#plans")
+			return err == nil && m[0].Owner && m[0].Me
+		})
+		do(t, alice, node.Leave{Room: "#plans"})
+		instance.Until(t, 70*time.Second, "alice is out", func() bool {
+			m, err := carol.Members("#plans")
+			return err == nil && len(m) == 1
+		})
+		for _, e := range dave.Events() {
+			if s, ok := e.(node.Said); ok {
+				t.Errorf("dave was told %q in %s", s.Text, s.Room)
+			}
+		}
+	})
+}
+
+// A room goes on with its owner away, over a change of hub and a restart of everyone.
+func TestPrivateRoomGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		start := func(names ...string) (all []*instance.Instance) {
+			for _, name := range names {
+				all = append(all, instance.Start(t, lan, name, node.Config{}))
+			}
+			return all
+		}
+		all := start("alice", "bob", "carol", "dave")
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, all[0], all[1], all[2])
+		do(t, all[0], node.NewRoom{Name: "plans"})
+		for _, i := range all[1:3] {
+			do(t, all[0], node.Invite{Room: "#plans", Person: i.Name})
+			instance.Until(t, 10*time.Second, i.Name+" is invited", func() bool { return toldOf(i, func(e node.Invited) bool { return true }) })
+			do(t, i, node.Join{Room: "#plans"})
+		}
+		all[0].Stop()
+		hub := instance.Meet(t, 10*time.Second, all[1:]...)
+		say(t, all[1], "#plans", "one")
+		hub.Crash()
+		rest := slices.DeleteFunc(slices.Clone(all[1:]), func(i *instance.Instance) bool { return i == hub })
+		instance.Meet(t, 10*time.Second, rest...)
+		for _, i := range rest {
+			i.Stop()
+		}
+		all = start("alice", "bob", "carol", "dave")
+		instance.Meet(t, 10*time.Second, all...)
+		say(t, all[2], "#plans", "two")
+		for _, i := range all[:3] {
+			reads(t, i, "#plans", "one", "two")
+		}
+	})
+}
+
+// What is on the disks of those who are not meant to read it does not hold what was said.
+func TestNothingPlainAtOthers(t *testing.T) {
+	const words = "the eagle has landed at noon"
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		hub := instance.Start(t, lan, "box", node.Config{ServerOnly: true})
+		instance.Meet(t, 10*time.Second, hub)
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		carol := instance.Start(t, lan, "carol", node.Config{})
+		instance.Meet(t, 10*time.Second, hub, alice, bob, carol)
+		holdsKeys(t, alice, bob)
+		say(t, alice, "@bob", words)
+		reads(t, bob, "@alice", words)
+		instance.Until(t, 5*time.Second, "delivered", func() bool { return toldOf(alice, func(e node.Delivered) bool { return e.Copies >= 3 }) })
+		for _, i := range []*instance.Instance{hub, carol, alice} {
+			i.Stop()
+			found := false
+			err := filepath.WalkDir(i.Dir(), func(path string, d fs.DirEntry, err error) error {
+				if err != nil || d.IsDir() {
+					return err
+				}
+				b, err := os.ReadFile(path)
+				if bytes.Contains(b, []byte(words)) {
+					found = true
+					if i != alice {
+						t.Errorf("%s holds what was said", path)
+					}
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if i == alice && !found {
+				t.Error("not even who said it has it: this test looks in the wrong place")
+			}
+		}
+	})
+}
+
+// Two people of one nick are told apart before anything is sent.
+func TestDirectToOneOfTwo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		other := instance.Start(t, lan, "other", node.Config{Nick: "bob"})
+		instance.Meet(t, 10*time.Second, alice, bob, other)
+		holdsKeys(t, alice, bob, other)
+		var err *node.Error
+		if !errors.As(alice.Do(t.Context(), node.Say{Room: "@bob", Text: "x"}), &err) {
+			t.Fatal("it was said to one of two")
+		}
+		if !strings.Contains(err.Hint, bob.ID().Tag()) || !strings.Contains(err.Hint, other.ID().Tag()) {
+			t.Errorf("the error does not tell them apart: %v, hint %s", err, err.Hint)
+		}
+		say(t, alice, "@bob~"+other.ID().Tag(), "to you")
+		reads(t, other, "@alice", "to you")
+		if page, err := bob.Page("@alice", node.Key{}, 1); err != nil || len(page) != 0 {
+			t.Errorf("bob has %v, %v", page, err)
+		}
+	})
+}
