@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"earshot/node/exchange"
+	"earshot/node/message"
 	"earshot/node/nodetest"
 	"earshot/node/wire"
 )
@@ -64,6 +65,43 @@ func TestTripIsNewsWhenItChangedMuch(t *testing.T) {
 		}
 		if want := []time.Duration{400, 30_000, 20_000, 400}; !slices.Equal(newer, want) {
 			t.Errorf("%d µs were news, not %d", newer, want)
+		}
+		stands(t, ended)
+	})
+}
+
+// Roots over other groups than this end's are no difference, unless the lists go on to differ.
+func TestOtherGroups(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := newReplica(t, lan, "a")
+		state := a.state(true)
+		root, err := a.journal.Root(message.Public, 0, a.journal.Today())
+		if err != nil {
+			t.Fatal(err)
+		}
+		state.Groups[0].Sum = root
+		hub, ended := hostile(t, lan, a, &exchange.Link{State: state})
+		hub.Await(time.Second, wire.TypeState, new(wire.State))
+		beat := func(covers uint64) (again bool) {
+			time.Sleep(time.Second)
+			hub.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Root: &message.Hash{1}, Covers: covers})
+			for {
+				f, _, err := hub.Next(time.Second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f == wire.TypeState || f == wire.TypeBeat {
+					return f == wire.TypeState
+				}
+			}
+		}
+		for range 2 {
+			if beat(7) {
+				t.Error("other groups are a difference at once")
+			}
+		}
+		if !beat(7) {
+			t.Error("other groups are never a difference")
 		}
 		stands(t, ended)
 	})

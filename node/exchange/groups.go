@@ -68,10 +68,7 @@ func (p *peer) list() []message.GroupID {
 	}
 	for _, g := range first {
 		add(g)
-		if !p.Hub && g != message.Mail && len(p.past) < maxPast {
-			p.past[g] = struct{}{}
-			delete(p.extra, g)
-		}
+		delete(p.extra, g)
 	}
 	for g := range p.extra {
 		add(g)
@@ -79,8 +76,22 @@ func (p *peer) list() []message.GroupID {
 	return list
 }
 
-// maxPast bounds the own groups that a link remembers.
-const maxPast = 4 * wire.MaxGroups
+// heard takes what the other end lists now. A group that the hub said before and that is not among it is not for the other end, which has left it; but where there was no room for
+// it. Who had not heard of it yet will list it.
+func (p *peer) heard(s *wire.State) {
+	theirs := listOf(s)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Hub && len(theirs) < wire.MaxGroups {
+		for g := range p.mine {
+			if _, still := theirs[g]; !still {
+				delete(p.extra, g)
+			}
+		}
+	}
+	p.state, p.theirs = &wire.State{Durable: s.Durable}, theirs
+	p.coverLocked()
+}
 
 // seeConcerns looks, at the hub, which groups are for the other end.
 func (p *peer) seeConcerns() {
@@ -107,20 +118,22 @@ func (p *peer) concerns(g message.GroupID, author identity.PeerID) bool {
 	return true
 }
 
-// adopt takes over what the hub lists that this end knows nothing of. What was its own on this link and is not any more is not among it: the hub may have said so before it heard.
+// adopt takes over what the hub lists that this end knows nothing of, or knows to be its own; not what it left.
 func (p *peer) adopt(s *wire.State) {
 	if p.Hub {
 		return
 	}
 	own := p.exchange.own()
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for i := range s.Groups {
 		g := s.Groups[i].Group
-		_, past := p.past[g]
-		if g != message.Public && g != message.Mail && !past && len(p.extra) < wire.MaxGroups && !slices.Contains(own, g) {
+		if g == message.Public || g == message.Mail || slices.Contains(own, g) || p.journal.Foreign(g) {
+			continue
+		}
+		p.mu.Lock()
+		if len(p.extra) < wire.MaxGroups {
 			p.extra[g] = struct{}{}
 		}
+		p.mu.Unlock()
 	}
 }
 

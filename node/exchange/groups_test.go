@@ -32,7 +32,7 @@ type keyring struct {
 func (k *keyring) Own(g message.GroupID, author identity.PeerID) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return slices.Contains(k.groups, g) || concerns(g, author, k.me)
+	return slices.Contains(k.groups, g) || author != k.me && concerns(g, author, k.me)
 }
 
 func (k *keyring) Groups() []message.GroupID {
@@ -62,7 +62,7 @@ func (k *keyring) Seal(_ journal.Place, _ message.Kind, plain []byte) ([]byte, e
 }
 
 func concerns(g message.GroupID, author, p identity.PeerID) bool {
-	return author != p && g == message.GroupID(seal.Direct(identity.NetworkID{1}, author, p))
+	return author == p || g == message.GroupID(seal.Direct(identity.NetworkID{1}, author, p))
 }
 
 // A member is a replica of somebody who is in groups.
@@ -253,8 +253,11 @@ func TestPrivateRoom(t *testing.T) {
 			time.Sleep(24 * time.Hour)
 		}
 		all := []*member{w, carol, a, b, c}
+		var endB func()
 		for _, m := range all {
-			m.link(hub.replica)
+			if end := m.link(hub.replica); m == b {
+				endB = end
+			}
 		}
 		hub.watches(all, w)
 		time.Sleep(5 * time.Second)
@@ -275,6 +278,16 @@ func TestPrivateRoom(t *testing.T) {
 		have(t, g, 182, hub, w, a, c, carol)
 		if n := b.holds(g); n != 181 {
 			t.Errorf("who left holds %d messages", n)
+		}
+		time.Sleep(3 * time.Second)
+		endB()
+		b.link(hub.replica)
+		time.Sleep(3 * time.Second)
+		c.in(g)
+		time.Sleep(3 * time.Second)
+		have(t, g, 183, hub, w, a, c, carol)
+		if n := b.holds(g); n != 181 {
+			t.Errorf("who left and came again holds %d messages", n)
 		}
 	})
 }

@@ -49,10 +49,7 @@ func (p *peer) compare(s *wire.State) error {
 		return ErrRealm
 	}
 	p.adopt(s)
-	p.mu.Lock()
-	p.state, p.theirs = &wire.State{Durable: s.Durable}, listOf(s) // from here on the tail goes by it, and what comes first is in the answer
-	p.coverLocked()
-	p.mu.Unlock()
+	p.heard(s) // from here on the tail goes by it, and what came before is in the answer
 	look := p.hold
 	if s.Reply || p.cursor == nil || p.news() {
 		look = func() (*wire.State, error) { return p.offer(false) }

@@ -53,6 +53,17 @@ func (j *Journal) Mailboxes(after int64) (out []Mailbox) {
 	return out
 }
 
+// Foreign reports whether something is held of a group that is not this person's own.
+func (j *Journal) Foreign(id message.GroupID) bool {
+	var authors []Mailbox
+	j.mu.RLock()
+	if g := j.groups[id]; g != nil {
+		authors = slices.Clone(g.authors)
+	}
+	j.mu.RUnlock()
+	return len(authors) > 0 && !slices.ContainsFunc(authors, func(m Mailbox) bool { return j.owns(id, m.Author) })
+}
+
 // owns asks whose a group is. It is called without a lock.
 func (j *Journal) owns(g message.GroupID, author identity.PeerID) bool {
 	return g == message.Public || j.conf.Vault != nil && j.conf.Vault.Own(g, author)

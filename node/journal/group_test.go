@@ -81,6 +81,13 @@ func checkMail(t testing.TB, j *Journal, from uint32, groups ...message.GroupID)
 			days[s.Day] = all
 		}
 	}
+	for _, g := range append(groups, message.Mail) {
+		sums, err := j.Days(g, from, 1<<31)
+		root, err2 := j.Root(g, from, 1<<31)
+		if err != nil || err2 != nil || root != rootOf(sums) {
+			t.Errorf("the root of group %x is not that of its days, %v, %v", g[0], err, err2)
+		}
+	}
 	mail, err := j.Days(message.Mail, from, 1<<31)
 	if err != nil || len(mail) != len(days) {
 		t.Errorf("mail of %d days, %v; the groups have %d", len(mail), err, len(days))
