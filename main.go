@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
 
 	"earshot/discovery"
 	"earshot/node"
@@ -150,7 +151,7 @@ func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) erro
 		})
 	}
 	err := plain.Run(ctx, plain.Config{
-		Node: n, In: s.In, Typed: s.Typed, Out: os.Stdout, JSON: s.JSON, ServerOnly: s.Node.ServerOnly, History: s.History, Linger: s.Linger, Version: s.Version,
+		Node: n, In: s.In, Typed: s.Typed, Out: os.Stdout, Colour: term.IsTerminal(int(os.Stdout.Fd())), JSON: s.JSON, ServerOnly: s.Node.ServerOnly, History: s.History, Linger: s.Linger, Version: s.Version,
 	})
 	switch {
 	case errors.Is(err, plain.ErrNobody):

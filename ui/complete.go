@@ -132,7 +132,11 @@ func (a *app) choices(word string, first bool) []choice {
 
 func (a *app) nicks(prefix, before, after string) []choice {
 	var found []choice
-	for _, p := range a.snapshot.People {
+	people := a.snapshot.People
+	if strings.HasPrefix(a.input.GetText(), "/unignore ") {
+		people = a.snapshot.Ignored
+	}
+	for _, p := range people {
 		if !p.Me && begins(p.Nick, prefix) {
 			found = append(found, choice{before + cell.Line(p.Nick) + after, command.About(p)})
 		}

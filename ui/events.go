@@ -2,6 +2,7 @@ package ui
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"earshot/node"
@@ -57,10 +58,26 @@ func (a *app) apply(e node.Event) bool {
 		if a.welcomed {
 			a.here().list.Event(a.now(), "you joined another gathering; what is shown now is its history (/realms lists them)")
 		}
+	case node.Marked:
+		a.marked(e)
 	case node.Notice:
 		a.here().list.Problem(a.now(), e.Text, e.Hint)
 	}
 	return false
+}
+
+// marked takes what is said by who is ignored off the screen, and reads again what is there of who no longer is.
+func (a *app) marked(e node.Marked) {
+	was := slices.ContainsFunc(a.snapshot.Ignored, func(p node.Person) bool { return p.ID == e.ID })
+	for _, r := range a.rooms {
+		switch {
+		case e.Ignored:
+			r.list.Hide(e.ID)
+		case was:
+			r.list.Reload()
+		}
+	}
+	a.stale = true
 }
 
 // refresh asks how things stand. It is for when the answer is needed; what only changes the picture sets stale, so that a flood of events asks once a frame.
@@ -169,7 +186,7 @@ func (a *app) submit(text string) bool {
 	a.refresh()
 	r := a.here()
 	text = tidy(text)
-	action, err := command.Parse(text, command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version, Recent: r.list.Recent(r.name, 1000)})
+	action, err := command.Parse(text, command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version, Recent: r.list.Recent(r.name, 1000), Whois: a.node.Whois})
 	if err == nil && action.Do != nil && len(a.outbox) >= maxOutbox {
 		err = &node.Error{Text: "too many lines are waiting to be sent", Hint: "wait a moment and press Enter again"}
 	}
@@ -199,6 +216,9 @@ func (a *app) submit(text string) bool {
 		r.list.Page(-1)
 	case len(action.Lines) > 0:
 		r.list.Answer(a.now(), strings.Join(action.Lines, "\n"))
+		if action.QR != "" {
+			a.openQR(action.QR)
+		}
 	}
 	return true
 }

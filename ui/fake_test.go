@@ -88,6 +88,15 @@ func (f *fake) Search(ctx context.Context, query string, older int64, max int) (
 	return node.Found{}, nil
 }
 
+func (f *fake) Whois(name string) (node.Whois, error) {
+	for _, p := range append(f.Snapshot().People, f.Snapshot().Ignored...) {
+		if p.Nick == name || p.ID.Fingerprint() == name {
+			return node.Whois{Person: p, Code: "EARSHOT:VERIFY:581C0B673446A5013A0CE3FABB466EB2:" + strings.ReplaceAll(p.ID.Fingerprint(), "-", "")}, nil
+		}
+	}
+	return node.Whois{}, &node.Error{Text: "nobody is called " + name}
+}
+
 func person(name string) node.Person { return node.Person{ID: id(name), Nick: name} }
 
 func id(name string) (p identity.PeerID) { copy(p[:], name); return p }

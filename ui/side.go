@@ -13,7 +13,7 @@ import (
 // drawPeers draws the column of who is here.
 func (a *app) drawPeers(r rect) {
 	x, w := r.x+1, r.w-2
-	a.put(x, r.y, w, piece{"PEERS ", a.look.Title}, piece{fmt.Sprint(command.Here(a.snapshot)), a.look.Dim})
+	a.put(x, r.y, w, piece{"PEERS ", a.look.Title}, piece{fmt.Sprint(command.Here(a.snapshot)) + command.Hidden(a.snapshot), a.look.Dim})
 	people := a.snapshot.People
 	for i, p := range people {
 		y := r.y + 1 + i
@@ -46,15 +46,29 @@ func (a *app) drawPerson(x, y, w int, p node.Person) {
 	case p.Away:
 		note = "away"
 	}
-	you := ""
-	if p.Me {
-		you = " (you)"
+	if p.Warning != "" { // another's nick
+		sign, style = a.look.Alert, a.look.Bad
 	}
-	nick := cell.Fit(cell.Line(p.Nick), w-2-len(you)-cell.Width(note)-1, a.look.More)
-	used := a.put(x, y, w, piece{sign + " ", style}, piece{nick, a.nickStyle(p)}, piece{you, a.look.Dim})
+	you := ""
+	switch {
+	case p.Me:
+		you = " (you)"
+	case p.Verified:
+		you = " " + a.look.Verified
+	}
+	nick := cell.Fit(cell.Line(p.Nick), w-2-cell.Width(you)-cell.Width(note)-1, a.look.More)
+	used := a.put(x, y, w, piece{sign + " ", style}, piece{nick, a.nickStyle(p)}, piece{you, a.youStyle(p)})
 	if room := w - used - 1; cell.Width(note) <= room {
 		cell.Put(a.screen, x+w-cell.Width(note), y, room, note, a.look.Dim)
 	}
+}
+
+// youStyle is that of what stands behind a nick: "(you)", or the sign of who is verified.
+func (a *app) youStyle(p node.Person) tcell.Style {
+	if p.Verified {
+		return a.look.Good
+	}
+	return a.look.Dim
 }
 
 func (a *app) nickStyle(p node.Person) tcell.Style {

@@ -43,6 +43,7 @@ type Node interface {
 	Page(room string, k node.Key, max int) ([]node.Message, error)
 	After(room string, k node.Key, max int) ([]node.Message, error)
 	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
+	Whois(person string) (node.Whois, error)
 }
 
 // Config of a full screen. Only Node is needed.

@@ -18,7 +18,7 @@ func mayImport() map[string][]string {
 		"discovery":     {}, // the doctor is part of it
 		"ui":            {"ui/command", "ui/plain", "ui/look", "ui/cell", "node", "node/message", "node/identity"},
 		"ui/cli":        {"ui/look", "ui/plain", "node", "node/message", "node/identity"},
-		"ui/plain":      {"ui/command", "node", "node/message"},
+		"ui/plain":      {"ui/command", "ui/look", "node", "node/message"},
 		"ui/command":    {"ui/look", "node", "node/message", "node/identity"},
 		"ui/cell":       {},
 		"ui/look":       {"ui/cell", "node/identity"},

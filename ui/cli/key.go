@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"earshot/node/identity"
+	"earshot/ui/look"
 )
 
 // unnamed is the closed network that earshot key means where no name is given.
@@ -111,7 +112,7 @@ func keyShow(keys identity.Keys, name string, qr bool) error {
 		return noKey(name, err)
 	}
 	if qr {
-		code, err := drawQR(key, term.IsTerminal(int(os.Stdout.Fd())))
+		code, err := look.PrintQR(key, term.IsTerminal(int(os.Stdout.Fd())))
 		if err != nil {
 			return err
 		}

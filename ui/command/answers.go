@@ -63,7 +63,7 @@ func Who(s node.Snapshot) []string {
 	for _, p := range s.People {
 		rows = append(rows, [2]string{p.Nick, About(p)})
 	}
-	return append([]string{fmt.Sprintf("%d here in %s:", Here(s), s.Network)}, columns(rows)...)
+	return append([]string{fmt.Sprintf("%d here in %s%s:", Here(s), s.Network, Hidden(s))}, columns(rows)...)
 }
 
 // Names returns who is in a room, and when each of them said something there, of what was told lately. All who are here are in every public room: each machine has the history of all.
@@ -94,6 +94,8 @@ func About(p node.Person) string {
 		}
 	}
 	add(p.Me, "you")
+	add(p.Verified, "verified")
+	add(p.Warning != "", p.Warning)
 	add(p.Hub, "the hub")
 	add(p.Server, "a server")
 	add(p.Away && p.Why == "", "away")
@@ -248,6 +250,20 @@ func lately(t time.Time) string {
 		return t.Local().Format("15:04")
 	}
 	return stamp(t)
+}
+
+// Hidden says how many are here besides who are ignored: " (1 ignored)"; empty: nobody.
+func Hidden(s node.Snapshot) string {
+	n := 0
+	for _, p := range s.Ignored {
+		if !p.Gone {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d ignored)", n)
 }
 
 func stamp(t time.Time) string { return t.Local().Format("2 Jan 2006 15:04") }

@@ -51,8 +51,12 @@ func Table() []Spec {
 		{"mute", nil, "[#ROOM]", "keep a room from asking for attention", true},
 		{"unmute", nil, "[#ROOM]", "let it ask again", true},
 		{"history", nil, "[N]", "show what was said before", true},
-		{"whois", nil, "NICK", "show who someone is", true},
-		{"fingerprint", nil, "", "show your fingerprint", true},
+		{"whois", nil, "PERSON", "show who someone is", true},
+		{"fingerprint", nil, "[PERSON]", "show your fingerprint, or another's", true},
+		{"verify", nil, "PERSON [TEXT]", "compare fingerprints: with TEXT that they read", true},
+		{"unverify", nil, "PERSON", "no longer be sure of someone", true},
+		{"ignore", nil, "[PERSON]", "hide what someone says and does; alone: list whose", true},
+		{"unignore", nil, "PERSON", "show again what someone says", true},
 		{"ping", nil, "[NICK]", "show how long a word takes to the hub and back", true},
 		{"net", nil, "", "show what is known of the network", true},
 		{"realms", nil, "", "list the gatherings whose history is kept here", true},
@@ -74,9 +78,6 @@ func Table() []Spec {
 		{Name: "send", Args: "FILE", Help: "offer a file"},
 		{Name: "accept", Help: "take a file that is offered"},
 		{Name: "decline", Help: "refuse a file that is offered"},
-		{Name: "ignore", Args: "NICK", Help: "hide what someone says"},
-		{Name: "unignore", Args: "NICK", Help: "show again what someone says"},
-		{Name: "verify", Args: "NICK", Help: "make sure that someone is who they say"},
 	}
 }
 

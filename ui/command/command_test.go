@@ -89,8 +89,8 @@ func TestTable(t *testing.T) {
 			}
 			seen[n] = true
 		}
-		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "NICK": "bob", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
-		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: snapshot(), Recent: recent()})
+		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "NICK": "bob", "[NICK]": "bob", "PERSON": "bob", "[PERSON]": "bob", "PERSON [TEXT]": "bob", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
+		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: acquainted().Snapshot, Recent: recent(), Whois: acquainted().Whois})
 		if something := a.Do != nil || a.Lines != nil || a.Find != nil || a.Export != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
 		}
@@ -207,16 +207,13 @@ func TestPeople(t *testing.T) {
 	s.Latency, s.Port, s.Address = 400*time.Microsecond, 4327, netip.MustParseAddr("10.0.0.1")
 	s.Rooms[1] = node.Room{Name: "#build", Joined: true, Muted: true, Count: 12, Topic: node.Topic{Text: "what is broken", Nick: "bob"}}
 	for in, want := range map[string]string{
-		"/whois @carol~AAAA": "carol~AAAA: away: at lunch\n  fingerprint " + identity.PeerID{1}.Fingerprint() + "\n  at 10.0.0.7:4327",
-		"/whois BOB":         "bob: the hub, 0.4 ms\n  fingerprint " + identity.PeerID{}.Fingerprint() + "\n  on 2 machines",
-		"/ping":              "bob, the hub: 0.4 ms there and back",
-		"/ping bob":          "bob: 0.4 ms there and back",
-		"/ping alice":        "that is you",
-		"/net":               "  network         lobby, open: anyone on this LAN can join and read it\n  this machine    10.0.0.1, port 4327 (TCP and UDP)\n  hub             bob is the hub\n  way to the hub  0.4 ms there and back\n  here            6, on 2 instances of earshot",
-		"/topic":             "#lobby has no topic; /topic TEXT sets one",
-		"/typing":            "the others are told when you type; /typing off changes it",
-		"/rooms":             "  #lobby  joined\n  #build  joined, muted, 12 messages: what is broken\n/join #ROOM opens one, or makes it",
-		"/fingerprint":       "your fingerprint is " + identity.PeerID{}.Fingerprint(),
+		"/ping":       "bob, the hub: 0.4 ms there and back",
+		"/ping bob":   "bob: 0.4 ms there and back",
+		"/ping alice": "that is you",
+		"/net":        "  network         lobby, open: anyone on this LAN can join and read it\n  this machine    10.0.0.1, port 4327 (TCP and UDP)\n  hub             bob is the hub\n  way to the hub  0.4 ms there and back\n  here            6, on 2 instances of earshot",
+		"/topic":      "#lobby has no topic; /topic TEXT sets one",
+		"/typing":     "the others are told when you type; /typing off changes it",
+		"/rooms":      "  #lobby  joined\n  #build  joined, muted, 12 messages: what is broken\n/join #ROOM opens one, or makes it",
 	} {
 		a, err := Parse(in, At{Room: "#lobby", Snapshot: s})
 		if got := strings.Join(a.Lines, "\n"); err != nil || got != want {
@@ -236,8 +233,6 @@ func TestPeople(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		"/whois carol":                      "2 here are called carol",
-		"/whois zoe":                        "nobody here is called zoe",
 		"/ping box":                         "only the way to the hub is measured here",
 		"/typing maybe":                     `"maybe" is none of on, off`,
 		"/history 0":                        "how many lines? from 1 to 1000",

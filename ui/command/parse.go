@@ -16,6 +16,8 @@ type At struct {
 	Room     string // the current one, "#name"
 	Snapshot node.Snapshot
 	Version  string // of the program, for /version
+	// Whois tells who someone is; *node.Node's is one. It must not wait for others.
+	Whois func(person string) (node.Whois, error)
 	// Recent are the newest messages told, of all rooms, oldest first: what /reply, /edit, /delete and /react may mean.
 	Recent []node.Message
 }
@@ -28,6 +30,8 @@ type Action struct {
 	Show string
 	// Lines is an answer for the user's own eyes.
 	Lines []string
+	// QR is what is to be shown as a QR code besides; empty: nothing.
+	QR string
 	// Help: /help without an argument. Lines hold the list of commands for front ends that have nothing better.
 	Help bool
 	// Set is a setting of the full screen, to be shown or, where Value is not empty, changed. Lines is for front ends that have none.
@@ -126,13 +130,20 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "unmute":
 		return mute(args, false, at)
 	case "whois":
-		if args == "" {
-			return Action{}, usage(spec, "who?")
-		}
-		lines, err := Whois(s, args)
-		return Action{Lines: lines}, err
+		return whois(spec, args, at)
 	case "fingerprint":
-		return Action{Lines: []string{"your fingerprint is " + s.Me.ID.Fingerprint()}}, nil
+		return fingerprint(args, at)
+	case "verify":
+		return verify(spec, args, at)
+	case "unverify":
+		return mark(spec, args, node.Unverify{Person: args}, args+" is not verified any more")
+	case "ignore":
+		if args == "" {
+			return Action{Lines: Ignored(s)}, nil
+		}
+		return mark(spec, args, node.Ignore{Person: args}, "nothing that "+args+" says or does is shown; /unignore "+args+" changes it")
+	case "unignore":
+		return mark(spec, args, node.Unignore{Person: args}, "what "+args+" says is shown again")
 	case "ping":
 		lines, err := Ping(s, args)
 		return Action{Lines: lines}, err

@@ -89,32 +89,6 @@ func find(s node.Snapshot, nick string) (p node.Person, err error) {
 	return p, &node.Error{Text: fmt.Sprintf("%d here are called %s", len(found), nick), Hint: "name one with the tag behind it: " + found[0].Nick}
 }
 
-// Whois says what is known of someone.
-func Whois(s node.Snapshot, nick string) ([]string, error) {
-	p, err := find(s, nick)
-	if err != nil {
-		return nil, err
-	}
-	line := p.Nick
-	if words := About(p); words != "" {
-		line += ": " + words
-	}
-	lines := []string{line, "  fingerprint " + p.ID.Fingerprint()}
-	if len(p.Address) > 0 {
-		lines = append(lines, "  at "+strings.Join(p.Address, ", "))
-	}
-	machines := 0
-	for _, c := range s.Candidates {
-		if c.ID == p.ID {
-			machines++
-		}
-	}
-	if machines > 1 {
-		lines = append(lines, fmt.Sprintf("  on %d machines", machines))
-	}
-	return lines, nil
-}
-
 // Ping says how long a word takes to someone and back, as far as that is measured: to the hub, and from it.
 func Ping(s node.Snapshot, nick string) ([]string, error) {
 	if nick == "" {

@@ -21,6 +21,7 @@ type Look struct {
 	Mention, Unread, Badge, Crown tcell.Style
 	Selected, Code, Link          tcell.Style
 	Faded                         tcell.Style // what lies under something else: not to be read
+	QR                            tcell.Style // of the rows of QR: black on white
 	authors                       []tcell.Style
 
 	Glyphs
@@ -32,6 +33,7 @@ type Glyphs struct {
 	Hub, Here, Away, Server     string
 	Searching, Connected, Alert string
 	Waiting, Two, Three, Lost   string // delivery of an own message
+	Verified                    string // the user has compared a person's fingerprint
 	Note, Problem, Mentioned    string
 	Down, Current, More, Dot    string
 	Bar, Rule                   string
@@ -46,6 +48,7 @@ func New(colours int, t Theme) *Look {
 		l.Glyphs = asciiGlyphs()
 	}
 	plain := tcell.StyleDefault
+	l.QR = plain.Foreground(tcell.PaletteColor(black)).Background(tcell.PaletteColor(white)) // no matter of taste
 	l.Text, l.Strong, l.Title = plain, plain.Bold(true), plain.Bold(true)
 	l.Dim, l.Border = plain.Dim(true), plain.Dim(true)
 	l.Good, l.Warn, l.Bad = plain, plain.Bold(true), plain.Bold(true)
@@ -89,7 +92,7 @@ func unicodeGlyphs() Glyphs {
 	return Glyphs{
 		Hub: "♛", Here: "●", Away: "◐", Server: "■",
 		Searching: "◌", Connected: "●", Alert: "▲",
-		Waiting: "⧗", Two: "✓", Three: "✓✓", Lost: "✗",
+		Waiting: "⧗", Two: "✓", Three: "✓✓", Lost: "✗", Verified: "✓",
 		Note: "·", Problem: "!", Mentioned: "»",
 		Down: "↓", Current: "▸", More: "…", Dot: "·",
 		Bar: "│", Rule: "─", TopLeft: "┌", TopRight: "┐", BottomLeft: "└", BottomRight: "┘",
@@ -100,7 +103,7 @@ func asciiGlyphs() Glyphs {
 	return Glyphs{
 		Hub: "^", Here: "*", Away: "-", Server: "=",
 		Searching: "?", Connected: "*", Alert: "!",
-		Waiting: ".", Two: "+", Three: "++", Lost: "x",
+		Waiting: ".", Two: "+", Three: "++", Lost: "x", Verified: "+",
 		Note: "-", Problem: "!", Mentioned: ">",
 		Down: "v", Current: ">", More: "~", Dot: "-",
 		Bar: "|", Rule: "-", TopLeft: "+", TopRight: "+", BottomLeft: "+", BottomRight: "+",

@@ -61,6 +61,7 @@ func readLine(b *bufio.Reader, most int) (line, error) {
 // An answer is what came of a line of input.
 type answer struct {
 	lines   []string
+	qr      string         // to be drawn below
 	history []node.Message // to be printed again
 	found   *node.Found    // what was looked for
 	err     error
@@ -125,7 +126,7 @@ func one(ctx context.Context, c Config, l line, room string, told *told) answer 
 			Hint: "say it in several messages",
 		}}
 	}
-	a, err := command.Parse(l.text, command.At{Room: room, Snapshot: c.Node.Snapshot(), Version: c.Version, Recent: told.recent()})
+	a, err := command.Parse(l.text, command.At{Room: room, Snapshot: c.Node.Snapshot(), Version: c.Version, Recent: told.recent(), Whois: c.Node.Whois})
 	if err != nil {
 		return answer{err: err}
 	}
@@ -154,7 +155,7 @@ func one(ctx context.Context, c Config, l line, room string, told *told) answer 
 		where, err := Export(ctx, c.Node, room, *a.Export)
 		return answer{lines: []string{where}, err: err}
 	}
-	return answer{lines: a.Lines, room: a.Show, said: says, quit: a.Quit}
+	return answer{lines: a.Lines, qr: a.QR, room: a.Show, said: says, quit: a.Quit}
 }
 
 // speaks reports whether a command says something that comes back as a message, and whether it says anything at all.

@@ -67,6 +67,14 @@ type (
 		Edited    bool       `json:"edited,omitempty"`   // text is what its author changed it to
 		Redacted  bool       `json:"redacted,omitempty"` // its author deleted it: text is empty
 		Reactions []reaction `json:"reactions,omitempty"`
+		Verified  bool       `json:"verified,omitempty"` // the author's fingerprint was compared
+	}
+	mark struct { // what the user made of a person
+		object
+		Nick     string `json:"nick"`
+		ID       string `json:"id"`
+		Verified bool   `json:"verified"`
+		Ignored  bool   `json:"ignored"` // what they say and do is not told
 	}
 	reaction struct {
 		Emoji string `json:"emoji"`
@@ -169,7 +177,7 @@ func jsonOf(t string, e node.Event, server bool) any {
 			s.ReplyTo = hex.EncodeToString(e.Quote.ID[:])
 		}
 		s.Edited, s.Redacted = e.Edited, e.Redacted
-		s.Reactions = reactions(e.Message)
+		s.Reactions, s.Verified = reactions(e.Message), e.Verified
 		return s
 	case node.Edited:
 		return changed{object{t, "edited"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), words(e.Text, server), reactions(e.Message)}
@@ -187,6 +195,8 @@ func jsonOf(t string, e node.Event, server bool) any {
 		return renamed{object{t, "renamed"}, oneLine(e.Old), oneLine(e.New), e.ID.Fingerprint()}
 	case node.Notice:
 		return notice{object{t, "notice"}, clean(e.Text), clean(e.Hint)}
+	case node.Marked:
+		return mark{object{t, "mark"}, oneLine(e.Nick), e.ID.Fingerprint(), e.Verified, e.Ignored}
 	case node.CaughtUp:
 		return object{t, "caught-up"}
 	case node.RealmChanged:

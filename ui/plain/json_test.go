@@ -49,6 +49,8 @@ func TestJSON(t *testing.T) {
 		"action": {event: message1(func(s *node.Said) { s.Kind, s.Mine = message.Action, true }),
 			want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":true,"history":false,"kind":"action"}`},
 		"message on a box": {event: message1(nil), server: true, want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","at":"2026-11-20T08:00:59.005Z","mine":false,"history":false}`},
+		"verified":         {event: message1(func(s *node.Said) { s.Verified = true }), want: at + `"message","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `","text":"hi <b> & you","at":"2026-11-20T08:00:59.005Z","mine":false,"history":false,"verified":true}`},
+		"mark":             {event: node.Marked{ID: some.HubID, Nick: "bob", Mark: node.Mark{Verified: true}}, want: at + `"mark","nick":"bob","id":"` + known + `","verified":true,"ignored":false}`},
 		"delivery":         {event: node.Delivered{ID: message.ID{0xab, 15: 1}, Copies: 2}, want: at + `"delivery","id":"` + id + `","copies":2}`},
 		"not delivered":    {event: node.Delivered{ID: message.ID{0xab, 15: 1}}, want: at + `"delivery","id":"` + id + `","copies":0}`},
 		"withdrawn":        {event: node.Withdrawn{Message: message1(nil).Message}, want: at + `"withdrawn","room":"#lobby","nick":"bob","author":"` + known + `","id":"` + id + `"}`},

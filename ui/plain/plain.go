@@ -30,6 +30,7 @@ type Node interface {
 	Snapshot() node.Snapshot
 	Page(room string, k node.Key, max int) ([]node.Message, error)
 	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
+	Whois(person string) (node.Whois, error)
 	Source
 }
 
@@ -41,6 +42,8 @@ type Config struct {
 	Out io.Writer
 	// Typed: a person types In, who is away when no line came for command.IdleAfter, and back with the next. A program that is silent is not away.
 	Typed bool
+	// Colour: Out is a terminal, where a QR code is black on white. Nothing else has colours.
+	Colour bool
 	// JSON prints objects for programs instead of lines for people.
 	JSON bool
 	// ServerOnly prints no words of messages, and takes commands but no messages from In, whose end means nothing then.

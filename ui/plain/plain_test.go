@@ -14,6 +14,7 @@ import (
 	"earshot/node"
 	"earshot/node/message"
 	"earshot/ui/command"
+	"earshot/ui/look"
 )
 
 // feed stands in for a node: what is said comes back as durable at once, and on two machines after copyAfter where somebody is there.
@@ -29,6 +30,9 @@ type feed struct {
 }
 
 func (f *feed) Snapshot() node.Snapshot { return f.snapshot }
+func (f *feed) Whois(person string) (node.Whois, error) {
+	return node.Whois{Person: f.snapshot.Me, Code: "EARSHOT:VERIFY:00"}, nil
+}
 func (f *feed) Page(string, node.Key, int) ([]node.Message, error) {
 	return []node.Message{{Kind: message.Text, Room: "#lobby", Nick: "bob", Text: "long ago"}}, nil
 }
@@ -327,5 +331,23 @@ func TestIdle(t *testing.T) {
 			}
 			in.Close()
 		})
+	}
+}
+
+// A QR code is printed below the words, black on white on a terminal; a program gets the words alone.
+func TestFingerprintPrinted(t *testing.T) {
+	for _, c := range []Config{{}, {Colour: true}, {JSON: true}} {
+		var out bytes.Buffer
+		c.Node, c.In, c.Out = &feed{events: begun()}, strings.NewReader("/fingerprint\n"), &out
+		if err := Run(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		drawn, err := look.PrintQR("EARSHOT:VERIFY:00", c.Colour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "your fingerprint is") || strings.HasSuffix(out.String(), drawn) == c.JSON {
+			t.Errorf("%+v:\n%s", c, out.String())
+		}
 	}
 }

@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"earshot/node"
 	"earshot/node/message"
 	"earshot/ui/command"
+	"earshot/ui/look"
 )
 
 // gutter begins every line but the first of one event, so that nobody can write a line that looks like another's.
@@ -64,7 +66,14 @@ func (p *printer) answer(a answer) error {
 	if len(a.lines) == 0 {
 		return nil
 	}
-	return p.print(node.Notice{Text: strings.Join(a.lines, "\n")})
+	if err := p.print(node.Notice{Text: strings.Join(a.lines, "\n")}); err != nil || a.qr == "" || p.JSON {
+		return err
+	}
+	drawn, err := look.PrintQR(a.qr, p.Colour)
+	if err == nil {
+		_, err = io.WriteString(p.Out, drawn)
+	}
+	return err
 }
 
 // appendText appends an event as people read it: the time, then what happened. Lines that are nobody's words begin with a star.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/node/identity"
 	"earshot/node/message"
 	"earshot/ui/cell"
 	"earshot/ui/look"
@@ -295,6 +296,22 @@ func (l *List) Withdraw(id message.ID) {
 		}
 	}
 }
+
+// Hide takes away all that someone said.
+func (l *List) Hide(author identity.PeerID) {
+	var gone []message.ID
+	for _, e := range l.entries {
+		if e.id != (message.ID{}) && e.author == author {
+			gone = append(gone, e.id)
+		}
+	}
+	for _, id := range gone {
+		l.Withdraw(id)
+	}
+}
+
+// Reload reads the newest page again, which may have more than is here.
+func (l *List) Reload() { l.goal = &Want{Kind: Newest} }
 
 // Clear empties the list; what was there comes back by scrolling up.
 func (l *List) Clear() {
