@@ -95,7 +95,7 @@ func TestTypistsAreShown(t *testing.T) {
 	newStage(t, 80, 20, f, Config{}).want("bob and d[31mave are typing")
 }
 
-// A muted room counts nothing and rings no bell.
+// A muted room counts nothing and rings no bell, and the list of rooms says why.
 func TestMuted(t *testing.T) {
 	f := lobby()
 	f.snapshot.Rooms[1].Muted = true
@@ -108,4 +108,6 @@ func TestMuted(t *testing.T) {
 	if !s.notified.IsZero() {
 		t.Error("the bell rang")
 	}
+	s.resize(120, 40)
+	s.want("#build", "muted")
 }

@@ -101,9 +101,12 @@ func (a *app) drawRoom(x, y, w int, sign string, r *room) {
 	if r == a.here() {
 		style = a.look.Strong
 	}
-	news := ""
+	news, note := "", a.look.Dim
+	if r.muted {
+		news = "muted"
+	}
 	if r.news > 0 {
-		style = a.look.Warn
+		style, note = a.look.Warn, a.look.Warn
 		news = fmt.Sprint(r.news)
 		if r.named {
 			news = a.look.Mentioned + news
@@ -111,5 +114,5 @@ func (a *app) drawRoom(x, y, w int, sign string, r *room) {
 	}
 	name := cell.Fit(cell.Line(r.name), w-3-cell.Width(news), a.look.More)
 	a.put(x+1, y, w-1, piece{sign, a.look.Strong}, piece{name, style})
-	cell.Put(a.screen, x+w-cell.Width(news), y, w, news, a.look.Warn)
+	cell.Put(a.screen, x+w-cell.Width(news), y, w, news, note)
 }
