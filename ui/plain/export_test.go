@@ -139,9 +139,9 @@ func TestSearch(t *testing.T) {
 	}}
 	at := spoken.Local().Format("2006-01-02 15:04")
 	for in, want := range map[string][2]string{
-		"/search fox":  {at + " #lobby bob: a fox\n      | 09:00 carol: forged[1m\n00:00 * 1 found; 1 message yet to be indexed\n", `{"event":"found","room":"#lobby","nick":"bob",`},
-		"/search wolf": {"00:00 * nothing is found\n", `"event":"notice","text":"nothing is found","hint":""}`},
-		"/search many": {"00:00 * these are the newest 50, and there are more\n      | hint: narrow", `"text":"these are the newest 50, and there are more"`},
+		"/search fox":  {at + " #lobby bob: a fox\n      | 09:00 carol: forged[1m\n00:00 * 1 found; 1 message yet to be indexed\n", `"event":"searched","count":1,"more":false,"unseen":1}`},
+		"/search wolf": {"00:00 * nothing is found\n", `"event":"searched","count":0,"more":false}`},
+		"/search many": {"00:00 * these are the newest 50, and there are more\n      | hint: narrow", `"event":"searched","count":50,"more":true}`},
 		"/search bad:": {"00:00 * that is no query\n      | hint: try another\n", `"text":"that is no query"`},
 		"/search":      {"00:00 * search for what?\n", `"text":"search for what?"`},
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 
 	"earshot/node"
 	"earshot/node/message"
@@ -24,6 +25,14 @@ type found struct {
 	Kind    string   `json:"kind,omitempty"` // action, topic; none: text
 	Edited  bool     `json:"edited,omitempty"`
 	Matches [][2]int `json:"matches"` // where in text, in bytes: from, to
+}
+
+// searched is the object that ends the answer to /search.
+type searched struct {
+	object
+	Count  int   `json:"count"`            // objects before it
+	More   bool  `json:"more"`             // older hits are not told
+	Unseen int64 `json:"unseen,omitempty"` // messages that are not indexed yet
 }
 
 // AppendHit appends what a search found: a line for people, with the day, or an object.
@@ -57,7 +66,12 @@ func (p *printer) hits(f *node.Found) (err error) {
 			return err
 		}
 	}
-	if _, err := p.Out.Write(p.buf); err != nil {
+	if p.JSON {
+		if p.buf, err = appendObject(p.buf, searched{object{stamp(time.Now()), "searched"}, len(list), more, f.Unseen}); err != nil {
+			return err
+		}
+	}
+	if _, err := p.Out.Write(p.buf); err != nil || p.JSON {
 		return err
 	}
 	n := node.Notice{Text: fmt.Sprintf("%d found", len(list))}
