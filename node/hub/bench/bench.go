@@ -66,6 +66,12 @@ func (b *bench) rounds(rows []row) error {
 			if n > 0 && r.once {
 				continue
 			}
+			if r.measure != nil {
+				if err := r.measure(b, r); err != nil {
+					return err
+				}
+				continue
+			}
 			for _, column := range append([]string{"earshot"}, r.beside...) {
 				if err := b.measure(r, column); err != nil {
 					return err
@@ -90,18 +96,15 @@ func (b *bench) measure(r *row, column string) error {
 		b.missing[column] = true
 		return nil
 	}
-	b.progress++
-	dir := filepath.Join(b.dir, fmt.Sprint(b.progress))
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	dir, err := b.folder()
+	if err != nil {
 		return err
 	}
 	srv, err := s.start(b.ctx, dir)
 	if err != nil {
 		return err
 	}
-	spec := r.spec
-	spec.Parallel = 20
-	result, err := s.generate(b.ctx, srv, spec)
+	result, err := s.generate(b.ctx, srv, r.spec)
 	srv.stop()
 	if !b.keep {
 		os.RemoveAll(dir)
@@ -109,13 +112,24 @@ func (b *bench) measure(r *row, column string) error {
 	if err != nil {
 		return err
 	}
+	b.note(r, column, result)
+	return nil
+}
+
+// folder makes one for a server.
+func (b *bench) folder() (string, error) {
+	b.progress++
+	dir := filepath.Join(b.dir, fmt.Sprint(b.progress))
+	return dir, os.Mkdir(dir, 0o700)
+}
+
+func (b *bench) note(r *row, column string, result load.Result) {
 	if b.verbose {
 		one, _ := json.Marshal(result)
-		fmt.Fprintf(os.Stderr, "%s, %s: %s\n", r.name, name, one)
+		fmt.Fprintf(os.Stderr, "%s, %s: %s\n", r.name, column, one)
 	}
 	key := r.name + "/" + column
 	b.results[key] = append(b.results[key], result)
-	return nil
 }
 
 // median is that of a figure; false: there is none.
@@ -129,8 +143,13 @@ func (b *bench) median(r *row, column string, f figure) (float64, bool) {
 	if len(all) == 0 {
 		return 0, false
 	}
+	return middle(all), true
+}
+
+// middle is the median.
+func middle(all []float64) float64 {
 	slices.Sort(all)
-	return (all[len(all)/2] + all[(len(all)-1)/2]) / 2, true
+	return (all[len(all)/2] + all[(len(all)-1)/2]) / 2
 }
 
 // ratio is how much better earshot is than who it is compared with.

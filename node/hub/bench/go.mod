@@ -2,7 +2,10 @@ module earshot/node/hub/bench
 
 go 1.26.0
 
-require earshot v0.0.0
+require (
+	earshot v0.0.0
+	github.com/creack/pty v1.1.24
+)
 
 require (
 	github.com/fxamacker/cbor/v2 v2.9.6 // indirect

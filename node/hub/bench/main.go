@@ -38,7 +38,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	rows := table
+	rows := append(table, growth()...)
 	if *quick {
 		rows, b.until, b.times = brief, time.Unix(*began, 0).Add(44*time.Second), 5
 	}

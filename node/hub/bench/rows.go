@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -31,7 +32,8 @@ type row struct {
 	beside     []string // the other servers
 	against    string   // whom the ratio is with
 	figures    []figure
-	once       bool // measured once: it takes long
+	once       bool                         // measured once: it takes long
+	measure    func(b *bench, r *row) error // instead of spec and beside
 }
 
 var (
@@ -83,6 +85,24 @@ var table = []row{
 		beside: []string{"nats"}, against: "nats", figures: []figure{{"p99_us", "p99", ms, 1e-3, false}, {"lost", "lost", "", 1, false}}, once: true},
 	{name: "stuck", what: "a reader that is stuck beside 100 in a flood", spec: but(flood(100), func(s *load.Spec) { s.Mode, s.Time = "stuck", 8*time.Second }), beside: []string{"nats"},
 		figures: []figure{{"cut_s", "cut after", seconds, 1, false}, {"gap_ms", "the others' longest wait", ms, 1, false}, {"hwm_kb", "most memory", "MB", 1.0 / 1024, false}}, once: true},
+	{name: "million", what: "1,000,000 messages", measure: (*bench).million, once: true, figures: []figure{
+		{"messages_s", "messages a second to one who is behind", perSecond, 1, true}, {"grown_kb", "the hub's memory grows by", "MB", 1.0 / 1024, false},
+		{"before_p99_us", "p99 of others before", us, 1, false}, {"p99_us", "p99 of others meanwhile", us, 1, false},
+		{"linked_ms", "start to linked", ms, 1, false}, {"screen_ms", "start to the first screen", ms, 1, false}}},
+	{name: "size", what: "the binary, stripped", measure: (*bench).size, once: true, figures: []figure{{"mb", "size", "MB", 1, false}}},
+}
+
+// growth are figures at other numbers of receivers.
+func growth() (rows []row) {
+	for _, n := range []int{10, 100, 1000} {
+		name := func(what string) string { return fmt.Sprintf("%s-%d", what, n) }
+		paced := load.Spec{Mode: "paced", Receivers: n, Senders: 1, Size: 100, Rate: 50, Warm: 300 * time.Millisecond, Time: 3 * time.Second}
+		rows = append(rows,
+			row{name: name("grow-flood"), what: fmt.Sprintf("flood, %d receivers", n), spec: flood(n), quiet: true, beside: durable[:1], against: "nats", figures: []figure{perDelivery}},
+			row{name: name("grow-one"), what: fmt.Sprintf("one in flight, %d receivers", n), spec: but(flood(n), one), quiet: true, beside: durable[:1], against: "nats", figures: []figure{perDelivery}},
+			row{name: name("grow-latency"), what: fmt.Sprintf("50 messages a second to %d", n), spec: paced, beside: durable[:1], against: "nats", figures: []figure{{"p50_us", "p50", us, 1, false}, {"p99_us", "p99", us, 1, false}}})
+	}
+	return rows
 }
 
 func named(rows []row, names []string) (some []row) {

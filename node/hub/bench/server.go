@@ -175,6 +175,10 @@ func (r *running) stop() {
 func (s server) generate(ctx context.Context, r *running, spec load.Spec) (load.Result, error) {
 	spec.Address, spec.Protocol, spec.TLS, spec.PID = address, s.protocol, s.tls, r.cmd.Process.Pid
 	spec.Acks = spec.Acks && s.acks
+	spec.Parallel = 20
+	if s.protocol == "irc" {
+		spec.Parallel = 500 // inspircd takes a second for each: it looks up who comes, and here is nobody to ask
+	}
 	what, err := json.Marshal(spec)
 	if err != nil {
 		return nil, err
