@@ -12,12 +12,15 @@ import (
 	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
+	"earshot/node/seal"
+	"earshot/node/vault"
 )
 
 // A History is what a profile keeps of a network on this disk, to be searched without taking part, also while another process does.
 type History struct {
 	stores []*journal.Reader
 	known  *contacts
+	vault  *vault.Vault
 }
 
 // OpenHistory opens all that is kept of a network below a profile's folder, of every gathering. The error is fs.ErrNotExist where there is nothing.
@@ -31,7 +34,15 @@ func OpenHistory(dir string, network *identity.Network) (*History, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &History{known: known}
+	who, err := identity.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := vault.Open(vault.Config{Network: network.ID(), Who: who, Dir: p.network(network.ID()), Ring: &seal.Ring{}})
+	if err != nil {
+		return nil, err
+	}
+	h := &History{known: known, vault: sealed}
 	for _, entry := range folders {
 		folder := filepath.Join(p.network(network.ID()), entry.Name())
 		if !entry.IsDir() {
@@ -66,7 +77,7 @@ func (h *History) Search(ctx context.Context, query, room string, max int) (Foun
 		q = q.In(name)
 	}
 	return collect(max, 0, &q, func(l journal.Line) (Message, bool) {
-		m, _, ok := said(l, publicOf(l))
+		m, _, ok := said(l, h.where(l))
 		verified, ignored := h.known.marked(l.Author)
 		m.Verified = verified
 		return m, ok && !ignored
@@ -81,6 +92,14 @@ func (h *History) Search(ctx context.Context, query, room string, max int) (Foun
 		}
 		return journal.Merge(max, pages...), nil
 	})
+}
+
+// where returns what the room of a line is called, as far as that is known without the others.
+func (h *History) where(l journal.Line) string {
+	if l.Name != "" {
+		return publicOf(l)
+	}
+	return called(h.vault, l.Room, nil, func(_ identity.PeerID, nick string) string { return message.ShowNick(nick) })
 }
 
 // Close closes it. Nobody may be searching.

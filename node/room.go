@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"earshot/node/identity"
+	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/seal"
 	"earshot/node/vault"
@@ -71,24 +72,31 @@ func (n *Node) private(name string) (vault.Room, error) {
 
 // called returns what a sealed room is called; empty: this person has no part in it.
 func (n *Node) called(id message.RoomID) string {
-	if t, ok := n.vault.Talk(id); ok {
-		if nick, here := n.people.nick(t.With); here {
-			return "@" + nick
+	return called(n.vault, id, n.profile.rooms(), func(who identity.PeerID, says string) string {
+		if nick, here := n.people.nick(who); here {
+			return nick
 		}
-		return "@" + n.people.name(t.With, t.Nick)
+		return n.people.name(who, says)
+	})
+}
+
+// called is the same for whoever has a vault: joined are public rooms, and name returns how a person is shown who calls itself so.
+func called(v *vault.Vault, id message.RoomID, joined []string, name func(identity.PeerID, string) string) string {
+	if t, ok := v.Talk(id); ok {
+		return "@" + name(t.With, t.Nick)
 	}
-	raw, first, ok := n.vault.Name(id)
+	raw, first, ok := v.Name(id)
 	if !ok {
 		return ""
 	}
-	name, err := message.CleanRoom(raw)
+	clean, err := message.CleanRoom(raw)
 	if err != nil {
-		name = "room"
+		clean = "room"
 	}
-	if !first || slices.Contains(n.profile.rooms(), name) {
-		name += "~" + base32.StdEncoding.EncodeToString(id[:])[:4]
+	if !first || slices.Contains(joined, clean) {
+		clean += "~" + base32.StdEncoding.EncodeToString(id[:])[:4]
 	}
-	return "#" + name
+	return "#" + clean
 }
 
 // named returns a person as shown.
@@ -145,4 +153,13 @@ func (n *Node) keys(id identity.PeerID) *seal.PublicKey {
 		return nil
 	}
 	return &p.Key
+}
+
+// joinedSince reports whether a line was said in a private room before this person joined it.
+func (n *Node) joinedSince(l journal.Line) bool {
+	if !l.Sealed {
+		return false
+	}
+	r, ok := n.vault.Room(l.Room)
+	return ok && l.HLC < r.Since
 }

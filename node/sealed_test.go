@@ -184,6 +184,9 @@ func TestPrivateRoom(t *testing.T) {
 		say(t, alice, "#plans", "welcome")
 		reads(t, bob, "#plans", "welcome")
 		reads(t, carol, "#plans", "alone", "welcome")
+		if toldOf(carol, func(e node.Said) bool { return e.Text == "alone" && !e.History }) {
+			t.Error("carol was told of what was said before she came as if it were new")
+		}
 		do(t, bob, node.SetTopic{Room: "#plans", Text: "secret"})
 		instance.Until(t, 5*time.Second, "carol sees the topic", func() bool {
 			return slices.ContainsFunc(carol.Snapshot().Rooms, func(r node.Room) bool { return r.Name == "#plans" && r.Topic.Text == "secret" && r.Members == 3 })

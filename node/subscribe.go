@@ -244,7 +244,7 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 			s.called[m.RoomID] = m.Room
 		}
 		s.node.typing.said(l.Author, l.Room)
-		if !s.restated(m) || !s.send(Said{Message: m, History: history}) {
+		if !s.restated(m) || !s.send(Said{Message: m, History: history || s.node.joinedSince(l)}) {
 			return false
 		}
 		if m.Here && s.node.own.isLost(l.ID) && !s.send(Delivered{ID: l.ID}) { // what was told of it before was of a line that nobody had seen

@@ -77,6 +77,7 @@ type Room struct {
 	Members    []identity.PeerID
 	Moderators []identity.PeerID
 	Epoch      uint32
+	Since      uint64 // when it was joined, as messages are stamped: what was said before is history
 	// Waits: the present key has not come yet, so nothing can be said.
 	Waits bool
 }
@@ -84,7 +85,7 @@ type Room struct {
 func (r *room) shown() Room {
 	s := r.Current()
 	_, ok := r.Key(s.Hash())
-	return Room{ID: r.id, Name: r.name, Status: r.status, Owner: s.Owner(), By: r.by, Members: slices.Clone(s.Members), Moderators: slices.Clone(s.Moderators), Epoch: s.Epoch, Waits: !ok}
+	return Room{ID: r.id, Name: r.name, Status: r.status, Owner: s.Owner(), By: r.by, Members: slices.Clone(s.Members), Moderators: slices.Clone(s.Moderators), Epoch: s.Epoch, Since: r.since, Waits: !ok}
 }
 
 // Rooms returns all private rooms but those left.
