@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync"
 
 	"earshot/node/message"
 	"earshot/node/wire"
@@ -116,7 +117,65 @@ func (s *store) proof(log int64) (b []byte, err error) {
 
 // each runs f on each row of a query, until it fails.
 func (s *store) each(query string, args []any, f func(*sql.Rows) error) error {
-	return s.read(func(db *sql.DB) error { return each(db, query, args, f) })
+	return s.read(func(db *sql.DB) error {
+		prepared, err := s.prepared.of(db, query)
+		if err != nil {
+			return err
+		}
+		rows, err := prepared.Query(args...)
+		if err != nil {
+			return err
+		}
+		return eachOf(rows, f)
+	})
+}
+
+// statements are the readers' queries, prepared: to parse one takes longer than to answer most of them.
+type statements struct {
+	mu  sync.Mutex // protects all
+	all map[string]*sql.Stmt
+}
+
+// maxStatements is more than there are in this package; those with lists of any length are parsed each time where it is not enough.
+const maxStatements = 128
+
+// A rowser is a query that was prepared, or not.
+type rowser interface {
+	Query(...any) (*sql.Rows, error)
+}
+
+type unprepared struct {
+	db    *sql.DB
+	query string
+}
+
+func (u unprepared) Query(args ...any) (*sql.Rows, error) { return u.db.Query(u.query, args...) }
+
+func (s *statements) of(db *sql.DB, query string) (rowser, error) {
+	s.mu.Lock()
+	stmt, full := s.all[query], len(s.all) >= maxStatements
+	s.mu.Unlock()
+	switch {
+	case stmt != nil:
+		return stmt, nil
+	case full:
+		return unprepared{db, query}, nil
+	}
+	fresh, err := db.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stmt := s.all[query]; stmt != nil { // another was quicker
+		fresh.Close()
+		return stmt, nil
+	}
+	if s.all == nil {
+		s.all = map[string]*sql.Stmt{}
+	}
+	s.all[query] = fresh
+	return fresh, nil
 }
 
 // querier is a database or a transaction.
@@ -129,6 +188,10 @@ func each(q querier, query string, args []any, f func(*sql.Rows) error) error {
 	if err != nil {
 		return err
 	}
+	return eachOf(rows, f)
+}
+
+func eachOf(rows *sql.Rows, f func(*sql.Rows) error) error {
 	defer rows.Close()
 	for rows.Next() {
 		if err := f(rows); err != nil {

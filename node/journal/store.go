@@ -42,6 +42,8 @@ type store struct {
 
 	mu     sync.RWMutex // held for reading by whoever uses w or r, so that close waits for them
 	closed bool
+
+	prepared statements
 }
 
 // openStore opens the database in dir, or makes it. An error for which damaged is true means that it must be set aside.
