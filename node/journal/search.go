@@ -122,6 +122,7 @@ func Merge(n int, pages ...Found) Found {
 
 // linesIn reads the lines at places that are left and match as they were said, in no order.
 func (j *Journal) linesIn(q *search.Query, places []search.Place) (out []Hit, err error) {
+	var sealed []Hit
 	byRun := map[int64][]search.Place{}
 	var arrivals []int64
 	for _, p := range places {
@@ -148,17 +149,41 @@ func (j *Journal) linesIn(q *search.Query, places []search.Place) (out []Hit, er
 			}
 			var lines []Line
 			for _, p := range byRun[arrival] {
-				if p.N >= len(run.Records) || run.First+uint64(p.N) > l.Seq || !matches(q, &l, &run.Records[p.N]) {
+				if p.N >= len(run.Records) || run.First+uint64(p.N) > l.Seq || !mayMatch(q, &l, &run.Records[p.N]) {
 					continue
 				}
 				if lines == nil { // what it takes to know their ids is not for those that do not match
 					lines = l.lines(run, arrival)
 				}
-				out = append(out, Hit{lines[p.N], p.Slot})
+				if line := lines[p.N]; line.Kind == message.Sealed {
+					sealed = append(sealed, Hit{line, p.Slot})
+				} else {
+					out = append(out, Hit{line, p.Slot})
+				}
 			}
 			return nil
 		})
-	return out, err
+	if err == nil {
+		sealed, err = j.opening(q, sealed)
+	}
+	return append(out, sealed...), err
+}
+
+// opening returns those of sealed lines that are open and match as they were said.
+func (j *Journal) opening(q *search.Query, sealed []Hit) (out []Hit, err error) {
+	lines := make([]Line, len(sealed))
+	for i := range sealed {
+		lines[i] = sealed[i].Line
+	}
+	if err := j.unseal(lines); err != nil {
+		return nil, err
+	}
+	for i, l := range lines {
+		if text, ok := textOf(l.Kind, l.Body); ok && l.Sealed && q.Match(text) {
+			out = append(out, Hit{l, sealed[i].Slot})
+		}
+	}
+	return out, nil
 }
 
 // hits returns those of lines of which it is shown what they said. A message that was edited is found by the edit that counts, at the time of that.
@@ -198,10 +223,13 @@ func (j *Journal) hits(ctx context.Context, lines []Hit) ([]Hit, error) {
 	return out, nil
 }
 
-// matches looks at what a record of l says.
-func matches(q *search.Query, l *state, r *message.Record) bool {
-	if l.Name == "" || !q.Covers(l.Room, l.nick, r.HLC) {
+// mayMatch looks at what a record of l says, unless that is sealed.
+func mayMatch(q *search.Query, l *state, r *message.Record) bool {
+	if !q.Covers(l.Room, l.nick, r.HLC) {
 		return false
+	}
+	if l.Group != message.Public {
+		return r.Kind == message.Sealed && !r.Redacted
 	}
 	text, ok := textOf(r.Kind, r.Body)
 	return ok && q.Match(text)
@@ -233,7 +261,7 @@ const scanned = 1024
 // scan looks at all that arrived after from, up to to, and returns the newest n that match, or some more.
 func (j *Journal) scan(ctx context.Context, q search.Query, older int64, n int, from, to int64) (hits []Hit, err error) {
 	for ; from < to && ctx.Err() == nil; from += scanned {
-		var some []Hit
+		var some, sealed []Hit
 		err := j.store.each("SELECT "+logColumns+", run.arrival, run.data FROM run CROSS JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=?", []any{from, min(from+scanned, to)},
 			func(rows *sql.Rows) error {
 				var l state
@@ -250,19 +278,27 @@ func (j *Journal) scan(ctx context.Context, q search.Query, older int64, n int, 
 				for i := range run.Records {
 					r := &run.Records[i]
 					slot := search.SlotOf(r.HLC)
-					if run.First+uint64(i) > l.Seq || older > 0 && slot >= older || !matches(&q, &l, r) {
+					if run.First+uint64(i) > l.Seq || older > 0 && slot >= older || !mayMatch(&q, &l, r) {
 						continue
 					}
 					if lines == nil {
 						lines = l.lines(run, arrival)
 					}
-					some = append(some, Hit{lines[i], slot})
+					if lines[i].Kind == message.Sealed {
+						sealed = append(sealed, Hit{lines[i], slot})
+					} else {
+						some = append(some, Hit{lines[i], slot})
+					}
 				}
 				return nil
 			})
+		if err == nil {
+			sealed, err = j.opening(&q, sealed)
+		}
 		if err != nil {
 			return nil, err
 		}
+		some = append(some, sealed...)
 		if some, err = j.hits(ctx, some); err != nil {
 			return nil, err
 		}

@@ -240,6 +240,8 @@ func (j *Journal) addText(index *search.Index, from, to int64) (int64, error) {
 func (s *store) docs(from, to int64) (docs []search.Doc, end int64, err error) {
 	end = to
 	records := 0
+	var closed []search.Doc // what is sealed, and where it stands
+	var places []spot
 	var room message.RoomID
 	var name, nick string
 	var data sql.RawBytes
@@ -255,11 +257,23 @@ func (s *store) docs(from, to int64) (docs []search.Doc, end int64, err error) {
 			if err != nil {
 				return err
 			}
+			shown := message.ShowNick(nick)
 			for n := range run.Records {
 				r := &run.Records[n]
-				// What has no name is sealed; what is past a fork is not seen.
-				if text, ok := textOf(r.Kind, r.Body); ok && name != "" && run.First+uint64(n) <= seq {
-					docs = append(docs, search.Doc{Place: search.Place{Arrival: arrival, N: n}, HLC: r.HLC, Room: room, Nick: message.ShowNick(nick), Text: text})
+				at := spot{run.Log, run.First + uint64(n)}
+				if at.seq > seq { // past a fork: it is not seen
+					break
+				}
+				doc := search.Doc{Place: search.Place{Arrival: arrival, N: n}, HLC: r.HLC, Room: room, Nick: shown}
+				if name == "" {
+					if r.Kind == message.Sealed && !r.Redacted {
+						places, closed = append(places, at), append(closed, doc)
+					}
+					continue
+				}
+				if text, ok := textOf(r.Kind, r.Body); ok {
+					doc.Text = text
+					docs = append(docs, doc)
 				}
 			}
 			if records += len(run.Records); records >= textMessages {
@@ -268,10 +282,21 @@ func (s *store) docs(from, to int64) (docs []search.Doc, end int64, err error) {
 			}
 			return nil
 		})
-	if err == errEnough {
-		err = nil
+	if err != nil && err != errEnough {
+		return nil, 0, err
 	}
-	return docs, end, err
+	found := map[spot]said{}
+	if err := s.read(func(db *sql.DB) error { return readSaid(db, places, found) }); err != nil {
+		return nil, 0, err
+	}
+	for i, doc := range closed {
+		what := found[places[i]]
+		if text, ok := textOf(what.kind, what.body); ok {
+			doc.Text = text
+			docs = append(docs, doc)
+		}
+	}
+	return docs, end, nil
 }
 
 // mendText puts in what is missing of runs that were changed since they were read, and takes out what is not there any more.
