@@ -38,7 +38,7 @@ func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, via
 		if !held {
 			s = speakerOf(fresh.Opening)
 		}
-		e := Entry{From: from, Bulk: via == Bulk, open: j.openRun(s, fresh, hashes, via == Live)}
+		e := Entry{From: from, Bulk: via == Bulk, live: via == Live, open: j.openRun(s, fresh, hashes, via == Live)}
 		if added, _, ok, err := j.place(&l, held, fresh, hashes, e); ok || err != nil {
 			j.wake()
 			j.watchers.tell(from)

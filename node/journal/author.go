@@ -296,7 +296,11 @@ func (j *Journal) adopt(it *item) (added int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return j.Append(context.Background(), run, 0, Asked)
+	via := Asked
+	if it.live { // who was removed may not say this any more
+		via = Live
+	}
+	return j.Append(context.Background(), run, 0, via)
 }
 
 // By returns the logs of a process that have a message stamped at or after since, oldest first.

@@ -73,8 +73,8 @@ func (l *state) lines(run *message.Run, arrival int64) []Line {
 	return out
 }
 
-// Lines decodes an entry; none are returned of a log that was dropped meanwhile, of a proof, or past a fork; what this process wrote is told all the same. Bodies
-// alias the frame.
+// Lines decodes an entry; none are returned of a log that was dropped meanwhile, of a proof, or past a fork; what this process wrote is told all the same, and
+// of what was tried again only what has opened. Bodies alias the frame, or are shared: they must not be changed.
 func (j *Journal) Lines(e Entry) ([]Line, error) {
 	if e.Fork != 0 {
 		return nil, nil

@@ -48,7 +48,7 @@ func TestReopen(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		for _, running := range []bool{true, false} {
 			writer := newVault(1)
-			source := open(t, Config{Vault: writer})
+			source := start(t, Config{Vault: writer})
 			alice := source.NewAuthor(person(t, 1), "alice")
 			target := whisperText(t, alice, "one")
 			whisperText(t, alice, "two")
@@ -127,7 +127,7 @@ func (j *Journal) busy() bool {
 
 // A group that others asked to keep becomes this person's own: its states are learned, and what is held of it opens.
 func TestReopenWhatWasOthers(t *testing.T) {
-	source := open(t, Config{Vault: newVault(1)})
+	source := start(t, Config{Vault: newVault(1)})
 	alice := source.NewAuthor(person(t, 1), "alice")
 	whisper(t, alice, message.State, []byte("a state"))
 	whisperText(t, alice, "welcome")
@@ -165,7 +165,7 @@ func TestReopenWhatWasOthers(t *testing.T) {
 
 // A key comes while something is being opened without it: it is opened in the end.
 func TestKeyComesMeanwhile(t *testing.T) {
-	source := open(t, Config{Vault: newVault(1)})
+	source := start(t, Config{Vault: newVault(1)})
 	whisperText(t, source.NewAuthor(person(t, 1), "alice"), "now")
 	v := &lateKey{toyVault: newVault()}
 	j := start(t, Config{Vault: v})
@@ -193,7 +193,7 @@ func (v *lateKey) Open(at Place, body []byte, live bool) (message.Kind, []byte, 
 
 // What was refused because it came live is refused for ever, also where the machine stops before it was looked at again; the same as history is not.
 func TestLiveStaysLive(t *testing.T) {
-	source := open(t, Config{Vault: newVault(1)})
+	source := start(t, Config{Vault: newVault(1)})
 	alice, mallory := source.NewAuthor(person(t, 1), "alice"), source.NewAuthor(person(t, 2), "mallory")
 	whisperText(t, mallory, "hello")
 	whisperText(t, alice, "who is there?")
@@ -229,7 +229,7 @@ func TestLiveStaysLive(t *testing.T) {
 
 // A body that was missing comes back sealed, and is opened then.
 func TestRestoredIsOpened(t *testing.T) {
-	source := open(t, Config{Vault: newVault(1)})
+	source := start(t, Config{Vault: newVault(1)})
 	alice := source.NewAuthor(person(t, 1), "alice")
 	at := whisperText(t, alice, "hidden by a relay")
 	j := start(t, Config{Vault: newVault(1)})
@@ -250,13 +250,49 @@ func TestRestoredIsOpened(t *testing.T) {
 	if n := len(j.Wanted(0, 9)); n != 1 {
 		t.Fatalf("%d logs lack bodies", n)
 	}
-	changed, stop := j.Watch()
-	defer stop()
 	if _, err := j.Append(context.Background(), whole, 2, Live); err != nil {
 		t.Fatal(err)
 	}
+	changed, stop := j.Watch()
+	defer stop()
+	deadline := time.After(10 * time.Second)
 	for whispered(t, j)[0] == "#" {
-		<-changed
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatal("it stays sealed")
+		}
 	}
 	checkWhispered(t, j, "hidden by a relay")
+}
+
+// What had arrived when it was asked for is tried again when it is on disk, not before; a log of which all came live and closed is, too.
+func TestReopenWaitsForTheDisk(t *testing.T) {
+	source := start(t, Config{Vault: newVault(1)})
+	whisperText(t, source.NewAuthor(person(t, 1), "alice"), "now")
+	v := newVault()
+	j := open(t, Config{Vault: v})
+	defer j.store.close()
+	feedSealed(t, source, j, Live)
+	v.with(1)
+	j.Reopen(conversation)
+	if more, err := j.reopen(); !more || err != nil || j.Last() != 1 {
+		t.Fatalf("%v, %v, %d arrivals", more, err, j.Last())
+	}
+	if err := j.commit(); err != nil {
+		t.Fatal(err)
+	}
+	for more := true; more; {
+		var err error
+		if more, err = j.reopen(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if j.Last() != 2 {
+		t.Errorf("%d arrivals", j.Last())
+	}
+	entries, _ := j.Follow(1).Next(1 << 20)
+	if lines, err := j.Lines(entries[0]); err != nil || len(lines) != 1 || string(lines[0].Body) != "now" {
+		t.Errorf("%+v, %v", lines, err)
+	}
 }

@@ -307,3 +307,69 @@ func TestSealedIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What is said again because of a wrong clock is sealed again where it stands now, and about what was said again.
+func TestRestateSealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock, set := wrongClock()
+		set(-40 * 24 * time.Hour)
+		j, other := start(t, Config{Dir: t.TempDir(), Clock: clock, Vault: newVault(1)}), start(t, Config{Vault: newVault(1)})
+		a := j.NewAuthor(person(t, 1), "alice")
+		target := whisperText(t, a, "nine")
+		whisperAbout(t, a, message.Edit, message.About{Refs: []message.Ref{target}, Text: []byte("ten")})
+		gone := whisperText(t, a, "gone")
+		whisperAbout(t, a, message.Redact, refs(gone))
+		whisperText(t, a, "eleven")
+		if got := whispered(t, j); len(got) != 3 {
+			t.Fatalf("%q", got)
+		}
+		set(0)
+		var again []Restated
+		if err := a.Restate(t.Context(), target.Log, func(r []Restated) { again = append(again, r...) }); err != nil {
+			t.Fatal(err)
+		}
+		checkWhispered(t, j, "ten", "eleven")
+		if len(again) != 4 || again[0].Old != target.ID || again[0].Key.Log == target.Log {
+			t.Errorf("%+v", again)
+		}
+		feedSealed(t, j, other, Live)
+		checkWhispered(t, other, "ten", "eleven")
+	})
+}
+
+// What is taken over from another journal of the process is open in it, and what was refused live is refused in it.
+func TestSealedIsTakenOver(t *testing.T) {
+	v := newVault(1)
+	v.banned = person(t, 2).ID()
+	old := open(t, Config{Dir: t.TempDir(), Vault: v})
+	stop := run(t, old)
+	source := start(t, Config{Vault: newVault(1)})
+	whisperText(t, source.NewAuthor(person(t, 2), "mallory"), "I am still here")
+	feedSealed(t, source, old, Live)
+	at := whisperText(t, old.NewAuthor(person(t, 1), "alice"), "one")
+	j := start(t, Config{Dir: t.TempDir(), Vault: v})
+	if n, err := j.Reoffer(old, []message.LogID{at.Log}); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	checkWhispered(t, j, "one")
+	// The other's disk fails before anything is on it.
+	unsaved := open(t, Config{Vault: v})
+	feedSealed(t, source, unsaved, Live)
+	whisperText(t, unsaved.NewAuthor(person(t, 1), "alice"), "two")
+	defer unsaved.store.close()
+	next := start(t, Config{Dir: t.TempDir(), Vault: v})
+	if n, err := next.Adopt(unsaved); n != 2 || err != nil {
+		t.Error(n, err)
+	}
+	checkWhispered(t, next, "#", "two")
+	next.Reopen(conversation)
+	for next.busy() {
+		if err := next.settle(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkWhispered(t, next, "#", "two")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}

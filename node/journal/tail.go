@@ -26,6 +26,7 @@ type Entry struct {
 	// Fork is where the log ends from here on, where Frame is the proof of that; 0: it is a run.
 	Fork uint64
 
+	live bool    // it came by itself
 	open *opened // of a run in a sealed group; nil where it is on disk
 }
 
