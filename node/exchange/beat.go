@@ -54,7 +54,7 @@ func (p *peer) appendBeat(b []byte, serving bool) ([]byte, error) {
 	x := p.exchange
 	p.mu.Lock()
 	beat := wire.Beat{Clock: p.journal.Clock().Local().UnixMilli(), Received: p.received}
-	quiet := !serving && !p.walking && len(p.answers) == 0 && len(p.serving) == 0
+	quiet := !(p.handing && !p.witness) && !serving && !p.walking && len(p.answers) == 0 && len(p.serving) == 0
 	covered := p.covered
 	p.appendMarkLocked(&beat)
 	p.mu.Unlock()
@@ -183,6 +183,10 @@ func (p *peer) differs(b *wire.Beat) error {
 	if b.Covers == covered.digest {
 		p.apart = 0
 	} else if p.apart++; p.apart < maxApart { // STATE may be on its way
+		return nil
+	}
+	if p.apart == 0 && p.hands() {
+		p.handed()
 		return nil
 	}
 	root, err := p.root(b.From, covered)

@@ -17,6 +17,9 @@ import (
 // lists what the other listed, whatever it is, and those that it holds something of that is for the other, who may know nothing of them yet; these the other lists from then on. What both
 // list is kept equal. Who lists other groups than before sends STATE anew.
 //
+// Who holds mail of others without being a witness, because it was one, or a hub, lists message.Mail until the hub has taken what it lacks of that, and takes none itself: the hub may be
+// the one of another half.
+//
 // A list has at most wire.MaxGroups groups: own ones go before others, in the order of Config.Groups.
 
 // listed are groups, each with the oldest day that is kept of it.
@@ -44,7 +47,7 @@ func (x *Exchange) own() []message.GroupID {
 func (p *peer) list() []message.GroupID {
 	var first []message.GroupID
 	p.mu.Lock()
-	if p.witness && !p.Hub {
+	if (p.witness || p.handing) && !p.Hub {
 		first = append(first, message.Mail)
 	}
 	p.mu.Unlock()
@@ -143,6 +146,21 @@ func (p *peer) news() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(list) != len(p.mine) || slices.ContainsFunc(list, func(g message.GroupID) bool { _, said := p.mine[g]; return !said })
+}
+
+// hands reports whether this end lists mail only to hand it over.
+func (p *peer) hands() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.handing && !p.witness
+}
+
+// handed: the hub lacks nothing of what it was told. If that was mail, too, it is said at the next BEAT that it is not listed any more.
+func (p *peer) handed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, told := p.theirs[message.Mail]
+	p.handing = !told
 }
 
 // horizon is the oldest day kept of a group: of one's own also where nothing is held of it yet.

@@ -350,6 +350,41 @@ func TestMailOfTwoHalves(t *testing.T) {
 	})
 }
 
+// Two halves become one, where the hub that gives up is not even a witness: it hands over what it kept for others, and gets nothing that is not for it.
+func TestMailIsHandedOver(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		h1, h2, a, b, c := newMember(t, lan, "h1"), newMember(t, lan, "h2"), newMember(t, lan, "a"), newMember(t, lan, "b"), newMember(t, lan, "c")
+		end := a.link(h2.replica)
+		time.Sleep(2 * time.Second)
+		g := a.to(b)
+		own := a.to(h2)
+		time.Sleep(2 * time.Second)
+		end()
+		c.link(h1.replica)
+		b.link(h1.replica)
+		time.Sleep(2 * time.Second)
+		other := c.to(a)
+		states, _ := h2.counted(h1)
+		time.Sleep(5 * time.Second)
+		have(t, g, 1, h2, h1, b)
+		have(t, own, 1, h2)
+		c.in(other)
+		time.Sleep(5 * time.Second)
+		have(t, other, 2, h1, c)
+		if n := states.Load(); n > 6 {
+			t.Errorf("%d STATEs, want one each way, with mail; the hub's, with that; one each way without; and one where there is news of a conversation in between", n)
+		}
+		if n := h2.holds(other); n != 0 {
+			t.Errorf("it holds %d messages that are not for it", n)
+		}
+		before := states.Load()
+		time.Sleep(time.Minute)
+		if n := states.Load() - before; n != 0 {
+			t.Errorf("%d STATEs at rest", n)
+		}
+	})
+}
+
 // Mail is kept by others for thirty days, and is not talked about for ever then; who said it still has it.
 func TestOldMail(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -40,6 +40,7 @@ type peer struct {
 	theirs   listed      // likewise; not changed, but replaced
 	covered  covered
 	extra    map[message.GroupID]struct{} // listed, though at the hub the other did not ask for it, and at the other end it is not its own
+	handing  bool                         // until the hub has what this end holds of others' mail
 	tailing  bool
 	witness  bool
 	at       int64 // where the cursor is
@@ -70,7 +71,7 @@ type peer struct {
 func newPeer(x *Exchange, l *Link) *peer {
 	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(),
 		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, extra: map[message.GroupID]struct{}{}, second: time.Since(x.born) / beatEvery,
-		waited: x.journal.Clock().Local()}
+		waited: x.journal.Clock().Local(), handing: !l.Hub && x.journal.Carries()}
 }
 
 // answer leaves a frame for the writer.

@@ -76,7 +76,7 @@ func (p *peer) compare(s *wire.State) error {
 			continue // what the walk finds is newer than what this says
 		}
 		switch {
-		case a == nil:
+		case a == nil, b.Group == message.Mail && p.hands():
 		case a.Horizon != b.Horizon || a.Today != b.Today || a.Root != b.Root || a.Sum != b.Sum:
 			from := max(a.Horizon, b.Horizon)
 			if a.Horizon == b.Horizon && a.Today == b.Today && a.Root == b.Root {

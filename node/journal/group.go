@@ -64,6 +64,24 @@ func (j *Journal) Foreign(id message.GroupID) bool {
 	return len(authors) > 0 && !slices.ContainsFunc(authors, func(m Mailbox) bool { return j.owns(id, m.Author) })
 }
 
+// Carries reports whether anything is held of a group that is not this person's own, of a day that is compared.
+func (j *Journal) Carries() bool {
+	from := j.Horizon(message.Mail)
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	for id, g := range j.groups {
+		if g.own || id == message.Public || id == message.Mail {
+			continue
+		}
+		for day := range g.days {
+			if day >= from {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // owns asks whose a group is. It is called without a lock.
 func (j *Journal) owns(g message.GroupID, author identity.PeerID) bool {
 	return g == message.Public || j.conf.Vault != nil && j.conf.Vault.Own(g, author)
