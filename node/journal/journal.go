@@ -122,6 +122,10 @@ type Journal struct {
 	gone      atomic.Uint32 // Run's: nothing public that is older is on disk
 	text      textIndex
 
+	// Run's: when it did something last, when it wrote the timeline last, and how long what it put off may wait (see together).
+	turned, indexed time.Time
+	later           time.Duration
+
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64
 

@@ -49,8 +49,16 @@ func (j *Journal) Run(ctx context.Context) error {
 // run works until ctx ends (nil) or the store is damaged.
 func (j *Journal) run(ctx context.Context) error {
 	retry := retryFirst
-	for ctx.Err() == nil {
-		more, err := j.turn()
+	for more := false; ctx.Err() == nil; {
+		if !more && !j.Persistent() && j.putOff(j.turned) {
+			if err := j.rest(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		j.turned = time.Now()
+		var err error
+		more, err = j.turn()
 		if damaged(err) {
 			return err
 		}
@@ -79,9 +87,31 @@ func (j *Journal) run(ctx context.Context) error {
 	return nil
 }
 
+// together is how long what nobody waits for is put off after the last time, so that the next few messages go with it: the timeline, and the commits of a store in memory.
+const together = 20 * time.Millisecond
+
+// putOff reports whether something that was last done then is better done later, and sees to it that it is.
+func (j *Journal) putOff(last time.Time) bool {
+	left := together - time.Since(last)
+	if left <= 0 {
+		return false
+	}
+	j.mu.RLock()
+	wanted := j.indexers > 0 || j.queued > segSize || len(j.brought)+len(j.cutOff) > 0
+	j.mu.RUnlock()
+	if !wanted {
+		j.later = left
+	}
+	return !wanted
+}
+
 // rest waits for work.
 func (j *Journal) rest(ctx context.Context) error {
 	due, err := j.scrub()
+	if j.later > 0 && (due <= 0 || j.later < due) {
+		due = j.later
+	}
+	j.later = 0
 	var scrub <-chan time.Time
 	if due > 0 {
 		t := time.NewTimer(due)

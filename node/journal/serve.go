@@ -188,6 +188,7 @@ func (j *Journal) settle() error {
 	j.indexers++
 	edits, last := j.edits, j.last.Load()
 	j.mu.Unlock()
+	j.wake()
 	defer func() {
 		j.mu.Lock()
 		j.indexers--

@@ -28,7 +28,10 @@ func (j *Journal) index() (more bool, err error) {
 		return false, nil
 	case !wanted && j.last.Load() > durable:
 		return true, nil
+	case !wanted && j.Persistent() && j.putOff(j.indexed):
+		return false, nil
 	}
+	j.indexed = time.Now()
 	to, found, err := j.store.index(from, durable, brought, cutOff)
 	if err != nil {
 		return false, err
