@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,13 +46,17 @@ func (p *peer) send() error {
 		}
 	}
 	for more := true; more; {
+		var frames []byte
 		var err error
-		if *b, more, err = p.round((*b)[:0]); err != nil {
+		if frames, *b, more, err = p.round((*b)[:0]); err != nil {
 			return err
 		}
-		if len(*b) > 0 {
+		for _, part := range [...][]byte{frames, *b} {
+			if len(part) == 0 {
+				continue
+			}
 			p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
-			if _, err := p.Conn.Write(*b); err != nil {
+			if _, err := p.Conn.Write(part); err != nil {
 				return err
 			}
 		}
@@ -81,10 +86,15 @@ func (p *peer) sendNow() {
 	}
 	b := buffers.Get().(*buffer)
 	defer b.free()
-	var err error
-	all, more := true, false
-	if *b, more, err = p.round((*b)[:0]); err == nil && len(*b) > 0 {
-		all, err = e.WriteNow(*b)
+	all := true
+	frames, rest, more, err := p.round((*b)[:0])
+	if *b = rest; len(frames) > 0 && len(rest) > 0 {
+		rest = slices.Concat(frames, rest)
+	} else if len(frames) > 0 {
+		rest = frames
+	}
+	if err == nil && len(rest) > 0 {
+		all, err = e.WriteNow(rest)
 	}
 	if err != nil {
 		p.turn.set(false)
@@ -95,8 +105,8 @@ func (p *peer) sendNow() {
 	}
 }
 
-// round collects what is to be sent now; more: there is more already.
-func (p *peer) round(b []byte) (_ []byte, more bool, err error) {
+// round collects what is to be sent now: frames as they lie in the journal's tail, which are not copied, and what goes behind them, in b. more: there is more already.
+func (p *peer) round(b []byte) (frames, _ []byte, more bool, err error) {
 	p.mu.Lock()
 	b = append(b, p.answers...)
 	if p.answers = p.answers[:0]; cap(p.answers) > 64 { // a PING needs no more
@@ -114,8 +124,8 @@ func (p *peer) round(b []byte) (_ []byte, more bool, err error) {
 	p.mu.Unlock()
 	b = p.exchange.acks.next(p, b)
 	if tailing {
-		if b, err = p.tail(b, witness); err != nil {
-			return nil, false, err
+		if frames, b, err = p.tail(b, witness); err != nil {
+			return nil, b, false, err
 		}
 		b = p.report(b, witness)
 	}
@@ -123,7 +133,7 @@ func (p *peer) round(b []byte) (_ []byte, more bool, err error) {
 		b = p.Control.Next(b, tailing && p.cursor.Arrival() == p.journal.Last())
 	}
 	if b, err = p.serve.append(b, p); err != nil {
-		return nil, false, err
+		return nil, b, false, err
 	}
 	switch {
 	case beat && tailing:
@@ -131,14 +141,14 @@ func (p *peer) round(b []byte) (_ []byte, more bool, err error) {
 	case beat:
 		b = wire.AppendFrame(b, wire.TypePing, nil)
 	}
-	return b, p.serve.next != nil || tailing && p.cursor.Arrival() < p.journal.Last(), err
+	return frames, b, p.serve.next != nil || tailing && p.cursor.Arrival() < p.journal.Last(), err
 }
 
-// tail appends what arrived in the journal since.
-func (p *peer) tail(b []byte, witness bool) ([]byte, error) {
+// tail collects what arrived in the journal since: the first frames, if nothing goes before them, as far as they lie side by side, and all others in b.
+func (p *peer) tail(b []byte, witness bool) (frames, _ []byte, err error) {
 	entries, err := p.cursor.Next(writeBytes)
 	if err != nil {
-		return nil, err
+		return nil, b, err
 	}
 	p.mu.Lock()
 	theirs := p.theirs
@@ -152,14 +162,20 @@ func (p *peer) tail(b []byte, witness bool) ([]byte, error) {
 		if e.From == p.origin || e.Bulk || !p.takes(e, theirs) {
 			continue
 		}
-		b = append(b, e.Frame...)
 		sent++
+		if len(b) == 0 {
+			if more, ok := journal.Join(frames, e.Frame); ok {
+				frames = more
+				continue
+			}
+		}
+		b = append(b, e.Frame...)
 	}
 	p.mu.Lock()
 	p.sent += sent
 	p.at = p.cursor.Arrival()
 	p.mu.Unlock()
-	return b, nil
+	return frames, b, nil
 }
 
 // report appends HAVE for what has become durable.

@@ -64,3 +64,15 @@ func (c *Cursor) fromTailLocked(max int) []Entry {
 	c.arrival += int64(n)
 	return entries
 }
+
+// Join returns frames with next behind them, without copying, if that is where next lies; frames that are nil are none yet. Nothing may be appended to what it returns.
+func Join(frames, next []byte) (_ []byte, ok bool) {
+	n := len(frames)
+	if n == 0 {
+		return next, true
+	}
+	if len(next) == 0 || cap(frames) < n+len(next) || &frames[:n+1][n] != &next[0] {
+		return frames, false
+	}
+	return frames[:n+len(next)], true
+}

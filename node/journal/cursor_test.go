@@ -250,3 +250,27 @@ func adjoin(a, b []byte) ([]byte, bool) {
 	}
 	return a[: n+len(b) : cap(a)], true
 }
+
+// Frames that lie side by side are joined, others are not.
+func TestJoin(t *testing.T) {
+	segment := []byte("onetwothree")
+	one, two, three := segment[:3], segment[3:6], segment[6:]
+	if f, ok := Join(nil, one); !ok || string(f) != "one" {
+		t.Errorf("the first: %q, %v", f, ok)
+	}
+	f, ok := Join(one, two)
+	if !ok || string(f) != "onetwo" {
+		t.Errorf("neighbours: %q, %v", f, ok)
+	}
+	if f, ok = Join(f, three); !ok || string(f) != "onetwothree" {
+		t.Errorf("the last of a segment: %q, %v", f, ok)
+	}
+	for _, other := range [][]byte{three, one, []byte("two"), nil} {
+		if f, ok := Join(one, other); ok || string(f) != "one" {
+			t.Errorf("joined %q: %q", other, f)
+		}
+	}
+	if _, ok := Join(f, two); ok {
+		t.Error("joined past the end of a segment")
+	}
+}
