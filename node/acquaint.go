@@ -187,7 +187,7 @@ func (n *Node) acquaint(ctx context.Context) {
 func (n *Node) warn() {
 	list, _ := n.people.all()
 	for _, p := range list {
-		if p.Warning != "" && !p.Verified && n.people.known.warn(p.ID, p.Nick) && n.alarms.Allow() {
+		if p.Warning != "" && n.people.known.warn(p.ID, p.Nick) && n.alarms.Allow() {
 			n.notice(p.Nick+" "+p.Warning, "/whois "+p.Nick+" tells more; /ignore "+p.Nick+" hides what they say")
 		}
 	}

@@ -34,7 +34,7 @@ const (
 // contacts is what this profile remembers of the people of a network: file contacts.json in the network's folder of the profile. Of people met without a history (Config.NoHistory) only
 // those who are verified or ignored are written, with their nick and no word of when.
 //
-// A nick is of whoever went by it first, as far as this profile knows: who is verified before who is not, and who is ignored last. Everybody else who goes by it, or by one that looks the same, is shown with a
+// A nick is of whoever went by it first, as far as this profile knows: who was verified by that nick before who was not, and who is ignored last. Everybody else who goes by it, or by one that looks the same, is shown with a
 // tag; where nobody was first, all are.
 type contacts struct {
 	path      string // of the file
@@ -49,6 +49,7 @@ type contacts struct {
 	first     map[string]identity.PeerID   // whose nicks of that key are; zero: nobody's; made as needed
 	marking   uint64                       // counts what was verified or ignored
 	version   uint64                       // counts that, and who took or left a nick
+	latest    time.Time                    // the newest Since
 	today     time.Time                    // the day of
 	strangers int                          // met for the first time
 
@@ -69,11 +70,12 @@ type contact struct {
 	disk *contact // as it was read, where it is not to be written otherwise
 }
 
-// claim is a nick that someone went by since then.
+// claim is a nick that someone went by since then. Verified: also when they were; one that they take afterwards is as anybody's.
 type claim struct {
-	Nick  string    `json:"nick"`
-	Since time.Time `json:"since,omitzero"`
-	key   string
+	Nick     string    `json:"nick"`
+	Since    time.Time `json:"since,omitzero"`
+	Verified bool      `json:"verified,omitempty"`
+	key      string
 }
 
 func (k *contact) kept() bool { return k.Verified || k.Ignored }
@@ -123,7 +125,10 @@ func openContacts(path string, noHistory bool, me identity.PeerID, log *slog.Log
 		c.known[identity.PeerID(k.Key)] = k
 		for _, cl := range nicks {
 			nick := cleanNick(cl.Nick)
-			c.claimLocked(k, nick.shown, nick.key, cl.Since)
+			c.claimLocked(k, claim{nick.shown, cl.Since, cl.Verified, nick.key})
+			if cl.Since.After(c.latest) {
+				c.latest = cl.Since
+			}
 		}
 	}
 	return c, nil
@@ -150,7 +155,7 @@ func (c *contacts) see(id identity.PeerID, nick, key string, now time.Time) {
 		c.changed()
 	}
 	if k.nick() != nick {
-		c.claimLocked(k, nick, key, now)
+		c.claimLocked(k, claim{Nick: nick, Since: c.sinceLocked(now), key: key})
 		c.changed()
 	}
 }
@@ -170,7 +175,7 @@ func (c *contacts) heard(id identity.PeerID, nick string, at time.Time) {
 	if at.Before(now) {
 		k.Last = at
 	}
-	c.claimLocked(k, nick, message.NickKey(nick), now)
+	c.claimLocked(k, claim{Nick: nick, Since: c.sinceLocked(now), key: message.NickKey(nick)})
 }
 
 // meetLocked makes a contact of someone, in place of another if need be; nil: there is no room.
@@ -206,19 +211,27 @@ func (c *contacts) evictLocked() bool {
 	return true
 }
 
-// claimLocked makes nick the one that is shown; one that looks like one they had is theirs since then.
-func (c *contacts) claimLocked(k *contact, nick, key string, since time.Time) {
+// sinceLocked is now, or a clock that went back would put who comes now before who was known.
+func (c *contacts) sinceLocked(now time.Time) time.Time {
+	if now.After(c.latest) {
+		c.latest = now
+	}
+	return c.latest
+}
+
+// claimLocked makes a nick the one that is shown; one that looks like one they had is theirs since then.
+func (c *contacts) claimLocked(k *contact, n claim) {
 	c.version++
-	if i := slices.IndexFunc(k.Nicks, func(cl claim) bool { return cl.key == key }); i >= 0 {
-		since = k.Nicks[i].Since
+	if i := slices.IndexFunc(k.Nicks, func(cl claim) bool { return cl.key == n.key }); i >= 0 {
+		n.Since, n.Verified = k.Nicks[i].Since, k.Nicks[i].Verified
 		c.dropLocked(k, i)
 	}
 	if len(k.Nicks) >= maxClaims {
 		c.dropLocked(k, 0)
 	}
-	k.Nicks = append(k.Nicks, claim{nick, since, key})
-	c.claims[key] = append(c.claims[key], identity.PeerID(k.Key))
-	delete(c.first, key)
+	k.Nicks = append(k.Nicks, n)
+	c.claims[n.key] = append(c.claims[n.key], identity.PeerID(k.Key))
+	delete(c.first, n.key)
 }
 
 func (c *contacts) dropLocked(k *contact, i int) {
@@ -244,10 +257,10 @@ func (c *contacts) firstLocked(key string) identity.PeerID {
 	var best, next holder
 	for n, id := range c.claims[key] {
 		k := c.known[id]
-		h := holder{id: id, rank: rank(k)}
+		h := holder{id: id}
 		for _, cl := range k.Nicks {
 			if cl.key == key {
-				h.since = cl.Since
+				h.since, h.rank = cl.Since, rank(k, cl)
 			}
 		}
 		switch before := func(o holder) bool { return h.rank < o.rank || h.rank == o.rank && h.since.Before(o.since) }; {
@@ -267,11 +280,11 @@ func (c *contacts) firstLocked(key string) identity.PeerID {
 }
 
 // rank orders those who claim a nick: the lower goes first.
-func rank(k *contact) int {
+func rank(k *contact, cl claim) int {
 	switch {
 	case k.Ignored:
 		return 2
-	case k.Verified:
+	case k.Verified && cl.Verified:
 		return 0
 	}
 	return 1
@@ -372,10 +385,15 @@ func (c *contacts) mark(id identity.PeerID, nick string, edit func(*contact)) er
 		now := time.Now()
 		k = &contact{Key: peerHex(id), First: now, Last: now, Days: 1}
 		c.known[id] = k
-		c.claimLocked(k, nick, message.NickKey(nick), now)
+		c.claimLocked(k, claim{Nick: nick, Since: c.sinceLocked(now), key: message.NickKey(nick)})
 	}
 	was := *k
-	edit(k)
+	was.Nicks = slices.Clone(k.Nicks)
+	if edit(k); k.Verified != was.Verified {
+		for i := range k.Nicks {
+			k.Nicks[i].Verified = k.Verified && i == len(k.Nicks)-1
+		}
+	}
 	c.version++
 	c.marking++
 	clear(c.first)
@@ -387,6 +405,9 @@ func (c *contacts) mark(id identity.PeerID, nick string, edit func(*contact)) er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k.Verified, k.Ignored = was.Verified, was.Ignored
+	for i := range k.Nicks {
+		k.Nicks[i].Verified = slices.ContainsFunc(was.Nicks, func(cl claim) bool { return cl.Verified && cl.key == k.Nicks[i].key })
+	}
 	c.version++
 	c.marking++
 	clear(c.first)
@@ -464,7 +485,7 @@ func (c *contacts) save() error {
 			one.Verified, one.Ignored = k.Verified, k.Ignored
 			out = append(out, one)
 		case k.kept():
-			out = append(out, contact{Key: k.Key, Nicks: []claim{{Nick: k.nick()}}, Verified: k.Verified, Ignored: k.Ignored})
+			out = append(out, contact{Key: k.Key, Nicks: []claim{{Nick: k.nick(), Verified: k.Verified}}, Verified: k.Verified, Ignored: k.Ignored})
 		}
 	}
 	c.mu.Unlock()

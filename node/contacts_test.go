@@ -58,6 +58,9 @@ func TestStrangersPutNobodyOut(t *testing.T) {
 				next++
 				see(c, next, nick(n%200), time.Now())
 			}
+			if n, most := len(c.known), 60+(day+1)*(maxStrangers+1); n > most {
+				t.Errorf("after %d days %d are known, want %d at most", day+1, n, most)
+			}
 			see(c, 900+day, fmt.Sprint("late", day), time.Now().Add(24*time.Hour)) // in the morning, before they come again
 			time.Sleep(24 * time.Hour)
 		}
@@ -130,6 +133,21 @@ func TestWhoseNick(t *testing.T) {
 		of(3)
 		mark(1, func(k *contact) { k.Verified, k.Ignored = false, false })
 		of(1)
+		see(c, 4, "dave", time.Now())
+		mark(4, func(k *contact) { k.Verified = true })
+		time.Sleep(time.Hour)
+		see(c, 4, "alice", time.Now()) // who is verified as dave is no alice
+		of(1)
+		see(c, 4, "dave", time.Now())
+		time.Sleep(time.Hour)
+		see(c, 5, "Dave", time.Now().Add(-72*time.Hour)) // by a clock that went back
+		if first, _ := c.of(message.NickKey("dave"), peer(5)); first != peer(4) {
+			t.Errorf("dave is %.12s", first)
+		}
+		mark(4, func(k *contact) { k.Verified = false })
+		if first, _ := c.of(message.NickKey("dave"), peer(4)); first == peer(5) {
+			t.Error("the clock went back, and dave is another")
+		}
 		for n := range 2 * maxClaims { // who goes by many nicks keeps the newest
 			see(c, 1, fmt.Sprint("other", n), time.Now())
 		}
