@@ -95,6 +95,27 @@ func TestTypistsAreShown(t *testing.T) {
 	newStage(t, 80, 20, f, Config{}).want("bob and d[31mave are typing")
 }
 
+// How far the hub is is told also where it is a box, or away; of others who are away that is enough.
+func TestLatencyIsShown(t *testing.T) {
+	f := lobby()
+	s := newStage(t, 80, 24, f, Config{})
+	hub, carol := &f.snapshot.People[1], &f.snapshot.People[2]
+	for _, c := range []struct {
+		nick         string
+		server, away bool
+		want         string
+	}{{"bob", false, false, "♛ bob            0.4 ms"}, {"attic", true, false, "♛ attic   server 0.4 ms"}, {"bob", false, true, "♛ bob       away 0.4 ms"}, {"conference-room", true, false, "♛ conference-ro… 0.4 ms"}} {
+		hub.Nick, hub.Server, hub.Away = c.nick, c.server, c.away
+		s.refresh()
+		s.draw()
+		s.want(c.want)
+	}
+	carol.Away = true
+	s.refresh()
+	s.draw()
+	s.want("◐ carol            away")
+}
+
 // A muted room counts nothing and rings no bell, and the list of rooms says why.
 func TestMuted(t *testing.T) {
 	f := lobby()

@@ -28,10 +28,6 @@ func (a *app) drawPeers(r rect) {
 // drawPerson draws one row: what they are, their nick, and at the right what is worth knowing.
 func (a *app) drawPerson(x, y, w int, p node.Person) {
 	sign, style := a.look.Here, a.look.Good
-	note := ""
-	if p.Latency > 0 {
-		note = command.Latency(p.Latency)
-	}
 	switch {
 	case p.Hub:
 		sign, style = a.look.Hub, a.look.Crown
@@ -39,12 +35,6 @@ func (a *app) drawPerson(x, y, w int, p node.Person) {
 		sign, style = a.look.Server, a.look.Dim
 	case p.Away:
 		sign, style = a.look.Away, a.look.Dim
-	}
-	switch {
-	case p.Server:
-		note = "server"
-	case p.Away:
-		note = "away"
 	}
 	if p.Warning != "" { // another's nick
 		sign, style = a.look.Alert, a.look.Bad
@@ -56,11 +46,36 @@ func (a *app) drawPerson(x, y, w int, p node.Person) {
 	case p.Verified:
 		you = " " + a.look.Verified
 	}
+	note := noteOn(p, w-2-cell.Width(cell.Line(p.Nick)+you)-1)
 	nick := cell.Fit(cell.Line(p.Nick), w-2-cell.Width(you)-cell.Width(note)-1, a.look.More)
 	used := a.put(x, y, w, piece{sign + " ", style}, piece{nick, a.nickStyle(p)}, piece{you, a.youStyle(p)})
 	if room := w - used - 1; cell.Width(note) <= room {
 		cell.Put(a.screen, x+w-cell.Width(note), y, room, note, a.look.Dim)
 	}
+}
+
+// noteOn is what is worth knowing of someone: how far they are, and that they are away or no person. Of the hub it is both if there is room, or how far, for its sign says the rest.
+func noteOn(p node.Person, room int) string {
+	word, far := "", ""
+	switch {
+	case p.Server:
+		word = "server"
+	case p.Away:
+		word = "away"
+	}
+	if p.Latency > 0 {
+		far = command.Latency(p.Latency)
+	}
+	both := word + " " + far
+	switch {
+	case word == "":
+		return far
+	case far == "" || !p.Hub:
+		return word
+	case cell.Width(both) <= room:
+		return both
+	}
+	return far
 }
 
 // youStyle is that of what stands behind a nick: "(you)", or the sign of who is verified.
