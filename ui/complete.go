@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"earshot/node"
 	"earshot/ui/cell"
 	"earshot/ui/command"
 )
@@ -42,10 +43,12 @@ func (a *app) suggest() {
 		in.complete.closed = closed
 		return
 	}
-	if word == "" || !strings.ContainsRune("/@#:", rune(word[0])) {
+	before := in.GetText()[:start]
+	ends, person := command.Next(before)
+	if !person && len(ends) == 0 && (word == "" || !strings.ContainsRune("/@#:", rune(word[0]))) {
 		return
 	}
-	choices := a.choices(word, start == 0)
+	choices := a.choices(word, before)
 	if len(choices) == 1 && strings.TrimSpace(choices[0].text) == word {
 		return
 	}
@@ -67,7 +70,7 @@ func (a *app) tab(by int) {
 	c := &in.complete
 	if len(c.choices) == 0 {
 		word, start, end := in.word()
-		*c = completion{start: start, end: end, choices: a.choices(word, start == 0), at: -1}
+		*c = completion{start: start, end: end, choices: a.choices(word, in.GetText()[:start]), at: -1}
 	}
 	n := len(c.choices)
 	if n == 0 {
@@ -101,10 +104,21 @@ func (i *input) closeChoices() bool {
 	return true
 }
 
-// choices returns what a word may become: /command at the start, #room, @nick, :emoji:, or a nick, with a colon at the start.
-func (a *app) choices(word string, first bool) []choice {
+// choices returns what a word may become: /command at the start, what ends the name of one, #room, @nick, :emoji:, or a nick, with a colon at the start. before is what stands before it.
+func (a *app) choices(word, before string) []choice {
 	var found []choice
+	first := before == ""
+	ends, person := command.Next(before)
 	switch {
+	case len(ends) > 0:
+		for _, end := range ends {
+			if strings.HasPrefix(end, word) {
+				spec, _ := command.Lookup(strings.TrimSpace(before)[1:] + " " + end)
+				found = append(found, choice{end + " ", spec.Help})
+			}
+		}
+	case person && word == "":
+		found = a.nicks("", "", " ")
 	case first && strings.HasPrefix(word, "/"):
 		for _, name := range command.Complete(word[1:]) {
 			spec, _ := command.Lookup(name)
@@ -139,6 +153,12 @@ func (a *app) nicks(prefix, before, after string) []choice {
 	for _, p := range people {
 		if !p.Me && begins(p.Nick, prefix) {
 			found = append(found, choice{before + cell.Line(p.Nick) + after, command.About(p)})
+		}
+	}
+	for _, r := range a.snapshot.Rooms { // with those one has spoken, who are not here
+		here := slices.ContainsFunc(a.snapshot.People, func(p node.Person) bool { return p.ID == r.With.ID })
+		if r.Kind == node.DirectRoom && !here && begins(r.With.Nick, prefix) {
+			found = append(found, choice{before + cell.Line(r.With.Nick) + after, "not here"})
 		}
 	}
 	return slices.Compact(found)

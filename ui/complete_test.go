@@ -2,11 +2,14 @@ package ui
 
 import (
 	"testing"
+
+	"earshot/node"
 )
 
 func TestComplete(t *testing.T) {
 	f := lobby()
 	f.snapshot.People = append(f.snapshot.People, person("carla"))
+	f.snapshot.Rooms = append(f.snapshot.Rooms, node.Room{Name: "@erin", Kind: node.DirectRoom, With: node.Named{Nick: "erin", ID: id("erin")}})
 	for _, c := range []struct {
 		keys []string
 		want string
@@ -16,7 +19,15 @@ func TestComplete(t *testing.T) {
 		{[]string{"/", "Tab", "Tab"}, "/nick "},
 		{[]string{"/", "Shift-Tab"}, "/quit "},
 		{[]string{"/", "Tab", "Shift-Tab"}, "/quit "},
-		{[]string{"/msg", "Tab"}, "/msg"},
+		{[]string{"/send", "Tab"}, "/send"},
+		{[]string{"/ms", "Tab", "ca", "Tab", "Enter", "hi"}, "/msg carol hi"},
+		{[]string{"/query ", "Tab"}, "/query bob "},
+		{[]string{"/query @da", "Tab"}, "/query @dave "},
+		{[]string{"/query er", "Tab"}, "/query erin "}, // who is not here, but was spoken with
+		{[]string{"/room ", "Tab"}, "/room new "},
+		{[]string{"/room ha", "Tab", "bo", "Tab"}, "/room hand-over bob "},
+		{[]string{"/invite #bu", "Tab", "ca", "Tab", "Esc"}, "/invite #build carol "},
+		{[]string{"/room new bo", "Tab"}, "/room new bob "},
 		{[]string{"bo", "Tab"}, "bob: "},
 		{[]string{"BO", "Tab"}, "bob: "},
 		{[]string{"ca", "Tab", "Tab"}, "carla: "},

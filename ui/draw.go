@@ -72,6 +72,7 @@ func (a *app) draw() {
 	a.drawHeader(l.header, l.rooms.w > 0, l.status.w == 0)
 	a.drawFrame(l.frame)
 	a.here().list.Draw(a.screen, l.list.x, l.list.y, l.list.w, l.list.h)
+	a.tellSeen()
 	a.drawNothing(l.list)
 	if l.peers.w > 0 {
 		a.drawPeers(l.peers)
@@ -96,6 +97,9 @@ func (a *app) drawInput(r rect, hint bool) {
 		cell.Put(a.screen, r.x+w, r.y, 3, " F1", a.look.Dim)
 	}
 	placeholder := "Message " + cell.Line(a.here().name)
+	if a.here().info.Out {
+		placeholder = "you are no longer a member, and can only read"
+	}
 	if who := a.typists(); hint && who != "" {
 		placeholder = who // there is no frame that says so
 	}
@@ -109,7 +113,15 @@ func (a *app) drawNothing(r rect) {
 		return
 	}
 	text := "Nothing was said here yet."
+	info := a.here().info
+	_, here := a.other(info)
 	switch {
+	case info.Kind == node.DirectRoom && !here:
+		text = "Only you and " + cell.Line(info.With.Nick) + " can read what is said here. They are not here; what you type waits for them."
+	case info.Kind == node.DirectRoom:
+		text = "Only you and " + cell.Line(info.With.Nick) + " can read what is said here."
+	case info.Kind == node.PrivateRoom:
+		text = "Only its members can read what is said here. Its owner invites others with /invite PERSON; /room members shows who is in."
 	case a.snapshot.Hub.State == node.Searching:
 		text = "Looking for people on this network. Nothing needs to be set up; what you type waits for them."
 	case len(a.snapshot.People) < 2:

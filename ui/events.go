@@ -14,6 +14,12 @@ import (
 
 // apply takes in what happened. It reports whether the user is waiting for it.
 func (a *app) apply(e node.Event) bool {
+	switch e.(type) {
+	case node.Ready, node.Said:
+	default:
+		_, another := e.(node.RealmChanged)
+		a.stored = !another
+	}
 	switch e := e.(type) {
 	case node.Ready:
 		a.stale = true
@@ -26,16 +32,18 @@ func (a *app) apply(e node.Event) bool {
 			}
 		}
 	case node.Edited:
-		a.room(e.Room).list.Change(e.Message, a.snapshot.Me.Nick, true)
+		a.roomOf(e.RoomID, e.Room).list.Change(e.Message, a.snapshot.Me.Nick, true)
 	case node.Redacted:
-		a.room(e.Room).list.Change(e.Message, a.snapshot.Me.Nick, true)
+		a.roomOf(e.RoomID, e.Room).list.Change(e.Message, a.snapshot.Me.Nick, true)
 	case node.Reacted:
-		a.room(e.Room).list.Change(e.Message, a.snapshot.Me.Nick, false)
+		a.roomOf(e.RoomID, e.Room).list.Change(e.Message, a.snapshot.Me.Nick, false)
 		return e.ByID == a.snapshot.Me.ID
 	case node.TopicChanged, node.TypingChanged:
 		a.stale = true
 	case node.Withdrawn:
-		a.room(e.Room).list.Withdraw(e.ID)
+		a.roomOf(e.RoomID, e.Room).list.Withdraw(e.ID)
+	case node.RoomRenamed, node.Invited, node.Members, node.Answered, node.Read:
+		a.talk(e)
 	case node.HubChanged:
 		a.hub(e)
 	case node.PeerChanged:
@@ -88,9 +96,10 @@ func (a *app) refresh() {
 }
 
 func (a *app) said(e node.Said) bool {
-	r := a.room(e.Room)
+	r := a.roomOf(e.RoomID, e.Room)
 	shown := r == a.here()
-	isLive := !e.History || a.caughtUp
+	direct := strings.HasPrefix(r.name, "@")
+	isLive := !e.History || a.caughtUp || direct && a.stored // what was said to the user while they were away is news
 	unseen := isLive && (!shown || a.away || !r.list.Following())
 	if !r.list.Add(e, a.snapshot.Me.Nick, unseen) || e.Mine {
 		return e.Mine
@@ -99,7 +108,7 @@ func (a *app) said(e node.Said) bool {
 		mentioned := transcript.Mentions(e.Text, a.snapshot.Me.Nick)
 		if !shown {
 			r.news++
-			r.named = r.named || mentioned || strings.HasPrefix(r.name, "@")
+			r.named = r.named || mentioned || direct
 		}
 		a.notify(r, e.Message, mentioned)
 	}
@@ -202,6 +211,8 @@ func (a *app) submit(text string) bool {
 		r.list.Clear()
 	case action.Help:
 		a.openHelp()
+	case action.Members != "":
+		a.openMembers(action.Members)
 	case action.Find != nil:
 		a.openSearch(*action.Find)
 	case action.Export != nil:
@@ -211,7 +222,7 @@ func (a *app) submit(text string) bool {
 			r.list.Answer(a.now(), answer)
 		}
 	case action.Do != nil:
-		a.send(r, action)
+		a.send(r, action, text)
 	case action.History > 0:
 		r.list.Page(-1)
 	case len(action.Lines) > 0:
@@ -232,23 +243,33 @@ func tidy(text string) string {
 	return clean
 }
 
-// send hands a command to the node. A line is shown at once.
-func (a *app) send(r *room, action command.Action) {
+// send hands a command to the node. A line is shown at once, where the room that it is for is known. typed is given back if it could not be said.
+func (a *app) send(r *room, action command.Action, typed string) {
 	say, saying := action.Do.(node.Say)
-	if saying {
-		r.list.Read()
-		r.list.Pend(a.now(), a.snapshot.Me, say)
+	to := r
+	if saying && say.Room != r.name {
+		known, _ := command.Known(a.snapshot, say.Room)
+		to = a.withID(known.ID)
+	}
+	if saying && to != nil {
+		to.list.Read()
+		to.list.Pend(a.now(), a.snapshot.Me, say)
 	}
 	a.outbox = append(a.outbox, job{action.Do, func(err error) {
 		if err != nil {
+			if saying && to != nil {
+				to.list.Forget(say)
+			}
 			if saying {
-				r.list.Forget(say)
-				r.input.restore(say)
+				r.input.restore(typed)
 			}
 			a.fail(err)
 			return
 		}
 		a.refresh()
+		if saying && to != r {
+			a.tell("said to "+cell.Line(say.Room), hubFlash)
+		}
 		if action.Show != "" {
 			a.show(action.Show)
 		}

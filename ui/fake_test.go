@@ -33,6 +33,7 @@ type fake struct {
 	after    func(room string, k node.Key, max int) ([]node.Message, error)
 	search   func(ctx context.Context, query string, older int64, max int) (node.Found, error)
 	searched []string
+	members  map[string][]node.Member
 	events   chan node.Event
 	changed  chan struct{}
 }
@@ -95,6 +96,15 @@ func (f *fake) Whois(name string) (node.Whois, error) {
 		}
 	}
 	return node.Whois{}, &node.Error{Text: "nobody is called " + name}
+}
+
+func (f *fake) Members(room string) ([]node.Member, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if list, ok := f.members[room]; ok {
+		return list, nil
+	}
+	return nil, &node.Error{Text: room + " is not a private room that you are in"}
 }
 
 func person(name string) node.Person { return node.Person{ID: id(name), Nick: name} }
@@ -194,7 +204,8 @@ var named = map[string]*tcell.EventKey{
 	"F1": tcell.NewEventKey(tcell.KeyF1, 0, 0), "F2": tcell.NewEventKey(tcell.KeyF2, 0, 0), "Ctrl-K": tcell.NewEventKey(tcell.KeyCtrlK, 0, tcell.ModCtrl), "F3": tcell.NewEventKey(tcell.KeyF3, 0, 0), "F4": tcell.NewEventKey(tcell.KeyF4, 0, 0), "F5": tcell.NewEventKey(tcell.KeyF5, 0, 0), "F6": tcell.NewEventKey(tcell.KeyF6, 0, 0),
 	"Ctrl-C": tcell.NewEventKey(tcell.KeyCtrlC, 0, tcell.ModCtrl), "Ctrl-N": tcell.NewEventKey(tcell.KeyCtrlN, 0, tcell.ModCtrl), "Ctrl-P": tcell.NewEventKey(tcell.KeyCtrlP, 0, tcell.ModCtrl),
 	"Ctrl-J": tcell.NewEventKey(tcell.KeyCtrlJ, 0, tcell.ModCtrl), "Ctrl-Q": tcell.NewEventKey(tcell.KeyCtrlQ, 0, tcell.ModCtrl), "Ctrl-Z": tcell.NewEventKey(tcell.KeyCtrlZ, 0, tcell.ModCtrl),
-	"Alt-Enter": tcell.NewEventKey(tcell.KeyRune, 'm', tcell.ModAlt|tcell.ModCtrl), "Alt-2": tcell.NewEventKey(tcell.KeyRune, '2', tcell.ModAlt),
+	"Alt-Enter": tcell.NewEventKey(tcell.KeyRune, 'm', tcell.ModAlt|tcell.ModCtrl), "Alt-1": tcell.NewEventKey(tcell.KeyRune, '1', tcell.ModAlt), "Alt-2": tcell.NewEventKey(tcell.KeyRune, '2', tcell.ModAlt),
+	"Alt-5": tcell.NewEventKey(tcell.KeyRune, '5', tcell.ModAlt),
 	"Alt-a": tcell.NewEventKey(tcell.KeyRune, 'a', tcell.ModAlt), "Ctrl-A": tcell.NewEventKey(tcell.KeyCtrlA, 0, tcell.ModCtrl), "Ctrl-U": tcell.NewEventKey(tcell.KeyCtrlU, 0, tcell.ModCtrl), "Ctrl-W": tcell.NewEventKey(tcell.KeyCtrlW, 0, tcell.ModCtrl),
 }
 

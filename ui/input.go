@@ -7,7 +7,6 @@ import (
 	"github.com/gdamore/tcell/v2"
 	"github.com/rivo/tview"
 
-	"earshot/node"
 	"earshot/node/message"
 	"earshot/ui/cell"
 	"earshot/ui/look"
@@ -88,17 +87,9 @@ func (i *input) set(text string) {
 }
 
 // restore gives a line back that could not be said, where nothing else was typed meanwhile.
-func (i *input) restore(say node.Say) {
-	if i.GetText() != "" {
-		return
-	}
-	switch {
-	case say.Action:
-		i.set("/me " + say.Text)
-	case strings.HasPrefix(say.Text, "/"):
-		i.set("/" + say.Text)
-	default:
-		i.set(say.Text)
+func (i *input) restore(typed string) {
+	if i.GetText() == "" {
+		i.set(typed)
 	}
 }
 

@@ -77,7 +77,9 @@ func (a *app) click(x, y int) {
 	list := a.here().list
 	switch {
 	case l.rooms.in(x, y):
-		a.visit(y - l.rooms.y - 1)
+		if rows := a.roomRows(); y > l.rooms.y && y-l.rooms.y <= len(rows) {
+			a.visit(rows[y-l.rooms.y-1])
+		}
 	case l.peers.in(x, y):
 		if i := y - l.peers.y - 1; i >= 0 && i < len(a.snapshot.People) && !a.snapshot.People[i].Me {
 			a.input.insert("@" + cell.Line(a.snapshot.People[i].Nick) + " ")

@@ -23,10 +23,20 @@ const (
 // notify asks for attention where a message deserves it: by the bell and, where the terminal has notifications, by one of them.
 func (a *app) notify(r *room, m node.Message, mentioned bool) {
 	direct := strings.HasPrefix(r.name, "@")
-	personal := mentioned || direct
-	seen := !a.away && r == a.here() && r.list.Following()
+	if !a.away && r == a.here() && r.list.Following() {
+		return
+	}
+	who := cell.Line(m.Nick)
+	if !direct {
+		who += " in " + cell.Line(r.name)
+	}
+	a.ring(who, m.Text, mentioned || direct)
+}
+
+// ring asks for attention. personal: it is for the user alone, or names them.
+func (a *app) ring(who, text string, personal bool) {
 	switch {
-	case a.attention == AttendNone, seen, !personal && (!a.away || a.attention == AttendMentions):
+	case a.attention == AttendNone, !personal && (!a.away || a.attention == AttendMentions):
 		return
 	case a.now().Before(a.notified.Add(notifyEvery)):
 		return
@@ -36,10 +46,7 @@ func (a *app) notify(r *room, m node.Message, mentioned bool) {
 		a.log.Debug("ring the bell", "err", err)
 	}
 	const longest = 120 // cells; notifications are short
-	who, text := cell.Line(m.Nick), cell.Fit(cell.Line(m.Text), longest, a.look.More)
-	if !direct {
-		who += " in " + cell.Line(r.name)
-	}
+	text = cell.Fit(cell.Line(text), longest, a.look.More)
 	switch a.notifier() {
 	case 9:
 		a.raw("\x1b]9;" + who + ": " + text + "\a")

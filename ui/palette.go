@@ -1,12 +1,14 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/sahilm/fuzzy"
 
+	"earshot/node"
 	"earshot/ui/cell"
 	"earshot/ui/command"
 )
@@ -66,14 +68,14 @@ func (a *app) targets() []target {
 	rooms := slices.Clone(a.rooms)
 	slices.SortStableFunc(rooms, func(a, b *room) int { return min(b.news, 1) - min(a.news, 1) })
 	for _, r := range rooms {
-		about := "room"
+		about := cmp.Or(cell.Line(strings.Join(command.AboutRoom(r.info), ", ")), "room")
 		if r.news > 0 {
-			about = fmt.Sprintf("room, %d unread", r.news)
+			about += fmt.Sprintf(", %d unread", r.news)
 		}
 		all = append(all, target{cell.Line(r.name), about, func() { a.show(r.name) }, false})
 	}
 	for _, r := range a.snapshot.Rooms {
-		if !r.Joined {
+		if !r.Joined && r.Kind == node.PublicRoom {
 			all = append(all, target{cell.Line(r.Name), "room, not joined", func() { a.submit("/join " + r.Name) }, false})
 		}
 	}
@@ -84,7 +86,7 @@ func (a *app) targets() []target {
 			if words := command.About(p); words != "" {
 				about += ", " + words
 			}
-			all = append(all, target{"@" + nick, about, func() { a.input.insert("@" + nick + " ") }, false})
+			all = append(all, target{"@" + nick, about, func() { a.submit("/query " + p.Nick) }, false})
 		}
 	}
 	for _, c := range command.Table() {
@@ -102,7 +104,7 @@ func (a *app) targets() []target {
 
 // begin does a command that takes nothing; of another it types the name.
 func (a *app) begin(c command.Spec) {
-	if c.Args == "" || c.Name == "help" {
+	if c.Args == "" || c.Name == "help" || c.Name == "room members" {
 		a.submit("/" + c.Name)
 		return
 	}

@@ -53,7 +53,11 @@ func (a *app) pasted(raw string) {
 	if room := maxOutbox - len(a.outbox); len(parts) <= room {
 		picks = append(picks, choose(fmt.Sprintf("send %d messages", len(parts)), "a few each second", func() {
 			for _, p := range parts {
-				a.send(r, command.Action{Do: node.Say{Room: r.name, Text: tidy(p)}})
+				typed := p
+				if strings.HasPrefix(p, "/") {
+					typed = "/" + p
+				}
+				a.send(r, command.Action{Do: node.Say{Room: r.name, Text: tidy(p)}}, typed)
 			}
 			r.list.End()
 		}))

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -71,6 +72,17 @@ func TestLongPaste(t *testing.T) {
 		if got := strings.Join(split(long), ""); strings.ReplaceAll(got, "\n", "") != strings.ReplaceAll(long, "\n", "") {
 			t.Errorf("%.10q…: something is missing", long)
 		}
+	}
+}
+
+// What begins with a slash and was not said comes back as what can be sent once more, not as a command.
+func TestPasteGivenBack(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.paste("/etc\n" + strings.Repeat("line\n", 50))
+	s.press("Down", "Enter")
+	s.carry(errors.New("no"))
+	if got := s.input.GetText(); !strings.HasPrefix(got, "//etc\n") {
+		t.Errorf("%.20q", got)
 	}
 }
 

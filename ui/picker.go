@@ -114,7 +114,7 @@ func (a *app) openPeers() {
 				func(x, y, w int) { a.drawPerson(x, y, w, p) },
 				func() {
 					if !p.Me {
-						a.input.insert("@" + cell.Line(p.Nick) + " ")
+						a.submit("/query " + p.Nick)
 					}
 				},
 			})

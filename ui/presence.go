@@ -33,6 +33,9 @@ func (a *app) idle() {
 // typing tells the others that something is being typed. Commands are nobody's business.
 func (a *app) typing(before string) {
 	text := a.input.GetText()
+	if a.here().info.Kind != node.PublicRoom { // nobody could be told but the hub
+		return
+	}
 	if text == before || text == "" || strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") || a.snapshot.Silent || len(a.outbox)+len(a.aside) > 0 {
 		return
 	}

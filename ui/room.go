@@ -3,6 +3,8 @@ package ui
 import (
 	"slices"
 
+	"earshot/node"
+	"earshot/node/message"
 	"earshot/ui/cell"
 	"earshot/ui/command"
 	"earshot/ui/transcript"
@@ -11,12 +13,15 @@ import (
 // room is what the screen knows of one room.
 type room struct {
 	name   string
+	id     message.RoomID // zero: not known yet
+	info   node.Room      // as the node has it
 	list   *transcript.List
-	input  *input // what is being typed there
-	news   int    // messages since the user looked
-	named  bool   // one of them names the user
-	muted  bool   // it asks for no attention
-	joined bool   // the node said so: when it no longer does, the room goes
+	input  *input   // what is being typed there
+	news   int      // messages since the user looked
+	named  bool     // one of them names the user
+	muted  bool     // it asks for no attention
+	joined bool     // the node said so, or that the user is invited: when it no longer does, the room goes
+	told   node.Key // up to there the node knows that the user has seen it
 }
 
 // here returns the room that is shown.
@@ -32,14 +37,41 @@ func (a *app) room(name string) *room {
 	return r
 }
 
-// syncRooms takes over which rooms are joined, in the node's order.
+// roomOf returns the room with that id, whatever it is called by now, or the one called name, made where there is none.
+func (a *app) roomOf(id message.RoomID, name string) *room {
+	if r := a.withID(id); r != nil {
+		return r
+	}
+	if id == (message.RoomID{}) {
+		return a.room(name)
+	}
+	i := slices.IndexFunc(a.rooms, func(r *room) bool { return r.name == name && r.id == message.RoomID{} })
+	if i < 0 {
+		i = len(a.rooms)
+		a.rooms = append(a.rooms, &room{name: name, list: transcript.New(a.look), input: newInput(a.look)})
+	}
+	a.rooms[i].id = id
+	return a.rooms[i]
+}
+
+func (a *app) withID(id message.RoomID) *room {
+	if i := slices.IndexFunc(a.rooms, func(r *room) bool { return r.id == id && id != message.RoomID{} }); i >= 0 {
+		return a.rooms[i]
+	}
+	return nil
+}
+
+// invited reports whether a room is an invitation that the user has not answered.
+func (r *room) invited() bool { return command.Invitation(r.info) }
+
+// syncRooms takes over which rooms are joined, what they are called, and which invitations there are, in the node's order.
 func (a *app) syncRooms() {
 	shown := a.here()
 	var order []*room
 	for _, known := range a.snapshot.Rooms {
-		if known.Joined {
-			r := a.room(known.Name)
-			r.joined, r.muted = true, known.Muted
+		if known.Joined || command.Invitation(known) {
+			r := a.roomOf(known.ID, known.Name)
+			r.name, r.joined, r.muted, r.info = known.Name, true, known.Muted, known
 			order = append(order, r)
 		}
 	}
@@ -57,13 +89,20 @@ func (a *app) syncRooms() {
 
 // show goes to a room by its name.
 func (a *app) show(name string) {
+	if known, ok := command.Known(a.snapshot, name); ok {
+		name = known.Name
+	}
 	r := a.room(name)
 	a.visit(slices.Index(a.rooms, r))
 }
 
-// visit goes to the room with that number.
+// visit goes to the room with that number; to an invitation by asking whether the user accepts it.
 func (a *app) visit(i int) {
 	if i < 0 || i >= len(a.rooms) {
+		return
+	}
+	if a.rooms[i].invited() {
+		a.openInvitation(a.rooms[i])
 		return
 	}
 	if i != a.current {
@@ -76,11 +115,18 @@ func (a *app) visit(i int) {
 }
 
 // step goes to the next room, or the one before, around the end.
-func (a *app) step(by int) { a.visit((a.current + by + len(a.rooms)) % len(a.rooms)) }
+func (a *app) step(by int) {
+	for i := a.current; ; {
+		if i = (i + by + len(a.rooms)) % len(a.rooms); !a.rooms[i].invited() {
+			a.visit(i)
+			return
+		}
+	}
+}
 
-// nextNews goes to the next room where something was said, one that names the user first.
+// nextNews goes to the next room where something was said, one that names the user first, or to an invitation.
 func (a *app) nextNews() {
-	for _, want := range []func(*room) bool{func(r *room) bool { return r.named }, func(r *room) bool { return r.news > 0 }} {
+	for _, want := range []func(*room) bool{func(r *room) bool { return r.named }, func(r *room) bool { return r.news > 0 }, (*room).invited} {
 		for i := range a.rooms {
 			if at := (a.current + i) % len(a.rooms); want(a.rooms[at]) {
 				a.visit(at)
@@ -88,6 +134,18 @@ func (a *app) nextNews() {
 			}
 		}
 	}
+}
+
+// invitation returns the first invitation, and how many there are.
+func (a *app) invitation() (first *room, n int) {
+	for _, r := range a.rooms {
+		if r.invited() {
+			if n++; n == 1 {
+				first = r
+			}
+		}
+	}
+	return first, n
 }
 
 // others counts what was said where the user is not looking, and names one such room.

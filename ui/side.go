@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gdamore/tcell/v2"
 
@@ -93,41 +94,70 @@ func (a *app) nickStyle(p node.Person) tcell.Style {
 	return a.look.Author(p.ID)
 }
 
+// roomRows says which room each row of the column is of: an invitation has two.
+func (a *app) roomRows() (rows []int) {
+	for i, r := range a.rooms {
+		if rows = append(rows, i); r.invited() {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}
+
 // drawRooms draws the column of rooms.
 func (a *app) drawRooms(r rect) {
 	a.put(r.x+1, r.y, r.w-1, piece{"ROOMS", a.look.Title})
-	for i, room := range a.rooms {
-		y := r.y + 1 + i
-		if y == r.y+r.h-1 && i < len(a.rooms)-1 {
+	rows := a.roomRows()
+	for row, i := range rows {
+		y := r.y + 1 + row
+		switch {
+		case y == r.y+r.h-1 && row < len(rows)-1:
 			a.put(r.x+1, y, r.w-1, piece{fmt.Sprintf("%s and %d more", a.look.More, len(a.rooms)-i), a.look.Dim})
 			return
+		case row > 0 && rows[row-1] == i:
+			a.put(r.x+1, y, r.w-1, piece{a.answers(), a.look.Dim})
+		case i == a.current:
+			a.drawRoom(r.x, y, r.w-1, a.look.Current, a.rooms[i])
+		default:
+			a.drawRoom(r.x, y, r.w-1, " ", a.rooms[i])
 		}
-		sign := " "
-		if room == a.here() {
-			sign = a.look.Current
-		}
-		a.drawRoom(r.x, y, r.w-1, sign, room)
 	}
 }
 
-// drawRoom draws one row: a sign, the name, and how much news there is.
+// answers are what an invitation waits for.
+func (a *app) answers() string { return "accept " + a.look.Dot + " decline" }
+
+// drawRoom draws one row: a sign, what the room is called, and at the right that it is private, and how much news there is.
 func (a *app) drawRoom(x, y, w int, sign string, r *room) {
 	style := a.look.Text
 	if r == a.here() {
 		style = a.look.Strong
 	}
-	news, note := "", a.look.Dim
-	if r.muted {
-		news = "muted"
+	var notes []string
+	note := a.look.Dim
+	if r.info.Kind == node.PrivateRoom {
+		notes = append(notes, a.look.Private)
 	}
-	if r.news > 0 {
+	switch {
+	case r.invited():
 		style, note = a.look.Warn, a.look.Warn
-		news = fmt.Sprint(r.news)
-		if r.named {
+		if w > roomsWidth {
+			notes = append(notes, a.answers())
+		}
+	case r.news == 0 && r.muted:
+		notes = append(notes, "muted")
+	case r.news > 0:
+		style, note = a.look.Warn, a.look.Warn
+		news := fmt.Sprint(r.news)
+		if r.info.Kind == node.DirectRoom {
+			news = a.look.Here + news
+		} else if r.named {
 			news = a.look.Mentioned + news
 		}
+		notes = append(notes, news)
 	}
-	name := cell.Fit(cell.Line(r.name), w-3-cell.Width(news), a.look.More)
+	right := strings.Join(notes, " ")
+	name := cell.Fit(cell.Line(r.name), w-3-cell.Width(right), a.look.More)
 	a.put(x+1, y, w-1, piece{sign, a.look.Strong}, piece{name, style})
-	cell.Put(a.screen, x+w-cell.Width(news), y, w, news, note)
+	cell.Put(a.screen, x+w-cell.Width(right), y, w, right, note)
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"earshot/node"
@@ -13,7 +14,13 @@ import (
 // it says here how things stand.
 func (a *app) drawHeader(r rect, roomsShown, compact bool) {
 	name := cell.Fit(cell.Line(a.here().name), r.w/2, a.look.More)
-	here := fmt.Sprintf(" %s %d here", a.look.Dot, command.Here(a.snapshot))
+	info, here := a.here().info, fmt.Sprintf(" %s %d here", a.look.Dot, command.Here(a.snapshot))
+	if about := command.AboutRoom(info); about != nil {
+		if p, ok := a.other(info); ok && p.Verified {
+			about = append(about, "verified")
+		}
+		here = cell.Line(strings.Join(append([]string{""}, about...), " "+a.look.Dot+" "))
+	}
 	news, where, named := a.others()
 	alert := piece{style: a.look.Warn}
 	if news > 0 && !roomsShown {
@@ -23,9 +30,20 @@ func (a *app) drawHeader(r rect, roomsShown, compact bool) {
 		}
 		alert.text = fmt.Sprintf("%s %d unread in %s", sign, news, where)
 	}
+	invitation, invited := a.invitation()
+	if invited > 0 && news == 0 && !roomsShown {
+		alert.text = a.look.Alert + " " + cell.Line(invitation.info.By.Nick) + " invites you to " + cell.Line(invitation.name)
+	}
 	if compact {
-		here = fmt.Sprintf(" %d", command.Here(a.snapshot))
-		if news > 0 {
+		switch info.Kind {
+		case node.PublicRoom:
+			here = fmt.Sprintf(" %d", command.Here(a.snapshot))
+		case node.PrivateRoom:
+			here = fmt.Sprintf(" %s%d", a.look.Private, info.Members)
+		case node.DirectRoom:
+			here = " " + a.look.Private
+		}
+		if news += invited; news > 0 {
 			here += fmt.Sprintf(" %s%d", a.look.Alert, news)
 		}
 		alert = a.standing(true)

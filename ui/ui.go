@@ -44,6 +44,7 @@ type Node interface {
 	After(room string, k node.Key, max int) ([]node.Message, error)
 	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
 	Whois(person string) (node.Whois, error)
+	Members(room string) ([]node.Member, error)
 }
 
 // Config of a full screen. Only Node is needed.
@@ -145,6 +146,7 @@ type app struct {
 	noRooms  bool
 	away     bool // the terminal lost the focus
 	welcomed bool
+	stored   bool // what was on the disk has been told
 	caughtUp bool // what the others had has come
 
 	seen    node.HubChanged // the last told of

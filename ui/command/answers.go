@@ -15,6 +15,13 @@ import (
 // Help returns the list of commands, or what the one called name (with or without its slash) does.
 func Help(name string) ([]string, error) {
 	if name = strings.TrimPrefix(name, "/"); name != "" {
+		if Group(name) {
+			rows := [][2]string{}
+			for _, s := range group(name) {
+				rows = append(rows, [2]string{s.Usage(), s.Help})
+			}
+			return columns(rows), nil
+		}
 		spec, ok := Lookup(name)
 		if !ok {
 			return nil, unknown(name)
@@ -45,6 +52,14 @@ func detail(name string) string {
 	switch name {
 	case "reply", "edit", "delete", "react":
 		return "ID is how a message's id begins, or a number that counts back: 1 is the newest; Tab and the arrows choose one too"
+	case "msg", "query":
+		return "PERSON is a nick, with its tag (bob~7Q2K) where two have it, or a fingerprint; who is away gets it on return"
+	case "invite":
+		return "only its owner can; with --with-history they can read what was said before; to another room than this one: /invite #ROOM PERSON"
+	case "remove", "room hand-over":
+		return "only its owner can; in another room than this one: /" + name + " #ROOM PERSON"
+	case "read":
+		return "the screen and line mode do that themselves, but for --json; /receipts off keeps it to yourself"
 	case "theme":
 		return "NAME is " + look.Themes + ", or two of them: /theme light ascii"
 	case "notify":
@@ -66,8 +81,12 @@ func Who(s node.Snapshot) []string {
 	return append([]string{fmt.Sprintf("%d here in %s%s:", Here(s), s.Network, Hidden(s))}, columns(rows)...)
 }
 
-// Names returns who is in a room, and when each of them said something there, of what was told lately. All who are here are in every public room: each machine has the history of all.
+// Names returns who is in a public room or a conversation, and when each of them said something there, of what was told lately. All who are here are in every public room: each machine has the
+// history of all.
 func Names(at At) []string {
+	if r, ok := Known(at.Snapshot, at.Room); ok && r.Kind == node.DirectRoom {
+		return []string{"only " + r.With.Nick + " and you can read this conversation"}
+	}
 	spoke := map[identity.PeerID]time.Time{}
 	for _, m := range at.Recent {
 		if m.Room == at.Room && m.At.After(spoke[m.Author]) {
@@ -181,9 +200,14 @@ func candidate(c node.Candidate) string {
 func Rooms(s node.Snapshot) []string {
 	rows := [][2]string{}
 	for _, r := range s.Rooms {
-		about := "not joined"
-		if r.Joined {
+		about := strings.Join(AboutRoom(r), ", ")
+		switch {
+		case about == "" && r.Joined:
 			about = "joined"
+		case about == "":
+			about = "not joined"
+		case r.Kind == node.DirectRoom && !r.Joined:
+			about += ", closed"
 		}
 		if r.Muted {
 			about += ", muted"

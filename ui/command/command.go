@@ -44,7 +44,20 @@ func Table() []Spec {
 		{"hub", nil, "", "say which machine is the hub, and who could be", true},
 		{"rooms", []string{"list"}, "", "list the rooms", true},
 		{"join", []string{"j"}, "#ROOM", "open a public room, or make one", true},
-		{"leave", []string{"part"}, "[#ROOM]", "close a room", true},
+		{"leave", []string{"part"}, "[#ROOM]", "close a room or a conversation", true},
+		{"msg", []string{"m", "w"}, "PERSON TEXT", "say something to one person, end-to-end encrypted", true},
+		{"query", []string{"dm"}, "PERSON", "open a conversation with one person", true},
+		{"receipts", nil, "[on|off]", "choose whether the other is told what you have read", true},
+		{"read", nil, "[@NICK]", "tell the other that you have read what they said", true},
+		{"room new", nil, "NAME", "make a private room, end-to-end encrypted", true},
+		{"invite", nil, "PERSON", "invite someone to your private room", true},
+		{"accept", nil, "[#ROOM]", "accept an invitation", true},
+		{"decline", nil, "[#ROOM]", "decline an invitation", true},
+		{"remove", nil, "PERSON", "take someone out of your private room", true},
+		{"room members", nil, "[#ROOM]", "show who can read a private room", true},
+		{"room hand-over", nil, "NICK", "make another member the owner of your private room", true},
+		{"room copy", nil, "NAME", "make a new private room with the members of this one", true},
+		{"room leave", nil, "[#ROOM]", "leave a private room", true},
 		{"away", nil, "[TEXT]", "tell the others that you are away, and why", true},
 		{"back", nil, "", "tell the others that you are back", true},
 		{"typing", nil, "[on|off]", "choose whether the others are told when you type", true},
@@ -72,12 +85,7 @@ func Table() []Spec {
 		{"version", nil, "", "say which version this is", true},
 		{"quit", []string{"exit"}, "", "leave the chat", true},
 
-		{Name: "msg", Aliases: []string{"m", "w"}, Args: "NICK TEXT", Help: "say something to one person"},
-		{Name: "query", Aliases: []string{"dm"}, Args: "NICK", Help: "open a conversation with one person"},
-		{Name: "invite", Args: "NICK", Help: "invite someone to a private room"},
 		{Name: "send", Args: "FILE", Help: "offer a file"},
-		{Name: "accept", Help: "take a file that is offered"},
-		{Name: "decline", Help: "refuse a file that is offered"},
 	}
 }
 
@@ -90,6 +98,40 @@ func Lookup(name string) (Spec, bool) {
 		}
 	}
 	return Spec{}, false
+}
+
+// Group reports whether name stands before the names of several commands: "room".
+func Group(name string) bool { return len(group(name)) > 0 }
+
+func group(name string) []Spec {
+	return slices.DeleteFunc(Table(), func(s Spec) bool {
+		before, _, ok := strings.Cut(s.Name, " ")
+		return !ok || !strings.EqualFold(before, name)
+	})
+}
+
+// Next says what the next word of a line may be, of which there is what stands before it: one of those that end a command's name, or a person.
+func Next(before string) (ends []string, person bool) {
+	if !strings.HasPrefix(before, "/") || strings.HasPrefix(before, "//") {
+		return nil, false
+	}
+	name, args := split(before[1:])
+	if Group(name) {
+		word, rest := split(args)
+		if word == "" {
+			for _, s := range group(name) {
+				_, end, _ := strings.Cut(s.Name, " ")
+				ends = append(ends, end)
+			}
+			return ends, false
+		}
+		name, args = name+" "+word, rest
+	}
+	spec, _ := Lookup(name)
+	if strings.HasPrefix(args, "#") {
+		_, args = split(args)
+	}
+	return nil, args == "" && (strings.Contains(spec.Args, "NICK") || strings.Contains(spec.Args, "PERSON"))
 }
 
 // Complete returns the names of the built commands that begin with prefix, in the order of Table.

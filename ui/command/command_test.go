@@ -55,7 +55,7 @@ func TestParse(t *testing.T) {
 		{in: "/back", want: node.SetAway{}},
 		{in: "/resend", want: node.Resend{}},
 		{in: "/back now", err: "/back takes nothing after it", hint: "usage: /back"},
-		{in: "/msg bob hi", err: "/msg is not in this version", hint: "/help lists the commands"},
+		{in: "/send x", err: "/send is not in this version", hint: "/help lists the commands"},
 		{in: "/jion #a", err: "there is no command /jion", hint: "did you mean /join?"},
 		{in: "/qui", err: "there is no command /qui", hint: "did you mean /quit?"},
 		{in: "/exti", err: "there is no command /exti", hint: "did you mean /exit?"},
@@ -89,9 +89,23 @@ func TestTable(t *testing.T) {
 			}
 			seen[n] = true
 		}
-		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "NICK": "bob", "[NICK]": "bob", "PERSON": "bob", "[PERSON]": "bob", "PERSON [TEXT]": "bob", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x"}[s.Args]
-		a, err := Parse("/"+s.Name+" "+args, At{Room: "#x", Snapshot: acquainted().Snapshot, Recent: recent(), Whois: acquainted().Whois})
-		if something := a.Do != nil || a.Lines != nil || a.Find != nil || a.Export != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
+		args := map[string]string{"NAME": "zoe", "TEXT": "x", "#ROOM": "#y", "[#ROOM]": "#y", "[NAME]": "dark", "NICK": "bob", "[NICK]": "bob", "PERSON": "bob", "[PERSON]": "bob", "PERSON [TEXT]": "bob", "[WHAT]": "off", "[on|off]": "on", "[ID] TEXT": "x", "[ID] EMOJI": "x", "PERSON TEXT": "bob hi", "[@NICK]": "@bob"}[s.Args]
+		room := "#x"
+		if strings.HasPrefix(s.Name, "room ") {
+			room = "#plans"
+		}
+		switch s.Name {
+		case "accept", "decline":
+			args = "#secret"
+		case "room leave":
+			args = ""
+		case "invite", "remove":
+			args = "#plans bob"
+		}
+		at := acquainted()
+		at.Room, at.Snapshot.Rooms, at.Recent = room, talks().Rooms, append(recent(), node.Message{Room: "@bob"})
+		a, err := Parse("/"+s.Name+" "+args, at)
+		if something := a.Do != nil || a.Members != "" || a.Lines != nil || a.Find != nil || a.Export != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
 		}
 		if s.Help == "" || len(s.Help) > 52 || len(s.Usage()) > 21 { // help and palette show it whole from 80 columns on

@@ -13,7 +13,7 @@ import (
 
 // At is where a line was typed.
 type At struct {
-	Room     string // the current one, "#name"
+	Room     string // the current one, "#name" or "@nick"
 	Snapshot node.Snapshot
 	Version  string // of the program, for /version
 	// Whois tells who someone is; *node.Node's is one. It must not wait for others.
@@ -26,12 +26,14 @@ type At struct {
 type Action struct {
 	// Do is for node.Do; nil: nothing. What follows holds only once it has succeeded.
 	Do node.Command
-	// Show is the room to go to; empty: stay.
+	// Show is the room to go to, which Known finds when Do is done; empty: stay.
 	Show string
 	// Lines is an answer for the user's own eyes.
 	Lines []string
 	// QR is what is to be shown as a QR code besides; empty: nothing.
 	QR string
+	// Members is a private room whose members are to be shown.
+	Members string
 	// Help: /help without an argument. Lines hold the list of commands for front ends that have nothing better.
 	Help bool
 	// Set is a setting of the full screen, to be shown or, where Value is not empty, changed. Lines is for front ends that have none.
@@ -69,6 +71,13 @@ func parse(input string, at At) (Action, error) {
 		return Action{Do: node.Say{Room: at.Room, Text: text}}, fits(text)
 	}
 	name, args := split(text[1:])
+	if Group(name) {
+		word, rest := split(args)
+		if word == "" {
+			word, rest = "members", "" // what one may look at without harm
+		}
+		name, args = strings.ToLower(name)+" "+word, rest
+	}
 	spec, ok := Lookup(name)
 	switch {
 	case !ok:
@@ -108,7 +117,7 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "who":
 		return Action{Lines: Who(s)}, nil
 	case "names":
-		return Action{Lines: Names(at)}, nil
+		return members("", at)
 	case "hub":
 		return Action{Lines: Hub(s)}, nil
 	case "rooms":
@@ -116,9 +125,35 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "realms":
 		return Action{Lines: Realms(s)}, nil
 	case "join":
-		return join(spec, args)
+		return join(spec, args, at)
 	case "leave":
 		return leave(args, at)
+	case "msg":
+		return msg(spec, args)
+	case "query":
+		return query(spec, args)
+	case "room new":
+		return newRoom(spec, args, at)
+	case "room copy":
+		return copyRoom(spec, args, at)
+	case "room members":
+		return members(args, at)
+	case "room leave":
+		return leaveRoom(args, at)
+	case "room hand-over":
+		return handOver(spec, args, at)
+	case "invite":
+		return invite(spec, args, at)
+	case "remove":
+		return expel(spec, args, at)
+	case "accept":
+		return answer(spec, args, true, at)
+	case "decline":
+		return answer(spec, args, false, at)
+	case "receipts":
+		return receipts(spec, args, s)
+	case "read":
+		return read(args, at)
 	case "away":
 		return away(args)
 	case "back":
@@ -203,30 +238,12 @@ func nick(spec Spec, args string, s node.Snapshot) (Action, error) {
 	return Action{Do: node.Rename{Nick: name}}, nil
 }
 
-func join(spec Spec, args string) (Action, error) {
+func join(spec Spec, args string, at At) (Action, error) {
 	if args == "" {
 		return Action{}, usage(spec, "which room?")
 	}
-	room, err := roomName(args)
+	room, err := at.roomName(args)
 	return Action{Do: node.Join{Room: room}, Show: room}, err
-}
-
-func leave(args string, at At) (Action, error) {
-	room := at.Room
-	if args != "" {
-		var err error
-		if room, err = roomName(args); err != nil {
-			return Action{}, err
-		}
-	}
-	if room == Lobby {
-		return Action{}, &node.Error{Text: Lobby + " is the room everyone is in", Hint: "/quit leaves the chat"}
-	}
-	a := Action{Do: node.Leave{Room: room}}
-	if room == at.Room {
-		a.Show = Lobby
-	}
-	return a, nil
 }
 
 // Lobby is the room everyone is in, as front ends name it.
@@ -238,6 +255,27 @@ func roomName(s string) (string, error) {
 		return "", &node.Error{Text: err.Error(), Hint: "a room is called like #build: small letters, digits, - _ ."}
 	}
 	return "#" + name, nil
+}
+
+// roomName is the name of a room that is known, or that may be one.
+func (at At) roomName(s string) (string, error) {
+	if r, ok := Known(at.Snapshot, "#"+strings.TrimPrefix(s, "#")); ok {
+		return r.Name, nil
+	}
+	return roomName(s)
+}
+
+// theRoom is the room or the conversation that args names, or the current one.
+func (at At) theRoom(args string) (string, error) {
+	switch r, ok := Known(at.Snapshot, args); {
+	case args == "":
+		return at.Room, nil
+	case ok:
+		return r.Name, nil
+	case strings.HasPrefix(args, "@"):
+		return "", &node.Error{Text: "there is no conversation with " + args[1:], Hint: "/query PERSON opens one"}
+	}
+	return at.roomName(args)
 }
 
 // split parts a command's name from what follows it.
@@ -264,11 +302,14 @@ func usage(spec Spec, text string) error {
 
 func unknown(name string) error {
 	e := &node.Error{Text: "there is no command /" + name, Hint: "/help lists the commands"}
+	group, _ := split(name)
 	switch near := Nearest(name); {
 	case strings.Contains(name, "/"):
 		e.Hint = "text that begins with a slash is typed with two: //" + name
 	case near != "":
 		e.Hint = "did you mean /" + near + "?"
+	case Group(group):
+		e.Hint = "/help " + group + " lists those there are"
 	}
 	return e
 }

@@ -41,12 +41,9 @@ func typing(spec Spec, args string, s node.Snapshot) (Action, error) {
 
 // mute keeps a room from asking for attention, or no longer.
 func mute(args string, on bool, at At) (Action, error) {
-	room := at.Room
-	if args != "" {
-		var err error
-		if room, err = roomName(args); err != nil {
-			return Action{}, err
-		}
+	room, err := at.theRoom(args)
+	if err != nil {
+		return Action{}, err
 	}
 	line := room + " asks for no attention; /unmute " + room + " changes it"
 	if !on {

@@ -33,6 +33,8 @@ type Glyphs struct {
 	Hub, Here, Away, Server     string
 	Searching, Connected, Alert string
 	Waiting, Two, Three, Lost   string // delivery of an own message
+	Seen                        string // likewise: the other has read it
+	Private                     string // a room that only its members can read
 	Verified                    string // the user has compared a person's fingerprint
 	Note, Problem, Mentioned    string
 	Down, Current, More, Dot    string
@@ -92,7 +94,7 @@ func unicodeGlyphs() Glyphs {
 	return Glyphs{
 		Hub: "♛", Here: "●", Away: "◐", Server: "■",
 		Searching: "◌", Connected: "●", Alert: "▲",
-		Waiting: "⧗", Two: "✓", Three: "✓✓", Lost: "✗", Verified: "✓",
+		Waiting: "⧗", Two: "✓", Three: "✓✓", Lost: "✗", Seen: "◉", Private: "⚷", Verified: "✓",
 		Note: "·", Problem: "!", Mentioned: "»",
 		Down: "↓", Current: "▸", More: "…", Dot: "·",
 		Bar: "│", Rule: "─", TopLeft: "┌", TopRight: "┐", BottomLeft: "└", BottomRight: "┘",
@@ -103,7 +105,7 @@ func asciiGlyphs() Glyphs {
 	return Glyphs{
 		Hub: "^", Here: "*", Away: "-", Server: "=",
 		Searching: "?", Connected: "*", Alert: "!",
-		Waiting: ".", Two: "+", Three: "++", Lost: "x", Verified: "+",
+		Waiting: ".", Two: "+", Three: "++", Lost: "x", Seen: "r", Private: "p", Verified: "+",
 		Note: "-", Problem: "!", Mentioned: ">",
 		Down: "v", Current: ">", More: "~", Dot: "-",
 		Bar: "|", Rule: "-", TopLeft: "+", TopRight: "+", BottomLeft: "+", BottomRight: "+",

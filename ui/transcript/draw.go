@@ -103,7 +103,7 @@ func (l *List) cut(e *entry, a around) drawn {
 		d.rows = append(rows, l.body(e, e.text, l.mark(e), "", style)...)
 	case action:
 		lead := l.lead(clock, "*", l.look.Author(e.author))
-		if e.pending || e.mine && e.live {
+		if e.shown() {
 			lead = l.lead(clock, l.delivery(e), l.look.Dim)
 		}
 		d.rows = append(rows, l.action(e, lead)...)
@@ -154,7 +154,7 @@ func (l *List) footer(e *entry, d *drawn) {
 func (l *List) mark(e *entry) []piece {
 	sign, style := "", l.look.Dim
 	switch {
-	case e.mine && (e.live || e.pending):
+	case e.shown():
 		switch sign = l.delivery(e); sign {
 		case l.look.Waiting:
 		case l.look.Lost:
@@ -168,11 +168,16 @@ func (l *List) mark(e *entry) []piece {
 	return []piece{{pad(sign, l.gutter()-1) + " ", style}}
 }
 
-// delivery is the sign for how many machines have an own message.
+// shown reports whether how far a message got is worth showing.
+func (e *entry) shown() bool { return e.mine && (e.live || e.pending || e.read) }
+
+// delivery is the sign for how many machines have an own message, or that the other has read it.
 func (l *List) delivery(e *entry) string {
 	switch {
 	case e.lost:
 		return l.look.Lost
+	case e.read:
+		return l.look.Seen
 	case e.copies >= 3 || e.copies == 2 && e.all:
 		return l.look.Three
 	case e.copies == 2:

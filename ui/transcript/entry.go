@@ -44,6 +44,7 @@ type entry struct {
 	copies  int   // machines that have it, as far as known
 	all     bool  // there are no more machines
 	lost    bool  // it will not be delivered
+	read    bool  // the other of a conversation has read it
 	me      []cut // where the user is named
 	moves   []move
 	count   int
@@ -74,7 +75,7 @@ func Displayed(k message.Kind) bool {
 }
 
 func fromMessage(m node.Message, me string) *entry {
-	e := &entry{id: m.ID, key: m.Key, at: m.At, nick: cell.Line(m.Nick), author: m.Author, mine: m.Mine, copies: m.Copies, of: m.Kind}
+	e := &entry{id: m.ID, key: m.Key, at: m.At, nick: cell.Line(m.Nick), author: m.Author, mine: m.Mine, copies: m.Copies, read: m.Read, of: m.Kind}
 	switch m.Kind {
 	case message.Action:
 		e.kind = action

@@ -276,6 +276,25 @@ func (l *List) Deliver(d node.Delivered) bool {
 	return true
 }
 
+// ReadTo tells that the other of a conversation has read what the user said, up to a place.
+func (l *List) ReadTo(up node.Key) {
+	for _, e := range l.entries {
+		if e.mine && !e.pending && !e.read && !less(up, e.key) {
+			e.read, e.drawn = true, drawn{}
+		}
+	}
+}
+
+// NewestOther is the place of the newest message of somebody else.
+func (l *List) NewestOther() (node.Key, bool) {
+	for _, e := range slices.Backward(l.entries) {
+		if e.id != (message.ID{}) && !e.mine {
+			return e.key, true
+		}
+	}
+	return node.Key{}, false
+}
+
 // Withdraw takes a message away.
 func (l *List) Withdraw(id message.ID) {
 	e := l.byID[id]
