@@ -24,7 +24,8 @@ type found struct {
 	At      string   `json:"at"`
 	Kind    string   `json:"kind,omitempty"` // action, topic; none: text
 	Edited  bool     `json:"edited,omitempty"`
-	Matches [][2]int `json:"matches"` // where in text, in bytes: from, to
+	Sealed  bool     `json:"sealed,omitempty"` // end-to-end encrypted
+	Matches [][2]int `json:"matches"`          // where in text, in bytes: from, to
 }
 
 // searched is the object that ends the answer to /search.
@@ -38,7 +39,7 @@ type searched struct {
 // AppendHit appends what a search found: a line for people, with the day, or an object.
 func AppendHit(b []byte, h node.Hit, json bool) ([]byte, error) {
 	if json {
-		f := found{"found", oneLine(h.Room), oneLine(h.Nick), h.Author.Fingerprint(), hex.EncodeToString(h.ID[:]), clean(h.Text), stamp(h.At), kind(h.Kind), h.Edited, [][2]int{}}
+		f := found{"found", oneLine(h.Room), oneLine(h.Nick), h.Author.Fingerprint(), hex.EncodeToString(h.ID[:]), clean(h.Text), stamp(h.At), kind(h.Kind), h.Edited, h.Sealed, [][2]int{}}
 		for _, s := range h.Spans {
 			f.Matches = append(f.Matches, [2]int{s.Start, s.End})
 		}

@@ -73,7 +73,7 @@ type answer struct {
 
 // obey does what the lines ask for, one after the other. It ends with the lines, which it says unless this is a box, or when ctx ends.
 func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers chan<- answer) {
-	room := command.Lobby
+	at := current{name: command.Lobby}
 	tell := func(a answer) bool {
 		select {
 		case answers <- a:
@@ -96,6 +96,9 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 				_ = c.Node.Do(ctx, node.SetAway{Away: true}) // the node says so itself, or it does not matter
 			}
 			continue
+		case <-told.looked:
+			_ = c.Node.Do(ctx, told.sight()) // as above
+			continue
 		case l, ok = <-lines:
 		}
 		if idle.Reset(command.IdleAfter); idled {
@@ -108,13 +111,35 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 			}
 			return
 		}
-		a := one(ctx, c, l, room, told)
+		at.follow(c.Node.Snapshot())
+		a := one(ctx, c, l, at.name, told)
 		if a.room != "" {
-			room = a.room
+			at = current{name: a.room}
+			at.follow(c.Node.Snapshot())
+			a.room = at.name
 		}
 		if !tell(a) || a.quit {
 			return
 		}
+	}
+}
+
+// current is the room that text goes to.
+type current struct {
+	name string
+	id   message.RoomID // zero: not known yet
+}
+
+// follow looks what the room is called by now.
+func (r *current) follow(s node.Snapshot) {
+	for _, k := range s.Rooms {
+		if k.ID == r.id && r.id != (message.RoomID{}) {
+			r.name = k.Name
+			return
+		}
+	}
+	if k, ok := command.Known(s, r.name); ok {
+		r.name, r.id = k.Name, k.ID
 	}
 }
 
@@ -143,6 +168,9 @@ func one(ctx context.Context, c Config, l line, room string, told *told) answer 
 		}
 	}
 	switch {
+	case a.Members != "":
+		list, err := c.Node.Members(a.Members)
+		return answer{lines: command.MemberLines(a.Members, list), err: err}
 	case a.History > 0:
 		page, err := c.Node.Page(room, node.Key{}, a.History)
 		return answer{history: page, err: err}
@@ -163,7 +191,7 @@ func speaks(c node.Command) (message, words bool) {
 	switch c.(type) {
 	case node.Say, node.Reply, node.SetTopic:
 		return true, true
-	case node.Edit, node.Redact, node.React:
+	case node.Edit, node.Redact, node.React, node.NewRoom, node.Invite, node.Remove, node.HandOver, node.CopyRoom, node.Seen:
 		return false, true
 	}
 	return false, false

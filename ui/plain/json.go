@@ -128,6 +128,43 @@ type (
 		Nick string `json:"nick"`
 		ID   string `json:"id"`
 	}
+	invite struct { // to a private room
+		object
+		Room string `json:"room"`
+		Nick string `json:"nick"` // who invites
+		ID   string `json:"id"`
+	}
+	answered struct { // to an invitation, or later
+		object
+		Room string `json:"room"`
+		Nick string `json:"nick"`
+		ID   string `json:"id"`
+		Yes  bool   `json:"yes"` // false: declined, or left
+	}
+	members struct { // of a private room, that are others now
+		object
+		Room  string  `json:"room"`
+		Added []named `json:"added,omitempty"`
+		Taken []named `json:"taken,omitempty"`
+		Owner *named  `json:"owner,omitempty"` // where it is another
+		Out   bool    `json:"out,omitempty"`   // this person is no longer one
+	}
+	named struct {
+		Nick string `json:"nick"`
+		ID   string `json:"id"`
+	}
+	hasRead struct { // an own message in a conversation, and those before it
+		object
+		Room   string `json:"room"`
+		Nick   string `json:"nick"`   // who has read it
+		Author string `json:"author"` // likewise
+		ID     string `json:"id"`     // of the message
+	}
+	roomRenamed struct {
+		object
+		Old  string `json:"old"`
+		Room string `json:"room"`
+	}
 	notice struct {
 		object
 		Text string `json:"text"`
@@ -193,6 +230,20 @@ func jsonOf(t string, e node.Event, server bool) any {
 		return withdrawn{object{t, "withdrawn"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), e.Restated}
 	case node.Renamed:
 		return renamed{object{t, "renamed"}, oneLine(e.Old), oneLine(e.New), e.ID.Fingerprint()}
+	case node.RoomRenamed:
+		return roomRenamed{object{t, "room-renamed"}, oneLine(e.Old), oneLine(e.New)}
+	case node.Invited:
+		return invite{object{t, "invite"}, oneLine(e.Room), oneLine(e.By.Nick), e.By.ID.Fingerprint()}
+	case node.Answered:
+		return answered{object{t, "answer"}, oneLine(e.Room), oneLine(e.By.Nick), e.By.ID.Fingerprint(), e.Yes}
+	case node.Members:
+		m := members{object: object{t, "members"}, Room: oneLine(e.Room), Added: people(e.Added), Taken: people(e.Taken), Out: e.Out}
+		if e.Owner != (node.Named{}) {
+			m.Owner = &people([]node.Named{e.Owner})[0]
+		}
+		return m
+	case node.Read:
+		return hasRead{object{t, "read"}, oneLine(e.Room), oneLine(e.By.Nick), e.By.ID.Fingerprint(), hex.EncodeToString(e.ID[:])}
 	case node.Notice:
 		return notice{object{t, "notice"}, clean(e.Text), clean(e.Hint)}
 	case node.Marked:
@@ -211,6 +262,13 @@ func words(s string, server bool) *string {
 		return nil
 	}
 	return &s
+}
+
+func people(list []node.Named) (out []named) {
+	for _, p := range list {
+		out = append(out, named{oneLine(p.Nick), p.ID.Fingerprint()})
+	}
+	return out
 }
 
 func reactions(m node.Message) (out []reaction) {

@@ -71,10 +71,17 @@ func TestJSON(t *testing.T) {
 			want: at + `"reaction","room":"#lobby","nick":"carol","author":"` + known + `","id":"` + id + `","emoji":"👍","on":true,"count":2}`},
 		"topic": {event: node.TopicChanged{Room: "#lobby", Topic: node.Topic{Text: "the weather", Nick: "bob", Author: some.HubID, At: spoken}},
 			want: at + `"topic","room":"#lobby","text":"the weather","nick":"bob","author":"` + known + `","at":"2026-11-20T08:00:59.005Z"}`},
-		"renamed":   {event: node.Renamed{ID: some.HubID, Old: "bob", New: "rob"}, want: at + `"renamed","old":"bob","nick":"rob","id":"` + known + `"}`},
-		"notice":    {event: node.Notice{Text: "no", Hint: "yes"}, want: at + `"notice","text":"no","hint":"yes"}`},
-		"caught-up": {event: node.CaughtUp{}, want: at + `"caught-up"}`},
-		"realm":     {event: node.RealmChanged{}, want: at + `"realm"}`},
+		"renamed": {event: node.Renamed{ID: some.HubID, Old: "bob", New: "rob"}, want: at + `"renamed","old":"bob","nick":"rob","id":"` + known + `"}`},
+		"invite":  {event: node.Invited{Room: "#plans", By: node.Named{Nick: "bob", ID: some.HubID}}, want: at + `"invite","room":"#plans","nick":"bob","id":"` + known + `"}`},
+		"answer":  {event: node.Answered{Room: "#plans", By: node.Named{Nick: "bob", ID: some.HubID}, Yes: true}, want: at + `"answer","room":"#plans","nick":"bob","id":"` + known + `","yes":true}`},
+		"members": {event: node.Members{Room: "#plans", Added: []node.Named{{Nick: "bob", ID: some.HubID}}, Taken: []node.Named{{Nick: "carol"}}, Owner: node.Named{Nick: "bob", ID: some.HubID}},
+			want: at + `"members","room":"#plans","added":[{"nick":"bob","id":"` + known + `"}],"taken":[{"nick":"carol","id":"` + zero + `"}],"owner":{"nick":"bob","id":"` + known + `"}}`},
+		"no longer a member": {event: node.Members{Room: "#plans", Out: true}, want: at + `"members","room":"#plans","out":true}`},
+		"read":               {event: node.Read{Room: "@bob", By: node.Named{Nick: "bob", ID: some.HubID}, ID: message.ID{0xab, 15: 1}}, want: at + `"read","room":"@bob","nick":"bob","author":"` + known + `","id":"` + id + `"}`},
+		"room renamed":       {event: node.RoomRenamed{ID: message.RoomID{1}, Old: "@bob", New: "@rob"}, want: at + `"room-renamed","old":"@bob","room":"@rob"}`},
+		"notice":             {event: node.Notice{Text: "no", Hint: "yes"}, want: at + `"notice","text":"no","hint":"yes"}`},
+		"caught-up":          {event: node.CaughtUp{}, want: at + `"caught-up"}`},
+		"realm":              {event: node.RealmChanged{}, want: at + `"realm"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := appendJSON(nil, printed, c.event, c.server)

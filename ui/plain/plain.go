@@ -31,6 +31,7 @@ type Node interface {
 	Page(room string, k node.Key, max int) ([]node.Message, error)
 	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
 	Whois(person string) (node.Whois, error)
+	Members(room string) ([]node.Member, error)
 	Source
 }
 
@@ -72,7 +73,7 @@ func Run(ctx context.Context, c Config) error {
 	obeys := c.In == nil // or what is said now might pass for stored history
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
-	var t told
+	t := told{looked: make(chan struct{}, 1)}
 	var late <-chan time.Time // fires when Linger is over
 	for {
 		if len(events) == 0 { // otherwise more comes with it
@@ -99,6 +100,9 @@ func Run(ctx context.Context, c Config) error {
 			t.see(e)
 			if err := p.print(e); err != nil {
 				return err
+			}
+			if s, ok := p.seen(e); ok {
+				t.look(s)
 			}
 		case a := <-answers:
 			if err := p.answer(a); err != nil || a.quit {

@@ -45,6 +45,9 @@ func (f *feed) After(room string, k node.Key, max int) ([]node.Message, error) {
 func (f *feed) Search(ctx context.Context, query string, older int64, max int) (node.Found, error) {
 	return f.search(query, older, max)
 }
+func (f *feed) Members(room string) ([]node.Member, error) {
+	return []node.Member{{Named: node.Named{Nick: "bob"}, Owner: true}}, nil
+}
 func (f *feed) Events(context.Context, int) <-chan node.Event { return f.events }
 
 func (f *feed) Do(ctx context.Context, c node.Command) error {

@@ -42,6 +42,12 @@ func (p *printer) print(e node.Event) (err error) {
 	return err
 }
 
+// seen is what the user has seen with an event that was printed: a line of the conversation that they are in. What a program does with a line nobody knows: it says so itself (/read).
+func (p *printer) seen(e node.Event) (node.Seen, bool) {
+	said, ok := e.(node.Said)
+	return node.Seen{Room: said.Room, Up: said.Key}, ok && !p.JSON && !p.ServerOnly && !said.Mine && said.Room == p.room && strings.HasPrefix(p.room, "@")
+}
+
 // answer prints what came of a line of input.
 func (p *printer) answer(a answer) error {
 	if a.err != nil {
@@ -126,6 +132,19 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		return appendLines(b, now, "* ", e.Room+" is about: "+e.Text)
 	case node.Renamed:
 		return appendLines(b, now, "* ", fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New)))
+	case node.RoomRenamed:
+		if e.Old == p.room {
+			p.room = e.New
+		}
+		return appendLines(b, now, "* ", oneLine(e.Old)+" is called "+oneLine(e.New)+" now")
+	case node.Invited:
+		return appendLines(b, now, "* ", oneLine(command.InvitedLine(e)))
+	case node.Members:
+		return appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.MembersLine(e)))
+	case node.Answered:
+		return appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.AnsweredLine(e)))
+	case node.Read:
+		return appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.ReadLine(e)))
 	case node.RealmChanged:
 		return appendLines(b, now, "* ", "this is another gathering, with a history of its own; /realms lists them")
 	case node.Notice:

@@ -8,10 +8,13 @@ import (
 	"earshot/node/message"
 )
 
-// told are the newest messages printed, for commands about them. The printer adds, and who obeys looks.
+// told are the newest messages printed, for commands about them, and what the user has seen of a conversation. The printer adds, and who obeys looks.
 type told struct {
-	mu   sync.Mutex // protects list
+	looked chan struct{} // has room for one: seen is another
+
+	mu   sync.Mutex // protects what follows
 	list []node.Message
+	seen node.Seen // not told yet, where its room is not empty
 }
 
 // toldKept is how many are kept, at least.
@@ -41,6 +44,24 @@ func (t *told) setLocked(m node.Message) {
 	if i := slices.IndexFunc(t.list, func(o node.Message) bool { return o.ID == m.ID && m.ID != message.ID{} }); i >= 0 {
 		t.list[i] = m
 	}
+}
+
+// look has the node told of what the user has seen.
+func (t *told) look(s node.Seen) {
+	t.mu.Lock()
+	t.seen = s
+	t.mu.Unlock()
+	select {
+	case t.looked <- struct{}{}:
+	default:
+	}
+}
+
+// sight is what the node is to be told of what the user has seen.
+func (t *told) sight() node.Seen {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen
 }
 
 // recent returns them, in the order for people.
