@@ -129,7 +129,7 @@ func (n *Node) Snapshot() Snapshot {
 	s.Hub, s.Since = n.status, n.since
 	n.mu.Unlock()
 	s.Address, s.Ignored = n.Address(), n.ignored()
-	s.Latency, s.Typing, s.Silent = n.seat.trip(), n.typists(), n.profile.get().Silent
+	s.Latency, s.Typing, s.Silent, s.Receipts = n.seat.trip(), n.typists(), n.profile.get().Silent, !n.profile.get().Discreet
 	trips := n.trips()
 	for i := range s.People {
 		p := &s.People[i]
