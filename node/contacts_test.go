@@ -14,6 +14,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/message"
+	"earshot/node/nodetest"
 )
 
 func peer(n int) (p identity.PeerID) {
@@ -206,6 +207,35 @@ func TestRememberedWithoutHistory(t *testing.T) {
 			t.Errorf("written: %s, before %s, %v", after, before, err)
 		}
 	})
+}
+
+// What is remembered of people and damaged is set aside and told of; the chat begins without it.
+func TestDamagedContacts(t *testing.T) {
+	network, err := identity.NewNetwork("lobby", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range []string{"", "[{", `[{"key":"00"}]`, `{}`, "\x00\x00\x00"} {
+		dir := t.TempDir()
+		path := (&profile{dir: dir}).contacts(network.ID())
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n, err := New(Config{Dir: dir, HostDir: t.TempDir(), Nick: "anna", Net: nodetest.New(1).Host("anna").Net()})
+		if err != nil {
+			t.Fatalf("%q: %v", damaged, err)
+		}
+		aside, err := filepath.Glob(path + ".corrupt-*")
+		if err != nil || len(aside) != 1 || len(n.notices) != 1 || !strings.Contains(n.notices[0].Hint, aside[0]) {
+			t.Errorf("%q: set aside are %v, told %v", damaged, aside, n.notices)
+		}
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // What cannot be written is not so.

@@ -158,7 +158,7 @@ func (n *Node) open() (err error) {
 	}
 	clock := journal.NewClock(c.Clock)
 	n.own = newDeliveries(n.watch.wake, n.serving.Load, clock)
-	known, err := openContacts(n.profile.contacts(n.network.ID()), c.NoHistory, n.who.ID(), c.Log)
+	known, err := n.openContacts()
 	if err != nil {
 		return err
 	}
@@ -197,6 +197,21 @@ func (n *Node) open() (err error) {
 func (n *Node) changed() {
 	n.watch.wake()
 	n.seat.look()
+}
+
+// openContacts reads what is remembered of people. A damaged file is set aside, as settings are.
+func (n *Node) openContacts() (*contacts, error) {
+	path := n.profile.contacts(n.network.ID())
+	known, err := openContacts(path, n.config.NoHistory, n.who.ID(), n.log)
+	if damage := (*Error)(nil); !errors.As(err, &damage) {
+		return known, err
+	}
+	aside, err := setAside(path)
+	if err != nil {
+		return nil, err
+	}
+	n.notice("what was remembered of people was damaged: whom you verified or ignored has to be so again", "the damaged file was set aside: "+aside)
+	return openContacts(path, n.config.NoHistory, n.who.ID(), n.log)
 }
 
 // chooseNick takes the nick asked for, the one used last, or the default.

@@ -109,8 +109,14 @@ func (p *profile) read() error {
 		return err
 	}
 	p.settings = settings{}
-	p.damaged = path + ".corrupt-" + time.Now().UTC().Format("20060102T150405Z")
-	return os.Rename(path, p.damaged)
+	p.damaged, err = setAside(path)
+	return err
+}
+
+// setAside renames a damaged file.
+func setAside(path string) (to string, err error) {
+	to = path + ".corrupt-" + time.Now().UTC().Format("20060102T150405Z")
+	return to, os.Rename(path, to)
 }
 
 func (p *profile) close() error { return p.lock.Unlock() }
