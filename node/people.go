@@ -296,7 +296,7 @@ func (p *people) unambiguousLocked(id identity.PeerID, as nick) (shown, warning 
 	switch {
 	case as.key == p.here[p.me].key:
 		warning = "goes by your nick, or one that looks like it"
-	case message.Reserved(as.shown):
+	case message.Reserved(as.key):
 		warning = "goes by a name that earshot speaks by, or that means many"
 	case here == 0 && !others || first == id:
 		return as.shown, ""

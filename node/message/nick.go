@@ -38,8 +38,8 @@ func ShowNick(s string) string {
 	}
 }
 
-// Reserved reports whether a clean nick is, or looks like, one that CleanNick refuses, as ShowNick leaves it.
-func Reserved(nick string) bool { return isReserved(strings.TrimRight(nick, "?")) }
+// Reserved reports whether the nicks of a key (NickKey) are those, or look like those, that CleanNick refuses, as ShowNick leaves them.
+func Reserved(key string) bool { return reserved(strings.TrimRight(key, "?")) }
 
 // trimNick does what CleanNick does but for reserved names. Neither PRECIS nor what is dropped around it is idempotent: as RFC 8266 §2.1
 // asks, it is done until nothing changes, and given up after three times more.
@@ -115,8 +115,10 @@ func cutRunes(s string, n int) string {
 }
 
 // isReserved reports whether nick is, or looks like, a name by which the program speaks or many are addressed.
-func isReserved(nick string) bool {
-	switch NickKey(nick) {
+func isReserved(nick string) bool { return reserved(NickKey(nick)) }
+
+func reserved(key string) bool {
+	switch key {
 	case "hub", "server", "system", "earshot", "everyone", "here", "all", "you", "someone", "nobody", "lobby":
 		return true
 	default:

@@ -71,8 +71,8 @@ func TestCleanNickRefuses(t *testing.T) {
 		if got != shown {
 			t.Errorf("%+q is shown as %+q, want %+q", in, got, shown)
 		}
-		if Reserved(got) != (got != "?") || Reserved("x"+got) {
-			t.Errorf("%q is reserved: %v", got, Reserved(got))
+		if key := NickKey(got); Reserved(key) != (got != "?") || Reserved("x"+key) {
+			t.Errorf("%q is reserved: %v", got, Reserved(key))
 		}
 	}
 }
