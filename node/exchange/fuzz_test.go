@@ -71,6 +71,10 @@ func FuzzFrames(f *testing.F) {
 		{state, frame(wire.TypeDone, &wire.Done{Logs: []message.LogID{key.Log}}), frame(wire.TypePing, nil)},
 		{state, frame(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Root: &message.Hash{2}, Waiting: []wire.Head{head}})},
 		{state, frame(wire.TypeHave, &wire.Have{Heads: []wire.Head{head}}), frame(wire.TypeStable, &wire.Stable{Logs: []wire.StableLog{{Log: key.Log, Seq: 2, Copies: 2}}})},
+		{frame(wire.TypeState, &wire.State{Realm: realm, Groups: []wire.GroupState{{}, {Group: message.GroupID{1}, Sum: message.Hash{1}}, {Group: message.GroupID{1}}, {Group: message.Mail, Today: day, Sum: message.Hash{1}}}}),
+			frame(wire.TypeDays, &wire.Days{Group: message.Mail, From: day, Days: []wire.DaySum{{Day: day, Sum: message.Hash{1}}}, More: true}), frame(wire.TypeDays, &wire.Days{Group: message.GroupID{1}}),
+			frame(wire.TypeHeads, &wire.Heads{Group: message.Mail, Day: day, Heads: []wire.Head{head}}), frame(wire.TypeBeat, &wire.Beat{Root: &message.Hash{2}, Covers: 1})},
+		{frame(wire.TypeAskDays, &wire.AskDays{Group: message.Mail}), frame(wire.TypeAskHeads, &wire.AskHeads{Group: message.Mail, Day: day}), frame(wire.TypeAskHeads, &wire.AskHeads{Group: message.GroupID{1}, Day: day})},
 		{run, run[:40], {0, 0, 0, 0}},
 	} {
 		f.Add(bytes.Join(parts, nil), false)
