@@ -117,6 +117,9 @@ func (j *Journal) checkOpening(o *message.Opening, from Origin) error {
 	if o.Day < j.horizonLocked(o.Group, own) || from != 0 && o.Day > j.Tomorrow() {
 		return ErrDay
 	}
+	if !own && j.crowdedLocked(o.Group, o.Author) {
+		return ErrCrowded
+	}
 	return nil
 }
 

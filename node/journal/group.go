@@ -11,6 +11,9 @@ import (
 // MailKeep is for how many days what is said in a group that is not one's own is kept, and compared: as long as a recipient may be away who is to get it from here.
 const MailKeep = 30
 
+// maxMailboxes bounds the mailboxes held, of which each takes about a kilobyte while it lasts: who may write here can make up any number. More are taken only of one's own groups.
+const maxMailboxes = 64 << 10
+
 // A group is what is in memory about one that logs are held of: some 300 bytes, 150 a day and 48 an author. message.Mail is one, too, whose days are the sums over all others
 // but Public; it is not on disk.
 type group struct {
@@ -105,8 +108,18 @@ func (j *Journal) joinLocked(id message.GroupID, author identity.PeerID) {
 	g := j.groups[id]
 	if !slices.ContainsFunc(g.authors, func(m Mailbox) bool { return m.Author == author }) {
 		j.mailboxes++
+		j.held++
 		g.authors = append(g.authors, Mailbox{j.mailboxes, id, author})
 	}
+}
+
+// crowdedLocked reports whether there is no room for a log of that author in that group of somebody else.
+func (j *Journal) crowdedLocked(id message.GroupID, author identity.PeerID) bool {
+	if j.held < j.maxHeld {
+		return false
+	}
+	g := j.groups[id]
+	return g == nil || !slices.ContainsFunc(g.authors, func(m Mailbox) bool { return m.Author == author })
 }
 
 // horizonLocked returns the oldest day kept of a group; own counts where nothing is held of it.
@@ -210,6 +223,7 @@ func (j *Journal) droppedLocked(h *horizons) {
 	}
 	for id, g := range j.groups {
 		if j.lowerLocked(g); len(g.days) == 0 && id != message.Public && id != message.Mail {
+			j.held -= len(g.authors)
 			delete(j.groups, id)
 		}
 	}

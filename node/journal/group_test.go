@@ -244,6 +244,38 @@ func TestMailIsKeptForAMonth(t *testing.T) {
 	})
 }
 
+// There is room for so many mailboxes of others and no more; one's own groups are always taken, and when what is too old is dropped there is room again.
+func TestCrowded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		own := message.GroupID{200}
+		vault := mine{own: true}
+		j := open(t, Config{Dir: dir, Vault: vault})
+		stop := run(t, j)
+		j.maxHeld = 3
+		take(t, j, newChain(t, 1, today()).in(message.GroupID{1}).sealed(2).run(1, 1), 1, nil)
+		take(t, j, newChain(t, 2, today()).in(message.GroupID{1}).sealed(1).run(1, 1), 1, nil)
+		take(t, j, newChain(t, 1, today()).in(message.GroupID{2}).sealed(1).run(1, 1), 1, nil)
+		take(t, j, newChain(t, 2, today()).in(message.GroupID{2}).sealed(1).run(1, 1), 0, ErrCrowded)
+		take(t, j, newChain(t, 1, today()).in(message.GroupID{3}).sealed(1).run(1, 1), 0, ErrDay)
+		take(t, j, newChain(t, 1, today()).in(message.GroupID{1}).sealed(2).run(2, 2), 1, nil)
+		take(t, j, newChain(t, 1, today()-1).in(message.GroupID{1}).sealed(2).run(1, 1), 1, nil)
+		take(t, j, newChain(t, 1, today()).in(own).sealed(1).run(1, 1), 1, nil)
+		take(t, j, newChain(t, 1, today()).add("public").run(1, 1), 1, nil)
+		settle(t, j)
+		stop()
+		j = start(t, Config{Dir: dir, Vault: vault})
+		j.maxHeld = 4
+		take(t, j, newChain(t, 1, today()).in(message.GroupID{3}).sealed(1).run(1, 1), 0, ErrCrowded)
+		time.Sleep(31 * 24 * time.Hour)
+		j.Clock().Vouch(time.Now())
+		j.Horizon(own)
+		time.Sleep(settleTime)
+		synctest.Wait()
+		take(t, j, newChain(t, 1, today()).in(message.GroupID{3}).sealed(1).run(1, 1), 1, nil)
+	})
+}
+
 // BenchmarkRoots is what the roots of thirty groups cost that a hub compares with each of twenty links once a second: at rest, and where one of the groups changed in between.
 func BenchmarkRoots(b *testing.B) {
 	for _, changes := range []bool{false, true} {

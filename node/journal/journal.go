@@ -91,6 +91,8 @@ var (
 	ErrForeign = errors.New("run of another network")
 	// ErrDay: the log's day is before the horizon or after tomorrow.
 	ErrDay = errors.New("log of a day that is not kept")
+	// ErrCrowded is an ErrDay: the log is of a group of others, of which there are too many, and may be taken another day.
+	ErrCrowded = fmt.Errorf("%w: there are too many mailboxes", ErrDay)
 	// ErrClosed: Run has returned.
 	ErrClosed = errors.New("the journal is closed")
 	// ErrDamaged is wrapped by Run's error where the store cannot be read as one: open it again.
@@ -140,6 +142,8 @@ type Journal struct {
 	changed     []*state                   // logs that are not on disk as they are in memory; they stay in the cache
 	groups      map[message.GroupID]*group // that logs are held of
 	mailboxes   int64                      // how many were numbered
+	held        int                        // how many are held
+	maxHeld     int                        // how many may be, of others' groups
 	touched     []*daySum                  // days that are not on disk as they are in memory
 	mine        map[message.Nonce]struct{}
 	unsure      uint32          // the oldest day of a log that was opened while nobody vouched for the clock

@@ -50,21 +50,22 @@ func newJournal(c Config) *Journal {
 		c.Clock = NewClock(nil)
 	}
 	j := &Journal{
-		conf:   c,
-		log:    c.Log,
-		keep:   365,
-		work:   make(chan struct{}, 1),
-		news:   make(chan struct{}),
-		text:   textIndex{wanted: make(chan struct{}, 1), news: make(chan struct{})},
-		clock:  c.Clock,
-		groups: map[message.GroupID]*group{},
-		logs:   newCache(),
-		mine:   map[message.Nonce]struct{}{},
-		unsure: math.MaxUint32,
-		fresh:  map[spot][]mark{},
-		wanted: map[message.LogID]*wanted{},
-		keys:   map[message.GroupID]int{},
-		people: map[identity.PeerID][]byte{},
+		conf:    c,
+		log:     c.Log,
+		keep:    365,
+		work:    make(chan struct{}, 1),
+		news:    make(chan struct{}),
+		text:    textIndex{wanted: make(chan struct{}, 1), news: make(chan struct{})},
+		clock:   c.Clock,
+		groups:  map[message.GroupID]*group{},
+		maxHeld: maxMailboxes,
+		logs:    newCache(),
+		mine:    map[message.Nonce]struct{}{},
+		unsure:  math.MaxUint32,
+		fresh:   map[spot][]mark{},
+		wanted:  map[message.LogID]*wanted{},
+		keys:    map[message.GroupID]int{},
+		people:  map[identity.PeerID][]byte{},
 	}
 	if c.Keep > 0 {
 		j.keep = uint32((c.Keep + 24*time.Hour - 1) / (24 * time.Hour))
@@ -109,6 +110,7 @@ func (j *Journal) open() error {
 
 func (j *Journal) load(s *store) error {
 	clear(j.groups)
+	j.held = 0
 	if err := j.loadWanted(s); err != nil {
 		return err
 	}
