@@ -9,8 +9,11 @@ import (
 
 // hashAt returns the hash of a header of l, at most l.Seq.
 func (j *Journal) hashAt(l *state, seq uint64) (message.Hash, error) {
-	if seq == l.Seq {
+	switch {
+	case seq == l.Seq:
 		return l.Tip, nil
+	case l.stored && seq == l.saved.Seq: // of which authors are told, while they write on
+		return l.saved.Tip, nil
 	}
 	run, err := j.runAt(l, seq)
 	if err != nil {
