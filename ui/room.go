@@ -12,16 +12,17 @@ import (
 
 // room is what the screen knows of one room.
 type room struct {
-	name   string
-	id     message.RoomID // zero: not known yet
-	info   node.Room      // as the node has it
-	list   *transcript.List
-	input  *input   // what is being typed there
-	news   int      // messages since the user looked
-	named  bool     // one of them names the user
-	muted  bool     // it asks for no attention
-	joined bool     // the node said so, or that the user is invited: when it no longer does, the room goes
-	told   node.Key // up to there the node knows that the user has seen it
+	name    string
+	id      message.RoomID // zero: not known yet
+	info    node.Room      // as the node has it
+	list    *transcript.List
+	input   *input // what is being typed there
+	news    int    // messages since the user looked
+	named   bool   // one of them names the user
+	muted   bool   // it asks for no attention
+	joined  bool   // the node said so, or that the user is invited: when it no longer does, the room goes
+	visited bool
+	told    node.Key // up to there the node knows that the user has seen it
 }
 
 // here returns the room that is shown.
@@ -109,6 +110,10 @@ func (a *app) visit(i int) {
 		a.here().list.Read()
 	}
 	a.current = i
+	if r := a.here(); !r.visited {
+		r.visited = true
+		r.list.Fill() // it may be one whose history was not told, since it was not shown
+	}
 	a.input = a.here().input
 	a.input.complete = completion{}
 	a.here().news, a.here().named = 0, false

@@ -210,7 +210,7 @@ func TestFirstLine(t *testing.T) {
 		f := lobby()
 		longRoom(f, 5000)
 		l := run(t, f, Config{})
-		l.press("Alt-2", "PgUp")
+		l.press("Alt-2")
 		l.see("line 4999.")
 		for range 30 {
 			l.press("PgUp")

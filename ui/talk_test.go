@@ -12,6 +12,7 @@ import (
 	"earshot/node"
 	"earshot/node/message"
 	"earshot/ui/look"
+	"earshot/ui/transcript"
 )
 
 // talking is a network with a private room, an invitation to another, and conversations with carol, who is here, and erin, who is not.
@@ -337,4 +338,21 @@ func TestSealedRoom(t *testing.T) {
 	s.want("#plans · private · you are no longer a member")
 	s.want("> you are no longer a member, and can only read")
 	s.want("· you are no longer a member: what was said")
+}
+
+// Of a room that is gone to for the first time what was said before is read, for it is not told of rooms that were not shown; after /clear it is not.
+func TestFirstVisit(t *testing.T) {
+	s := newStage(t, 80, 24, talking(), Config{})
+	s.press("Alt-5")
+	want, ok := s.here().list.Ask()
+	if !ok || want.Kind != transcript.Older || s.here().name != "@carol" {
+		t.Fatalf("asked for %v %v of %s", want, ok, s.here().name)
+	}
+	s.here().list.Take(want, []node.Message{{Room: "@carol", ID: message.ID{1}, Key: node.Key{Seq: 1}, Kind: message.Text, Nick: "carol", Author: id("carol"), Text: "long ago"}}, "alice")
+	s.draw()
+	s.want("long ago")
+	s.press("/clear", "Enter", "Alt-1", "Alt-5")
+	if want, ok := s.here().list.Ask(); ok {
+		t.Errorf("asked for %v", want)
+	}
 }

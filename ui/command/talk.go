@@ -116,7 +116,7 @@ func handOver(spec Spec, args string, at At) (Action, error) {
 
 func newRoom(spec Spec, args string, at At) (Action, error) {
 	name, err := named(spec, args, at)
-	return Action{Do: node.NewRoom{Name: name}, Show: "#" + name, Lines: []string{"#" + name + " is private: only whom you invite can read it; /invite PERSON"}}, err
+	return Action{Do: node.NewRoom{Name: name}, Show: "#" + name, Lines: []string{"#" + name + " is private: only whom you invite can read it", "/invite PERSON invites someone"}}, err
 }
 
 // named is the name of a room that is to be made.

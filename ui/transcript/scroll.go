@@ -31,6 +31,9 @@ func (l *List) Scroll(n int) {
 	l.lookAt(i, row)
 }
 
+// Fill asks for what was said before, where less than a screenful is kept.
+func (l *List) Fill() { l.wanted = l.wanted || len(l.entries) < l.near() }
+
 // Page moves the view by n screens, less one row for the eye to hold on to.
 func (l *List) Page(n int) { l.Scroll(n * max(l.height-2, 1)) }
 
