@@ -71,6 +71,7 @@ type Node struct {
 	seat    *seat
 	watch   *watchers
 	serving atomic.Bool
+	joins   atomic.Uint64   // counts changes of inRooms
 	broken  context.Context // ends when something failed that this node cannot do without
 	fail    context.CancelFunc
 

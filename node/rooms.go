@@ -38,6 +38,7 @@ func (n *Node) join(ctx context.Context, called string) error {
 	if len(n.profile.rooms()) >= maxRooms {
 		return &Error{Text: "you are in as many rooms as there can be", Hint: "leave one: /leave #room"}
 	}
+	defer n.joins.Add(1)
 	return n.profile.change(func(s *settings) { s.Rooms = append(s.Rooms, name) })
 }
 
@@ -145,6 +146,20 @@ func (n *Node) rooms() []Room {
 		}
 	}
 	return out
+}
+
+// inRooms returns the rooms that are joined, without direct conversations.
+func (n *Node) inRooms() map[message.RoomID]bool {
+	in := map[message.RoomID]bool{}
+	for _, name := range n.profile.rooms() {
+		in[message.Room(name)] = true
+	}
+	for _, r := range n.vault.Rooms() {
+		if r.Status != vault.Asked {
+			in[r.ID] = true
+		}
+	}
+	return in
 }
 
 // timeOf is the time in a hybrid clock's stamp.

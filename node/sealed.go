@@ -186,6 +186,7 @@ func (n *Node) answer(ctx context.Context, r vault.Room, yes bool) error {
 	if err != nil {
 		return err
 	}
+	n.joins.Add(1)
 	defer n.watch.wake()
 	return n.speak(ctx, out)
 }
@@ -304,7 +305,10 @@ func (n *Node) takeWork() {
 	for _, e := range w.Events {
 		n.tellOf(e)
 	}
-	if len(w.Events) > 0 {
+	if len(w.Relearn) > 0 { // another instance of this person may have joined it
+		n.joins.Add(1)
+	}
+	if len(w.Events)+len(w.Relearn) > 0 {
 		n.watch.wake()
 	}
 }

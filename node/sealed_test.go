@@ -179,11 +179,16 @@ func TestPrivateRoom(t *testing.T) {
 				return toldOf(i, func(e node.Invited) bool { return e.Room == "#plans" && e.By.Nick == "alice" })
 			})
 			fails(t, i, node.Say{Room: "#plans", Text: "x"}, "accepted")
+			say(t, alice, "#plans", "before "+i.Name+" comes")
+			time.Sleep(time.Second)
 			do(t, i, node.Join{Room: "#plans"})
+			instance.Until(t, 10*time.Second, i.Name+" is told what was said before it answered", func() bool {
+				return toldOf(i, func(e node.Said) bool { return e.Text == "before "+i.Name+" comes" && e.History })
+			})
 		}
 		say(t, alice, "#plans", "welcome")
-		reads(t, bob, "#plans", "welcome")
-		reads(t, carol, "#plans", "alone", "welcome")
+		reads(t, bob, "#plans", "before bob comes", "before carol comes", "welcome")
+		reads(t, carol, "#plans", "alone", "before bob comes", "before carol comes", "welcome")
 		if toldOf(carol, func(e node.Said) bool { return e.Text == "alone" && !e.History }) {
 			t.Error("carol was told of what was said before she came as if it were new")
 		}
@@ -195,8 +200,8 @@ func TestPrivateRoom(t *testing.T) {
 		do(t, alice, node.Remove{Room: "#plans", Person: "bob"})
 		instance.Until(t, 5*time.Second, "bob is told", func() bool { return toldOf(bob, func(e node.Members) bool { return e.Room == "#plans" && e.Out }) })
 		say(t, carol, "#plans", "without bob")
-		reads(t, alice, "#plans", "alone", "welcome", "secret", "without bob")
-		reads(t, bob, "#plans", "welcome", "secret")
+		reads(t, alice, "#plans", "alone", "before bob comes", "before carol comes", "welcome", "secret", "without bob")
+		reads(t, bob, "#plans", "before bob comes", "before carol comes", "welcome", "secret")
 		fails(t, bob, node.Say{Room: "#plans", Text: "x"}, "any more")
 		do(t, alice, node.HandOver{Room: "#plans", Person: "carol"})
 		instance.Until(t, 5*time.Second, "carol is the owner", func() bool {
@@ -235,6 +240,10 @@ func TestPrivateRoomGoesOn(t *testing.T) {
 			instance.Until(t, 10*time.Second, i.Name+" is invited", func() bool { return toldOf(i, func(e node.Invited) bool { return true }) })
 			do(t, i, node.Join{Room: "#plans"})
 		}
+		instance.Until(t, 10*time.Second, "bob knows of carol: what was said before can only those read who were members", func() bool {
+			m, err := all[1].Members("#plans")
+			return err == nil && len(m) == 3
+		})
 		all[0].Stop()
 		hub := instance.Meet(t, 10*time.Second, all[1:]...)
 		say(t, all[1], "#plans", "one")

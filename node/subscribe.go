@@ -31,6 +31,9 @@ func (n *Node) Events(ctx context.Context, history int) <-chan Event {
 	return out
 }
 
+// newestOfJoined is how much is told of a room that is joined, where all history is asked for: older lines come with Page.
+const newestOfJoined = 10_000
+
 // A subscription is one reader of Events: it remembers what it told last, and looks for what is different.
 type subscription struct {
 	node    *Node
@@ -57,6 +60,9 @@ type subscription struct {
 	marked   uint64                    // number of the last change of marks
 	news     uint64                    // number of the last delivery told
 	called   map[message.RoomID]string // of sealed rooms, as told
+	rooms    map[message.RoomID]bool   // joined, whose history was told
+	joins    uint64                    // number of the last change of that
+	newest   int                       // how much is told of a room that is joined
 	noticed  uint64
 	caughtUp bool
 }
@@ -95,6 +101,10 @@ func (s *subscription) run(history int) {
 		return
 	}
 	s.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
+	if s.newest = history; history < 0 {
+		s.newest = newestOfJoined
+	}
+	s.joins, s.rooms = n.joins.Load(), n.inRooms()
 	if !s.past(history) {
 		return
 	}
@@ -457,7 +467,7 @@ func (s *subscription) states() bool {
 			return false
 		}
 	}
-	if !s.marksOf() || !s.people() || !s.renamed() {
+	if !s.marksOf() || !s.people() || !s.renamed() || !s.joined() {
 		return false
 	}
 	if caughtUp && !s.caughtUp {
@@ -549,6 +559,31 @@ func (s *subscription) people() bool {
 		}
 	}
 	return s.typists()
+}
+
+// joined tells what was said in rooms that were joined since.
+func (s *subscription) joined() bool {
+	n := s.node
+	joins := n.joins.Load()
+	if joins == s.joins || n.config.ServerOnly {
+		return true
+	}
+	s.joins = joins
+	for id := range n.inRooms() {
+		if s.rooms[id] {
+			continue
+		}
+		s.rooms[id] = true
+		lines, err := n.gather.page(id, journal.Key{}, s.newest)
+		if err != nil {
+			n.log.Warn("cannot read history", "err", err)
+			continue
+		}
+		if !s.tell(lines, true) || len(lines) > 0 && !s.topic(id, n.where(lines[0])) {
+			return false
+		}
+	}
+	return true
 }
 
 // renamed tells which rooms are called something else.

@@ -77,7 +77,7 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 		err = r.AddKey(next.Hash(), key)
 	}
 	if err == nil {
-		v.acceptedLocked(r, was, current, lost)
+		v.acceptedLocked(r, was, current, lost, true)
 	}
 	old := r.States()
 	v.mu.Unlock()
@@ -182,7 +182,7 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 			v.mu.Unlock()
 			return err
 		}
-		v.acceptedLocked(r, was, current, lost)
+		v.acceptedLocked(r, was, current, lost, false)
 	}
 	r.invited = at.HLC
 	if err := r.AddKey(inv.State.Hash(), inv.Key); err != nil {

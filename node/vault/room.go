@@ -145,7 +145,7 @@ func (v *Vault) learnState(r *room, s *seal.State) {
 		v.log.Info("a state of a private room is refused", "room", r.id, "err", err)
 	}
 	if err == nil && !held {
-		v.acceptedLocked(r, was, current, lost)
+		v.acceptedLocked(r, was, current, lost, false)
 	}
 	v.mu.Unlock()
 	if err == nil && !held {
@@ -153,8 +153,8 @@ func (v *Vault) learnState(r *room, s *seal.State) {
 	}
 }
 
-// acceptedLocked sees to what follows from a state that was accepted.
-func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*seal.State) {
+// acceptedLocked sees to what follows from a state that was accepted; own: this user made it, and need not be told.
+func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*seal.State, own bool) {
 	now := r.Current()
 	if current {
 		clear(r.covered)
@@ -164,7 +164,7 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 	if now.Owner() == v.me {
 		r.redo = append(r.redo, lost...)
 	}
-	if !current || r.status == Left {
+	if !current || own || r.status == Left {
 		return
 	}
 	switch here := now.Has(v.me); {
