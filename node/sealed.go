@@ -332,6 +332,9 @@ func (n *Node) relearn(j *journal.Journal, id message.RoomID) error {
 func (n *Node) tellOf(e vault.Event) {
 	switch e := e.(type) {
 	case vault.Invited:
+		if n.people.known.ignores(e.By) {
+			return
+		}
 		n.own.tell(Invited{Room: n.called(e.Room), By: n.named(e.By)})
 	case vault.Answered:
 		n.own.tell(Answered{Room: n.called(e.Room), By: n.named(e.By), Yes: e.Yes})
@@ -350,6 +353,9 @@ func (n *Node) tellOf(e vault.Event) {
 		}
 		n.own.tell(m)
 	case vault.Closed:
+		if n.people.known.ignores(e.By) {
+			return
+		}
 		nick := n.named(e.By).Nick
 		n.notice(fmt.Sprintf("%s wrote something to you that cannot be opened: it is sealed for a key that this machine does not hold, or no longer", nick), "ask "+nick+" to say it again")
 	case vault.Seen:

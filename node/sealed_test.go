@@ -326,3 +326,40 @@ func TestDirectToOneOfTwo(t *testing.T) {
 		}
 	})
 }
+
+// Of someone who is ignored no direct message is shown, and no invitation; both are there when they are not ignored any more.
+func TestIgnoredInSealedRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, alice, bob)
+		holdsKeys(t, alice, bob)
+		holdsKeys(t, bob, alice)
+		do(t, alice, node.Ignore{Person: "bob"})
+		do(t, bob, node.NewRoom{Name: "spam"})
+		do(t, bob, node.Invite{Room: "#spam", Person: "alice"})
+		say(t, bob, "@alice", "buy")
+		instance.Until(t, 5*time.Second, "delivered", func() bool { return toldOf(bob, func(e node.Delivered) bool { return e.Copies >= 2 }) })
+		time.Sleep(3 * time.Second)
+		sealed := func() (n int) {
+			for _, r := range alice.Snapshot().Rooms {
+				if r.Kind != node.PublicRoom {
+					n++
+				}
+			}
+			return n
+		}
+		if n := sealed(); n != 0 {
+			t.Errorf("alice has %d rooms of whom she ignores", n)
+		}
+		if toldOf(alice, func(e node.Said) bool { return e.Text == "buy" }) || toldOf(alice, func(node.Invited) bool { return true }) {
+			t.Error("alice was told")
+		}
+		do(t, alice, node.Unignore{Person: "bob"})
+		if n := sealed(); n != 2 {
+			t.Errorf("alice has %d rooms, want the conversation and the invitation", n)
+		}
+		reads(t, alice, "@bob", "buy")
+	})
+}
