@@ -36,6 +36,7 @@ func (v *Vault) Found(name string, now time.Time) (message.RoomID, []Message, er
 		return s.Room(), nil, err
 	}
 	r := newRoom(sr, Joined)
+	r.rename()
 	r.last, r.since = stamp(now), stamp(now)
 	v.mu.Lock()
 	if len(v.rooms) >= MaxRooms {

@@ -181,6 +181,7 @@ func (v *Vault) loadRoom(path string) (*room, error) {
 		}
 	}
 	r := newRoom(sr, f.Status)
+	r.rename()
 	r.by, r.invited, r.last, r.since = identity.PeerID(f.By), f.Invited, f.Last, f.Since
 	for _, b := range f.Covered {
 		if len(b) < 32 || len(b)%8 != 0 {

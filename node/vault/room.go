@@ -50,20 +50,19 @@ type writer struct {
 }
 
 func newRoom(sr *seal.Room, status Status) *room {
-	r := &room{Room: sr, id: sr.Current().Room(), status: status, covered: map[identity.PeerID][]seal.KeyID{}, readers: map[message.LogID]*seal.Log{}, writers: map[message.LogID]writer{},
+	return &room{Room: sr, id: sr.Current().Room(), status: status, covered: map[identity.PeerID][]seal.KeyID{}, readers: map[message.LogID]*seal.Log{}, writers: map[message.LogID]writer{},
 		taken: map[identity.PeerID]bool{}}
-	r.rename()
-	return r
 }
 
 // rename reads the room's name.
 func (r *room) rename() {
-	key, ok := r.Key(r.Current().Hash())
-	if !ok {
-		return
-	}
-	if name, err := r.Current().Name(key); err == nil {
-		r.name = name
+	for _, s := range r.States() {
+		if key, ok := r.Key(s.Hash()); ok {
+			if name, err := s.Name(key); err == nil {
+				r.name = name
+			}
+			return
+		}
 	}
 }
 

@@ -307,6 +307,10 @@ func TestRoom(t *testing.T) {
 	out, _, err := alice.Change(id, seal.Change{Remove: []identity.PeerID{bob.me}}, false, w.now, w.keys)
 	alice.say(out, err)
 	bob.status(id, Out)
+	bob.start() // with what is on its disk
+	if r, _ := bob.Room(id); r.Name != "plans" {
+		t.Fatalf("who was removed knows the room as %q", r.Name)
+	}
 	alice.tell(id, "without bob")
 	bob.wants("one")
 	carol.wants("one", "two", "without bob")
