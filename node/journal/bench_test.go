@@ -165,3 +165,54 @@ func BenchmarkServe(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(n), "µs/message")
 }
+
+// BenchmarkAppendSealed takes in what is sealed, message by message, and commits it: what is this person's, and what it keeps for others; the vault itself takes next to nothing.
+func BenchmarkAppendSealed(b *testing.B) {
+	const n = 2048
+	source := start(b, Config{Vault: newVault(1)})
+	a := source.NewAuthor(person(b, 1), "alice")
+	for range n {
+		whisper(b, a, message.Text, make([]byte, 100))
+	}
+	runs := runsOf(b, source)
+	for _, own := range []bool{true, false} {
+		b.Run(fmt.Sprintf("own=%v", own), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				v := newVault(1)
+				v.own = own
+				j := open(b, Config{Dir: b.TempDir(), Vault: v})
+				stop := run(b, j)
+				b.StartTimer()
+				for _, r := range runs {
+					if _, err := j.Append(context.Background(), r, 1, Live); err != nil {
+						b.Fatal(err)
+					}
+				}
+				settle(b, j)
+				b.StopTimer()
+				stop()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/message")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkReopen asks whether something is closed in a group of 10,240 messages where nothing is.
+func BenchmarkReopen(b *testing.B) {
+	j := start(b, Config{Dir: b.TempDir(), Vault: newVault(1)})
+	for i := range 16 {
+		a := j.NewAuthor(person(b, byte(i)), "a")
+		for range 640 {
+			whisper(b, a, message.Text, make([]byte, 100))
+		}
+	}
+	settle(b, j)
+	for b.Loop() {
+		if rows, err := j.store.notOpen(conversation); err != nil || len(rows) > 0 {
+			b.Fatal(len(rows), err)
+		}
+	}
+}
