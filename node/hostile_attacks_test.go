@@ -1,0 +1,303 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/identity"
+	"earshot/node/nodetest/frames"
+	"earshot/node/nodetest/hostile"
+	"earshot/node/wire"
+)
+
+// An attack is somebody who means harm to a real node over real sockets; its number is that of the list of attacks that this program is built against.
+type attack struct {
+	name string
+	run  func(*testing.T)
+}
+
+// TestAttack runs many of them at once, whatever -parallel says: they wait most of the time. Those that need many machines, or days, are in hostile_rooms_test.go, in simulated time.
+func TestAttack(t *testing.T) {
+	t.Parallel()
+	var all sync.WaitGroup
+	places := make(chan struct{}, 16)
+	for _, a := range slices.Concat(linkAttacks, saidAttacks, personAttacks, localAttacks, sealedAttacks) {
+		all.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			t.Run(a.name, a.run)
+		})
+	}
+	all.Wait()
+}
+
+// patience is how long what must happen may take where the machine is busy with other things.
+const patience = 20 * time.Second
+
+// A victim is a node in real time, on the loopback interface.
+type victim struct {
+	*node.Node
+	t    *testing.T
+	at   string // host:port
+	dir  string
+	log  *written
+	stop func()
+
+	mu     sync.Mutex
+	events []node.Event
+	news   chan struct{} // has room for one
+}
+
+// written is what a node logged.
+type written struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *written) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(b)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+// stand starts a node, which is the hub when this returns where it is not to join another. It keeps its history in memory: many of them would wait for one disk.
+func stand(t *testing.T, c node.Config) *victim {
+	t.Helper()
+	c.NoHistory = true
+	if c.Nick == "" {
+		c.Nick = "alice"
+	}
+	if c.Dir == "" {
+		c.Dir = filepath.Join(t.TempDir(), c.Nick)
+	}
+	v := &victim{t: t, dir: c.Dir, log: new(written), news: make(chan struct{}, 1)}
+	c.Net, c.Port = hostile.Net{}, -1
+	c.Log = slog.New(slog.NewTextHandler(v.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	n, err := node.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Node, v.at = n, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(n.Port())).String()
+	ctx, cancel := context.WithCancel(context.Background())
+	var work sync.WaitGroup
+	work.Go(func() {
+		for e := range n.Events(ctx, -1) {
+			v.mu.Lock()
+			v.events = append(v.events, e)
+			v.mu.Unlock()
+			select {
+			case v.news <- struct{}{}:
+			default:
+			}
+		}
+	})
+	work.Go(func() {
+		if err := n.Run(ctx); err != nil {
+			t.Errorf("%s ended: %v", c.Nick, err)
+		}
+	})
+	v.stop = func() { cancel(); work.Wait() }
+	t.Cleanup(func() {
+		v.stop()
+		if t.Failed() {
+			t.Logf("%s logged:\n%s", c.Nick, v.log)
+		}
+	})
+	n.Moved([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})})
+	if len(c.Join) == 0 {
+		v.until(patience, "serves", func() bool { return n.Hub().State == node.Serving })
+	}
+	return v
+}
+
+// until waits until cond holds; it is looked at after each event, and a few times a second besides.
+func (v *victim) until(within time.Duration, what string, cond func() bool) {
+	v.t.Helper()
+	late := time.NewTimer(within)
+	defer late.Stop()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !cond() {
+		select {
+		case <-v.news:
+		case <-again.C:
+		case <-late.C:
+			v.t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// toldTo are the events of one type so far.
+func toldTo[E node.Event](v *victim) (out []E) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, e := range v.events {
+		if x, ok := e.(E); ok {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// page is what a room shows.
+func (v *victim) page(room string) (texts []string) {
+	v.t.Helper()
+	page, err := v.Page(room, node.Key{}, 10_000)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for _, m := range page {
+		texts = append(texts, m.Text)
+	}
+	return texts
+}
+
+// shows waits until a room shows exactly these texts.
+func (v *victim) shows(room string, texts ...string) {
+	v.t.Helper()
+	var got []string
+	late := time.Now().Add(patience)
+	v.until(2*patience, "shows something", func() bool {
+		got = v.page(room)
+		return slices.Equal(got, texts) || time.Now().After(late)
+	})
+	if !slices.Equal(got, texts) {
+		v.t.Fatalf("%s shows %q, want %q", room, got, texts)
+	}
+}
+
+func (v *victim) do(c node.Command) {
+	v.t.Helper()
+	if err := v.Do(v.t.Context(), c); err != nil {
+		v.t.Fatalf("%+v: %v", c, err)
+	}
+}
+
+// alone fails where a node has heard of anyone.
+func (v *victim) alone() {
+	v.t.Helper()
+	if p := v.Snapshot().People; len(p) != 1 {
+		v.t.Errorf("here are %+v", p)
+	}
+}
+
+// serves fails unless a node lets an honest client in and takes what it says: whatever was done to it before.
+func (v *victim) serves(c *hostile.Client) {
+	v.t.Helper()
+	honest := *c
+	honest.Who, honest.Edit = "honest", nil
+	v.enter(&honest, "honest").Hangup()
+}
+
+const lobby = "#lobby"
+
+// enter links to a hub, and is where its STATE has come.
+func (v *victim) enter(c *hostile.Client, nick string) *frames.Peer {
+	v.t.Helper()
+	p, _, _ := v.meet(c, wire.Hello{Nick: nick})
+	return p
+}
+
+// greet is enter that returns the hub's STATE.
+func (v *victim) greet(c *hostile.Client, h wire.Hello) (*frames.Peer, *wire.State) {
+	v.t.Helper()
+	p, _, s := v.meet(c, h)
+	return p, s
+}
+
+// meet is enter with more in HELLO; it returns the hub's and its STATE.
+func (v *victim) meet(c *hostile.Client, h wire.Hello) (*frames.Peer, *wire.Hello, *wire.State) {
+	v.t.Helper()
+	h.Version, h.Class = wire.Version, 1
+	if h.Session == (identity.Session{}) {
+		h.Session = identity.NewSession()
+	}
+	p := c.Admitted(v.t, v.at)
+	p.Send(wire.TypeHello, &h)
+	theirs, s := new(wire.Hello), new(wire.State)
+	p.Await(patience, wire.TypeHello, theirs)
+	p.Await(patience, wire.TypeState, s)
+	keep(v.t, p)
+	return p, theirs, s
+}
+
+// keep says PING about once a second, until the test ends, or a hub would cut off a link over which a test says nothing.
+func keep(t *testing.T, p *frames.Peer) {
+	done := make(chan struct{})
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		defer close(done)
+		every := time.NewTicker(time.Second)
+		defer every.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+			}
+			p.SetWriteDeadline(time.Now().Add(patience))
+			if _, err := p.Write(wire.AppendFrame(nil, wire.TypePing, nil)); err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { stop(); p.Hangup(); <-done })
+}
+
+// cut waits until a node has ended a link, and fails where it does not: before HELLO it would after five seconds without a reason.
+func cut(t *testing.T, p *frames.Peer) {
+	t.Helper()
+	const within = 4500 * time.Millisecond
+	for end := time.Now().Add(within); ; {
+		_, _, err := p.Next(time.Until(end))
+		var late interface{ Timeout() bool }
+		if errors.As(err, &late) && late.Timeout() {
+			t.Fatalf("the link still stands after %v", within)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// stands waits until what was sent has been taken: a node that is asked for days answers in order.
+func stands(t *testing.T, p *frames.Peer) {
+	t.Helper()
+	p.Send(wire.TypeAskDays, &wire.AskDays{From: 1 << 31})
+	var d wire.Days
+	for p.Await(patience, wire.TypeDays, &d); d.From != 1<<31; {
+		p.Await(patience, wire.TypeDays, &d)
+	}
+}
+
+// silent fails unless the read ended without a byte and without an alert: whoever was refused learns nothing.
+func silent(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		t.Error("let in")
+	} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !reset(err) {
+		t.Errorf("refused with a reason: %v", err)
+	}
+}
+
+// reset reports whether a connection was closed with bytes unread.
+func reset(err error) bool {
+	return bytes.Contains(fmt.Append(nil, err), []byte("reset")) || bytes.Contains(fmt.Append(nil, err), []byte("broken pipe"))
+}
