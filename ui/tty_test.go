@@ -13,6 +13,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/command"
 )
 
 // tty is a terminal that keeps what is written to it. Its input is closed by Drain.
@@ -68,6 +69,12 @@ func TestBytes(t *testing.T) {
 	fake.snapshot.Me, fake.snapshot.Network, fake.snapshot.Hub.Hub = me, evil, evil
 	fake.snapshot.People = []node.Person{me, mallory}
 	fake.snapshot.Rooms = append(fake.snapshot.Rooms, node.Room{Name: "#" + evil, Joined: true})
+	who := node.Named{Nick: evil, ID: id("mallory")}
+	fake.snapshot.Rooms = append(fake.snapshot.Rooms,
+		node.Room{Name: "@" + evil, ID: message.RoomID{1}, Kind: node.DirectRoom, Joined: true, With: who},
+		node.Room{Name: "#p" + evil, ID: message.RoomID{2}, Kind: node.PrivateRoom, Joined: true, Owner: who, Members: 2},
+		node.Room{Name: "#i" + evil, ID: message.RoomID{3}, Kind: node.PrivateRoom, By: who})
+	fake.members = map[string][]node.Member{"#p" + evil: {{Named: who, Owner: true, Here: true}}}
 	fake.snapshot.Rooms[0].Topic = node.Topic{Text: evil, Nick: evil}
 	fake.snapshot.Typing = []node.Typist{{Room: "#lobby", Nick: evil}}
 	fake.snapshot.Candidates = []node.Candidate{{Nick: evil, Address: evil}}
@@ -106,6 +113,25 @@ func TestBytes(t *testing.T) {
 	a.apply(node.Renamed{Old: evil, New: evil})
 	a.apply(node.Notice{Text: evil, Hint: evil})
 	a.apply(node.HubChanged{State: node.Lost, Hub: evil})
+	a.draw()
+	a.apply(node.Invited{Room: "#i" + evil, By: who})
+	a.show("#p" + evil)
+	a.draw()
+	a.apply(node.Members{Room: "#p" + evil, Added: []node.Named{who, who}, Taken: []node.Named{who}, Owner: who})
+	a.apply(node.Answered{Room: "#p" + evil, By: who})
+	a.apply(node.RoomRenamed{ID: message.RoomID{2}, Old: evil, New: "#p" + evil})
+	a.apply(node.Read{Room: "@" + evil, By: who})
+	a.openMembers("#p" + evil)
+	a.draw()
+	a.openInvitation(a.withID(message.RoomID{3}))
+	a.draw()
+	a.show("@" + evil)
+	a.draw()
+	a.send(a.here(), command.Action{Do: node.Say{Room: "@x" + evil, Text: evil}}, evil)
+	a.outbox[0].after(nil)
+	a.draw()
+	a.outbox = nil
+	a.show("#lobby")
 	for _, c := range []string{"/who", "/hub", "/rooms", "/realms", "/version", "/nick", "/x" + evil} {
 		a.submit(c)
 		a.draw()
@@ -136,8 +162,8 @@ func TestBytes(t *testing.T) {
 			t.Errorf("nothing is like %v", own)
 		}
 	}
-	if n := strings.Count(rest, "\a"); n != 3 {
-		t.Errorf("the bell rings %d times, not for each of three notifications", n)
+	if n := strings.Count(rest, "\a"); n != 4 {
+		t.Errorf("the bell rings %d times, not for each of four notifications", n)
 	}
 	rest = strings.ReplaceAll(rest, "\a", "")
 	for i, r := range rest {

@@ -115,6 +115,25 @@ func TestHostileJSON(t *testing.T) {
 	}
 }
 
+// happenings are all events about rooms and conversations, with names that are not clean.
+func happenings() []node.Event {
+	who := node.Named{Nick: hostile}
+	return []node.Event{node.Invited{Room: hostile, By: who}, node.Answered{Room: hostile, By: who}, node.Members{Room: hostile, Added: []node.Named{who, who}, Taken: []node.Named{who}, Owner: who},
+		node.Read{Room: hostile, By: who}, node.RoomRenamed{Old: hostile, New: hostile}}
+}
+
+func TestHostileNames(t *testing.T) {
+	for _, e := range happenings() {
+		line, err := appendJSON(nil, printed, e, false)
+		if err != nil || strings.ContainsFunc(strings.TrimSuffix(string(line), "\n"), harmful) {
+			t.Errorf("%q, %v", line, err)
+		}
+		if text := (&printer{}).appendText(nil, printed, e); strings.Count(string(text), "\n") != 1 || strings.ContainsFunc(strings.TrimSuffix(string(text), "\n"), harmful) {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
 func harmful(r rune) bool {
 	return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e
 }

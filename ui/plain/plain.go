@@ -2,8 +2,8 @@
 // programs as one JSON object (see json.go, whose form is a promise). It also prints what a server-only box logs of the chat: the same without
 // anybody's words.
 //
-// Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order; both begin when the
-// stored history has been printed. Node.Do waits
+// Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order, and between them tells
+// the node what was seen of a conversation; both begin when the stored history has been printed. Node.Do waits
 // while the author's rate is used up, and then nothing more is read: whoever writes to the input is held up, and no line is dropped. A slow
 // reader of the output lags behind the events and holds nothing else up. Run returns when ctx ends, the node ends, the user quits, or the input
 // ends (see Config.Linger); printing and obeying have stopped then. The reader may be left waiting inside In.Read, which nothing can interrupt;
