@@ -3,7 +3,7 @@
 //
 // A session is usually one link. A process that has moved, or was copied with its machine, has several until one ends: none is cut off for the other.
 //
-// Goroutines: each link runs on the goroutine that called Serve; the hub has none of its own. A change of presence wakes the links' writers a moment later, so that many joins at once
+// Goroutines: each link runs on the goroutine that called Serve; the hub has none of its own. A change of presence is written to the links a moment later, so that many joins at once
 // travel as one delta. A link that is further behind than the kept changes gets a full presence.
 //
 // Back-pressure is exchange's: the hub keeps nothing for a link but a position in the changes.
@@ -30,9 +30,9 @@ import (
 
 const (
 	// batch is how long a change of presence waits for others to go with it, and batchLink how much longer for each link that is to be told: so many changes wake all of them up once.
-	batch, batchLink, batchMax = 20 * time.Millisecond, 100 * time.Microsecond, time.Second
-	// kept is how many changes of presence are kept; who is further behind gets all of it.
-	kept = 1024
+	batch, batchLink, batchMax = 20 * time.Millisecond, 100 * time.Microsecond, ping
+	// kept is how many changes of presence are kept; who is further behind gets all of it: of thousands, who come within seconds, that must happen to few.
+	kept = 16 << 10
 	// silence is how long a follower may say nothing: it answers the BEAT of every second.
 	silence = 4 * time.Second
 	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone: two a second and a BEAT. One may be late by more than a
@@ -40,7 +40,7 @@ const (
 	ping = time.Second / 3
 	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond.
 	phase, phaseLinks = 10 * time.Millisecond, 50
-	// aCrowd is how many links must have come and gone for their memory to be given back, sweepAfter the last of them.
+	// aCrowd is how many links are many: they are told of each other with the next PING. When that many have come and gone, their memory is given back, sweepAfter the last of them.
 	aCrowd, sweepAfter = 200, 300 * time.Millisecond
 	// goodbye is how long Close waits for the links to end.
 	goodbye = 300 * time.Millisecond
@@ -217,7 +217,9 @@ func (h *Hub) changedLocked(s identity.Session) {
 func (h *Hub) wake() {
 	h.mu.Lock()
 	h.waking = false
-	h.pokeLocked()
+	if h.links < aCrowd { // otherwise it goes with the next PING: to wake thousands at once keeps everything else from running for most of a second
+		h.pokeLocked()
+	}
 	h.mu.Unlock()
 	h.config.Changed()
 }
