@@ -176,7 +176,10 @@ func (s server) generate(ctx context.Context, r *running, spec load.Spec) (load.
 	spec.Address, spec.Protocol, spec.TLS, spec.PID = address, s.protocol, s.tls, r.cmd.Process.Pid
 	spec.Acks = spec.Acks && s.acks
 	spec.Parallel = 20
-	if s.protocol == "irc" {
+	if spec.Receivers > 5000 && s.protocol == "earshot" {
+		spec.Parallel = 2 // each is told of all others
+	}
+	if s.name == "inspircd" {
 		spec.Parallel = 500 // inspircd takes a second for each: it looks up who comes, and here is nobody to ask
 	}
 	what, err := json.Marshal(spec)
