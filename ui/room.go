@@ -30,12 +30,17 @@ func (a *app) here() *room { return a.rooms[a.current] }
 
 // room returns the room called name, made where there is none.
 func (a *app) room(name string) *room {
-	if i := slices.IndexFunc(a.rooms, func(r *room) bool { return r.name == name }); i >= 0 {
+	if i := a.called(name); i >= 0 {
 		return a.rooms[i]
 	}
 	r := &room{name: name, list: transcript.New(a.look), input: newInput(a.look)}
 	a.rooms = append(a.rooms, r)
 	return r
+}
+
+// called returns the number of the room called name, or -1.
+func (a *app) called(name string) int {
+	return slices.IndexFunc(a.rooms, func(r *room) bool { return r.name == name })
 }
 
 // roomOf returns the room with that id, whatever it is called by now, or the one called name, made where there is none.

@@ -10,24 +10,30 @@ import (
 
 // talk takes in what happened with private rooms and conversations.
 func (a *app) talk(e node.Event) {
-	a.stale = true
+	a.refresh() // it may be of a room that was made just now, or is called something else
 	switch e := e.(type) {
 	case node.RoomRenamed:
-		if r := a.withID(e.ID); r != nil {
-			r.name = e.New
-			if !strings.HasPrefix(e.New, "@") { // of a person Renamed tells
-				r.list.Event(a.now(), cell.Line(e.Old)+" is called "+cell.Line(e.New)+" now")
-			}
+		if r := a.withID(e.ID); r != nil && !strings.HasPrefix(e.New, "@") { // of a person Renamed tells
+			r.list.Event(a.now(), cell.Line(e.Old)+" is called "+cell.Line(e.New)+" now")
 		}
 	case node.Invited:
 		a.here().list.Event(a.now(), cell.Line(command.InvitedLine(e)))
 		a.ring(cell.Line(e.By.Nick), "invites you to "+e.Room, true)
 	case node.Members:
-		a.room(e.Room).list.Event(a.now(), cell.Line(command.MembersLine(e)))
+		a.happened(e.Room, command.MembersLine(e))
 	case node.Answered:
-		a.room(e.Room).list.Event(a.now(), cell.Line(command.AnsweredLine(e)))
+		a.happened(e.Room, command.AnsweredLine(e))
 	case node.Read:
-		a.room(e.Room).list.ReadTo(e.Up)
+		if i := a.called(e.Room); i >= 0 {
+			a.rooms[i].list.ReadTo(e.Up)
+		}
+	}
+}
+
+// happened says in a room that is shown what happened there; in one that was closed it is nobody's business any more.
+func (a *app) happened(room, words string) {
+	if i := a.called(room); i >= 0 {
+		a.rooms[i].list.Event(a.now(), cell.Line(words))
 	}
 }
 

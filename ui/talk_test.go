@@ -332,6 +332,12 @@ func TestSealedRoom(t *testing.T) {
 	}
 	f.snapshot.Rooms[2].Out = true
 	s.apply(node.Members{Room: "#plans", Out: true})
+	for _, e := range []node.Event{node.Read{Room: "@closed"}, node.Members{Room: "#left", Out: true}, node.Answered{Room: "#left"}} {
+		s.apply(e)
+	}
+	if n := len(s.rooms); n != 6 {
+		t.Errorf("%d rooms: what happens in one that was closed brings it back", n)
+	}
 	s.press("Ctrl-C", "/join #plans", "Enter")
 	s.outbox = s.outbox[:1]
 	s.carry(nil)

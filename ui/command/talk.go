@@ -87,11 +87,11 @@ func invite(spec Spec, args string, at At) (Action, error) {
 		return Action{}, err
 	}
 	who, err := person(spec, rest)
-	line := "you invited " + who + " to " + room
+	a := Action{Do: node.Invite{Room: room, Person: who, History: history}} // who was invited is told by the node
 	if history {
-		line += ", and shared what was said there"
+		a.Lines = []string{"what was said in " + room + " is shared with " + who}
 	}
-	return Action{Do: node.Invite{Room: room, Person: who, History: history}, Lines: []string{line}}, err
+	return a, err
 }
 
 const withHistory = "--with-history"
@@ -319,7 +319,7 @@ func MembersLine(e node.Members) string {
 			parts = append(parts, people(who)+" "+many)
 		}
 	}
-	add(e.Added, "was added", "were added")
+	add(e.Added, "was invited", "were invited")
 	add(e.Taken, "is no longer a member", "are no longer members")
 	if e.Owner.Nick != "" {
 		parts = append(parts, e.Owner.Nick+" is the owner now")

@@ -144,12 +144,12 @@ func TestMembersLine(t *testing.T) {
 		return out
 	}
 	for want, e := range map[string]node.Members{
-		"bob was added":                                                      {Added: who("bob")},
-		"bob and carol were added":                                           {Added: who("bob", "carol")},
-		"a, b, c, d and e were added":                                        {Added: who("a", "b", "c", "d", "e")},
-		"a, b, c, d, e and 2 others are no longer members":                   {Taken: who("a", "b", "c", "d", "e", "f", "g")},
-		"bob was added, carol is no longer a member, dave is the owner now":  {Added: who("bob"), Taken: who("carol"), Owner: node.Named{Nick: "dave"}},
-		"you are no longer a member: what was said until now stays with you": {Out: true},
+		"bob was invited":                                                     {Added: who("bob")},
+		"bob and carol were invited":                                          {Added: who("bob", "carol")},
+		"a, b, c, d and e were invited":                                       {Added: who("a", "b", "c", "d", "e")},
+		"a, b, c, d, e and 2 others are no longer members":                    {Taken: who("a", "b", "c", "d", "e", "f", "g")},
+		"bob was invited, carol is no longer a member, dave is the owner now": {Added: who("bob"), Taken: who("carol"), Owner: node.Named{Nick: "dave"}},
+		"you are no longer a member: what was said until now stays with you":  {Out: true},
 	} {
 		if got := MembersLine(e); got != want {
 			t.Errorf("%s, want %s", got, want)

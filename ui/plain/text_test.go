@@ -39,7 +39,7 @@ func TestText(t *testing.T) {
 		"hub lost":     {event: node.HubChanged{State: node.Lost, Hub: "bob", HubID: identity.PeerID{1}}, want: "09:01 * hub bob lost, choosing another\n"},
 		"renamed":      {event: node.Renamed{Old: "bob", New: "rob"}, want: "09:01 * bob is now called rob\n"},
 		"invited":      {event: node.Invited{Room: "#plans", By: node.Named{Nick: "bob"}}, want: "09:01 * bob invites you to the private room #plans: /accept #plans or /decline #plans\n"},
-		"members":      {event: node.Members{Room: "#plans", Added: []node.Named{{Nick: "bob"}}}, want: "09:01 * #plans bob was added\n"},
+		"members":      {event: node.Members{Room: "#plans", Added: []node.Named{{Nick: "bob"}}}, want: "09:01 * #plans bob was invited\n"},
 		"accepted":     {event: node.Answered{Room: "#plans", By: node.Named{Nick: "bob"}, Yes: true}, want: "09:01 * #plans bob accepted the invitation\n"},
 		"declined":     {event: node.Answered{Room: "#lobby", By: node.Named{Nick: "bob"}}, want: "09:01 * bob declined, or left\n"},
 		"read":         {event: node.Read{Room: "@bob", By: node.Named{Nick: "bob"}, Up: node.Key{HLC: uint64(now.UnixMilli()) << 16}}, want: "09:01 * @bob bob has read what you said until 09:01\n"},
