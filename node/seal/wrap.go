@@ -70,6 +70,9 @@ func ParseWraps(b []byte) (*Wraps, error) {
 	return &Wraps{message.Hash(b[1:33]), b[wrapsHead:]}, nil
 }
 
+// Len returns how many keys there are.
+func (w *Wraps) Len() int { return len(w.each) / wrapLen }
+
 // For returns the ids of the X-Wing keys that are used for p here: who has renewed its key since needs to be wrapped for again.
 func (w *Wraps) For(p identity.PeerID) (ids []KeyID) {
 	for b := w.each; len(b) > 0; b = b[wrapLen:] {

@@ -39,12 +39,16 @@ func (v *Vault) Found(name string, now time.Time) (message.RoomID, []Message, er
 	r.rename()
 	r.last, r.since = stamp(now), stamp(now)
 	v.mu.Lock()
-	if len(v.rooms) >= MaxRooms {
+	gone, ok := v.placeLocked()
+	if !ok {
 		v.mu.Unlock()
 		return s.Room(), nil, fmt.Errorf("there are %d private rooms already", MaxRooms)
 	}
 	v.rooms[r.id] = r
 	v.mu.Unlock()
+	if err := v.forget(gone); err != nil {
+		v.log.Warn("cannot forget an invitation", "err", err)
+	}
 	out, _, err := v.spread(r, s, key, nil, nil)
 	return r.id, out, errors.Join(err, v.save(r))
 }
@@ -129,7 +133,7 @@ func (v *Vault) spread(r *room, s *seal.State, key seal.EpochKey, only []identit
 		out = append(out, Message{r.id, message.State, b})
 		if w, err := seal.ParseWraps(b); err == nil && s == r.Current() {
 			for _, p := range people {
-				r.covered[p] = append(r.covered[p], w.For(p)...)
+				r.cover(p, w.For(p))
 			}
 		}
 	}
@@ -164,16 +168,19 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 		return err
 	}
 	id := inv.State.Room()
+	var gone *room
 	v.mu.Lock()
 	r := v.rooms[id]
 	switch {
 	case r != nil && at.HLC <= r.invited:
 		v.mu.Unlock()
 		return nil
-	case r == nil && len(v.rooms) >= MaxRooms:
-		v.mu.Unlock()
-		return fmt.Errorf("there are %d private rooms already", MaxRooms)
 	case r == nil:
+		var ok bool
+		if gone, ok = v.placeLocked(); !ok {
+			v.mu.Unlock()
+			return fmt.Errorf("there are %d private rooms already", MaxRooms)
+		}
 		r = newRoom(seal.NewRoom(inv.State), Asked)
 		v.rooms[id] = r
 	default:
@@ -203,7 +210,7 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 	}
 	v.againLocked(&v.work.Relearn, id)
 	v.mu.Unlock()
-	return v.save(r)
+	return errors.Join(v.forget(gone), v.save(r))
 }
 
 // Answer accepts an invitation, or does not, and returns what tells the one who invited, and the owner. A room that was joined is left so.

@@ -30,12 +30,13 @@ type roomFile struct {
 
 // talkFile is one entry of talks.json. Read and Told are places, as a message of kind Read has them.
 type talkFile struct {
-	With []byte `json:"with"`
-	Nick string `json:"nick,omitempty"`
-	Open bool   `json:"open,omitempty"`
-	Last uint64 `json:"last,omitempty"`
-	Read []byte `json:"read,omitempty"`
-	Told []byte `json:"told,omitempty"`
+	With  []byte `json:"with"`
+	Nick  string `json:"nick,omitempty"`
+	Open  bool   `json:"open,omitempty"`
+	Alone bool   `json:"alone,omitempty"` // the other's alone: this person has said nothing in it
+	Last  uint64 `json:"last,omitempty"`
+	Read  []byte `json:"read,omitempty"`
+	Told  []byte `json:"told,omitempty"`
 }
 
 func (v *Vault) roomPath(id message.RoomID) string {
@@ -44,7 +45,7 @@ func (v *Vault) roomPath(id message.RoomID) string {
 
 func (v *Vault) talksPath() string { return filepath.Join(v.conf.Dir, "talks.json") }
 
-// save writes the file of a room.
+// save writes the file of a room, or removes it where the room is known no more.
 func (v *Vault) save(r *room) error {
 	if v.conf.Dir == "" {
 		return nil
@@ -52,6 +53,13 @@ func (v *Vault) save(r *room) error {
 	v.saving.Lock()
 	defer v.saving.Unlock()
 	v.mu.Lock()
+	if v.rooms[r.id] != r {
+		v.mu.Unlock()
+		if err := os.Remove(v.roomPath(r.id)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
 	f := roomFile{Status: r.status, By: r.by[:], Invited: r.invited, Last: r.last, Since: r.since}
 	for _, s := range r.States() {
 		var b []byte
@@ -87,7 +95,7 @@ func (v *Vault) Save() error {
 	v.unsaved = false
 	var list []talkFile
 	for _, t := range v.talks {
-		list = append(list, talkFile{With: t.with[:], Nick: t.nick, Open: t.open, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
+		list = append(list, talkFile{With: t.with[:], Nick: t.nick, Open: t.open, Alone: !t.mine, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
 	}
 	v.mu.Unlock()
 	return writeJSON(v.talksPath(), list)
@@ -121,7 +129,7 @@ func (v *Vault) loadTalks() error {
 		if len(f.With) != len(identity.PeerID{}) {
 			return fmt.Errorf("%s is damaged: not a key", v.talksPath())
 		}
-		t := &talk{with: identity.PeerID(f.With), nick: f.Nick, open: f.Open, last: f.Last}
+		t := &talk{with: identity.PeerID(f.With), nick: f.Nick, open: f.Open, mine: !f.Alone, last: f.Last}
 		t.read, _ = parseKey(f.Read)
 		t.told, _ = parseKey(f.Told)
 		v.talks[seal.Direct(v.conf.Network, v.me, t.with)] = t

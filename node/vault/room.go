@@ -197,10 +197,10 @@ func (v *Vault) learnWraps(r *room, author identity.PeerID, w *seal.Wraps) {
 		return
 	}
 	_, had := r.Key(w.State)
-	if len(r.waiting) == maxWaiting {
-		r.waiting = r.waiting[1:]
-	}
 	r.waiting = append(r.waiting, w)
+	for n := r.waits(); n > maxWaiting; r.waiting = r.waiting[1:] {
+		n -= r.waiting[0].Len()
+	}
 	covered := len(r.covered)
 	v.tryLocked(r)
 	_, has := r.Key(w.State)
@@ -209,6 +209,59 @@ func (v *Vault) learnWraps(r *room, author identity.PeerID, w *seal.Wraps) {
 	if news {
 		v.save(r)
 	}
+}
+
+// waits counts the wrapped keys that are kept.
+func (r *room) waits() (n int) {
+	for _, w := range r.waiting {
+		n += w.Len()
+	}
+	return n
+}
+
+// cover notes that the present key was wrapped for those keys of a member.
+func (r *room) cover(p identity.PeerID, keys []seal.KeyID) {
+	for _, id := range keys {
+		if !slices.Contains(r.covered[p], id) {
+			r.covered[p] = append(r.covered[p], id)
+		}
+	}
+	r.covered[p] = r.covered[p][max(0, len(r.covered[p])-maxCovered):]
+	if len(r.covered[p]) == 0 {
+		delete(r.covered, p)
+	}
+}
+
+// placeLocked sees to it that one more room has a place, in that of an invitation that was not accepted, if need be: whoever sent the most of them loses the oldest. Of gone forget removes the file.
+func (v *Vault) placeLocked() (gone *room, ok bool) {
+	if len(v.rooms) < MaxRooms {
+		return nil, true
+	}
+	sent := map[identity.PeerID]int{}
+	idle := func(r *room) bool { return r.status == Asked || r.status == Left }
+	for _, r := range v.rooms {
+		if idle(r) {
+			sent[r.by]++
+		}
+	}
+	for _, r := range v.rooms {
+		if idle(r) && (gone == nil || sent[r.by] > sent[gone.by] || sent[r.by] == sent[gone.by] && r.invited < gone.invited) {
+			gone = r
+		}
+	}
+	if gone == nil {
+		return nil, false
+	}
+	delete(v.rooms, gone.id)
+	return gone, true
+}
+
+// forget removes the file of a room that made place; nil: none did.
+func (v *Vault) forget(gone *room) error {
+	if gone == nil {
+		return nil
+	}
+	return v.save(gone)
 }
 
 // tryLocked unwraps what can be by now.
@@ -221,7 +274,7 @@ func (v *Vault) tryLocked(r *room) {
 		}
 		if s == r.Current() {
 			for _, p := range s.Members {
-				r.covered[p] = append(r.covered[p], w.For(p)...)
+				r.cover(p, w.For(p))
 			}
 		}
 		if _, ok := r.Key(w.State); ok {

@@ -21,6 +21,7 @@ type talk struct {
 	key    *seal.PublicKey // to seal for; nil: not known in this process
 	open   bool            // shown: something was said, or the user opened it
 	closed bool            // something came that cannot be opened, and the user was told
+	mine   bool            // this person has said something in it, or opened it; if not, it is the work of the other alone
 	last   uint64          // HLC of what was said last, roughly
 	read   journal.Key     // how far the other has read
 	told   journal.Key     // how far the other was told that this person has read
@@ -73,6 +74,7 @@ func (v *Vault) Begin(with identity.PeerID, key *seal.PublicKey, show bool) (mes
 	if key != nil {
 		t.key = key
 	}
+	v.takePartLocked(t)
 	if show && !t.open {
 		t.open, v.unsaved = true, true
 	}
@@ -90,14 +92,34 @@ func (v *Vault) Close(id message.RoomID) error {
 	return v.Save()
 }
 
-// talkLocked returns a conversation, which begins where it is not known; nil: there are too many.
+// talkLocked returns a conversation, which begins where it is not known, in the place of a stranger's if need be; nil: there are too many.
 func (v *Vault) talkLocked(id message.RoomID, with identity.PeerID) *talk {
 	t := v.talks[id]
-	if t == nil && len(v.talks) < MaxTalks {
+	if t == nil && (len(v.talks) < MaxTalks || v.dropTalkLocked()) {
 		t = &talk{with: with}
 		v.talks[id], v.unsaved = t, true
 	}
 	return t
+}
+
+// dropTalkLocked forgets a conversation that this person has no part in: one that is not shown, of those the one that rested longest. Its messages stay in the journals, and it begins again with the next.
+func (v *Vault) dropTalkLocked() bool {
+	var gone message.RoomID
+	var least *talk
+	for id, t := range v.talks {
+		if !t.mine && (least == nil || least.open && !t.open || least.open == t.open && t.last < least.last) {
+			gone, least = id, t
+		}
+	}
+	delete(v.talks, gone)
+	return least != nil
+}
+
+// takePartLocked: this person has said something there.
+func (v *Vault) takePartLocked(t *talk) {
+	if !t.mine {
+		t.mine, v.unsaved = true, true
+	}
 }
 
 // Meet takes what the other of a conversation tells of itself.
@@ -148,6 +170,9 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 		return c, fmt.Errorf("there are %d conversations already", MaxTalks)
 	}
 	t.last = max(t.last, at.HLC)
+	if at.Author == v.me {
+		v.takePartLocked(t)
+	}
 	line := c.Kind < message.Read || c.Kind > message.Invite
 	if line && !t.open {
 		t.open, v.unsaved = true, true

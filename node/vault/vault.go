@@ -14,7 +14,8 @@
 // Disk: below Dir a file a room (rooms/ID.json: states and epoch keys) and talks.json, all 0600, replaced whole. A room's file is written before anybody can see what it is needed for. The
 // history itself is in the journals; what is read there is not kept here.
 //
-// Limits: MaxTalks conversations and MaxRooms rooms; what is more is passed over, with a log line.
+// Limits: MaxTalks conversations and MaxRooms rooms; what is more is passed over, with a log line. Whoever has keys enough can begin as many conversations and send as many invitations as they like. So
+// what this person has a part in is kept and replicated before what only others wanted, which makes place: conversations in which it said nothing, and invitations that it did not accept.
 package vault
 
 import (
@@ -36,8 +37,10 @@ import (
 const (
 	MaxTalks = 2048
 	MaxRooms = 256 // with those left, whose invitations must not come again
-	// maxWaiting bounds the wrapped keys of one room that are kept for a state that has not come.
-	maxWaiting = 512
+	// maxWaiting bounds the wrapped keys of one room, of 1.2 KB, that are kept for a state or a key that has not come.
+	maxWaiting = 1024
+	// maxCovered bounds the keys of one member by which it is remembered to have an epoch's key.
+	maxCovered = 16
 	// maxLogs bounds the logs of one room whose keys are derived already.
 	maxLogs = 1024
 )
@@ -175,24 +178,31 @@ func (v *Vault) againLocked(list *[]message.RoomID, id message.RoomID) {
 	v.conf.Changed()
 }
 
-// Groups returns what is to be replicated besides public rooms, what was used last first.
+// Groups returns what is to be replicated besides public rooms: what this person has a part in before what it has not, and what was used last first.
 func (v *Vault) Groups() []message.GroupID {
 	type used struct {
 		id   message.RoomID
+		rank int
 		last uint64
 	}
 	var list []used
 	v.mu.Lock()
 	for id, t := range v.talks {
-		list = append(list, used{id, t.last})
+		u := used{id, 1, t.last}
+		if t.mine {
+			u.rank = 0
+		}
+		list = append(list, u)
 	}
 	for id, r := range v.rooms {
 		if r.status == Joined {
-			list = append(list, used{id, r.last})
+			list = append(list, used{id, 0, r.last})
 		}
 	}
 	v.mu.Unlock()
-	slices.SortFunc(list, func(a, b used) int { return cmp.Or(cmp.Compare(b.last, a.last), bytes.Compare(a.id[:], b.id[:])) })
+	slices.SortFunc(list, func(a, b used) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.last, a.last), bytes.Compare(a.id[:], b.id[:]))
+	})
 	out := make([]message.GroupID, len(list))
 	for i := range list {
 		out[i] = message.GroupID(list[i].id)
