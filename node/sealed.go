@@ -268,7 +268,7 @@ func (n *Node) keepVault(ctx context.Context) {
 		case <-n.tended:
 		case <-wait.C:
 		}
-		n.takeWork()
+		n.takeWork(ctx)
 		now, _ := n.gather.clock.Now()
 		here := func(id identity.PeerID) bool { _, here := n.people.nick(id); return here }
 		out, err := n.vault.Tend(now, here, n.keys)
@@ -287,8 +287,14 @@ func (n *Node) keepVault(ctx context.Context) {
 }
 
 // takeWork does what the vault has left.
-func (n *Node) takeWork() {
+func (n *Node) takeWork(ctx context.Context) {
 	w := n.vault.Take()
+	if w.Sibling != nil {
+		out, err := n.vault.Sibling(w.Sibling)
+		if err = errors.Join(err, n.speak(ctx, out)); err != nil && ctx.Err() == nil {
+			n.log.Warn("cannot send the keyring to another instance", "err", err)
+		}
+	}
 	for _, id := range w.Relearn {
 		for _, at := range n.gather.shown() {
 			if err := n.relearn(at.journal, id); err != nil {

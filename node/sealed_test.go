@@ -363,3 +363,61 @@ func TestIgnoredInSealedRooms(t *testing.T) {
 		reads(t, alice, "@bob", "buy")
 	})
 }
+
+// A person on two machines, the second a copy of the first one's profile, reads on both what is said to it, and what it says itself.
+func TestDirectMessagesOnTwoMachines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		desk := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		carol := instance.Start(t, lan, "carol", node.Config{})
+		instance.Meet(t, 10*time.Second, desk, bob, carol)
+		holdsKeys(t, bob, desk)
+		holdsKeys(t, desk, bob)
+		say(t, bob, "@alice", "before the copy")
+		reads(t, desk, "@bob", "before the copy")
+		laptop := desk.Clone("laptop", false)
+		time.Sleep(10 * time.Second)
+		say(t, bob, "@alice", "to both")
+		reads(t, laptop, "@bob", "before the copy", "to both")
+		reads(t, desk, "@bob", "before the copy", "to both")
+		say(t, laptop, "@bob", "from the laptop")
+		reads(t, desk, "@bob", "before the copy", "to both", "from the laptop")
+		do(t, desk, node.NewRoom{Name: "plans"})
+		instance.Until(t, 10*time.Second, "the laptop is in the room too", func() bool {
+			return slices.ContainsFunc(laptop.Snapshot().Rooms, func(r node.Room) bool { return r.Name == "#plans" && r.Joined })
+		})
+		say(t, desk, "#plans", "note to self")
+		reads(t, laptop, "#plans", "note to self")
+	})
+}
+
+// Machines that share no profile file but the identity find each other's keys, too: each renews its own.
+func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		desk := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, desk, bob)
+		dir := t.TempDir()
+		key, err := os.ReadFile(filepath.Join(desk.Dir(), "identity.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "identity.key"), key, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		holdsKeys(t, bob, desk)
+		say(t, bob, "@alice", "to the first")
+		reads(t, desk, "@bob", "to the first")
+		laptop := instance.Start(t, lan, "laptop", node.Config{Dir: dir, Nick: "alice"})
+		time.Sleep(10 * time.Second)
+		reads(t, laptop, "@bob", "to the first")
+		say(t, bob, "@alice", "to both")
+		reads(t, laptop, "@bob", "to the first", "to both")
+		reads(t, desk, "@bob", "to the first", "to both")
+	})
+}

@@ -50,7 +50,9 @@ func (v *Vault) Found(name string, now time.Time) (message.RoomID, []Message, er
 		v.log.Warn("cannot forget an invitation", "err", err)
 	}
 	out, _, err := v.spread(r, s, key, nil, nil)
-	return r.id, out, errors.Join(err, v.save(r))
+	invite := (&seal.Invitation{State: s, Key: key}).Content()
+	own, fault := v.self(invite.Kind, invite.Body)
+	return r.id, append(out, own...), errors.Join(err, fault, v.save(r))
 }
 
 // Change makes a change of a room of which this person is the owner, and returns what is to be said of it: the state, its key wrapped for everyone, and in direct messages the invitations of those added; those get
@@ -226,6 +228,10 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 		v.mu.Unlock()
 		return nil, errors.New("a room's owner cannot leave it while others are in it")
 	}
+	var invite seal.Content // for the other instances of this person
+	if key, ok := r.Key(s.Hash()); ok {
+		invite = (&seal.Invitation{State: s, Key: key}).Content()
+	}
 	tell := []identity.PeerID{s.Owner()}
 	if yes && r.by != s.Owner() {
 		tell = append(tell, r.by)
@@ -246,6 +252,13 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 	body := append(id[:], 0)
 	if yes {
 		body[len(id)] = 1
+	} else {
+		invite = seal.Content{Kind: message.Answer, Body: body}
+	}
+	if invite.Kind != 0 {
+		if out, err = v.self(invite.Kind, invite.Body); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range tell {
 		key := keys(p)
@@ -261,15 +274,22 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 	return out, nil
 }
 
-// takeAnswer takes what someone who was invited says, or a member who leaves.
+// takeAnswer takes what someone who was invited says, or a member who leaves, or another instance of this person that has left.
 func (v *Vault) takeAnswer(at journal.Place, body []byte) {
-	if len(body) != 17 || at.Author == v.me {
+	if len(body) != 17 {
 		return
 	}
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	r := v.rooms[message.RoomID(body[:16])]
-	if r == nil || r.status != Joined || !r.Current().Has(at.Author) || at.HLC < r.Current().HLC {
+	if r != nil && at.Author == v.me && at.Room == seal.Direct(v.conf.Network, v.me, v.me) && body[16] == 0 && at.HLC > max(r.since, r.invited) {
+		r.status, r.invited = Left, at.HLC
+		v.conf.Changed()
+		v.mu.Unlock()
+		v.save(r)
+		return
+	}
+	defer v.mu.Unlock()
+	if r == nil || at.Author == v.me || r.status != Joined || !r.Current().Has(at.Author) || at.HLC < r.Current().HLC {
 		return
 	}
 	if yes := body[16] == 1; yes || r.Current().Owner() == v.me {

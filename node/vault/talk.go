@@ -146,6 +146,12 @@ func (v *Vault) Sibling(key *seal.PublicKey) ([]Message, error) {
 	return []Message{{id, message.Keys, b}}, err
 }
 
+// self returns the conversation with oneself, in which the instances of one person tell each other what they join and leave, and a message in it.
+func (v *Vault) self(k message.Kind, body []byte) ([]Message, error) {
+	id, err := v.Begin(v.me, v.Ring().Public(), false)
+	return []Message{{id, k, body}}, err
+}
+
 // openDirect opens a direct message, and takes what is no line. Its Kind is 0 then.
 func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c seal.Content, err error) {
 	c, with, err := seal.OpenDM(v.conf.Network, at.Room, at.Author, v.me, ring, body)
@@ -255,6 +261,10 @@ func (v *Vault) takeKeys(at journal.Place, body []byte) error {
 	}
 	v.mu.Lock()
 	next := v.ring.Merge(other, time.Now())
+	if !next.Equal(other) && v.work.Sibling == nil {
+		v.work.Sibling = other.Public()
+		v.conf.Changed()
+	}
 	if next.Equal(v.ring) { // it was taken before
 		v.mu.Unlock()
 		return nil

@@ -79,7 +79,9 @@ type Vault struct {
 type Work struct {
 	// Reopen are rooms in which more can be read than before; Relearn those whose states may be in a journal that did not tell of them, because the room was not this person's.
 	Reopen, Relearn []message.RoomID
-	Events          []Event
+	// Sibling, if set, is the key of another instance of this person that lacks some of the keys held here: it is to be sent them (Vault.Sibling).
+	Sibling *seal.PublicKey
+	Events  []Event
 }
 
 // A Message is to be said in a group: as it is where its kind is State, and sealed otherwise (journal.Author.Write).
