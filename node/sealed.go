@@ -295,14 +295,6 @@ func (n *Node) takeWork(ctx context.Context) {
 			n.log.Warn("cannot send the keyring to another instance", "err", err)
 		}
 	}
-	for _, id := range w.Relearn {
-		for _, at := range n.gather.shown() {
-			if err := n.relearn(at.journal, id); err != nil {
-				n.log.Warn("cannot read the states of a private room", "err", err)
-			}
-		}
-		w.Reopen = append(w.Reopen, id)
-	}
 	for _, id := range w.Reopen {
 		for _, at := range n.gather.shown() {
 			at.journal.Reopen(message.GroupID(id))
@@ -311,26 +303,11 @@ func (n *Node) takeWork(ctx context.Context) {
 	for _, e := range w.Events {
 		n.tellOf(e)
 	}
-	if len(w.Relearn) > 0 { // another instance of this person may have joined it
+	if len(w.Reopen) > 0 { // another instance of this person may have joined it
 		n.joins.Add(1)
 	}
-	if len(w.Events)+len(w.Relearn) > 0 {
+	if len(w.Events)+len(w.Reopen) > 0 {
 		n.watch.wake()
-	}
-}
-
-// relearn tells the vault of the states of a room that are held.
-func (n *Node) relearn(j *journal.Journal, id message.RoomID) error {
-	for k := (journal.Key{}); ; {
-		lines, err := j.After(id, k, 256)
-		if err != nil || len(lines) == 0 {
-			return err
-		}
-		for _, l := range lines {
-			if k = l.Key; l.Kind == message.State && l.Body != nil {
-				n.vault.Learn(journal.Place{Key: l.Key, Room: id, Author: l.Author}, l.Body)
-			}
-		}
 	}
 }
 

@@ -192,7 +192,7 @@ func (s *store) heldRuns(log int64, first uint64) (l state, runs []heldRun, err 
 	return l, runs, err
 }
 
-// putOpen writes what opened of runs, and what it says about others.
+// putOpen writes what opened of runs, where it stands, and what it says about others.
 func (s *store) putOpen(l *state, runs []*heldRun) error {
 	if err := s.relax(true); err != nil {
 		return err
@@ -205,8 +205,12 @@ func (s *store) putOpen(l *state, runs []*heldRun) error {
 				if _, err := tx.Exec(insertSaid, l.Log[:], what.seq, what.kind, what.body); err != nil {
 					return err
 				}
+				at := Key{HLC: h.run.Records[what.seq-h.run.First].HLC, Log: l.Log, Seq: what.seq}
+				if _, err := tx.Exec(insertPlace, l.Room[:], at.HLC, at.Log[:], at.Seq, h.arrival); err != nil { // the group may have been another's when it came
+					return err
+				}
 				if what.seq <= l.Seq {
-					marks = append(marks, who.marksIn(Key{HLC: h.run.Records[what.seq-h.run.First].HLC, Log: l.Log, Seq: what.seq}, what)...)
+					marks = append(marks, who.marksIn(at, what)...)
 				}
 			}
 		}

@@ -6,7 +6,7 @@ const schemaVersion = 1
 // A run is one row, byte for byte as it travels: serving re-encodes nothing and a flood of long runs costs one insert for 256 messages.
 // log holds how far each log goes (seq, tip, hlc: its visible end, before fork where that is not 0), its opening, and the proof of a fork.
 // day holds the sum over the heads of a day, written in the transaction that changed them.
-// timeline has one row a message; it is filled behind the watermark in meta and may be dropped and filled again.
+// timeline has one row a message, but for those in groups of others: whose id a group has that is not this person's is not known, it may be a public room's. It is filled behind the watermark in meta.
 const schema = `
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE log(id INTEGER PRIMARY KEY, lid BLOB NOT NULL UNIQUE, grp BLOB NOT NULL, room BLOB NOT NULL, author BLOB NOT NULL, nonce BLOB NOT NULL,

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"time"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -32,7 +33,7 @@ func (j *Journal) index() (more bool, err error) {
 		return false, nil
 	}
 	j.indexed = time.Now()
-	to, found, err := j.store.index(from, durable, brought, cutOff)
+	to, found, err := j.store.index(from, durable, brought, cutOff, j.owns)
 	if err != nil {
 		return false, err
 	}
@@ -56,8 +57,8 @@ func (j *Journal) index() (more bool, err error) {
 	return true, nil
 }
 
-// index puts what arrived after from into the timeline, no further than to, and returns how far it came. It stores what messages say about others, and sees to bodies.
-func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff) (int64, *indexed, error) {
+// index puts what arrived after from into the timeline, but for the groups of others, no further than to, and returns how far it came. It stores what messages say about others, and sees to bodies.
+func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff, owns func(message.GroupID, identity.PeerID) bool) (int64, *indexed, error) {
 	found := &indexed{ranges: map[message.LogID][2]uint64{}, stripped: map[int64][]byte{}}
 	err := s.relax(true)
 	if err != nil {
@@ -78,9 +79,12 @@ func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff) (int64,
 				if err != nil {
 					return err
 				}
+				own := owns(s.group, s.author)
 				for i := range run.Records {
 					if seq := run.First + uint64(i); fork == 0 || seq < fork {
-						args = append(args, s.room[:], run.Records[i].HLC, run.Log[:], seq, last)
+						if own {
+							args = append(args, s.room[:], run.Records[i].HLC, run.Log[:], seq, last)
+						}
 						found.see(s, run, i)
 					}
 				}

@@ -210,7 +210,7 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 			v.tellLocked(Invited{id, at.Author})
 		}
 	}
-	v.againLocked(&v.work.Relearn, id)
+	v.againLocked(id)
 	v.mu.Unlock()
 	return errors.Join(v.forget(gone), v.save(r))
 }
@@ -242,7 +242,7 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 	r.last = stamp(now)
 	if r.status = Left; yes {
 		r.status, r.since = Joined, stamp(now)
-		v.againLocked(&v.work.Relearn, id)
+		v.againLocked(id)
 	}
 	r.invited = max(r.invited, stamp(now))
 	v.mu.Unlock()

@@ -293,7 +293,7 @@ func (v *Vault) tryLocked(r *room) {
 	if news {
 		r.rename()
 		clear(r.readers) // what did not open may now
-		v.againLocked(&v.work.Reopen, r.id)
+		v.againLocked(r.id)
 	}
 }
 

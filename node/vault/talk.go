@@ -271,7 +271,7 @@ func (v *Vault) takeKeys(at journal.Place, body []byte) error {
 	}
 	v.ring = next
 	for id := range v.talks {
-		v.againLocked(&v.work.Reopen, id)
+		v.againLocked(id)
 	}
 	for _, r := range v.rooms {
 		v.tryLocked(r)

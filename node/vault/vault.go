@@ -77,8 +77,8 @@ type Vault struct {
 
 // Work is what whoever keeps the journals is to do, and to tell.
 type Work struct {
-	// Reopen are rooms in which more can be read than before; Relearn those whose states may be in a journal that did not tell of them, because the room was not this person's.
-	Reopen, Relearn []message.RoomID
+	// Reopen are rooms in which more can be read than before, or that were not this person's until now.
+	Reopen []message.RoomID
 	// Sibling, if set, is the key of another instance of this person that lacks some of the keys held here: it is to be sent them (Vault.Sibling).
 	Sibling *seal.PublicKey
 	Events  []Event
@@ -172,10 +172,10 @@ func (v *Vault) tellLocked(e Event) {
 	v.conf.Changed()
 }
 
-// againLocked has a room read again.
-func (v *Vault) againLocked(list *[]message.RoomID, id message.RoomID) {
-	if !slices.Contains(*list, id) {
-		*list = append(*list, id)
+// againLocked has a room read again (journal.Reopen).
+func (v *Vault) againLocked(id message.RoomID) {
+	if !slices.Contains(v.work.Reopen, id) {
+		v.work.Reopen = append(v.work.Reopen, id)
 	}
 	v.conf.Changed()
 }
@@ -224,7 +224,10 @@ func (v *Vault) Own(g message.GroupID, author identity.PeerID) bool {
 	r := v.rooms[id]
 	_, talk := v.talks[id]
 	v.mu.Unlock()
-	return talk || r != nil && r.status != Left || v.Concerns(g, author, v.me)
+	if r != nil {
+		return r.status != Left
+	}
+	return talk || v.Concerns(g, author, v.me)
 }
 
 // Learn is journal.Vault's.

@@ -149,14 +149,9 @@ func (w *world) deliver() {
 		if p.away {
 			continue
 		}
-		for work := p.Take(); len(work.Relearn)+len(work.Reopen) > 0; work = p.Take() {
+		for work := p.Take(); len(work.Reopen) > 0; work = p.Take() {
 			for _, l := range w.said[:p.next] {
-				if slices.Contains(work.Relearn, l.at.Room) && l.kind == message.State {
-					p.Learn(l.at, l.body)
-				}
-			}
-			for _, l := range w.said[:p.next] {
-				if slices.Contains(append(work.Reopen, work.Relearn...), l.at.Room) && l.kind == message.Sealed && !p.has(l) {
+				if slices.Contains(work.Reopen, l.at.Room) && !p.has(l) {
 					p.take(l, false)
 				}
 			}
