@@ -97,7 +97,7 @@ func TestTable(t *testing.T) {
 		switch s.Name {
 		case "accept", "decline":
 			args = "#secret"
-		case "room leave":
+		case "room leave", "room members":
 			args = ""
 		case "invite", "remove":
 			args = "#plans bob"

@@ -87,11 +87,11 @@ func invite(spec Spec, args string, at At) (Action, error) {
 		return Action{}, err
 	}
 	who, err := person(spec, rest)
-	a := Action{Do: node.Invite{Room: room, Person: who, History: history}} // who was invited is told by the node
+	line := "you invited " + who + " to " + room
 	if history {
-		a.Lines = []string{"what was said in " + room + " is shared with " + who}
+		line += ", and shared what was said there"
 	}
-	return a, err
+	return Action{Do: node.Invite{Room: room, Person: who, History: history}, Lines: []string{line}}, err
 }
 
 const withHistory = "--with-history"
@@ -102,7 +102,7 @@ func expel(spec Spec, args string, at At) (Action, error) {
 		return Action{}, err
 	}
 	who, err := person(spec, rest)
-	return Action{Do: node.Remove{Room: room, Person: who}}, err
+	return Action{Do: node.Remove{Room: room, Person: who}, Lines: []string{"you took " + who + " out of " + room}}, err
 }
 
 func handOver(spec Spec, args string, at At) (Action, error) {
@@ -111,7 +111,7 @@ func handOver(spec Spec, args string, at At) (Action, error) {
 		return Action{}, err
 	}
 	who, err := person(spec, rest)
-	return Action{Do: node.HandOver{Room: room, Person: who}}, err
+	return Action{Do: node.HandOver{Room: room, Person: who}, Lines: []string{who + " is the owner of " + room + " now"}}, err
 }
 
 func newRoom(spec Spec, args string, at At) (Action, error) {
@@ -142,11 +142,14 @@ func copyRoom(spec Spec, args string, at At) (Action, error) {
 
 func members(args string, at At) (Action, error) {
 	room, err := at.theRoom(args)
-	if r, ok := Known(at.Snapshot, room); err == nil && ok && r.Kind == node.PrivateRoom {
-		return Action{Members: room}, nil
-	}
 	if err != nil {
 		return Action{}, err
+	}
+	switch r, ok := Known(at.Snapshot, room); {
+	case !ok && args != "":
+		return Action{}, &node.Error{Text: "there is no room " + room + " here", Hint: "/rooms lists the rooms"}
+	case r.Kind == node.PrivateRoom:
+		return Action{Members: room}, nil
 	}
 	at.Room = room
 	return Action{Lines: Names(at)}, nil
@@ -207,7 +210,7 @@ func answer(spec Spec, args string, yes bool, at At) (Action, error) {
 			return Action{}, &node.Error{Text: "you are not invited to " + room, Hint: "/rooms lists the rooms"}
 		}
 	case len(open) == 0:
-		return Action{}, &node.Error{Text: "nobody has invited you"}
+		return Action{}, &node.Error{Text: "nobody has invited you", Hint: "/rooms lists the rooms"}
 	case len(open) > 1:
 		return Action{}, &node.Error{Text: fmt.Sprintf("you are invited to %d rooms", len(open)), Hint: "name one: /" + spec.Name + " " + strings.Join(open, ", /"+spec.Name+" ")}
 	default:

@@ -76,6 +76,7 @@ func TestTalk(t *testing.T) {
 		"/invite bob":                           {"#lobby is no private room", "/room new NAME makes one; elsewhere, name it: #ROOM before what else follows"},
 		"/invite #plans":                        {"who?", "usage: /invite PERSON"},
 		"/room leave":                           {"#lobby is no private room", "/room new NAME makes one; elsewhere, name it: #ROOM before what else follows"},
+		"/room members #no":                     {"there is no room #no here", "/rooms lists the rooms"},
 		"/accept #plans":                        {"you are not invited to #plans", "/rooms lists the rooms"},
 		"/leave @zoe":                           {"there is no conversation with zoe", "/query PERSON opens one"},
 		"/read":                                 {"nothing was said to you in #lobby", "/read is for conversations: /query PERSON opens one"},
