@@ -110,6 +110,17 @@ func group(name string) []Spec {
 	})
 }
 
+// Secludes reports whether a line asks to go where few can read, so that what follows it may be meant for them alone.
+func Secludes(line string) bool {
+	name, args := split(strings.TrimPrefix(line, "/"))
+	if Group(name) {
+		word, _ := split(args)
+		name += " " + word
+	}
+	spec, _ := Lookup(name)
+	return strings.HasPrefix(line, "/") && slices.Contains([]string{"query", "accept", "room new", "room copy"}, spec.Name)
+}
+
 // Next says what the next word of a line may be, of which there is what stands before it: one of those that end a command's name, or a person.
 func Next(before string) (ends []string, person bool) {
 	if !strings.HasPrefix(before, "/") || strings.HasPrefix(before, "//") {

@@ -125,6 +125,14 @@ func TestKnown(t *testing.T) {
 	}
 }
 
+func TestSecludes(t *testing.T) {
+	for line, want := range map[string]bool{"/query bob": true, "/DM bob": true, "/accept": true, "/room new tea": true, "/room copy": true, "/room members": false, "/join #x": false, "query bob": false, "//query bob": false, "": false, "/": false} {
+		if Secludes(line) != want {
+			t.Errorf("%s", line)
+		}
+	}
+}
+
 func TestNext(t *testing.T) {
 	for before, want := range map[string]bool{"/msg ": true, "/msg bob ": false, "/invite ": true, "/invite #plans ": true, "/invite #plans bob ": false, "/room hand-over ": true, "/query ": true,
 		"/who ": false, "hello ": false, "//msg ": false, "": false, "/room new ": false} {

@@ -112,7 +112,8 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 			return
 		}
 		at.follow(c.Node.Snapshot())
-		a := one(ctx, c, l, at.name, told)
+		a := one(ctx, c, l, at, told)
+		at.astray = at.astray || a.err != nil && !c.Typed && command.Secludes(l.text)
 		if a.room != "" {
 			at = current{name: a.room}
 			at.follow(c.Node.Snapshot())
@@ -128,6 +129,8 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 type current struct {
 	name string
 	id   message.RoomID // zero: not known yet
+	// astray: a program asked to go where few can read and could not, so that what it says next is not meant for this room. A person reads that before they type on.
+	astray bool
 }
 
 // follow looks what the room is called by now.
@@ -144,7 +147,8 @@ func (r *current) follow(s node.Snapshot) {
 }
 
 // one carries one line out.
-func one(ctx context.Context, c Config, l line, room string, told *told) answer {
+func one(ctx context.Context, c Config, l line, at current, told *told) answer {
+	room := at.name
 	if l.length > maxLine {
 		return answer{err: &node.Error{
 			Text: fmt.Sprintf("a line of %d bytes was not said: a message has at most %d", l.length, message.MaxText),
@@ -161,6 +165,9 @@ func one(ctx context.Context, c Config, l line, room string, told *told) answer 
 	says, words := speaks(a.Do)
 	if words && c.ServerOnly {
 		return answer{err: &node.Error{Text: "a server-only box says nothing", Hint: "/who, /hub and /quit work here; start earshot with another --profile to chat"}}
+	}
+	if say, ok := a.Do.(node.Say); ok && at.astray && say.Room == room {
+		return answer{err: &node.Error{Text: "this was not said in " + room + ", for it may be meant for where you could not go", Hint: "/join " + room + " if it is for all there"}}
 	}
 	if a.Do != nil {
 		if err := c.Node.Do(ctx, a.Do); err != nil {

@@ -21,6 +21,7 @@ import (
 type feed struct {
 	events    chan node.Event
 	did       []node.Command
+	refuse    func(node.Command) error
 	when      []time.Time   // each was done
 	stuck     chan struct{} // Do waits for it, where it is not nil
 	snapshot  node.Snapshot
@@ -59,6 +60,9 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 		}
 	}
 	f.did, f.when = append(f.did, c), append(f.when, time.Now())
+	if f.refuse != nil && f.refuse(c) != nil {
+		return f.refuse(c)
+	}
 	if s, ok := c.(node.Say); ok {
 		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true, Here: true}}
 		f.events <- m

@@ -103,6 +103,35 @@ func TestQuery(t *testing.T) {
 	})
 }
 
+// What a program says after it could not go to a conversation is not said where all can read it, until it says where it is meant to go.
+func TestAstray(t *testing.T) {
+	for _, typed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := begin(t, Config{JSON: !typed, Typed: typed})
+			s.f.refuse = func(c node.Command) error {
+				if c == (node.Join{Room: "@zoe"}) {
+					return &node.Error{Text: "nobody is called zoe"}
+				}
+				return nil
+			}
+			s.typed("/query zoe", "a secret", "/msg bob psst")
+			want := []node.Command{node.Join{Room: "@zoe"}, node.Say{Room: "@bob", Text: "psst"}}
+			if typed {
+				want = slices.Insert(want, 1, node.Command(node.Say{Room: "#lobby", Text: "a secret"}))
+			} else {
+				s.want("this was not said in #lobby")
+			}
+			s.did(want...)
+			s.typed("/room new", "another", "/join #lobby", "for all")
+			want = []node.Command{node.Join{Room: "#lobby"}, node.Say{Room: "#lobby", Text: "for all"}}
+			if typed {
+				want = slices.Insert(want, 0, node.Command(node.Say{Room: "#lobby", Text: "another"}))
+			}
+			s.did(want...)
+		})
+	}
+}
+
 // A program says itself what it has read.
 func TestReadByProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
