@@ -336,7 +336,7 @@ func (n *Node) tellOf(e vault.Event) {
 		}
 		n.own.tell(m)
 	case vault.Closed:
-		if n.people.known.ignores(e.By) {
+		if n.people.known.ignores(e.By) || !n.alarms.Allow() { // a stranger may come with a thousand keys, and a conversation for each
 			return
 		}
 		nick := n.named(e.By).Nick
