@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -27,12 +28,16 @@ type attack struct {
 	run  func(*testing.T)
 }
 
-// TestAttack runs many of them at once, whatever -parallel says: they wait most of the time. Those that need many machines, or days, are in hostile_rooms_test.go, in simulated time.
+// TestAttack runs several at once, whatever -parallel says: they wait most of the time. Those that need many machines, or days, are in hostile_rooms_test.go, in simulated time.
 func TestAttack(t *testing.T) {
 	t.Parallel()
+	one := stand(t, node.Config{})
 	var all sync.WaitGroup
-	places := make(chan struct{}, 16)
-	for _, a := range slices.Concat(linkAttacks, saidAttacks, personAttacks, localAttacks, sealedAttacks) {
+	for i, a := range linkAttacks { // all on one node, each from an address of its own
+		all.Go(func() { t.Run(a.name, func(t *testing.T) { a.run(t, one.in(t), from(byte(10+i))) }) })
+	}
+	places := make(chan struct{}, 6) // of those that have a node each
+	for _, a := range slices.Concat(saidAttacks, localAttacks, sealedAttacks) {
 		all.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
@@ -40,6 +45,15 @@ func TestAttack(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// from is somebody at 127.0.0.n, who would be let in.
+func from(n byte) *hostile.Client {
+	c := as(fmt.Sprint("mallory ", n))
+	if runtime.GOOS == "linux" { // elsewhere there is only one loopback address
+		c.Net.IP = netip.AddrFrom4([4]byte{127, 0, 0, n})
+	}
+	return c
 }
 
 // patience is how long what must happen may take where the machine is busy with other things.
@@ -53,10 +67,20 @@ type victim struct {
 	dir  string
 	log  *written
 	stop func()
+	told *events
+}
 
-	mu     sync.Mutex
-	events []node.Event
-	news   chan struct{} // has room for one
+// events are what a node told.
+type events struct {
+	mu   sync.Mutex
+	list []node.Event
+	news chan struct{} // has room for one
+}
+
+// in is the same node in another test.
+func (v victim) in(t *testing.T) *victim {
+	v.t = t
+	return &v
 }
 
 // written is what a node logged.
@@ -77,17 +101,20 @@ func (w *written) String() string {
 	return w.b.String()
 }
 
-// stand starts a node, which is the hub when this returns where it is not to join another. It keeps its history in memory: many of them would wait for one disk.
+// stand starts a node of a closed network, where none is given, which is the hub when this returns where it is not to join another. It keeps its history in memory: many of them would wait for one disk.
 func stand(t *testing.T, c node.Config) *victim {
 	t.Helper()
 	c.NoHistory = true
+	if c.Network == nil {
+		c.Network = closedNetwork(t)
+	}
 	if c.Nick == "" {
 		c.Nick = "alice"
 	}
 	if c.Dir == "" {
 		c.Dir = filepath.Join(t.TempDir(), c.Nick)
 	}
-	v := &victim{t: t, dir: c.Dir, log: new(written), news: make(chan struct{}, 1)}
+	v := &victim{t: t, dir: c.Dir, log: new(written), told: &events{news: make(chan struct{}, 1)}}
 	c.Net, c.Port = hostile.Net{}, -1
 	c.Log = slog.New(slog.NewTextHandler(v.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	n, err := node.New(c)
@@ -99,11 +126,11 @@ func stand(t *testing.T, c node.Config) *victim {
 	var work sync.WaitGroup
 	work.Go(func() {
 		for e := range n.Events(ctx, -1) {
-			v.mu.Lock()
-			v.events = append(v.events, e)
-			v.mu.Unlock()
+			v.told.mu.Lock()
+			v.told.list = append(v.told.list, e)
+			v.told.mu.Unlock()
 			select {
-			case v.news <- struct{}{}:
+			case v.told.news <- struct{}{}:
 			default:
 			}
 		}
@@ -136,7 +163,7 @@ func (v *victim) until(within time.Duration, what string, cond func() bool) {
 	defer again.Stop()
 	for !cond() {
 		select {
-		case <-v.news:
+		case <-v.told.news:
 		case <-again.C:
 		case <-late.C:
 			v.t.Fatalf("not within %v: %s", within, what)
@@ -146,9 +173,9 @@ func (v *victim) until(within time.Duration, what string, cond func() bool) {
 
 // toldTo are the events of one type so far.
 func toldTo[E node.Event](v *victim) (out []E) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, e := range v.events {
+	v.told.mu.Lock()
+	defer v.told.mu.Unlock()
+	for _, e := range v.told.list {
 		if x, ok := e.(E); ok {
 			out = append(out, x)
 		}
@@ -190,11 +217,13 @@ func (v *victim) do(c node.Command) {
 	}
 }
 
-// alone fails where a node has heard of anyone.
-func (v *victim) alone() {
+// keepsOut fails where who attacks has been let in.
+func (v *victim) keepsOut(c *hostile.Client) {
 	v.t.Helper()
-	if p := v.Snapshot().People; len(p) != 1 {
-		v.t.Errorf("here are %+v", p)
+	for _, p := range v.Snapshot().People {
+		if p.ID == frames.Identity(v.t, c.Who).ID() {
+			v.t.Errorf("here is %+v", p)
+		}
 	}
 }
 

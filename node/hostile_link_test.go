@@ -15,19 +15,23 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"earshot/node"
 	"earshot/node/identity"
+	"earshot/node/message"
 	"earshot/node/nodetest/frames"
 	"earshot/node/nodetest/hostile"
 	"earshot/node/wire"
 )
 
-var linkAttacks = []attack{
+// linkAttacks are of a client, which would be let in, on one node that serves a closed network.
+var linkAttacks = []struct {
+	name string
+	run  func(*testing.T, *victim, *hostile.Client)
+}{
 	{"01 wrong key", wrongKey},
 	{"02 relay through two sessions", relayed},
 	{"03 reflection", reflected},
@@ -41,10 +45,10 @@ var linkAttacks = []attack{
 	{"07 stolen certificate", stolenCertificate},
 	{"08 wrong ALPN", refusedTLS(func(c *tls.Config) { c.NextProtos = []string{"h2"} })},
 	{"08 no ALPN", refusedTLS(func(c *tls.Config) { c.NextProtos = nil })},
-	{"09 silence", slow(func(net.Conn, *tls.Config) {})},
-	{"09 silence after the handshake", slow(func(raw net.Conn, c *tls.Config) { tls.Client(raw, c).Handshake() })},
-	{"10 one byte a second", slow(func(raw net.Conn, _ *tls.Config) { drip(raw, append([]byte{22, 3, 1, 2, 0}, make([]byte, 507)...)) })},
-	{"10 one byte of the proof a second", slow(func(raw net.Conn, c *tls.Config) { drip(tls.Client(raw, c), make([]byte, 37)) })},
+	{"09 silence", slow(false, nil)},
+	{"09 silence after the handshake", slow(true, nil)},
+	{"10 one byte a second", slow(false, append([]byte{22, 3, 1, 2, 0}, make([]byte, 507)...))},
+	{"10 one byte of the proof a second", slow(true, make([]byte, 37))},
 	{"11 proof of 4 GB", hugeProof},
 	{"12 200 connections from one address", manyConnections},
 	{"13 dialling oneself", dialsItself},
@@ -63,19 +67,17 @@ func networkOf(t *testing.T, name string, secret []byte) *identity.Network {
 	return n
 }
 
-// closed is a node of a closed network, and a client that would be let in.
-func closed(t *testing.T) (*victim, *hostile.Client) {
+func closedNetwork(t *testing.T) *identity.Network {
 	t.Helper()
-	return stand(t, node.Config{Network: networkOf(t, "lobby", secrets[0])}), &hostile.Client{Who: "mallory", Secret: secrets[0]}
+	return networkOf(t, message.Lobby, secrets[0])
 }
 
-func wrongKey(t *testing.T) {
-	v, c := closed(t)
+func wrongKey(t *testing.T, v *victim, c *hostile.Client) {
 	bad := *c
 	bad.Secret = secrets[1]
 	_, err := bad.Dial(t, v.at)
 	silent(t, err)
-	v.alone()
+	v.keepsOut(c)
 	v.serves(c)
 }
 
@@ -106,8 +108,7 @@ func between(t *testing.T, serve func(net.Conn)) (address string) {
 }
 
 // Mallory stands between two who hold the key, with a TLS session to each, and passes on every byte.
-func relayed(t *testing.T) {
-	v, c := closed(t)
+func relayed(t *testing.T, v *victim, c *hostile.Client) {
 	passed := make(chan int64, 8)
 	at := between(t, func(raw net.Conn) {
 		in, out := tls.Server(raw, c.Config(t)), tls.Client(c.Raw(t, v.at), c.Config(t))
@@ -121,19 +122,18 @@ func relayed(t *testing.T) {
 		raw.Close()
 		there.Wait()
 	})
-	bob := stand(t, node.Config{Nick: "bob", Network: networkOf(t, "lobby", secrets[0]), Join: []string{at}})
+	bob := stand(t, node.Config{Nick: "bob", Join: []string{at}})
 	if n := <-passed; n != 37 {
 		t.Fatalf("bob's proof was not passed on: %d bytes", n)
 	}
 	bob.until(patience, "goes on alone", func() bool { return bob.Hub().State == node.Serving || len(passed) > 0 })
-	v.alone()
-	bob.alone()
+	v.keepsOut(c)
+	bob.keepsOut(c)
 	v.serves(c)
 }
 
 // Mallory sends back what proves that the other holds the key: on the same connection, and on one back to who made it.
-func reflected(t *testing.T) {
-	c := &hostile.Client{Who: "mallory", Secret: secrets[0]}
+func reflected(t *testing.T, v *victim, c *hostile.Client) {
 	proofs := make(chan []byte, 8)
 	at := between(t, func(raw net.Conn) {
 		conn := tls.Server(raw, c.Config(t))
@@ -148,7 +148,7 @@ func reflected(t *testing.T) {
 		default:
 		}
 	})
-	v := stand(t, node.Config{Network: networkOf(t, "lobby", secrets[0]), Join: []string{at}})
+	v = stand(t, node.Config{Join: []string{at}})
 	proof := <-proofs // and it was refused, or the connection would stand
 	conn := tls.Client(c.Raw(t, v.at), c.Config(t))
 	if err := conn.Handshake(); err != nil {
@@ -156,33 +156,32 @@ func reflected(t *testing.T) {
 	}
 	conn.Write(proof)
 	hostile.Closed(t, conn.NetConn(), 4*time.Second)
-	v.alone()
+	v.keepsOut(c)
 }
 
-func openAndClosed(t *testing.T) {
-	shut, c := closed(t)
-	open := stand(t, node.Config{})
-	stranger := &hostile.Client{Who: "mallory"}
-	_, err := stranger.Dial(t, shut.at)
+func openAndClosed(t *testing.T, v *victim, c *hostile.Client) {
+	open := stand(t, node.Config{Network: networkOf(t, message.Lobby, nil)})
+	stranger := *c
+	stranger.Secret = nil
+	_, err := stranger.Dial(t, v.at)
 	silent(t, err)
 	_, err = c.Dial(t, open.at)
 	silent(t, err)
-	shut.alone()
-	open.alone()
-	shut.serves(c)
-	open.serves(stranger)
+	v.keepsOut(c)
+	open.keepsOut(c)
+	v.serves(c)
+	open.serves(&stranger)
 }
 
 // refusedTLS is a client that knows the network's key, and whose TLS has one fault.
-func refusedTLS(edit func(*tls.Config)) func(*testing.T) {
-	return func(t *testing.T) {
-		v, c := closed(t)
+func refusedTLS(edit func(*tls.Config)) func(*testing.T, *victim, *hostile.Client) {
+	return func(t *testing.T, v *victim, c *hostile.Client) {
 		bad := *c
 		bad.Edit = edit
 		if _, err := bad.Dial(t, v.at); err == nil {
 			t.Error("let in")
 		}
-		v.alone()
+		v.keepsOut(c)
 		v.serves(c)
 	}
 }
@@ -201,8 +200,7 @@ func ecdsaCertificate() tls.Certificate {
 }
 
 // Certificates are sent to whoever connects: mallory shows that of the node itself, or of somebody else.
-func stolenCertificate(t *testing.T) {
-	v, c := closed(t)
+func stolenCertificate(t *testing.T, v *victim, c *hostile.Client) {
 	probe := tls.Client(c.Raw(t, v.at), c.Config(t))
 	if err := probe.Handshake(); err != nil {
 		t.Fatal(err)
@@ -215,62 +213,55 @@ func stolenCertificate(t *testing.T) {
 			t.Error("let in")
 		}
 	}
-	v.alone()
+	v.keepsOut(c)
 	v.serves(c)
 }
 
-// drip writes a byte a second, as long as it may.
-func drip(w io.Writer, b []byte) {
-	every := time.NewTicker(time.Second)
-	defer every.Stop()
-	for i := range b {
-		if _, err := w.Write(b[i : i+1]); err != nil {
-			return
-		}
-		<-every.C
-	}
-}
-
-// slow is a client that does not come to the end of admission.
-func slow(attack func(net.Conn, *tls.Config)) func(*testing.T) {
-	return func(t *testing.T) {
-		v, c := closed(t)
-		raw := c.Raw(t, v.at)
+// slow is a client that does not come to the end of admission: after the handshake, or before, it says a byte a second, or nothing.
+func slow(shaken bool, says []byte) func(*testing.T, *victim, *hostile.Client) {
+	return func(t *testing.T, v *victim, c *hostile.Client) {
 		began := time.Now()
-		done := make(chan struct{})
-		go func() { defer close(done); attack(raw, c.Config(t)) }()
-		if _, err := io.Copy(io.Discard, &patient{raw, done}); err != nil && !reset(err) {
+		raw := c.Raw(t, v.at)
+		var conn io.Writer = raw
+		if shaken {
+			session := tls.Client(raw, c.Config(t))
+			if err := session.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			conn = session
+		}
+		closed := make(chan struct{})
+		var drip sync.WaitGroup
+		drip.Go(func() {
+			every := time.NewTicker(time.Second)
+			defer every.Stop()
+			for i := range says {
+				if _, err := conn.Write(says[i : i+1]); err != nil {
+					return
+				}
+				select {
+				case <-every.C:
+				case <-closed:
+					return
+				}
+			}
+		})
+		raw.SetReadDeadline(began.Add(2 * identity.AdmissionTimeout))
+		if _, err := io.Copy(io.Discard, raw); err != nil && !reset(err) {
 			t.Errorf("not closed: %v", err)
 		}
-		if d := time.Since(began); d < 4*time.Second || d > 8*time.Second {
+		if d := time.Since(began); d < identity.AdmissionTimeout-time.Second || d > identity.AdmissionTimeout+2*time.Second {
 			t.Errorf("closed after %v", d)
 		}
-		raw.Close()
-		<-done
-		v.alone()
+		close(closed)
+		drip.Wait()
+		v.keepsOut(c)
 		v.serves(c)
 	}
 }
 
-// patient reads a connection once an attack over it has ended, or been given up on, and no longer than the node may take.
-type patient struct {
-	net.Conn
-	done <-chan struct{}
-}
-
-func (p *patient) Read(b []byte) (int, error) {
-	select {
-	case <-p.done:
-	case <-time.After(identity.AdmissionTimeout + 2*time.Second):
-		return 0, io.EOF // the attack found out by writing
-	}
-	p.SetReadDeadline(time.Now().Add(identity.AdmissionTimeout + 2*time.Second))
-	return p.Conn.Read(b)
-}
-
 // A length is claimed, and not believed.
-func hugeProof(t *testing.T) {
-	v, c := closed(t)
+func hugeProof(t *testing.T, v *victim, c *hostile.Client) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	conn := tls.Client(c.Raw(t, v.at), c.Config(t))
@@ -287,16 +278,16 @@ func hugeProof(t *testing.T) {
 	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<30 {
 		t.Errorf("%d MB were taken", n>>20)
 	}
-	v.alone()
+	v.keepsOut(c)
 	v.serves(c)
 }
 
 // Who comes with 200 connections at once, silent or admitted, gets its share, and everybody else is served.
-func manyConnections(t *testing.T) {
+func manyConnections(t *testing.T, v *victim, c *hostile.Client) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs more than one loopback address")
 	}
-	v, c := closed(t)
+	v = stand(t, node.Config{})
 	for range 200 {
 		c.Raw(t, v.at)
 	}
@@ -336,7 +327,7 @@ func isTimeout(err error) bool {
 }
 
 // A node that is told to join itself finds out, and a HELLO of its own session is hung up on.
-func dialsItself(t *testing.T) {
+func dialsItself(t *testing.T, v *victim, c *hostile.Client) {
 	at := make(chan string, 1)
 	door := between(t, func(raw net.Conn) { // the way back: as behind an address translator
 		to := <-at
@@ -349,21 +340,18 @@ func dialsItself(t *testing.T) {
 		go io.Copy(out, raw)
 		io.Copy(raw, out)
 	})
-	v := stand(t, node.Config{Join: []string{door}})
+	v = stand(t, node.Config{Join: []string{door}})
 	at <- v.at
 	v.until(patience, "serves", func() bool { return v.Hub().State == node.Serving })
-	v.alone()
-	c := &hostile.Client{Who: "mallory"}
+	v.keepsOut(c)
 	p := c.Admitted(t, v.at)
 	p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Class: 1, Session: v.Session()})
 	cut(t, p)
-	v.alone()
+	v.keepsOut(c)
 	v.serves(c)
 }
 
-func hugeFrame(t *testing.T) {
-	v := stand(t, node.Config{})
-	c := &hostile.Client{Who: "mallory"}
+func hugeFrame(t *testing.T, v *victim, c *hostile.Client) {
 	frame := append(binary.BigEndian.AppendUint32(nil, 5<<20), byte(wire.TypeRun))
 	for _, greeted := range []bool{false, true} {
 		p := c.Admitted(t, v.at)
@@ -379,9 +367,7 @@ func hugeFrame(t *testing.T) {
 }
 
 // Bodies that are small and claim to be large, or deep, or mean two things.
-func bombs(t *testing.T) {
-	v := stand(t, node.Config{})
-	c := &hostile.Client{Who: "mallory"}
+func bombs(t *testing.T, v *victim, c *hostile.Client) {
 	hello := wire.Append(nil, wire.TypeHello, &wire.Hello{Version: wire.Version, Class: 1, Session: identity.NewSession(), Nick: "mallory"})[wire.HeaderLen:]
 	twice := append([]byte{hello[0] + 1}, hello[1:]...)
 	twice = append(twice, 0x05, 0x67)
@@ -420,7 +406,4 @@ func bombs(t *testing.T) {
 		}
 	}
 	v.serves(c)
-	if i := slices.IndexFunc(v.Snapshot().People, func(p node.Person) bool { return p.ID == hostile.ID(hostile.Key("mallory")) }); i >= 0 {
-		v.until(patience, "mallory is gone", func() bool { return len(v.Snapshot().People) == 1 })
-	}
 }

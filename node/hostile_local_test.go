@@ -20,58 +20,49 @@ import (
 	"earshot/node/wire"
 )
 
-var personAttacks = []attack{
-	{"40 duplicate nick", nickOf("bob", "bob", true)},
-	{"40 one's own nick", nickOf("alice", "", true)},
-	{"40 Cyrillic look-alike", nickOf("bоb", "bob", true)},
-	{"40 look-alike of one's own nick", nickOf("аlісе", "", true)},
-	{"40 reserved nick", nickOf("system", "", true)},
-	{"40 nick that claims a tag", nickOf("bob~7Q2K", "bob", false)},
-	{"40 honest nick", nickOf("carol", "bob", false)},
-}
-
 // What the command line does about 42 to 44 is in the scripts of ui/cli (key.txtar, key-argument.txtar) and its TestProfileInUse.
 var localAttacks = []attack{
+	{"40 duplicate, look-alike or reserved nick", nicks},
 	{"42 key readable by others", exposedKey},
 	{"43 key in logs and crash output", keyInLogs},
 	{"44 two processes on one profile", twoProcesses},
 }
 
-// nickOf is somebody who goes by a nick where another goes by a first one.
-func nickOf(nick, first string, tagged bool) func(*testing.T) {
-	return func(t *testing.T) {
-		v := stand(t, node.Config{})
-		shown := func(who string) (p node.Person) {
-			for _, q := range v.Snapshot().People {
-				if q.ID == frames.Identity(t, who).ID() {
-					p = q
-				}
+// Whoever goes by a nick that is another's, or that the program speaks by, has the tag of their key behind it, where they are listed and where they speak.
+func nicks(t *testing.T) {
+	v := stand(t, node.Config{})
+	shown := func(who string) (p node.Person) {
+		for _, q := range v.Snapshot().People {
+			if q.ID == frames.Identity(t, who).ID() {
+				p = q
 			}
-			return p
 		}
-		if first != "" {
-			v.enter(&hostile.Client{Who: "bob"}, first)
-			v.until(patience, "shows "+first, func() bool { return shown("bob").Nick == first })
+		return p
+	}
+	v.enter(as("bob"), "bob")
+	v.until(patience, "shows bob", func() bool { return shown("bob").Nick == "bob" })
+	for nick, tagged := range map[string]bool{"bob": true, "BOB": true, "bоb": true, "b\u200bob": true, "alice": true, "аlісе": true, "system": true, "hub": true, "ｅａｒｓｈｏｔ": true, "bob~7Q2K": false, "carol": false} {
+		who := "mallory who is " + nick
+		c := from(byte(100 + len(nick)))
+		c.Who = who
+		p := v.enter(c, nick)
+		v.until(patience, "shows "+nick, func() bool { return shown(who).Nick != "" })
+		l := hostile.NewLog(frames.Identity(t, who), closedNetwork(t).ID(), nick, message.Lobby, message.RoomID{})
+		text := "trust me, I am " + nick
+		p.Bytes(l.Text(text))
+		var said node.Message
+		v.until(patience, "shows it", func() bool {
+			page, err := v.Page(lobby, node.Key{}, 1)
+			if err == nil && len(page) == 1 {
+				said = page[0]
+			}
+			return said.Author == frames.Identity(t, who).ID()
+		})
+		q, tag := shown(who), "~"+frames.Identity(t, who).ID().Tag()
+		if got := strings.HasSuffix(q.Nick, tag) && strings.HasSuffix(said.Nick, tag); got != tagged || (q.Warning != "") != tagged || !tagged && strings.Contains(q.Nick, "~") {
+			t.Errorf("%s is shown as %q, in the room as %q, with the warning %q", nick, q.Nick, said.Nick, q.Warning)
 		}
-		p := v.enter(mallory, nick)
-		v.until(patience, "shows mallory", func() bool { return shown("mallory").Nick != "" })
-		l := hostile.NewLog(frames.Identity(t, "mallory"), openNetwork(t).ID(), nick, message.Lobby, message.RoomID{})
-		p.Bytes(l.Text("trust me"))
-		v.shows(lobby, "trust me")
-		page, err := v.Page(lobby, node.Key{}, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, tag := shown("mallory"), "~"+frames.Identity(t, "mallory").ID().Tag()
-		if got := strings.HasSuffix(q.Nick, tag) && strings.HasSuffix(page[0].Nick, tag); got != tagged || (q.Warning != "") != tagged {
-			t.Errorf("shown as %q, in the room as %q, with the warning %q", q.Nick, page[0].Nick, q.Warning)
-		}
-		if !tagged && strings.Contains(q.Nick, "~") {
-			t.Errorf("the tag in %q is its own word", q.Nick)
-		}
-		if first != "" && shown("bob").Nick == q.Nick {
-			t.Errorf("two are shown as %q", q.Nick)
-		}
+		p.Hangup()
 	}
 }
 
@@ -81,7 +72,7 @@ func exposedKey(t *testing.T) {
 		t.Skip("there are no such bits")
 	}
 	for _, file := range []string{"identity.key", "keyring"} {
-		v := stand(t, node.Config{Network: networkOf(t, "lobby", secrets[0])})
+		v := stand(t, node.Config{})
 		v.stop()
 		path := filepath.Join(v.dir, file)
 		for _, mode := range []fs.FileMode{0o640, 0o604, 0o666} {
@@ -118,7 +109,7 @@ func spellings(secret []byte) (out [][]byte) {
 
 // A node of a closed network is attacked, talks, and is printed as a crash would: its keys are in none of it.
 func keyInLogs(t *testing.T) {
-	v, c := closed(t)
+	v, c := stand(t, node.Config{}), as("mallory")
 	bad := *c
 	bad.Secret = secrets[1]
 	bad.Dial(t, v.at)

@@ -33,12 +33,13 @@ var saidAttacks = []attack{
 // says begins a log in the lobby by the person of that name.
 func says(t *testing.T, who string) *hostile.Log {
 	t.Helper()
-	return hostile.NewLog(frames.Identity(t, who), openNetwork(t).ID(), who, message.Lobby, message.RoomID{})
+	return hostile.NewLog(frames.Identity(t, who), closedNetwork(t).ID(), who, message.Lobby, message.RoomID{})
 }
 
-func openNetwork(t *testing.T) *identity.Network { t.Helper(); return networkOf(t, message.Lobby, nil) }
+var mallory = as("mallory")
 
-var mallory = &hostile.Client{Who: "mallory"}
+// as is somebody who is let in.
+func as(who string) *hostile.Client { return &hostile.Client{Who: who, Secret: secrets[0]} }
 
 // Mallory signs what bob is to have said.
 func anothersKey(t *testing.T) {
@@ -97,7 +98,7 @@ func duplicate(t *testing.T) {
 func replayed(t *testing.T) {
 	v := stand(t, node.Config{})
 	bob := frames.Identity(t, "bob")
-	elsewhere := hostile.NewLog(bob, networkOf(t, "lobby", secrets[0]).ID(), "bob", message.Lobby, message.RoomID{})
+	elsewhere := hostile.NewLog(bob, networkOf(t, "lobby", secrets[1]).ID(), "bob", message.Lobby, message.RoomID{})
 	p := v.enter(mallory, "mallory")
 	p.Bytes(elsewhere.Text("of another network"))
 	cut(t, p)
@@ -106,11 +107,11 @@ func replayed(t *testing.T) {
 		other := hostile.NewLog(bob, elsewhere.Opening.Network, "bob", message.Lobby, message.RoomID{})
 		other.Next()
 		run := other.Says(message.Text, []byte("of another network"))
-		run.Opening.Network = openNetwork(t).ID()
+		run.Opening.Network = closedNetwork(t).ID()
 		if same {
 			run.Log = run.Opening.Log()
 		}
-		room := hostile.NewLog(bob, openNetwork(t).ID(), "bob", "elsewhere", message.RoomID{})
+		room := hostile.NewLog(bob, closedNetwork(t).ID(), "bob", "elsewhere", message.RoomID{})
 		room.Next()
 		moved := room.Says(message.Text, []byte("of another room"))
 		moved.Opening.Name, moved.Opening.Room = message.Lobby, message.Room(message.Lobby)
@@ -151,7 +152,7 @@ func twoBodies(t *testing.T) {
 	stands(t, p)
 	p.Hangup()
 
-	carol, s := v.greet(&hostile.Client{Who: "carol"}, wire.Hello{Nick: "carol"})
+	carol, s := v.greet(as("carol"), wire.Hello{Nick: "carol"})
 	s.Reply = true
 	carol.Send(wire.TypeState, s)
 	seen := map[wire.Type]int{}
@@ -209,7 +210,10 @@ func lyingHub(t *testing.T) *hub {
 	}
 	s.Close()
 	h := &hub{at: l.Addr().String(), links: make(chan *frames.Peer, 1), session: identity.NewSession()}
-	gate := frames.Gate(t, frames.Identity(t, "mallory"))
+	gate, err := identity.NewGate(frames.Identity(t, "mallory"), closedNetwork(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -243,7 +247,7 @@ func (h *hub) link(t *testing.T) *frames.Peer {
 	}
 	p.Await(patience, wire.TypeHello, new(wire.Hello))
 	p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Class: 1, Session: h.session, Nick: "mallory", Term: 1, Profile: h.profile})
-	p.Send(wire.TypeState, &wire.State{Realm: identity.NewRealm(), Groups: []wire.GroupState{{Group: message.Public}}, Reply: true})
+	p.Send(wire.TypeState, &wire.State{Groups: []wire.GroupState{{Group: message.Public}}, Reply: true})
 	p.Await(patience, wire.TypeState, new(wire.State))
 	return p
 }
@@ -255,7 +259,7 @@ func yearAhead(t *testing.T) {
 	}
 	v := stand(t, node.Config{})
 	from := func(who string, n byte) *frames.Peer {
-		p, _ := v.greet(&hostile.Client{Who: who, Net: hostile.Net{IP: netip.AddrFrom4([4]byte{127, 0, 0, n})}}, wire.Hello{Nick: who, Host: identity.HostID{n}})
+		p, _ := v.greet(&hostile.Client{Who: who, Secret: secrets[0], Net: hostile.Net{IP: netip.AddrFrom4([4]byte{127, 0, 0, n})}}, wire.Hello{Nick: who, Host: identity.HostID{n}})
 		return p
 	}
 	const year = 365 * 24 * time.Hour
@@ -306,9 +310,9 @@ func flood(t *testing.T) {
 	go func() { defer close(wrote); p.Write(lines) }()
 	v.until(patience, "is flooded", func() bool { return len(v.page(lobby)) >= 200 })
 
-	carol, s := v.greet(&hostile.Client{Who: "carol"}, wire.Hello{Nick: "carol"})
+	carol, s := v.greet(as("carol"), wire.Hello{Nick: "carol"})
 	carol.Send(wire.TypeState, s)
-	bob := v.enter(&hostile.Client{Who: "bob"}, "bob")
+	bob := v.enter(as("bob"), "bob")
 	line := says(t, "bob")
 	for i := range 3 {
 		text := fmt.Sprint("by bob ", i)
@@ -434,7 +438,7 @@ func stripped(t *testing.T) {
 
 	p.Hangup()
 
-	carol, s := v.greet(&hostile.Client{Who: "carol"}, wire.Hello{Nick: "carol"})
+	carol, s := v.greet(as("carol"), wire.Hello{Nick: "carol"})
 	carol.Send(wire.TypeState, s)
 	var want wire.Want
 	beating(t, carol, wire.TypeWant, &want)

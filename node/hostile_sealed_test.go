@@ -42,8 +42,8 @@ type conspirator struct {
 // conspire links to a node, which has learned the conspirator's key when this returns.
 func conspire(v *victim, name string) *conspirator {
 	v.t.Helper()
-	c := &conspirator{Member: hostile.NewMember(v.t, name, openNetwork(v.t).ID()), v: v}
-	p, hello, s := v.meet(&hostile.Client{Who: name}, wire.Hello{Nick: name, Profile: c.Profile.Bytes()})
+	c := &conspirator{Member: hostile.NewMember(v.t, name, closedNetwork(v.t).ID()), v: v}
+	p, hello, s := v.meet(as(name), wire.Hello{Nick: name, Profile: c.Profile.Bytes()})
 	own, err := seal.ParseProfile(c.Network, hello.Profile)
 	if err != nil {
 		v.t.Fatal(err)
@@ -142,11 +142,11 @@ func reseal(who *identity.Identity, p *seal.Profile, key []byte) []byte {
 
 func badKeys(t *testing.T) {
 	v := stand(t, node.Config{})
-	low := slices.Clone(hostile.NewMember(t, "low", openNetwork(t).ID()).Ring.Public()[:])
+	low := slices.Clone(hostile.NewMember(t, "low", closedNetwork(t).ID()).Ring.Public()[:])
 	clear(low[len(low)-32:]) // X25519's point of low order
 	for name, key := range map[string][]byte{"zero": make([]byte, len(low)), "low": low} {
-		m := hostile.NewMember(t, name, openNetwork(t).ID())
-		p, _ := v.greet(&hostile.Client{Who: name}, wire.Hello{Nick: name, Profile: reseal(m.Who, m.Profile, key)})
+		m := hostile.NewMember(t, name, closedNetwork(t).ID())
+		p, _ := v.greet(as(name), wire.Hello{Nick: name, Profile: reseal(m.Who, m.Profile, key)})
 		v.until(patience, name+" is here", func() bool {
 			return slices.ContainsFunc(v.Snapshot().People, func(p node.Person) bool { return p.ID == m.ID() })
 		})
@@ -158,7 +158,7 @@ func badKeys(t *testing.T) {
 	}
 	// Mallory shows bob's key as hers: what is said to her is for nobody.
 	bob := conspire(v, "bob")
-	m := hostile.NewMember(t, "mallory", openNetwork(t).ID())
+	m := hostile.NewMember(t, "mallory", closedNetwork(t).ID())
 	p, s := v.greet(mallory, wire.Hello{Nick: "mallory", Profile: reseal(m.Who, m.Profile, bob.Ring.Public()[:])})
 	p.Send(wire.TypeState, s)
 	v.until(patience, "knows mallory", func() bool { q, err := v.Profile(m.ID()); return err == nil && q != nil })
@@ -178,7 +178,7 @@ func TestSwappedKeys(t *testing.T) {
 	h := lyingHub(t)
 	v := stand(t, node.Config{Join: []string{h.at}})
 	p := h.link(t)
-	id := openNetwork(t).ID()
+	id := closedNetwork(t).ID()
 	m, bob, carol := hostile.NewMember(t, "mallory", id), hostile.NewMember(t, "bob", id), hostile.NewMember(t, "carol", id)
 	other := slices.Clone(bob.Profile.Bytes())
 	other[100] ^= 1
@@ -338,7 +338,7 @@ func mismatchedKey(t *testing.T) {
 }
 
 func oldState(t *testing.T) {
-	carol := hostile.NewMember(t, "carol", openNetwork(t).ID())
+	carol := hostile.NewMember(t, "carol", closedNetwork(t).ID())
 	v, m, l, s, key := owned(t, carol.ID())
 	n, next := m.next(l, s, seal.Change{Remove: []identity.PeerID{carol.ID()}})
 	m.sends(l, message.State, hostile.Wrap(t, n, v.ID(), v.ID(), m.key, m.key.ID(), next.Bytes()))
@@ -360,7 +360,7 @@ func oldState(t *testing.T) {
 
 // A key that is wrapped for somebody else, by its name or by what it is bound to, is nobody's.
 func wrongMember(t *testing.T) {
-	carol := hostile.NewMember(t, "carol", openNetwork(t).ID())
+	carol := hostile.NewMember(t, "carol", closedNetwork(t).ID())
 	v, m, l, s, _ := owned(t, carol.ID())
 	n, key := m.next(l, s, seal.Change{})
 	m.sends(l, message.State, hostile.Wrap(t, n, v.ID(), carol.ID(), m.key, m.key.ID(), key.Bytes()))
