@@ -35,6 +35,7 @@ type spoken struct {
 	every   bool // there are no more
 	told    int
 	was     message.ID // what it says again; zero: nothing
+	quiet   bool       // it is no word of the user's: how far it got is not told
 }
 
 // copies is the number of machines it is on the disk of.
@@ -66,7 +67,7 @@ func (d *deliveries) write(ctx context.Context, at *gathering, room room, k mess
 	if err != nil {
 		return err
 	}
-	d.follow(&spoken{id: id, key: key, kept: at.journal.Persistent()})
+	d.follow(&spoken{id: id, key: key, kept: at.journal.Persistent(), quiet: k == message.State || k >= message.Read && k <= message.Invite})
 	if h, ok := at.journal.Head(key.Log); ok && h.Fork != 0 && !at.journal.Void(key.Log) { // since a moment ago: what was found then knew nothing of this
 		d.forked(at, journal.Fork{Log: key.Log, Nonce: at.author.Nonce(), Seq: h.Fork, Was: h.Fork})
 	}
@@ -155,7 +156,7 @@ func (d *deliveries) committed(j *journal.Journal) {
 // tellLocked makes a change of it. One machine alone is no news.
 func (d *deliveries) tellLocked(s *spoken) {
 	n := s.copies()
-	if n < 2 || n == s.told && !s.done() {
+	if s.quiet || n < 2 || n == s.told && !s.done() {
 		return
 	}
 	s.told = n

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/node/message"
 	"earshot/node/nodetest"
 	"earshot/node/nodetest/instance"
 )
@@ -208,6 +209,17 @@ func TestPrivateRoom(t *testing.T) {
 			m, err := carol.Members("#plans")
 			return err == nil && m[0].Owner && m[0].Me
 		})
+		said := map[message.ID]bool{}
+		for _, e := range alice.Events() {
+			switch e := e.(type) {
+			case node.Said:
+				said[e.ID] = true
+			case node.Delivered:
+				if !said[e.ID] {
+					t.Error("alice was told how far something got that she did not say")
+				}
+			}
+		}
 		do(t, alice, node.Leave{Room: "#plans"})
 		instance.Until(t, 70*time.Second, "alice is out", func() bool {
 			m, err := carol.Members("#plans")
