@@ -64,9 +64,8 @@ func TestWriteNow(t *testing.T) {
 		t.Errorf("written behind what waits: %v, %v", all, err)
 	}
 	sent.WriteString("and more")
-	got := make(chan []byte)
+	got, b := make(chan []byte), make([]byte, sent.Len()+len(" end"))
 	go func() {
-		b := make([]byte, sent.Len()+4)
 		d.SetReadDeadline(time.Now().Add(10 * time.Second))
 		n, _ := io.ReadFull(d, b)
 		got <- b[:n]
@@ -79,7 +78,7 @@ func TestWriteNow(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent.WriteString(" end")
-	if b := <-got; !bytes.Equal(b, sent.Bytes()) {
+	if b = <-got; !bytes.Equal(b, sent.Bytes()) {
 		t.Errorf("%d bytes came, not the %d that were written", len(b), sent.Len())
 	}
 }
