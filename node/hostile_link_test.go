@@ -133,7 +133,7 @@ func relayed(t *testing.T, v *victim, c *hostile.Client) {
 }
 
 // Mallory sends back what proves that the other holds the key: on the same connection, and on one back to who made it.
-func reflected(t *testing.T, v *victim, c *hostile.Client) {
+func reflected(t *testing.T, _ *victim, c *hostile.Client) {
 	proofs := make(chan []byte, 8)
 	at := between(t, func(raw net.Conn) {
 		conn := tls.Server(raw, c.Config(t))
@@ -148,7 +148,7 @@ func reflected(t *testing.T, v *victim, c *hostile.Client) {
 		default:
 		}
 	})
-	v = stand(t, node.Config{Join: []string{at}})
+	v := stand(t, node.Config{Join: []string{at}})
 	proof := <-proofs // and it was refused, or the connection would stand
 	conn := tls.Client(c.Raw(t, v.at), c.Config(t))
 	if err := conn.Handshake(); err != nil {
@@ -283,11 +283,11 @@ func hugeProof(t *testing.T, v *victim, c *hostile.Client) {
 }
 
 // Who comes with 200 connections at once, silent or admitted, gets its share, and everybody else is served.
-func manyConnections(t *testing.T, v *victim, c *hostile.Client) {
+func manyConnections(t *testing.T, _ *victim, c *hostile.Client) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs more than one loopback address")
 	}
-	v = stand(t, node.Config{})
+	v := stand(t, node.Config{})
 	for range 200 {
 		c.Raw(t, v.at)
 	}
@@ -327,7 +327,7 @@ func isTimeout(err error) bool {
 }
 
 // A node that is told to join itself finds out, and a HELLO of its own session is hung up on.
-func dialsItself(t *testing.T, v *victim, c *hostile.Client) {
+func dialsItself(t *testing.T, _ *victim, c *hostile.Client) {
 	at := make(chan string, 1)
 	door := between(t, func(raw net.Conn) { // the way back: as behind an address translator
 		to := <-at
@@ -340,7 +340,7 @@ func dialsItself(t *testing.T, v *victim, c *hostile.Client) {
 		go io.Copy(out, raw)
 		io.Copy(raw, out)
 	})
-	v = stand(t, node.Config{Join: []string{door}})
+	v := stand(t, node.Config{Join: []string{door}})
 	at <- v.at
 	v.until(patience, "serves", func() bool { return v.Hub().State == node.Serving })
 	v.keepsOut(c)
