@@ -91,24 +91,11 @@ func (b *bench) measure(r *row, column string) error {
 	if name == "earshot" && r.quiet {
 		name = "earshot, nothing kept"
 	}
-	s := b.all[name]
-	if !s.installed() {
+	if !b.all[name].installed() {
 		b.missing[column] = true
 		return nil
 	}
-	dir, err := b.folder()
-	if err != nil {
-		return err
-	}
-	srv, err := s.start(b.ctx, dir)
-	if err != nil {
-		return err
-	}
-	result, err := s.generate(b.ctx, srv, r.spec)
-	srv.stop()
-	if !b.keep {
-		os.RemoveAll(dir)
-	}
+	result, err := b.once(name, r.spec)
 	if err != nil && b.ctx.Err() == nil { // one that does not stand something stands other things
 		fmt.Fprintf(os.Stderr, "%s, %s: failed: %v\n", r.name, column, err)
 		return nil
@@ -117,6 +104,39 @@ func (b *bench) measure(r *row, column string) error {
 		return err
 	}
 	b.note(r, column, result)
+	return nil
+}
+
+// once starts a server, and makes one run of it.
+func (b *bench) once(name string, spec load.Spec) (load.Result, error) {
+	dir, err := b.folder()
+	if err != nil {
+		return nil, err
+	}
+	if !b.keep {
+		defer os.RemoveAll(dir)
+	}
+	s := b.all[name]
+	srv, err := s.start(b.ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer srv.stop()
+	return s.generate(b.ctx, srv, spec)
+}
+
+// private compares a private room, whose messages are longer and which the hub cannot read, with a public one.
+func (b *bench) private(r *row) error {
+	public, err := b.once("earshot, nothing kept", flood(100))
+	if err != nil {
+		return err
+	}
+	sealed, err := b.once("earshot, nothing kept", but(flood(100), func(s *load.Spec) { s.Private = true }))
+	if err != nil {
+		return err
+	}
+	sealed["share"] = public["cpu_us"] / sealed["cpu_us"]
+	b.note(r, "earshot", sealed)
 	return nil
 }
 

@@ -73,6 +73,7 @@ var table = []row{
 	{name: "durable", what: "the same, SQLite FULL, acknowledgements in the window", spec: but(flood(100), acked), beside: durable, against: "nats", figures: []figure{perDelivery}},
 	{name: "jetstream", what: "the same against JetStream, sync always", spec: but(flood(100), acked), beside: durable[1:], against: durable[1], figures: []figure{deliveries}},
 	{name: "rooms", what: "flood, 8 authors in 4 rooms", spec: but(flood(100), func(s *load.Spec) { s.Senders, s.Rooms = 8, 4 }), quiet: true, beside: []string{"nats"}, against: "nats", figures: []figure{perDelivery, deliveries}},
+	{name: "private", what: "flood in a private room, and in a public one", measure: (*bench).private, figures: []figure{perDelivery, {"share", "CPU in the public room ÷ in the private one", "×", 1, true}}},
 	{name: "one", what: "one in flight, nothing kept", spec: but(flood(100), one), quiet: true, beside: peers, against: "nats", figures: []figure{perDelivery}},
 	{name: "one-durable", what: "one in flight, acknowledged from disk", spec: but(but(flood(100), one), acked), beside: durable[1:], against: durable[1], figures: []figure{perDelivery}},
 	{name: "latency", what: "200 messages a second to 100", spec: load.Spec{Mode: "paced", Receivers: 100, Senders: 1, Size: 100, Rate: 200, Warm: 300 * time.Millisecond, Time: 3 * time.Second},

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -142,6 +143,11 @@ func (f *follower) greet(nick string, upToDate bool) error {
 			return err
 		}
 		s.Reply, s.Durable = false, false // nothing here is on a disk
+		if f.g.Private {
+			empty := message.Hash(sha256.Sum256([]byte("earshot/v1 root\x00")))
+			public := s.Groups[0]
+			s.Groups = append(s.Groups[:1], wire.GroupState{Group: private, Horizon: public.Horizon, Today: public.Today, Root: empty, Sum: empty})
+		}
 		s.Store[0]++
 		var b []byte
 		if !upToDate {
@@ -281,6 +287,7 @@ type log struct {
 	tip     message.Hash
 	seq     uint64
 	hlc     uint64
+	kind    message.Kind
 	body    []byte
 	frame   []byte
 }
@@ -291,10 +298,23 @@ func (e *earshot) author(i int) (author, error) {
 	if n := i % max(1, e.g.Rooms); n > 0 {
 		room = fmt.Sprintf("room%d", n)
 	}
-	o := &message.Opening{Network: e.network.ID(), Room: message.Room(room), Author: e.people[i].ID(), Day: uint32(now.Unix() / 86400), Nick: "author", Name: room}
-	binary.BigEndian.PutUint64(o.Nonce[:], uint64(now.UnixNano()))
-	return &log{who: e.people[i], opening: o, tip: o.Hash(), hlc: uint64(now.UnixMilli()) << 16}, nil
+	if e.g.Private {
+		return newLog(e.people[i], &message.Opening{Network: e.network.ID(), Group: private, Room: message.RoomID(private)}, now, message.Sealed), nil
+	}
+	return newLog(e.people[i], &message.Opening{Network: e.network.ID(), Room: message.Room(room), Name: room}, now, message.Text), nil
 }
+
+// private is the group of the room that Spec.Private means.
+var private = message.GroupID{0: 1}
+
+func newLog(who *identity.Identity, o *message.Opening, now time.Time, k message.Kind) *log {
+	o.Author, o.Day, o.Nick = who.ID(), uint32(now.Unix()/86400), "author"
+	binary.BigEndian.PutUint64(o.Nonce[:], uint64(now.UnixNano()))
+	return &log{who: who, opening: o, tip: o.Hash(), hlc: uint64(now.UnixMilli()) << 16, kind: k}
+}
+
+// sealing is how much longer a message in a private room is than what it says (package seal); to the hub it is bytes.
+const sealing = 33
 
 // say makes one signed run. What it returns is valid until the next call: a sender has written it before.
 func (l *log) say(n int, text []byte) ([]byte, error) {
@@ -303,7 +323,10 @@ func (l *log) say(n int, text []byte) ([]byte, error) {
 		run.Opening = l.opening
 	}
 	l.hlc++
-	run.Records[0] = message.Body(l.hlc, message.Text, text)
+	if l.kind == message.Sealed {
+		text = append(text[:len(text):len(text)], make([]byte, sealing)...)
+	}
+	run.Records[0] = message.Body(l.hlc, l.kind, text)
 	for i := range run.Records[1:] {
 		l.hlc++
 		run.Records[1+i] = run.Records[0]

@@ -17,7 +17,8 @@ type Spec struct {
 	PID      int    // of the server
 
 	Receivers, Senders, Rooms int
-	Size                      int // bytes of a message
+	Private                   bool // of earshot: in a private room, of which all are members
+	Size                      int  // bytes of a message
 	Window                    int64
 	Acks                      bool // the window waits for acknowledgements too
 	Run                       int  // messages under one signature, at most
