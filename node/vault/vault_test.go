@@ -14,7 +14,7 @@ import (
 
 // A world is some people's instances and what was written in the groups: journals, without the journals.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	network identity.NetworkID
 	now     time.Time
 	people  []*person
@@ -41,7 +41,7 @@ type person struct {
 	next  int    // of world.said
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	n, err := identity.NewNetwork("lobby", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, network: n.ID(), now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 }
 
-func newID(t *testing.T) *identity.Identity {
+func newID(t testing.TB) *identity.Identity {
 	i, err := identity.Load(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
