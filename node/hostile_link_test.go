@@ -111,16 +111,21 @@ func between(t *testing.T, serve func(net.Conn)) (address string) {
 func relayed(t *testing.T, v *victim, c *hostile.Client) {
 	passed := make(chan int64, 8)
 	at := between(t, func(raw net.Conn) {
-		in, out := tls.Server(raw, c.Config(t)), tls.Client(c.Raw(t, v.at), c.Config(t))
+		there, err := c.Net.Dial(context.Background(), v.at)
+		if err != nil {
+			return
+		}
+		defer there.Close()
+		in, out := tls.Server(raw, c.Config(t)), tls.Client(there, c.Config(t))
 		out.SetDeadline(time.Now().Add(10 * time.Second))
 		if in.Handshake() != nil || out.Handshake() != nil {
 			return
 		}
-		var there sync.WaitGroup
-		there.Go(func() { n, _ := io.Copy(out, in); passed <- n })
+		var back sync.WaitGroup
+		back.Go(func() { n, _ := io.Copy(out, in); passed <- n })
 		io.Copy(in, out)
 		raw.Close()
-		there.Wait()
+		back.Wait()
 	})
 	bob := stand(t, node.Config{Nick: "bob", Join: []string{at}})
 	if n := <-passed; n != 37 {
