@@ -1,0 +1,173 @@
+package node_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/instance"
+)
+
+// What a private room must withstand that takes several machines, or days.
+
+// meeting is a room of alice's, #plans, in which these others are.
+func meeting(t *testing.T, lan *nodetest.LAN, all ...*instance.Instance) {
+	t.Helper()
+	instance.Meet(t, 10*time.Second, all...)
+	holdsKeys(t, all[0], all[1:]...)
+	do(t, all[0], node.NewRoom{Name: "plans"})
+	for _, i := range all[1:] {
+		joinPlans(t, all[0], i)
+	}
+	for _, i := range all { // what is said in an epoch is for those who were members in it
+		counts(t, i, len(all))
+	}
+}
+
+func joinPlans(t *testing.T, owner, i *instance.Instance) {
+	t.Helper()
+	do(t, owner, node.Invite{Room: "#plans", Person: i.Name})
+	instance.Until(t, 10*time.Second, i.Name+" is invited", func() bool { return toldOf(i, func(e node.Invited) bool { return e.Room == "#plans" }) })
+	do(t, i, node.Join{Room: "#plans"})
+}
+
+// later says something when all have read what was said before.
+func later(t *testing.T, i *instance.Instance, text string) {
+	t.Helper()
+	time.Sleep(2 * time.Second)
+	say(t, i, "#plans", text)
+}
+
+// counts waits until an instance sees so many members.
+func counts(t *testing.T, i *instance.Instance, n int) {
+	t.Helper()
+	instance.Until(t, 2*time.Minute, i.Name+" sees the members", func() bool {
+		m, err := i.Members("#plans")
+		return err == nil && len(m) == n
+	})
+}
+
+// Bob is removed where he is not, and goes on speaking where nobody knows. When the halves meet he is out everywhere, what others said there counts, and what he said after his removal is shown by nobody who
+// hears of both at once.
+func TestRemovedDuringAPartition(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave")
+		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
+		meeting(t, lan, all...)
+		later(t, bob, "as a member")
+		for _, i := range all {
+			reads(t, i, "#plans", "as a member")
+		}
+		lan.Split([]string{"alice", "carol"}, []string{"bob", "dave"})
+		instance.Meet(t, 20*time.Second, alice, carol)
+		instance.Meet(t, 20*time.Second, bob, dave)
+		do(t, alice, node.Remove{Room: "#plans", Person: "bob"})
+		counts(t, carol, 3)
+		later(t, bob, "removed, and does not know")
+		later(t, dave, "a member, in the old epoch")
+		reads(t, dave, "#plans", "as a member", "removed, and does not know", "a member, in the old epoch")
+		later(t, alice, "without bob")
+		reads(t, carol, "#plans", "as a member", "without bob")
+		lan.Join()
+		instance.Meet(t, 30*time.Second, all...)
+		instance.Until(t, 10*time.Second, "bob is told", func() bool { return toldOf(bob, func(e node.Members) bool { return e.Out }) })
+		fails(t, bob, node.Say{Room: "#plans", Text: "x"}, "any more")
+		counts(t, dave, 3)
+		later(t, dave, "in the new epoch")
+		for _, i := range []*instance.Instance{alice, carol} {
+			reads(t, i, "#plans", "as a member", "a member, in the old epoch", "without bob", "in the new epoch")
+		}
+		if page := bob.Lines("#plans"); slices.ContainsFunc(page, func(l string) bool {
+			return strings.HasSuffix(l, "without bob") || strings.HasSuffix(l, "in the new epoch")
+		}) {
+			t.Errorf("bob reads on: %q", page)
+		}
+	})
+}
+
+// The owner changes the room while half of it is out of reach: both halves go on, each in an epoch of its own, and then there is one history, and one epoch.
+func TestEpochChangesWhileSplit(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave", "erin")
+		alice, bob, carol, dave, erin := all[0], all[1], all[2], all[3], all[4]
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, alice, all[1:]...)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		for _, i := range all[1:4] {
+			joinPlans(t, alice, i)
+		}
+		for _, i := range all[:4] {
+			counts(t, i, 4)
+		}
+		lan.Split([]string{"alice", "bob", "erin"}, []string{"carol", "dave"})
+		instance.Meet(t, 20*time.Second, alice, bob, erin)
+		instance.Meet(t, 20*time.Second, carol, dave)
+		later(t, carol, "one")
+		reads(t, dave, "#plans", "one")
+		joinPlans(t, alice, erin)
+		counts(t, bob, 5)
+		later(t, bob, "two")
+		reads(t, erin, "#plans", "two")
+		later(t, dave, "three")
+		reads(t, carol, "#plans", "one", "three")
+		lan.Join()
+		instance.Meet(t, 30*time.Second, all...)
+		later(t, erin, "four")
+		counts(t, carol, 5)
+		later(t, carol, "five")
+		for _, i := range all[:4] {
+			reads(t, i, "#plans", "one", "two", "three", "four", "five")
+		}
+		reads(t, erin, "#plans", "two", "four", "five") // not what was said in an epoch that she had no part in
+	})
+}
+
+// The owner's machine is copied while it runs, and each changes the room out of reach of the other: all come to see the same members, both changes among them.
+func TestTwoOwnersFromACopiedProfile(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave")
+		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, alice, all[1:]...)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		joinPlans(t, alice, bob)
+		later(t, alice, "before")
+		reads(t, bob, "#plans", "before")
+		time.Sleep(5 * time.Second)
+		lan.Host("clone")
+		lan.Split([]string{"alice", "bob", "carol"}, []string{"clone", "dave"})
+		clone := alice.Clone("clone", false)
+		instance.Meet(t, 30*time.Second, alice, bob, carol)
+		instance.Until(t, 30*time.Second, "the copy is with dave", func() bool { return clone.Here() == 2 && dave.Here() == 2 })
+		joinPlans(t, alice, carol)
+		joinPlans(t, clone, dave)
+		later(t, alice, "on the left")
+		later(t, clone, "on the right")
+		lan.Join()
+		for _, i := range append(all, clone) {
+			counts(t, i, 4)
+		}
+		later(t, bob, "together")
+		for _, i := range append(all, clone) {
+			instance.Until(t, time.Minute, i.Name+" reads it", func() bool { return slices.Contains(i.Lines("#plans"), "bob: together") })
+		}
+		want, err := alice.Members("#plans")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range append(all, clone) {
+			got, err := i.Members("#plans")
+			if err != nil || len(got) != len(want) {
+				t.Fatalf("%s sees %+v, %v", i.Name, got, err)
+			}
+			for n := range want {
+				if got[n].ID != want[n].ID {
+					t.Errorf("%s sees %+v, alice %+v", i.Name, got, want)
+				}
+			}
+		}
+	})
+}
