@@ -16,6 +16,9 @@ const (
 	formInvite = 3
 )
 
+// formRotation is that of a body of kind Rotate.
+const formRotation = 1
+
 const (
 	stateFixed = 1 + 32 + 16 + 4 + 8 + 32 + 32 + sealedNameLen // up to the hand-overs
 	handLen    = 4 + 32 + sigLen

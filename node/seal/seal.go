@@ -56,6 +56,15 @@
 //	1     epoch key 32
 //	33    a state, from its form on
 //
+// The offer of a network's next key, the body of a message of kind Rotate, only inside a direct message:
+//
+//	0     u8 1
+//	1     made u64         ms since 1970
+//	9     by 32            who made the key
+//	41    key 26           letters and digits, as package identity has them
+//	67    u16 n, 1..480
+//	69    people: n × 32, ascending; by is one
+//
 // Room message, the body of a message of kind Sealed in a private room's group, 33 bytes longer than what is said:
 //
 //	0     epoch u32

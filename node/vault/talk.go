@@ -179,7 +179,7 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 	if at.Author == v.me {
 		v.takePartLocked(t)
 	}
-	line := c.Kind < message.Read || c.Kind > message.Invite
+	line := c.Kind < message.Read || c.Kind > message.Rotate
 	if line && !t.open {
 		t.open, v.unsaved = true, true
 		v.conf.Changed()
@@ -197,8 +197,38 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 		err = v.takeInvitation(at, c)
 	case message.Answer:
 		v.takeAnswer(at, c.Body)
+	case message.Rotate:
+		err = v.takeRotation(at, c)
 	}
 	return seal.Content{}, err
+}
+
+// takeRotation passes the offer of a key on, where it is for this person.
+func (v *Vault) takeRotation(at journal.Place, c seal.Content) error {
+	r, err := seal.ParseRotation(seal.Content{Kind: c.Kind, Body: bytes.Clone(c.Body)})
+	if err != nil || !r.Has(v.me) {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tellLocked(Offered{at.Author, r})
+	return nil
+}
+
+// Inherit begins the conversations of the same person in another network that are not known here, with the same people and as they were shown there.
+func (v *Vault) Inherit(talks []Talk) error {
+	v.mu.Lock()
+	for _, o := range talks {
+		id := seal.Direct(v.conf.Network, v.me, o.With)
+		if v.talks[id] != nil {
+			continue
+		}
+		if t := v.talkLocked(id, o.With); t != nil {
+			t.nick, t.open = o.Nick, o.Open
+		}
+	}
+	v.mu.Unlock()
+	return v.Save()
 }
 
 const keyLen = 8 + 16 + 8

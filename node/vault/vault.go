@@ -4,7 +4,7 @@
 // the journals. What it holds follows from what it is told: by the journals (Learn, Open), in whatever order and however often, and by the user's commands.
 //
 // Conversations. With whom one has spoken is remembered; who is new begins one by writing. What a direct message holds besides text is taken here and is no line: invitations, answers to them, how far
-// the other has read, and the keyring of another instance of this person.
+// the other has read, the keyring of another instance of this person, and the network's next key.
 //
 // Private rooms. An invitation makes a room known; it is Joined when the user accepts it, and replicated from then on (Groups). Who is owner tends it (Tend): removes who declined or left, makes a
 // new epoch when one is due, makes again what a copy of the owner's profile changed at the same time. Any member who is here wraps the key again for one who could not be reached when the epoch was made.
@@ -91,7 +91,7 @@ type Message struct {
 	Body []byte
 }
 
-// An Event is something to tell the user. It is one of Invited, Answered, Changed, Removed, Closed and Seen.
+// An Event is something to tell the user. It is one of Invited, Answered, Changed, Removed, Closed, Seen and Offered.
 type Event interface{ event() }
 
 type (
@@ -124,6 +124,11 @@ type (
 		Room message.RoomID
 		Up   journal.Key
 	}
+	// Offered: someone hands this person the network's next key.
+	Offered struct {
+		By  identity.PeerID
+		Key *seal.Rotation
+	}
 )
 
 func (Invited) event()  {}
@@ -132,6 +137,7 @@ func (Changed) event()  {}
 func (Removed) event()  {}
 func (Closed) event()   {}
 func (Seen) event()     {}
+func (Offered) event()  {}
 
 var _ journal.Vault = (*Vault)(nil)
 
