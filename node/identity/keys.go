@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Keys is the folder of stored network keys, one 0600 file a network name. The zero value is the current folder.
+// Keys is the folder of stored network keys: a 0600 file NAME.key a network name, and beside it NAME.before with the keys that it had before. The zero value is the current folder.
 type Keys struct{ dir string }
 
 // ErrKey is wrapped by ParseKey: the text is not a network key. The error says what is wrong with it, never the text.
@@ -93,7 +93,70 @@ func (k Keys) List() ([]string, error) {
 	return names, nil
 }
 
-// Forget deletes the key of the network called name.
+// maxBefore is how many keys that a network had before are kept: the newest.
+const maxBefore = 16
+
+// Succeed stores key in place of old, which Before returns from then on: what was said under it can still be read. A third key that is stored under that name is kept so too. Done
+// half-way, it can be done again.
+func (k Keys) Succeed(name, old, key string) error {
+	path, err := k.path(name)
+	if err != nil {
+		return err
+	}
+	if key, err = ParseKey(key); err != nil {
+		return err
+	}
+	before, err := k.Before(name)
+	if err != nil {
+		return err
+	}
+	list := []string{old}
+	if stored, err := k.Get(name); err == nil && stored != key {
+		list = append(list, stored)
+	} else if err != nil && !errors.Is(err, ErrNoKey) {
+		return err
+	}
+	var text strings.Builder
+	written := map[string]bool{key: true}
+	for _, key := range append(list, before...) {
+		if !written[key] && len(written) <= maxBefore {
+			written[key] = true
+			text.WriteString(FormatKey(key) + "\n")
+		}
+	}
+	if err := ReplaceSecret(beforeFile(path), []byte(text.String())); err != nil {
+		return err
+	}
+	return ReplaceSecret(path, []byte(FormatKey(key)+"\n"))
+}
+
+// Before returns the keys that the network called name had before, the newest first. The present one may be among them, where Succeed was done half-way.
+func (k Keys) Before(name string) ([]string, error) {
+	path, err := k.path(name)
+	if err != nil {
+		return nil, err
+	}
+	text, err := ReadSecret(beforeFile(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for line := range strings.Lines(string(text)) {
+		key, err := ParseKey(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", beforeFile(path), err)
+		}
+		list = append(list, key)
+	}
+	return list, nil
+}
+
+func beforeFile(path string) string { return strings.TrimSuffix(path, ".key") + ".before" }
+
+// Forget deletes the key of the network called name, with those that it had before.
 func (k Keys) Forget(name string) error {
 	path, err := k.path(name)
 	if err != nil {
@@ -101,6 +164,9 @@ func (k Keys) Forget(name string) error {
 	}
 	if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %+q", ErrNoKey, name)
+	}
+	if gone := os.Remove(beforeFile(path)); !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
 	}
 	syncDir(k.dir)
 	return err

@@ -274,3 +274,72 @@ func (endless) Read(b []byte) (int, error) { b[0] = 'A'; return 1, nil }
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, os.ErrClosed }
+
+// A key that another takes the place of is kept for reading, whatever happened half-way.
+func TestSucceed(t *testing.T) {
+	const key3 = "CCCCCCCCCCCCCCCCCCCCCCCCCC"
+	k := OpenKeys(filepath.Join(t.TempDir(), "keys"))
+	is := func(what, key string, before ...string) {
+		t.Helper()
+		got, err := k.Get("office")
+		list, err2 := k.Before("office")
+		if err != nil || err2 != nil || got != key || !slices.Equal(list, before) {
+			t.Errorf("%s: %s before %s, %v %v", what, got, list, err, err2)
+		}
+	}
+	if list, err := k.Before("office"); err != nil || list != nil {
+		t.Error(list, err)
+	}
+	if err := k.Put("office", key1); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // again: it may have been interrupted before it could be noted
+		if err := k.Succeed("office", key1, key2); err != nil {
+			t.Fatal(err)
+		}
+		is("first", key2, key1)
+	}
+	if err := ReplaceSecret(filepath.Join(k.dir, "office.key"), []byte(key1)); err != nil { // as after half of it
+		t.Fatal(err)
+	}
+	if err := k.Succeed("office", key1, key2); err != nil {
+		t.Fatal(err)
+	}
+	is("half-way", key2, key1)
+	if err := k.Succeed("office", key2, key3); err != nil {
+		t.Fatal(err)
+	}
+	is("second", key3, key2, key1)
+	if err := k.Succeed("office", key1, key2); err != nil { // from a key that was given by --key-file, while the stored one is another
+		t.Fatal(err)
+	}
+	is("another stored", key2, key1, key3)
+	if names, err := k.List(); err != nil || !slices.Equal(names, []string{"office"}) {
+		t.Error(names, err)
+	}
+	info, err := os.Stat(filepath.Join(k.dir, "office.before"))
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Error(info, err)
+	}
+	for range maxBefore + 4 {
+		now, _ := k.Get("office")
+		if err := k.Succeed("office", now, NewKey()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := k.Before("office"); err != nil || len(list) != maxBefore {
+		t.Error(len(list), err)
+	}
+	if err := k.Forget("office"); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := k.Before("office"); err != nil || list != nil {
+		t.Error("not forgotten", list, err)
+	}
+	if err := k.Succeed("../office", key1, key2); err != nil { // a name is no way out of the folder
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(k.dir, "..", "office.before")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
