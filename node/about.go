@@ -32,6 +32,11 @@ func (n *Node) target(ref message.Ref) (t target, err error) {
 		t.shown, ok = n.message(line)
 	}
 	if !ok {
+		for _, at := range n.gather.bygone() {
+			if _, held, err := at.journal.Find(ref); err == nil && held {
+				return t, &Error{Text: "that was said before the network had this key: it can only be read"}
+			}
+		}
 		return t, &Error{Text: "that message is not in this gathering", Hint: "name one that was said here"}
 	}
 	t.room = n.roomOf(line)
@@ -97,7 +102,7 @@ func (n *Node) redact(ctx context.Context, c Redact) error {
 		return err
 	}
 	for _, at := range n.gather.shown() {
-		if _, held, err := at.journal.Find(c.Target); at == t.at || err != nil || !held {
+		if _, held, err := at.journal.Find(c.Target); at == t.at || at.past != nil || err != nil || !held {
 			continue
 		}
 		if _, _, _, err := at.author.Write(ctx, t.room.group(), t.Room, t.room.name, message.Redact, about.Body(message.Redact)); err != nil {

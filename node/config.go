@@ -24,6 +24,8 @@ type Config struct {
 	Nick        string
 	DefaultNick string
 	Network     *identity.Network // nil: the open network "lobby"
+	// Previous are the networks of this name by the keys that it had before, the newest first: their history is shown, as far as this profile has it.
+	Previous []*identity.Network
 	// Port asked for; 0: the default or the next that is free.
 	Port int
 	// Net is what the port stands on; nil: the operating system's.

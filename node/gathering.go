@@ -34,9 +34,11 @@ type gathering struct {
 	stop     context.CancelFunc
 	done     chan struct{} // closed when the journal has closed
 	err      error         // of the journal; read after done
+	past     *past         // not nil: the network by an earlier key, which has no author and no exchange
 }
 
-// gatherings owns the journals of one network: the current one, and those whose history is shown beside it: what was said alone, and until a realm is entered the most recent one.
+// gatherings owns the journals of one network: the current one, and those whose history is shown beside it: what was said alone, until a realm is entered the most recent one, and what was said
+// when the network had another key (past.go).
 type gatherings struct {
 	dir     string // "" keeps nothing
 	network *identity.Network
@@ -48,7 +50,8 @@ type gatherings struct {
 	own     *deliveries
 	vault   *vault.Vault
 	nick    func() string
-	changed func() // the current gathering is another; must not block
+	today   map[message.RoomID]message.RoomID // what conversations of networks before are now; not changed once open
+	changed func()                            // the current gathering is another; must not block
 	broken  func(error)
 	notice  func(text, hint string)
 	skew    *skew
@@ -58,8 +61,9 @@ type gatherings struct {
 	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.
 	mu      sync.RWMutex
 	current *gathering
-	alone   *gathering // nil in a closed network
-	earlier *gathering // open only while alone is current
+	alone   *gathering   // nil in a closed network
+	earlier *gathering   // open only while alone is current
+	pasts   []*gathering // of networks before, the newest first; not changed but replaced
 	known   []knownRealm
 	since   time.Time       // when this machine came to the network it is at
 	before  int             // how many logs this process had written then
@@ -103,7 +107,7 @@ func (g *gatherings) open() error {
 func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Clock: g.clock, Vault: g.vault, Log: g.log}
 	if g.dir != "" {
-		c.Dir = filepath.Join(g.dir, fmt.Sprintf("realm-%x", r[:]))
+		c.Dir = filepath.Join(g.dir, storeOf(r))
 		if alone {
 			c.Dir = filepath.Join(g.dir, "alone")
 		}
@@ -138,6 +142,9 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	}()
 	return at, nil
 }
+
+// storeOf is the folder of a realm's store in that of its network.
+func storeOf(r identity.Realm) string { return fmt.Sprintf("realm-%x", r[:]) }
 
 // ends reports whether err says that the journal it came from ends, or has: gathering.done is closed when another stands in its place.
 func ends(err error) bool {
@@ -209,7 +216,7 @@ func (g *gatherings) openLocked() []*gathering {
 			list = append(list, at)
 		}
 	}
-	return list
+	return append(list, g.pasts...)
 }
 
 // write says something in the current gathering. Where its store fails at this moment it is said in the one that takes its place.
@@ -404,9 +411,9 @@ func (g *gatherings) realms() []RealmInfo {
 }
 
 // page merges the newest lines before k of what is shown.
-func (g *gatherings) page(room message.RoomID, k journal.Key, n int) (lines []journal.Line, err error) {
-	err = g.each(func() { lines = nil }, func(j *journal.Journal) error {
-		more, err := j.Page(room, k, n)
+func (g *gatherings) page(r room, k journal.Key, n int) (lines []journal.Line, err error) {
+	err = g.each(func() { lines = nil }, func(at *gathering) error {
+		more, err := at.journal.Page(at.roomIn(r, g.who.ID()), k, n)
 		lines = merge(lines, more)
 		return err
 	})
@@ -414,9 +421,9 @@ func (g *gatherings) page(room message.RoomID, k journal.Key, n int) (lines []jo
 }
 
 // after merges the oldest lines after k of what is shown.
-func (g *gatherings) after(room message.RoomID, k journal.Key, n int) (lines []journal.Line, err error) {
-	err = g.each(func() { lines = nil }, func(j *journal.Journal) error {
-		more, err := j.After(room, k, n)
+func (g *gatherings) after(r room, k journal.Key, n int) (lines []journal.Line, err error) {
+	err = g.each(func() { lines = nil }, func(at *gathering) error {
+		more, err := at.journal.After(at.roomIn(r, g.who.ID()), k, n)
 		lines = merge(lines, more)
 		return err
 	})
@@ -424,13 +431,13 @@ func (g *gatherings) after(room message.RoomID, k journal.Key, n int) (lines []j
 }
 
 // each reads all that is shown, and begins again where a journal was closed meanwhile.
-func (g *gatherings) each(begin func(), read func(*journal.Journal) error) error {
+func (g *gatherings) each(begin func(), read func(*gathering) error) error {
 	for {
 		begin()
 		shown := g.shown()
 		var errs []error
 		for _, at := range shown {
-			err := read(at.journal)
+			err := read(at)
 			errs = append(errs, err)
 			if ends(err) {
 				<-at.done
@@ -465,7 +472,7 @@ func (g *gatherings) close() error {
 		g.rememberLocked(g.current.realm)
 	}
 	g.closed = true
-	open := []*gathering{g.current, g.alone, g.earlier}
+	open := append([]*gathering{g.current, g.alone, g.earlier}, g.pasts...)
 	g.mu.Unlock()
 	var errs []error
 	for _, at := range open {

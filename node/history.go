@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"earshot/node/identity"
 	"earshot/node/journal"
@@ -20,47 +21,59 @@ import (
 type History struct {
 	stores []*journal.Reader
 	known  *contacts
-	vault  *vault.Vault
+	vaults []*vault.Vault // of the network, and of those before
 }
 
-// OpenHistory opens all that is kept of a network below a profile's folder, of every gathering. The error is fs.ErrNotExist where there is nothing.
-func OpenHistory(dir string, network *identity.Network) (*History, error) {
-	p := &profile{dir: dir}
-	folders, err := os.ReadDir(p.network(network.ID()))
-	if err != nil {
-		return nil, err
-	}
-	known, err := openContacts(p.contacts(network.ID()), true, identity.PeerID{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, err
-	}
-	who, err := identity.Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := vault.Open(vault.Config{Network: network.ID(), Who: who, Dir: p.network(network.ID()), Ring: &seal.Ring{}})
-	if err != nil {
-		return nil, err
-	}
-	h := &History{known: known, vault: sealed}
-	for _, entry := range folders {
-		folder := filepath.Join(p.network(network.ID()), entry.Name())
-		if !entry.IsDir() {
-			continue
-		}
-		r, err := journal.OpenReader(folder, network.ID())
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return nil, errors.Join(fmt.Errorf("open %s: %w", folder, err), h.Close())
-		default:
-			h.stores = append(h.stores, r)
+// OpenHistory opens all that is kept of a network below a profile's folder, of every gathering; also of the network by the keys that it had before. The error is fs.ErrNotExist where there is nothing.
+func OpenHistory(dir string, network *identity.Network, previous ...*identity.Network) (*History, error) {
+	p, h := &profile{dir: dir}, &History{}
+	who := sync.OnceValues(func() (*identity.Identity, error) { return identity.Load(dir) }) // where there is no history there need be nobody
+	for _, n := range append([]*identity.Network{network}, previous...) {
+		if err := h.open(p, n.ID(), who); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(err, h.Close())
 		}
 	}
 	if len(h.stores) == 0 {
 		return nil, fs.ErrNotExist
 	}
 	return h, nil
+}
+
+// open adds what is kept of one network. The people of the first are those that are known.
+func (h *History) open(p *profile, network identity.NetworkID, load func() (*identity.Identity, error)) error {
+	folders, err := os.ReadDir(p.network(network))
+	if err != nil {
+		return err
+	}
+	if h.known == nil {
+		if h.known, err = openContacts(p.contacts(network), true, identity.PeerID{}, slog.New(slog.DiscardHandler)); err != nil {
+			return err
+		}
+	}
+	who, err := load()
+	if err != nil {
+		return err
+	}
+	sealed, err := vault.Open(vault.Config{Network: network, Who: who, Dir: p.network(network), Ring: &seal.Ring{}})
+	if err != nil {
+		return err
+	}
+	h.vaults = append(h.vaults, sealed)
+	for _, entry := range folders {
+		folder := filepath.Join(p.network(network), entry.Name())
+		if !entry.IsDir() {
+			continue
+		}
+		r, err := journal.OpenReader(folder, network)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("open %s: %w", folder, err)
+		default:
+			h.stores = append(h.stores, r)
+		}
+	}
+	return nil
 }
 
 // Search is as Node.Search, also in that who is ignored is not found, in room ("#name") alone where that is not empty. All is looked at, however long that takes.
@@ -99,7 +112,12 @@ func (h *History) where(l journal.Line) string {
 	if l.Name != "" {
 		return publicOf(l)
 	}
-	return called(h.vault, l.Room, nil, func(_ identity.PeerID, nick string) string { return message.ShowNick(nick) })
+	for _, v := range h.vaults {
+		if name := called(v, l.Room, nil, func(_ identity.PeerID, nick string) string { return message.ShowNick(nick) }); name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // Close closes it. Nobody may be searching.

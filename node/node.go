@@ -159,6 +159,9 @@ func (n *Node) open() (err error) {
 	}
 	clock := journal.NewClock(c.Clock)
 	n.own = newDeliveries(n.watch.wake, n.serving.Load, clock)
+	if err = n.inherit(); err != nil {
+		return err
+	}
 	known, err := n.openContacts()
 	if err != nil {
 		return err
@@ -189,6 +192,7 @@ func (n *Node) open() (err error) {
 	if err = n.gather.open(); err != nil {
 		return err
 	}
+	n.openPast()
 	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.changed, Copied: n.copied, Log: c.Log})
 	n.port.Handle(identity.ProtoChat, n.accept)
 	return nil

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/base32"
 	"fmt"
 	"slices"
@@ -18,6 +19,7 @@ type room struct {
 	id   message.RoomID
 	name string          // of a public room, without #; empty: it is sealed
 	with identity.PeerID // of a direct conversation
+	past bool            // a private room of the network by an earlier key
 }
 
 func (r *room) group() message.GroupID {
@@ -53,6 +55,11 @@ func (n *Node) room(name string) (room, error) {
 			return room{id: r.ID}, nil
 		}
 	}
+	for _, r := range n.gather.pastRooms() {
+		if strings.EqualFold(n.called(r.ID), asked) {
+			return room{id: r.ID, past: true}, nil
+		}
+	}
 	name, err := message.CleanRoom(name)
 	return public(name), err
 }
@@ -64,19 +71,36 @@ func (n *Node) private(name string) (vault.Room, error) {
 		return vault.Room{}, err
 	}
 	shown, ok := n.vault.Room(r.id)
+	if r.past {
+		return shown, n.overWith(name)
+	}
 	if !ok {
 		err = &Error{Text: name + " is not a private room that you are in", Hint: "/room new NAME makes one"}
 	}
 	return shown, err
 }
 
+// overWith says why nothing can be done in a room of the network by an earlier key.
+func (n *Node) overWith(name string) error {
+	return &Error{Text: name + " is from before the network had this key: you can only read what was said", Hint: "/room copy makes it again, with the same members: they are asked"}
+}
+
 // called returns what a sealed room is called; empty: this person has no part in it.
 func (n *Node) called(id message.RoomID) string {
-	return called(n.vault, id, n.profile.rooms(), func(who identity.PeerID, says string) string {
+	v, taken := n.vault, n.profile.rooms()
+	if _, was, past := n.gather.pastRoom(id); past {
+		v, taken = was, slices.Clone(taken)
+		for _, r := range n.vault.Rooms() {
+			if name, err := message.CleanRoom(r.Name); err == nil {
+				taken = append(taken, name)
+			}
+		}
+	}
+	return called(v, n.gather.roomNow(id), taken, func(who identity.PeerID, says string) string {
 		if nick, here := n.people.nick(who); here {
 			return nick
 		}
-		return n.people.name(who, says)
+		return n.people.name(who, cmp.Or(says, n.people.known.nickOf(who)))
 	})
 }
 
@@ -111,7 +135,7 @@ func (n *Node) named(id identity.PeerID) Named {
 	if p, err := n.Profile(id); nick == "" && err == nil && p != nil {
 		nick = p.Nick
 	}
-	return Named{n.people.name(id, nick), id}
+	return Named{n.people.name(id, cmp.Or(nick, n.people.known.nickOf(id))), id}
 }
 
 // ready prepares a room for what is about to be said in it, or says why that cannot be.
@@ -131,6 +155,9 @@ func (n *Node) ready(r room) error {
 			n.vault.Meet(p)
 		}
 		return err
+	}
+	if r.past {
+		return n.overWith(n.called(r.id))
 	}
 	shown, ok := n.vault.Room(r.id)
 	switch {

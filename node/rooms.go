@@ -21,7 +21,7 @@ func (n *Node) join(ctx context.Context, called string) error {
 		return err
 	}
 	defer n.watch.wake()
-	if r.direct() {
+	if r.direct() || r.past {
 		return n.ready(r)
 	}
 	if !r.public() {
@@ -50,6 +50,9 @@ func (n *Node) leave(ctx context.Context, called string) error {
 	if r.direct() {
 		defer n.watch.wake()
 		return n.vault.Close(r.id)
+	}
+	if r.past {
+		return n.overWith(called)
 	}
 	if shown, ok := n.vault.Room(r.id); ok {
 		return n.answer(ctx, shown, false)
@@ -97,6 +100,7 @@ func (n *Node) rooms() []Room {
 			n.log.Debug("cannot list rooms", "err", err)
 		}
 		for id, r := range known {
+			id = n.gather.roomNow(id)
 			was := last[id]
 			if was.count += r.count; r.last.After(was.last) {
 				was.last = r.last
@@ -119,6 +123,9 @@ func (n *Node) rooms() []Room {
 			shown.By = n.named(r.By)
 		}
 		out = append(out, shown)
+	}
+	for _, r := range n.gather.pastRooms() {
+		out = append(out, Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: true, Owner: n.named(r.Owner), Members: len(r.Members), Out: true})
 	}
 	for _, t := range n.vault.Talks() {
 		if ignored(t.With) {
@@ -174,6 +181,7 @@ func timeOf(hlc uint64) time.Time { return time.UnixMilli(int64(hlc >> 16)) }
 
 // message makes a line fit to be shown; ok is false for what is not shown by itself, and for what someone said who is ignored.
 func (n *Node) message(l journal.Line) (m Message, ok bool) {
+	l.Room = n.gather.roomNow(l.Room)
 	verified, ignored := n.people.known.marked(l.Author)
 	m, answers, ok := said(l, n.where(l))
 	if !ok || ignored {
@@ -254,7 +262,7 @@ func (n *Node) Page(called string, k Key, max int) (out []Message, err error) {
 		return nil, err
 	}
 	for at := journal.Key(k); len(out) < max; {
-		lines, err := n.gather.page(r.id, at, max)
+		lines, err := n.gather.page(r, at, max)
 		if err != nil || len(lines) == 0 {
 			return out, err
 		}
@@ -270,7 +278,7 @@ func (n *Node) After(called string, k Key, max int) (out []Message, err error) {
 		return nil, err
 	}
 	for at := journal.Key(k); len(out) < max; {
-		lines, err := n.gather.after(r.id, at, max-len(out))
+		lines, err := n.gather.after(r, at, max-len(out))
 		if err != nil || len(lines) == 0 {
 			return out, err
 		}

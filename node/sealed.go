@@ -35,7 +35,7 @@ func (n *Node) newRoom(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if r, err := n.room("#" + name); err == nil && (!r.public() || n.knownRoom(name)) {
+	if r, err := n.room("#" + name); err == nil && !r.past && (!r.public() || n.knownRoom(name)) {
 		return &Error{Text: "there is a room called #" + name + " already", Hint: "choose another name"}
 	}
 	now, _ := n.gather.clock.Now()
@@ -145,14 +145,20 @@ func (n *Node) handOver(ctx context.Context, c HandOver) error {
 
 // copyRoom makes a room of this person's own with the members of another.
 func (n *Node) copyRoom(ctx context.Context, c CopyRoom) error {
-	old, err := n.private(c.Room)
+	r, err := n.room(c.Room)
 	if err != nil {
 		return err
+	}
+	old, _, past := n.gather.pastRoom(r.id)
+	if !past {
+		if old, err = n.private(c.Room); err != nil {
+			return err
+		}
 	}
 	if err := n.newRoom(ctx, c.Name); err != nil {
 		return err
 	}
-	r, err := n.private("#" + strings.TrimPrefix(c.Name, "#"))
+	made, err := n.private("#" + strings.TrimPrefix(c.Name, "#"))
 	if err != nil {
 		return err
 	}
@@ -173,7 +179,7 @@ func (n *Node) copyRoom(ctx context.Context, c CopyRoom) error {
 	if change.Empty() {
 		return nil
 	}
-	return n.change(ctx, r, change, false)
+	return n.change(ctx, made, change, false)
 }
 
 // answer accepts an invitation, declines it, or leaves a room.

@@ -36,8 +36,8 @@ func (n *Node) Search(ctx context.Context, query string, older int64, max int) (
 	}
 	return collect(max, older, &q, n.message, func(older int64, max int) (out journal.Found, err error) {
 		var pages []journal.Found
-		err = n.gather.each(func() { pages = nil }, func(j *journal.Journal) error {
-			page, err := j.Search(ctx, q, older, max)
+		err = n.gather.each(func() { pages = nil }, func(at *gathering) error {
+			page, err := at.journal.Search(ctx, q, older, max)
 			pages = append(pages, page)
 			return err
 		})

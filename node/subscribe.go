@@ -424,6 +424,9 @@ func (s *subscription) shows(id message.RoomID, called string) bool {
 	if r, ok := s.node.vault.Room(id); ok {
 		return r.Status != vault.Asked
 	}
+	if _, _, ok := s.node.gather.pastRoom(id); ok {
+		return true
+	}
 	return called[0] == '@' || slices.Contains(s.node.profile.rooms(), called[1:])
 }
 

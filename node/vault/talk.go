@@ -41,10 +41,15 @@ func (t *talk) shown(id message.RoomID) Talk { return Talk{id, t.with, t.nick, t
 
 // Talks returns the conversations that are shown.
 func (v *Vault) Talks() (out []Talk) {
+	return slices.DeleteFunc(v.AllTalks(), func(t Talk) bool { return !t.Open })
+}
+
+// AllTalks returns all conversations with others, shown or not, by room.
+func (v *Vault) AllTalks() (out []Talk) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for id, t := range v.talks {
-		if t.open && t.with != v.me {
+		if t.with != v.me {
 			out = append(out, t.shown(id))
 		}
 	}
