@@ -103,6 +103,8 @@ type Config struct {
 	// Groups, if set, gives the groups besides Public that this person takes part in, also where nothing is held of them yet; those that matter most first: a link has room for
 	// wire.MaxGroups. It is asked about once a second for each link.
 	Groups func() []message.GroupID
+	// Apart leaves Public out: nothing of it is taken, nor passed on.
+	Apart bool
 	// Concerns, if set, reports whether what author says in g, which is not Public, is for p, though p may not know of g yet: a direct message.
 	Concerns func(g message.GroupID, author, p identity.PeerID) bool
 	// Skew, if set, is told about once a second how far this machine's clock is off: by what is vouched for, or by the one other clock that is known.

@@ -13,7 +13,7 @@ import (
 	"earshot/node/wire"
 )
 
-// Which groups a link replicates. The end that dialled decides: besides Public it lists its own groups and, where it is a witness, message.Mail, which is all others together. The hub
+// Which groups a link replicates. The end that dialled decides: besides Public, which who is apart leaves out at either end, it lists its own groups and, where it is a witness, message.Mail, which is all others together. The hub
 // lists what the other listed, whatever it is, and those that it holds something of that is for the other, who may know nothing of them yet; these the other lists from then on. What both
 // list is kept equal. Who lists other groups than before sends STATE anew.
 //
@@ -61,7 +61,10 @@ func (p *peer) list() []message.GroupID {
 	if p.Hub {
 		first = slices.Collect(maps.Keys(p.theirs))
 	}
-	list := append(make([]message.GroupID, 0, 1+len(first)+len(p.extra)), message.Public)
+	list := make([]message.GroupID, 0, 1+len(first)+len(p.extra))
+	if !p.exchange.config.Apart {
+		list = append(list, message.Public)
+	}
 	seen := map[message.GroupID]struct{}{message.Public: {}}
 	add := func(g message.GroupID) {
 		if _, twice := seen[g]; !twice && len(list) < wire.MaxGroups {
@@ -202,9 +205,10 @@ func (p *peer) coverLocked() {
 func (p *peer) root(from uint32, c covered) (root message.Hash, err error) {
 	j, to := p.journal, p.journal.Tomorrow()
 	p.mu.Lock()
-	_, public := p.theirs[message.Public]
+	_, theirs := p.theirs[message.Public]
+	_, mine := p.mine[message.Public]
 	p.mu.Unlock()
-	if public {
+	if theirs && mine {
 		if root, err = j.Root(message.Public, from, to); err != nil {
 			return root, err
 		}
