@@ -25,7 +25,7 @@ func examine(ctx context.Context, s *cli.Setup, port int, me identity.PeerID, se
 	}
 	c := doctor.Config{
 		Network: s.Node.Network.Name(), Closed: s.Node.Network.Closed(), Port: uint16(port),
-		Tag:     tag(s),
+		Tag:     tag(s.Node.Network),
 		Look:    func(ctx context.Context, address string) doctor.Peer { return seen(p.Look(ctx, address)) },
 		Session: session, Remembered: met, Join: s.Node.Joins(),
 	}

@@ -39,14 +39,38 @@ func run(ctx context.Context, s *cli.Setup) error {
 		return listPeers(ctx, s)
 	}
 	s.Node.Remembered = remembered(s)
-	n, err := node.New(s.Node)
+	front, err := node.NewFront(s.Node)
 	if err != nil {
 		return err
 	}
-	d := find(n, s)
 	guard := &ui.Guard{}
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error {
+		defer guard.Recover()
+		return front.Run(ctx, func(ctx context.Context, n *node.Node) error {
+			return takePart(ctx, n, s, guard,
+				func(ctx context.Context) { remember(ctx, n, s) },
+				func(ctx context.Context) { advise(ctx, n, s) },
+				func(ctx context.Context) {
+					n.Deliver(ctx, func(ctx context.Context, courier *node.Node) error { return takePart(ctx, courier, s, guard) })
+				})
+		})
+	})
+	parts.Go(func() error {
+		defer guard.Recover()
+		defer quit()
+		return show(ctx, front, s, guard)
+	})
+	return parts.Wait()
+}
+
+// takePart runs a node, what finds others for it, and what else is to go on beside it, until the node ends or ctx does.
+func takePart(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard, beside ...func(context.Context)) error {
+	d := find(n, s)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	parts, ctx := errgroup.WithContext(ctx)
 	start := func(part func(context.Context) error) {
 		parts.Go(func() error {
@@ -54,15 +78,15 @@ func run(ctx context.Context, s *cli.Setup) error {
 			return part(ctx)
 		})
 	}
-	start(n.Run)
+	start(func(ctx context.Context) error {
+		defer end()
+		return n.Run(ctx)
+	})
 	start(d.Run)
 	start(func(ctx context.Context) error { tellRole(ctx, n, d); return nil })
-	start(func(ctx context.Context) error { remember(ctx, n, s); return nil })
-	start(func(ctx context.Context) error { advise(ctx, n, s); return nil })
-	start(func(ctx context.Context) error {
-		defer quit()
-		return show(ctx, n, s, guard)
-	})
+	for _, part := range beside {
+		start(func(ctx context.Context) error { part(ctx); return nil })
+	}
 	return parts.Wait()
 }
 
@@ -71,7 +95,7 @@ func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
 	d := discovery.New(discovery.Config{
 		Session: n.Session(),
 		Port:    uint16(n.Port()),
-		Tag:     tag(s),
+		Tag:     tag(n.Network()),
 		Found:   func(p discovery.Peer) { n.Found(p.Session, p.Addresses, p.Links) },
 		Gone:    func(session [8]byte) { n.Gone(session) },
 		Moved:   n.Moved,
@@ -84,9 +108,9 @@ func find(n *node.Node, s *cli.Setup) *discovery.Discovery {
 }
 
 // tag proves over mDNS that a session on a port belongs to the network.
-func tag(s *cli.Setup) func(session [8]byte, port uint16) [16]byte {
+func tag(network *identity.Network) func(session [8]byte, port uint16) [16]byte {
 	return func(session [8]byte, port uint16) [16]byte {
-		return s.Node.Network.MDNSTag(identity.Session(session), port)
+		return network.MDNSTag(identity.Session(session), port)
 	}
 }
 
@@ -136,7 +160,8 @@ func remember(ctx context.Context, n *node.Node, s *cli.Setup) {
 }
 
 // show runs the front end until the user quits or ctx ends.
-func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) error {
+func show(ctx context.Context, front *node.Front, s *cli.Setup, guard *ui.Guard) error {
+	n := front.Node()
 	if s.Mode == cli.FullScreen {
 		if end, err := rescue.Watch(os.Stdout); err == nil {
 			defer end()
@@ -147,11 +172,11 @@ func show(ctx context.Context, n *node.Node, s *cli.Setup, guard *ui.Guard) erro
 			n.Tell("a setting of this profile makes no sense and is left out: "+err.Error(), "choose anew: /theme, /notify, /mouse")
 		}
 		return ui.Run(ctx, ui.Config{
-			Node: n, Theme: s.Theme, Attention: ui.Attention(s.Notify), NoMouse: s.NoMouse, Fixed: s.Fixed, Guard: guard, Log: s.Log, Version: s.Version,
+			Node: front, Theme: s.Theme, Attention: ui.Attention(s.Notify), NoMouse: s.NoMouse, Fixed: s.Fixed, Guard: guard, Log: s.Log, Version: s.Version,
 		})
 	}
 	err := plain.Run(ctx, plain.Config{
-		Node: n, In: s.In, Typed: s.Typed, Out: os.Stdout, Colour: term.IsTerminal(int(os.Stdout.Fd())), JSON: s.JSON, ServerOnly: s.Node.ServerOnly, History: s.History, Linger: s.Linger, Version: s.Version,
+		Node: front, In: s.In, Typed: s.Typed, Out: os.Stdout, Colour: term.IsTerminal(int(os.Stdout.Fd())), JSON: s.JSON, ServerOnly: s.Node.ServerOnly, History: s.History, Linger: s.Linger, Version: s.Version,
 	})
 	switch {
 	case errors.Is(err, plain.ErrNobody):

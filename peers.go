@@ -89,7 +89,7 @@ func listPeers(ctx context.Context, s *cli.Setup) error {
 		look.at(late, a.String())
 	}
 	_, err = discovery.Look(looking, discovery.SurveyConfig{
-		Tag: tag(s),
+		Tag: tag(s.Node.Network),
 		Found: func(p discovery.Peer) {
 			if look.knows(p.Session) {
 				return

@@ -99,6 +99,18 @@ type (
 	Unignore struct{ Person string }
 )
 
+// Rotate changes the key of a closed network: it goes to all who are known, to some, or to all but some, and nobody else gets in from then on. Without Sure it only says who that is. AcceptKey takes the key
+// that somebody offers, DeclineKey does not. With a new key this node ends, and another goes on (Next).
+type (
+	Rotate struct {
+		All          bool
+		Only, Except []string // nicks, with a tag where two have it, or fingerprints
+		Sure         bool
+	}
+	AcceptKey  struct{}
+	DeclineKey struct{}
+)
+
 func (Say) command()       {}
 func (Reply) command()     {}
 func (Edit) command()      {}
@@ -126,6 +138,9 @@ func (Verify) command()      {}
 func (Unverify) command()    {}
 func (Ignore) command()      {}
 func (Unignore) command()    {}
+func (Rotate) command()      {}
+func (AcceptKey) command()   {}
+func (DeclineKey) command()  {}
 
 // An Error is a command's failure in one plain sentence, with what can be tried.
 type Error struct {

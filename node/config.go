@@ -26,6 +26,12 @@ type Config struct {
 	Network     *identity.Network // nil: the open network "lobby"
 	// Previous are the networks of this name by the keys that it had before, the newest first: their history is shown, as far as this profile has it.
 	Previous []*identity.Network
+	// Key returns the key of a closed network, and Succeed stores the next one in its place (identity.Keys); where either is nil, or no history is kept, the key cannot be changed.
+	Key     func() string
+	Succeed func(old, key string) error
+	// Beside, if set, makes this node a courier of that one, which is in the same network by a later key: the same person, with the same profile, which that one keeps locked. It says nothing, keeps
+	// nothing, and is the hub only of those who cannot be. See Deliver.
+	Beside *Node
 	// Port asked for; 0: the default or the next that is free.
 	Port int
 	// Net is what the port stands on; nil: the operating system's.

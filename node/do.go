@@ -72,6 +72,8 @@ func (n *Node) do(ctx context.Context, c Command) error {
 		return n.markPerson(c.Person, func(k *contact) { k.Ignored = true })
 	case Unignore:
 		return n.markPerson(c.Person, func(k *contact) { k.Ignored = false })
+	case Rotate, AcceptKey, DeclineKey:
+		return n.changeKey(c)
 	case Prefer:
 		return n.profile.prefer(c)
 	}

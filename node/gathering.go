@@ -53,6 +53,7 @@ type gatherings struct {
 	today   map[message.RoomID]message.RoomID // what conversations of networks before are now; not changed once open
 	changed func()                            // the current gathering is another; must not block
 	broken  func(error)
+	apart   bool // exchange.Config.Apart
 	notice  func(text, hint string)
 	skew    *skew
 	copied  map[identity.Realm]message.Nonce // Memory.Nonces
@@ -133,7 +134,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		at.author.Assume(nonce)
 	}
 	at.exchange = exchange.New(exchange.Config{Journal: j, Host: g.host, Limit: g.limit, Waiting: func() []wire.Head { return g.own.waiting(j) },
-		Groups: g.vault.Groups, Concerns: g.vault.Concerns, Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
+		Apart: g.apart, Groups: g.vault.Groups, Concerns: g.vault.Concerns, Stable: g.own.stable, Skew: g.skew.measured, Log: g.log})
 	go func() {
 		defer close(at.done)
 		if at.err = j.Run(ctx); at.err != nil && ctx.Err() == nil {

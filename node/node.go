@@ -64,6 +64,7 @@ type Node struct {
 	met     *acquaintances
 	vault   *vault.Vault
 	tended  chan struct{} // has room for one: keepVault should look
+	rekey   rotations
 	typing  *typing
 	alarms  *rate.Limiter // of nicks that are not what they seem
 	rate    *rate.Limiter // of this author; nil: none
@@ -124,7 +125,9 @@ func (n *Node) open() (err error) {
 			return err
 		}
 	}
-	if n.profile, err = openProfile(c.Dir); err != nil {
+	if c.Beside != nil {
+		n.profile = c.Beside.profile
+	} else if n.profile, err = openProfile(c.Dir); err != nil {
 		return err
 	}
 	if aside := n.profile.damaged; aside != "" {
@@ -167,7 +170,7 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.people = newPeople(Person{ID: n.who.ID(), Nick: n.nick, Server: c.ServerOnly}, known, n.watch.wake)
-	ring, err := n.profile.openRing(time.Now())
+	ring, err := n.openRing()
 	if err != nil {
 		return err
 	}
@@ -182,7 +185,7 @@ func (n *Node) open() (err error) {
 	}
 	n.seat = newSeat(n)
 	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, vault: n.vault, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
-	n.gather.changed = n.changed
+	n.gather.changed, n.gather.apart = n.changed, c.Beside != nil
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of
 	}
@@ -193,9 +196,28 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.openPast()
+	if err = n.openRotations(); err != nil {
+		return err
+	}
 	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.changed, Copied: n.copied, Log: c.Log})
 	n.port.Handle(identity.ProtoChat, n.accept)
 	return nil
+}
+
+// openRing returns this person's keys: a courier has those of the node that it is one of.
+func (n *Node) openRing() (*seal.Ring, error) {
+	if n.config.Beside != nil {
+		return n.config.Beside.vault.Ring(), nil
+	}
+	return n.profile.openRing(time.Now())
+}
+
+// release gives the profile back, where it is this node's.
+func (n *Node) release() error {
+	if n.config.Beside != nil {
+		return nil
+	}
+	return n.profile.close()
 }
 
 // changed: another gathering, or other instances in the roster.
@@ -221,6 +243,10 @@ func (n *Node) openContacts() (*contacts, error) {
 
 // chooseNick takes the nick asked for, the one used last, or the default.
 func (n *Node) chooseNick() error {
+	if n.config.Beside != nil {
+		n.nick = n.config.Beside.Nick()
+		return nil
+	}
 	if n.config.Nick != "" {
 		nick, err := message.CleanNick(n.config.Nick)
 		if err != nil {
@@ -249,7 +275,7 @@ func (n *Node) Close() error {
 		errs = append(errs, n.gather.close())
 	}
 	if n.profile != nil {
-		errs = append(errs, n.profile.close())
+		errs = append(errs, n.release())
 	}
 	return errors.Join(errs...)
 }
@@ -282,6 +308,7 @@ func (n *Node) Run(ctx context.Context) error {
 	roles.Go(func() { n.acquaint(ctx) })
 	roles.Go(func() { n.people.known.keep(ctx, n.people.see) })
 	roles.Go(func() { n.keepVault(ctx) })
+	roles.Go(func() { n.carry(ctx) })
 	roles.Wait()
 	stopList()
 	list.Wait()
@@ -290,7 +317,7 @@ func (n *Node) Run(ctx context.Context) error {
 	n.people.stop()
 	n.typing.stop()
 	n.watch.close()
-	err := errors.Join(n.failed, portErr, rosterErr, n.gather.close(), n.profile.close())
+	err := errors.Join(n.failed, portErr, rosterErr, n.gather.close(), n.release())
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -355,6 +382,9 @@ func (n *Node) Nick() string {
 
 // DefaultPort is the one most instances have.
 const DefaultPort = port.Default
+
+// Network returns the one that this node is in.
+func (n *Node) Network() *identity.Network { return n.network }
 
 // Port returns the port number bound; Session this process's.
 func (n *Node) Port() int                 { return n.port.Number() }

@@ -58,11 +58,10 @@ func (n *Node) openPast() {
 			continue
 		}
 		n.gather.pasts = append(n.gather.pasts, at)
-		talks := at.past.vault.AllTalks()
-		for _, t := range talks {
+		for _, t := range at.past.vault.AllTalks() {
 			n.gather.today[t.Room] = seal.Direct(n.network.ID(), n.who.ID(), t.With)
 		}
-		if err := n.vault.Inherit(talks); err != nil {
+		if err := n.vault.Inherit(at.past.vault); err != nil {
 			n.log.Warn("conversations do not go on", "err", err)
 		}
 	}

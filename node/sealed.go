@@ -245,6 +245,9 @@ const (
 // openVault reads what conversations and private rooms there are. Where no history is kept, nothing of them is either.
 func (n *Node) openVault(ring *seal.Ring) (err error) {
 	c := vault.Config{Network: n.network.ID(), Who: n.who, Ring: ring, KeepRing: n.profile.keepRing, Changed: n.tend, Log: n.log}
+	if n.config.Beside != nil {
+		c.KeepRing = nil // that one does
+	}
 	if !n.config.NoHistory {
 		c.Dir = n.profile.network(n.network.ID())
 	}
@@ -347,6 +350,12 @@ func (n *Node) tellOf(e vault.Event) {
 		}
 		nick := n.named(e.By).Nick
 		n.notice(fmt.Sprintf("%s wrote something to you that cannot be opened: it is sealed for a key that this machine does not hold, or no longer", nick), "ask "+nick+" to say it again")
+	case vault.Offered:
+		to := n
+		if n.config.Beside != nil {
+			to = n.config.Beside
+		}
+		to.offered(e, n.network.ID())
 	case vault.Seen:
 		if t, ok := n.vault.Talk(e.Room); ok {
 			r := Read{Room: n.called(e.Room), By: n.named(t.With), Up: Key(e.Up)}

@@ -117,7 +117,7 @@ func (s *seat) run(ctx context.Context) {
 func (s *seat) input(leaving bool) election.Input {
 	n := s.node
 	at, _ := n.gather.now()
-	in := election.Input{Leaving: leaving, Unfit: at.journal.Err() != nil}
+	in := election.Input{Leaving: leaving, Unfit: at.journal.Err() != nil || n.config.Beside != nil}
 	members := n.roster.Members()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,6 +27,8 @@ type Snapshot struct {
 	Typing    []Typist      // others, in the rooms joined
 	Silent    bool          // the others are not told when this person types
 	Receipts  bool          // the other of a direct conversation is told what this person has seen
+	// Key is how far a change of the network's key is; nil: there is none that is not done.
+	Key *Progress
 	// Members of the roster: for /hub.
 	Candidates []Candidate
 }

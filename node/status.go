@@ -130,6 +130,9 @@ func (n *Node) Snapshot() Snapshot {
 	n.mu.Unlock()
 	s.Address, s.Ignored = n.Address(), n.ignored()
 	s.Latency, s.Typing, s.Silent, s.Receipts = n.seat.trip(), n.typists(), n.profile.get().Silent, !n.profile.get().Discreet
+	n.rekey.mu.Lock()
+	s.Key = n.rekey.here.progress(time.Now())
+	n.rekey.mu.Unlock()
 	trips := n.trips()
 	for i := range s.People {
 		p := &s.People[i]

@@ -577,7 +577,7 @@ func (s *subscription) joined() bool {
 			continue
 		}
 		s.rooms[id] = true
-		lines, err := n.gather.page(id, journal.Key{}, s.newest)
+		lines, err := n.gather.page(room{id: id}, journal.Key{}, s.newest)
 		if err != nil {
 			n.log.Warn("cannot read history", "err", err)
 			continue

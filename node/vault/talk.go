@@ -220,16 +220,22 @@ func (v *Vault) takeRotation(at journal.Place, c seal.Content) error {
 	return nil
 }
 
-// Inherit begins the conversations of the same person in another network that are not known here, with the same people and as they were shown there.
-func (v *Vault) Inherit(talks []Talk) error {
-	v.mu.Lock()
-	for _, o := range talks {
-		id := seal.Direct(v.conf.Network, v.me, o.With)
-		if v.talks[id] != nil {
-			continue
+// Inherit begins the conversations of the same person in another network that are not known here, with the same people and as they were there.
+func (v *Vault) Inherit(from *Vault) error {
+	from.mu.Lock()
+	var list []talk
+	for _, t := range from.talks {
+		if t.with != from.me {
+			list = append(list, talk{with: t.with, nick: t.nick, open: t.open, mine: t.mine, last: t.last})
 		}
-		if t := v.talkLocked(id, o.With); t != nil {
-			t.nick, t.open = o.Nick, o.Open
+	}
+	from.mu.Unlock()
+	v.mu.Lock()
+	for _, old := range list {
+		if id := seal.Direct(v.conf.Network, v.me, old.with); v.talks[id] != nil {
+			continue
+		} else if t := v.talkLocked(id, old.with); t != nil {
+			*t = old
 		}
 	}
 	v.mu.Unlock()

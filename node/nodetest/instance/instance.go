@@ -78,16 +78,48 @@ func Start(t testing.TB, lan *nodetest.LAN, host string, c node.Config) *Instanc
 	var work sync.WaitGroup
 	events := n.Events(ctx, -1)
 	work.Go(func() { i.collect(events) })
-	work.Go(func() { i.err = n.Run(ctx) })
+	work.Go(func() {
+		defer cancel() // it may end by itself
+		i.err = n.Run(ctx)
+	})
+	work.Go(func() { n.Deliver(ctx, i.courier) })
 	go func() {
 		defer close(i.ran)
 		work.Wait()
 	}()
-	n.Moved([]netip.Addr{h.IP()})
-	i.goodbye = i.process.Announce(n.Session(), n.Port(),
-		func(s [8]byte, at []netip.AddrPort) { n.Found(s, at, []string{h.Card(at[0].Addr())}) }, func(s [8]byte) { n.Gone(s) })
+	i.goodbye = i.announce(n)
 	t.Cleanup(i.end)
 	return i
+}
+
+// announce has a node of this process find others and be found.
+func (i *Instance) announce(n *node.Node) (goodbye func()) {
+	n.Moved([]netip.Addr{i.host.IP()})
+	return i.process.Announce(n.Session(), n.Port(),
+		func(s [8]byte, at []netip.AddrPort) { n.Found(s, at, []string{i.host.Card(at[0].Addr())}) }, func(s [8]byte) { n.Gone(s) })
+}
+
+// courier runs one: see node.Deliver.
+func (i *Instance) courier(ctx context.Context, n *node.Node) error {
+	defer i.announce(n)()
+	return n.Run(ctx)
+}
+
+// Moves waits until the node has ended because its network has another key, and starts the one that goes on.
+func (i *Instance) Moves(within time.Duration) *Instance {
+	i.t.Helper()
+	select {
+	case <-i.ran:
+	case <-time.After(within):
+		i.t.Fatalf("%s has not gone to another network within %v", i.Name, within)
+	}
+	i.ended = true
+	i.goodbye()
+	c, ok := i.Next()
+	if !ok || i.err != nil {
+		i.t.Fatalf("%s ended, but not for another network: %v", i.Name, i.err)
+	}
+	return Start(i.t, i.lan, i.Name, c)
 }
 
 // Clone starts a copy of a process on another host: its disk, and what it has in memory, as of a virtual machine that is copied while it runs; with the same session, or
