@@ -452,7 +452,7 @@ func (n *Node) canRotate() error {
 	case !n.network.Closed():
 		return &Error{Text: n.network.Name() + " is open: it has no key", Hint: "earshot key new NAME makes a closed network"}
 	case n.config.Succeed == nil || n.config.Key == nil || n.config.NoHistory:
-		return &Error{Text: "this earshot keeps nothing, so it cannot keep a new key", Hint: "start it without --no-history"}
+		return &Error{Text: "a new key could not be kept here", Hint: "store the key with earshot key join NAME, and start earshot with --network NAME and without --no-history"}
 	}
 	return nil
 }

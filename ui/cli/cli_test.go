@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,7 +24,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"earshot":      func() { os.Exit(Main(os.Args[1:], tell)) },
-		"earshot-said": func() { os.Exit(storeLines(os.Args[1], os.Args[2], os.Args[3:])) },
+		"earshot-said": func() { os.Exit(storeLines(os.Args[1], message.Lobby, "", os.Args[2], os.Args[3:])) },
+		"earshot-met":  func() { os.Exit(storePeople(os.Args[1], os.Args[2], os.Args[3], os.Args[4:])) },
 		"earshot-wait": func() { os.Exit(Main(os.Args[1:], waitForEnd)) },
 		"earshot-hang": func() { os.Exit(Main(os.Args[1:], hang)) },
 	})
@@ -39,16 +42,49 @@ func tell(_ context.Context, s *Setup) error {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	fmt.Printf("mode=%s json=%t history=%d netid=%x peers=%t\n", mode, s.JSON, s.History, n.Network.ID(), s.Peers != nil)
+	if len(n.Previous) > 0 {
+		fmt.Printf("before=%d\n", len(n.Previous))
+	}
 	s.Log.Debug("debug line")
 	s.Log.Info("info line")
 	s.Log.Warn("warn line")
 	return nil
 }
 
-// storeLines puts lines into the lobby's history in a profile's folder, as said by nick in a room.
-func storeLines(dir, room string, lines []string) int {
+// storePeople has a profile remember people of a closed network, and one line in its history.
+func storePeople(dir, network, keyFile string, nicks []string) int {
+	key, err := identity.ReadKeyFile(keyFile)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if status := storeLines(dir, network, key, message.Lobby, []string{"before the change"}); status != 0 {
+		return status
+	}
+	n, err := identity.NewNetwork(network, []byte(key))
+	if err != nil {
+		return 1
+	}
+	var list []map[string]any
+	for i, nick := range nicks {
+		list = append(list, map[string]any{"key": fmt.Sprintf("%064x", i+1), "nicks": []any{map[string]any{"nick": nick}}, "first": time.Now(), "last": time.Now(), "days": 1})
+	}
+	b, err := json.Marshal(list)
+	id := n.ID()
+	if err == nil {
+		err = identity.Replace(filepath.Join(dir, "networks", fmt.Sprintf("%x", id[:]), "contacts.json"), b)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// storeLines puts lines into a network's history in a profile's folder, as said by nick in a room.
+func storeLines(dir, name, key, room string, lines []string) int {
 	err := func() error {
-		network, err := identity.NewNetwork(message.Lobby, nil)
+		network, err := identity.NewNetwork(name, []byte(key))
 		if err != nil {
 			return err
 		}
@@ -56,8 +92,11 @@ func storeLines(dir, room string, lines []string) int {
 		if err != nil {
 			return err
 		}
-		id := network.ID()
-		j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "networks", fmt.Sprintf("%x", id[:]), "realm-"+room), Network: id})
+		id, folder := network.ID(), "realm-"+room
+		if network.Closed() {
+			folder = fmt.Sprintf("realm-%x", identity.Realm{})
+		}
+		j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "networks", fmt.Sprintf("%x", id[:]), folder), Network: id})
 		if err != nil {
 			return err
 		}

@@ -41,8 +41,10 @@ type options struct {
 	logLevel         *slog.Level // nil: the mode's
 	timeout          time.Duration
 	version, qr      bool
-	limit            int    // of earshot search; 0: none
-	room             string // likewise
+	only, except     []string // of earshot key rotate
+	all, sure        bool     // likewise
+	limit            int      // of earshot search; 0: none
+	room             string   // likewise
 }
 
 // maxKeep is a hundred years, in days.
@@ -121,6 +123,10 @@ func (o *options) settings() []*setting {
 		{name: "limit", arg: "N", help: "with earshot search: how many of the newest are shown; 0: all", set: number(&o.limit, 0, maxFound)},
 		{name: "room", arg: "NAME", help: "with earshot search: look in that room alone", set: text(&o.room)},
 		{name: "timeout", arg: "TIME", help: "with earshot peers: how long to look around", set: duration(&o.timeout, minTimeout, maxTimeout)},
+		{name: "only", arg: "NICK,…", help: "with earshot key rotate: who gets the new key", set: people(&o.only)},
+		{name: "except", arg: "NICK,…", help: "with earshot key rotate: who does not", set: people(&o.except)},
+		{name: "all", help: "with earshot key rotate: everybody gets it", set: yes(&o.all)},
+		{name: "yes", help: "with earshot key rotate: do not ask", set: yes(&o.sure)},
 		{name: "qr", help: "with earshot key show: also as a QR code", set: yes(&o.qr)},
 	}
 }
@@ -208,6 +214,8 @@ func (o *options) check(words []string) error {
 		return usage("--limit and --room belong to earshot search", "")
 	case o.timeout != defaultTimeout && (len(words) == 0 || words[0] != "peers"):
 		return usage("--timeout belongs to earshot peers", "")
+	case (o.all || o.sure || len(o.only)+len(o.except) > 0) && (len(words) < 2 || words[0] != "key" || words[1] != "rotate"):
+		return usage("--only, --except, --all and --yes belong to earshot key rotate", "")
 	case o.qr && (len(words) < 2 || words[0] != "key" || words[1] != "show"):
 		return usage("--qr belongs to earshot key show", "")
 	}

@@ -18,7 +18,7 @@ usage: earshot [FLAGS]
        earshot search WORDS [--json]
        earshot peers [--json] [--timeout 2s]
        earshot doctor [--json]
-       earshot key new|join|show|list|forget [NAME]
+       earshot key new|join|show|list|rotate|forget [NAME]
 `
 
 const afterFlags = `
@@ -44,6 +44,8 @@ Closed networks: only who holds the key can find, join or read them
                              or read from stdin or --key-file, never an argument
   earshot key show office    print it again, with --qr as a QR code too
   earshot key list           list the networks whose keys are stored
+  earshot key rotate office  change it, so that some are out: --except NICK; those who
+                             stay are handed the new one, and asked
   earshot key forget office  delete the key from this machine
   earshot --network office   take part
 

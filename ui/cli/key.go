@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"earshot/node"
 	"earshot/node/identity"
 	"earshot/ui/look"
 )
@@ -21,9 +22,9 @@ const unnamed = "private"
 
 // key runs "earshot key …". What is asked for goes to stdout, what to do next to stderr: earshot key new office | ssh host earshot key join office
 func key(o *options, words []string) error {
-	verbs := []string{"new", "join", "show", "list", "forget"}
+	verbs := []string{"new", "join", "show", "list", "rotate", "forget"}
 	if len(words) == 0 {
-		return usage("earshot key needs to know what to do", "earshot key new|join|show|list|forget [NAME]; earshot --help says more")
+		return usage("earshot key needs to know what to do", "earshot key new|join|show|list|rotate|forget [NAME]; earshot --help says more")
 	}
 	verb, words := words[0], words[1:]
 	if !slices.Contains(verbs, verb) {
@@ -38,7 +39,7 @@ func key(o *options, words []string) error {
 	}
 	keys := identity.OpenKeys(filepath.Join(dir, "keys"))
 	if verb == "list" {
-		return keyList(keys)
+		return keyList(o, keys)
 	}
 	name := o.network
 	switch {
@@ -55,6 +56,8 @@ func key(o *options, words []string) error {
 	switch verb {
 	case "new":
 		return keyNew(keys, name)
+	case "rotate":
+		return rotate(o, keys, name)
 	case "join":
 		return keyJoin(keys, name, o.keyFile)
 	case "show":
@@ -122,13 +125,16 @@ func keyShow(keys identity.Keys, name string, qr bool) error {
 	return nil
 }
 
-func keyList(keys identity.Keys) error {
+func keyList(o *options, keys identity.Keys) error {
 	names, err := keys.List()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
 		fmt.Println(printable(name))
+		if p := progress(o, keys, name); p != nil {
+			fmt.Fprintf(os.Stderr, "rotation of %s: %s\n", printable(name), printable(p.String()))
+		}
 	}
 	if len(names) == 0 {
 		fmt.Fprintln(os.Stderr, "no keys yet; earshot key new NAME makes one, earshot key join NAME takes over somebody's")
@@ -142,6 +148,24 @@ func keyForget(keys identity.Keys, name string) error {
 	}
 	fmt.Fprintf(os.Stderr, "the key of %q is gone from this machine; other machines keep theirs\n", name)
 	return nil
+}
+
+// progress is how far a change of the key is; nil: there is none that is not done, as far as can be read.
+func progress(o *options, keys identity.Keys, name string) *node.Progress {
+	dir, err := o.profileDir()
+	if err != nil {
+		return nil
+	}
+	key, err := keys.Get(name)
+	if err != nil {
+		return nil
+	}
+	network, err := identity.NewNetwork(name, []byte(key))
+	if err != nil {
+		return nil
+	}
+	p, _ := node.ProgressOf(dir, network)
+	return p
 }
 
 // noKey says what to do where no key is stored.

@@ -26,11 +26,11 @@ func search(o *options, words []string) error {
 	if err != nil {
 		return err
 	}
-	network, err := o.joined()
+	network, _, previous, err := o.joined()
 	if err != nil {
 		return err
 	}
-	history, err := node.OpenHistory(dir, network)
+	history, err := node.OpenHistory(dir, network, previous...)
 	if errors.Is(err, fs.ErrNotExist) {
 		return failure(fmt.Sprintf("there is no history of %q in this profile", network.Name()), "it comes with taking part; --profile and --network say where else to look")
 	}

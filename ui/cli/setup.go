@@ -27,7 +27,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	network, err := o.joined()
+	network, key, previous, err := o.joined()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,6 +52,7 @@ func (o *options) setup() (s *Setup, end func(), err error) {
 		Node: node.Config{
 			Dir: dir, HostDir: filepath.Dir(filepath.Dir(dir)), Nick: nick, DefaultNick: defaultNick(o.serverOnly), Network: network, Port: o.port, Join: o.join,
 			ServerOnly: o.serverOnly, NeverHub: o.neverHub, NoHistory: o.noHistory, Keep: o.keep,
+			Previous: previous, Key: key, Succeed: o.succeed(network.Name()),
 			Rate: none(o.rate), PerIP: none(o.perIP), Log: log,
 		},
 		Mode: mode, JSON: o.json, History: o.lines(mode), Log: log, Version: version(), Restore: saveTerminal(mode == FullScreen),
@@ -140,12 +141,12 @@ func (o *options) profileDir() (string, error) {
 	return filepath.Join(dir, "profiles", o.profile), err
 }
 
-// joined returns the network to take part in. A name without a key is refused, not taken for an open network of that name: whoever mistypes the
+// joined returns the network to take part in, its key, if it has one, and what it was by earlier keys. A name without a key is refused, not taken for an open network of that name: whoever mistypes the
 // name of a closed network, or forgot to store its key, must not talk in the open instead.
-func (o *options) joined() (*identity.Network, error) {
+func (o *options) joined() (network *identity.Network, secret func() string, previous []*identity.Network, err error) {
 	name, err := networkName(o.network)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	var key string
 	switch {
@@ -154,10 +155,56 @@ func (o *options) joined() (*identity.Network, error) {
 	case name != lobby:
 		key, err = o.storedKey(name)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil && key != "" {
+		key, previous, err = o.since(name, key)
 	}
-	return identity.NewNetwork(name, []byte(key))
+	if err == nil {
+		network, err = identity.NewNetwork(name, []byte(key))
+	}
+	if err != nil || key == "" {
+		return network, nil, nil, err
+	}
+	return network, func() string { return key }, previous, nil
+}
+
+// since returns the networks of that name by the keys that it had before, and the key that it has now: one that was given by --key-file may have been changed since.
+func (o *options) since(name, key string) (now string, previous []*identity.Network, err error) {
+	dir, err := o.data()
+	if err != nil {
+		return "", nil, err
+	}
+	stored := identity.OpenKeys(filepath.Join(dir, "keys"))
+	before, err := stored.Before(name)
+	for _, old := range before {
+		n, e := identity.NewNetwork(name, []byte(old))
+		if err = errors.Join(err, e); e == nil {
+			previous = append(previous, n)
+		}
+	}
+	if err != nil || !slices.Contains(before, key) || name == lobby {
+		return key, previous, err
+	}
+	if now, err = stored.Get(name); err != nil {
+		return "", nil, err
+	}
+	if now != key {
+		fmt.Fprintf(os.Stderr, "earshot: the key of %q was changed since: using the one that is stored\n", printable(name))
+	}
+	return now, previous, nil
+}
+
+// succeed stores a network's next key, also where the present one came from --key-file: the next start needs none. A key of the lobby is never stored.
+func (o *options) succeed(name string) func(old, key string) error {
+	if name == lobby {
+		return nil
+	}
+	return func(old, key string) error {
+		dir, err := o.data()
+		if err != nil {
+			return err
+		}
+		return identity.OpenKeys(filepath.Join(dir, "keys")).Succeed(name, old, key)
+	}
 }
 
 func (o *options) storedKey(name string) (string, error) {

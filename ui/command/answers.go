@@ -64,6 +64,8 @@ func detail(name string) string {
 		return "NAME is " + look.Themes + ", or two of them: /theme light ascii"
 	case "notify":
 		return "all: everything while you are elsewhere; mentions: what names you; off: nothing"
+	case "key rotate":
+		return "WHO is --except NICK… or --only NICK… or --all; alone it lists who was met; nothing is done without --yes behind it"
 	case "search":
 		return `also "words in this order", from:NICK in:#ROOM after:2026-11-20 before:2026-11-27`
 	case "export":

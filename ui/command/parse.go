@@ -132,6 +132,12 @@ func run(spec Spec, args string, at At) (Action, error) {
 		return msg(spec, args)
 	case "query":
 		return query(spec, args)
+	case "key rotate":
+		return rotate(spec, args)
+	case "key accept":
+		return Action{Do: node.AcceptKey{}, Lines: []string{"going on with the new key"}}, nil
+	case "key decline":
+		return Action{Do: node.DeclineKey{}, Lines: []string{"the new key is not taken"}}, nil
 	case "room new":
 		return newRoom(spec, args, at)
 	case "room copy":

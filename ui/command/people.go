@@ -127,6 +127,9 @@ func Net(s node.Snapshot) []string {
 	if s.Address.IsValid() {
 		rows[1][1] = fmt.Sprintf("%s, port %d (TCP and UDP)", s.Address, s.Port)
 	}
+	if s.Key != nil {
+		rows = append(rows, [2]string{"new key", s.Key.String()})
+	}
 	rows = append(rows, [2]string{"hub", Standing(s)})
 	if s.Latency > 0 {
 		rows = append(rows, [2]string{"way to the hub", Latency(s.Latency) + " there and back"})
