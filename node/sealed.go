@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -269,6 +270,7 @@ func (n *Node) tend() {
 func (n *Node) keepVault(ctx context.Context) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	looked, again := time.Now(), map[message.Hash]bool{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -284,6 +286,12 @@ func (n *Node) keepVault(ctx context.Context) {
 		if err = errors.Join(err, n.speak(ctx, out)); err != nil && ctx.Err() == nil {
 			n.log.Warn("cannot tend a private room", "err", err)
 		}
+		if time.Since(looked) >= tendEvery {
+			looked = time.Now()
+			if err := n.repeatStates(ctx, again); err != nil && ctx.Err() == nil {
+				n.log.Warn("cannot say again what a private room is", "err", err)
+			}
+		}
 		next := tendEvery
 		if n.tellSeen(ctx) {
 			next = receiptsEvery
@@ -293,6 +301,51 @@ func (n *Node) keepVault(ctx context.Context) {
 		}
 		wait.Reset(next)
 	}
+}
+
+// repeatStates says again those states of private rooms that this person made and that the journal lacks, each once: the vault knew them before they were written. Until then nobody else can read
+// what is said in the room.
+func (n *Node) repeatStates(ctx context.Context, again map[message.Hash]bool) error {
+	at, _ := n.gather.now()
+	if at.alone { // nobody is there who could miss them
+		return nil
+	}
+	for _, s := range n.vault.Signed() {
+		if again[s.Hash()] {
+			continue
+		}
+		held, err := holds(at.journal, s)
+		if err != nil {
+			return err
+		}
+		if held {
+			continue
+		}
+		again[s.Hash()] = true
+		n.log.Info("a private room's state is said again", "room", s.Room(), "epoch", s.Epoch)
+		out, err := n.vault.Again(s, n.keys)
+		if err = errors.Join(err, n.speak(ctx, out)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds reports whether a journal has a state. It is looked for where it was made, and for an hour after that: a clock may have been set since.
+func holds(j *journal.Journal, s *seal.State) (bool, error) {
+	const minute = uint64(time.Minute/time.Millisecond) << 16
+	for k := (journal.Key{HLC: s.HLC - min(s.HLC, minute)}); k.HLC < s.HLC+60*minute; {
+		lines, err := j.After(s.Room(), k, 64)
+		if err != nil || len(lines) == 0 {
+			return false, err
+		}
+		for _, l := range lines {
+			if k = l.Key; l.Kind == message.State && bytes.Equal(l.Body, s.Bytes()) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // takeWork does what the vault has left.

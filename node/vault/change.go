@@ -99,8 +99,7 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 		if err != nil {
 			break
 		}
-		invite := (&seal.Invitation{State: next, Key: key}).Content()
-		out = append(out, Message{seal.Direct(v.conf.Network, v.me, p), invite.Kind, invite.Body})
+		out = append(out, v.invitation(next, key, p))
 		if history {
 			var more []Message
 			more, err = v.share(r, old, p, keys(p))
@@ -108,6 +107,54 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 		}
 	}
 	return out, left, err
+}
+
+func (v *Vault) invitation(s *seal.State, key seal.EpochKey, p identity.PeerID) Message {
+	c := (&seal.Invitation{State: s, Key: key}).Content()
+	return Message{seal.Direct(v.conf.Network, v.me, p), c.Kind, c.Body}
+}
+
+// Signed returns the states that this person made and that its rooms are in now: they must be in the rooms' groups, or nobody else knows of them.
+func (v *Vault) Signed() (out []*seal.State) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, r := range v.rooms {
+		if s := r.Current(); r.status == Joined && s.Signer() == v.me {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Again returns once more what Change said of a state that Signed gave, except for keys of what was said before: it never came into the group, because the process ended first or the disk was full, or
+// it is lost to a copy of this machine.
+func (v *Vault) Again(s *seal.State, keys Keys) (out []Message, err error) {
+	v.mu.Lock()
+	r := v.rooms[s.Room()]
+	if r == nil || r.status != Joined || r.Current() != s {
+		v.mu.Unlock()
+		return nil, nil
+	}
+	key, ok := r.Key(s.Hash())
+	before := r.State(s.Prev)
+	v.mu.Unlock()
+	if !ok {
+		return nil, nil
+	}
+	out, _, err = v.spread(r, s, key, nil, keys)
+	if before == nil {
+		return out, err
+	}
+	for _, p := range minus(s.Members, before.Members) {
+		k := keys(p)
+		if k == nil || err != nil {
+			continue
+		}
+		if _, err = v.Begin(p, k, false); err == nil {
+			out = append(out, v.invitation(s, key, p))
+		}
+	}
+	return out, err
 }
 
 // spread returns the messages that tell of a state: the state itself and its key, wrapped for its members, or those of them named.

@@ -495,3 +495,27 @@ func TestRemovedSpeaks(t *testing.T) {
 	}
 	carol.wants("a member")
 }
+
+// What was made and never written is said again, with the invitations.
+func TestAgain(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	if _, _, err := alice.Change(id, seal.Change{Add: []identity.PeerID{carol.me}}, false, w.now, w.keys); err != nil { // and then the process ends
+		t.Fatal(err)
+	}
+	alice.start()
+	signed := alice.Signed()
+	if len(signed) != 1 || len(bob.Signed()) != 0 {
+		t.Fatalf("%d states signed by the owner, %d by another", len(signed), len(bob.Signed()))
+	}
+	alice.say(alice.Again(signed[0], w.keys))
+	if r, ok := bob.Room(id); !ok || r.Epoch != signed[0].Epoch || r.Waits {
+		t.Errorf("bob sees %+v", r)
+	}
+	if r, ok := carol.Room(id); !ok || r.Status != Asked {
+		t.Errorf("carol sees %+v", r)
+	}
+	alice.tell(id, "there you are")
+	bob.wants("there you are")
+}
