@@ -147,6 +147,7 @@ func (w *world) settle(after string) {
 	if !w.until(equal, "all the same of what became of them", func() bool { return w.sameAbout(all) }) {
 		w.aboutDifferences(all)
 	}
+	w.sealedSettles()
 	var missing []string
 	w.until(settled, "everything ticked", func() bool { missing = w.unticked(); return len(missing) == 0 })
 	for _, s := range missing {
@@ -168,6 +169,9 @@ func (w *world) encore() {
 		for _, h := range w.hosts {
 			if w.rng.IntN(2) == 0 || h.up().Serving() {
 				h.up().say(w)
+				if w.sealed != nil {
+					w.step(Step{Do: "confide", Host: slices.Index(w.hosts, h), N: w.sealed.rng.IntN(1 << 20)})
+				}
 			}
 		}
 		w.sleep(time.Duration(w.rng.Int64N(int64(8 * time.Millisecond))))
@@ -355,6 +359,7 @@ func (w *world) finally() {
 		w.shows(h, said)
 		w.aboutTold(h)
 	}
+	w.confided()
 }
 
 // A part of what a process said. A copied machine goes on with the first one's logs.

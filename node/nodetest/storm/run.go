@@ -40,6 +40,8 @@ type run struct {
 	mu       sync.Mutex // protects what follows
 	accepted []string
 	redacted []message.ID
+	confided []string // accepted, in sealed rooms
+	secrets  int
 	times    map[string][2]time.Time // when a line was being said
 }
 
@@ -76,6 +78,11 @@ func (w *world) start(h *host) *run {
 	h.disk.Slow(usual)
 	h.runs = append(h.runs, r)
 	w.logf("-- started %s%d session %x", h.name, r.n, r.Session())
+	if c := w.sealed; c != nil {
+		c.mu.Lock()
+		c.persons[h] = r.ID()
+		c.mu.Unlock()
+	}
 	go r.sayAll(w)
 	w.t.Cleanup(func() {
 		if !r.ended { // it goes on after this, where the test failed
@@ -120,6 +127,10 @@ func (r *run) sayAll(w *world) {
 	for text := range r.said {
 		if n, ok := strings.CutPrefix(text, "@"); ok {
 			r.about(atoi(n))
+			continue
+		}
+		if n, ok := strings.CutPrefix(text, "%"); ok {
+			r.confide(w, atoi(n))
 			continue
 		}
 		if text == "/" {
@@ -251,7 +262,7 @@ func (w *world) copyMachine(h *host, session bool) {
 	}
 	w.sleep(200 * time.Millisecond) // what is not on disk yet is in the memory that cannot be copied here
 	synctest.Wait()
-	if r.full || len(r.said) > 0 || !r.toldAll() {
+	if r.full || len(r.said) > 0 || !r.toldAll(w) {
 		return
 	}
 	c := w.add(h.name + "'")
@@ -274,11 +285,18 @@ func (w *world) copyMachine(h *host, session bool) {
 }
 
 // toldAll reports whether all that a process took to be said is on its disk, so that it is told.
-func (r *run) toldAll() bool {
+func (r *run) toldAll(w *world) bool {
 	heard := r.Heard(instance.Lobby)
+	if w.sealed != nil {
+		for _, e := range r.Events() {
+			if s, ok := e.(node.Said); ok && s.Sealed {
+				heard = append(heard, s.Text)
+			}
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !slices.ContainsFunc(r.accepted, func(text string) bool { return !slices.Contains(heard, text) })
+	return !slices.ContainsFunc(slices.Concat(r.accepted, r.confided), func(text string) bool { return !slices.Contains(heard, text) })
 }
 
 // stranded reports whether a line was lost to a copy of its author's machine, which the author was told, if it lived.
@@ -358,7 +376,9 @@ func (w *world) loseOne(h *host, s Step) {
 	case s.Do == "restore":
 		copyDir(w.t, h.snapshot, h.dir)
 		since = h.snapAt
-	case s.N > 0:
+	case s.N == 0:
+		w.torn[h.runs[len(h.runs)-1].ID()] = true // a new person begins; another machine of the old one cannot read what was sealed for this one
+	default:
 		copyDir(w.t, old, h.dir)
 		for _, path := range stores(w.t, h.dir) {
 			var err error

@@ -61,10 +61,11 @@ var faults = []struct {
 const repairs = 4
 
 // traits are the families of what a storm has from its beginning, or once.
-var traits = []string{"server", "never", "forgetful", "byhand", "twins", "flat", "clock", "far", "keep", "midnight", "wipe", "restore", "copy", "session", "lull"}
+var traits = []string{"server", "never", "forgetful", "byhand", "twins", "flat", "clock", "far", "keep", "midnight", "wipe", "restore", "copy", "session", "lull", "sealed"}
 
 // Families are what Config.Only may name. Some traits: forgetful, one keeps no history; byhand, discovery does not reach one; far, a clock is days or years off; twins, two machines are one person's; flat,
-// two profiles share a machine; keep, they keep history for different times; copy, a virtual machine is copied while it runs; session, with its session; lull, what holds in each part of a broken network is checked, too.
+// two profiles share a machine; keep, they keep history for different times; copy, a virtual machine is copied while it runs; session, with its session; lull, what holds in each part of a broken network is
+// checked, too; sealed, something is said in direct conversations and in a private room.
 func Families() (names []string) {
 	for _, f := range faults[repairs:] {
 		names = append(names, f.do)
@@ -170,6 +171,7 @@ func (w *world) schedule(rng *rand.Rand) []Step {
 		steps = append(steps, Step{At: time.Duration(rng.Int64N(int64(length))), Do: "lull"})
 	}
 	steps = append(steps, w.abouts(rand.New(rand.NewPCG(w.c.Seed, 3)))...)
+	steps = append(steps, w.confidants(steps)...)
 	slices.SortStableFunc(steps, func(a, b Step) int { return int(a.At - b.At) })
 	return steps
 }

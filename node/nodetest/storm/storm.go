@@ -1,5 +1,5 @@
 // Package storm drives whole nodes through a schedule of faults and then checks what must hold: nothing that is on two disks is lost, all replicas are equal,
-// nothing is told twice, an author's order is kept, and there is one hub.
+// nothing is told twice, an author's order is kept, and there is one hub; what is said in sealed rooms (confided.go) is read by whom it is for, and nobody else.
 //
 // A seed fixes the schedule: who says something when, and what breaks when. How the nodes' goroutines interleave it does not fix, so a
 // seed that failed once may need a few runs to fail again. What happens, and to whom "hub" meant, is in the trace.
@@ -33,6 +33,7 @@ type Config struct {
 	Length time.Duration // of the faults
 	Open   bool          // on the open network: no disk is lost then
 	Only   []string      // these families of faults; none: as they are drawn
+	Sealed bool          // something is said in sealed rooms, too, though it was not drawn
 	Trace  bool          // tell everything, not only what failed
 }
 
@@ -49,8 +50,10 @@ type world struct {
 	lines    map[string]*line // by text
 	wrong    []*host          // their clocks may be
 	due      []due
-	filled   time.Time // until then a disk was full
-	together bool      // all are at one hub, and nothing is broken
+	filled   time.Time                // until then a disk was full
+	together bool                     // all are at one hub, and nothing is broken
+	sealed   *confidence              // nil: nothing is said in sealed rooms
+	torn     map[identity.PeerID]bool // people of two machines, one of which was lost with its keys
 
 	mu     sync.Mutex // protects what follows
 	trace  []string
@@ -60,7 +63,7 @@ type world struct {
 // Run runs a storm and checks what is left. It must be called in a bubble.
 func Run(t *testing.T, c Config) {
 	rng := rand.New(rand.NewPCG(c.Seed, 1))
-	w := &world{t: t, c: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), lan: nodetest.New(c.Seed), dir: t.TempDir(), lines: map[string]*line{}}
+	w := &world{t: t, c: c, rng: rand.New(rand.NewPCG(c.Seed, 2)), lan: nodetest.New(c.Seed), dir: t.TempDir(), lines: map[string]*line{}, torn: map[identity.PeerID]bool{}}
 	if !c.Open {
 		var err error
 		if w.net, err = identity.NewNetwork("storm", []byte("0123456789abcdef0123456789")); err != nil {
@@ -171,7 +174,7 @@ func (w *world) step(s Step) {
 		return
 	}
 	up := h.up()
-	if s.Do != "say" && s.Do != "about" {
+	if s.Do != "say" && s.Do != "about" && s.Do != "confide" {
 		w.logf("== %v (%s, up %v)", s, h.name, up != nil)
 	}
 	switch s.Do {
@@ -187,6 +190,10 @@ func (w *world) step(s Step) {
 	case "about":
 		if up != nil && !up.frozen {
 			up.said <- fmt.Sprint("@", s.N)
+		}
+	case "confide":
+		if up != nil && !up.frozen {
+			up.said <- fmt.Sprint("%", s.N)
 		}
 	case "start":
 		for i := range w.hosts {
