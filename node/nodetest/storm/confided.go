@@ -29,7 +29,7 @@ import (
 //
 // The two of a conversation, on all their machines, show the same of it; whoever is a member of a private room is one of the same state as the others, holds its key, and shows what all show, but for
 // what was said in an epoch whose key it lacks: it was no member then, or nobody who had the key was there when it was. A key that is wrapped for one on its own disk, for a key in its ring, it holds.
-// What somebody said who was removed since may be shown by some alone: those whom it reached after that, live, do not take it.
+// What somebody said who was removed, for however long, may be shown by some alone: those whom it reached after that, live, do not take it.
 //
 // Nobody else is told of any of it, shows any, or has any on a disk.
 
@@ -267,8 +267,12 @@ func (w *world) roomDiffers(members []*member, said epochs) string {
 		}
 		for _, s := range m.states {
 			states[s.Hash()] = s
+		}
+	}
+	for _, s := range states { // also who is a member again
+		for _, later := range states {
 			for _, p := range s.Members {
-				removed[p] = removed[p] || !first.Has(p)
+				removed[p] = removed[p] || later.Epoch > s.Epoch && !later.Has(p)
 			}
 		}
 	}
