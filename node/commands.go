@@ -107,7 +107,7 @@ type (
 		Only, Except []string // nicks, with a tag where two have it, or fingerprints
 		Sure         bool
 	}
-	AcceptKey  struct{}
+	AcceptKey  struct{ From string } // a Person, where several offer one
 	DeclineKey struct{}
 )
 

@@ -44,6 +44,7 @@ func (f *Front) Run(ctx context.Context, live func(context.Context, *Node) error
 		if err != nil {
 			return err
 		}
+		next.Tell(next.network.Name()+" has a new key now, and you go on in it", "/net says for whom it is waited")
 		f.set(func() { f.node = next })
 	}
 }

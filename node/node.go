@@ -15,6 +15,9 @@
 // Two networks that one machine has a card in each of are one gathering as long as that machine runs: it becomes the hub (bridge.go). Where it may not, or where it takes more than one such
 // machine to get from here to there, whoever cannot reach the hub goes on looking for it and says so.
 //
+// Keys. A closed network is given another key (rotation.go) by founding it anew, under a key that only those get who are to stay. This node ends then, and another goes on in the new network (Next, Front), with the
+// history of the old one beside its own (past.go); couriers (courier.go) hand the key to those who were away.
+//
 // Time. A machine's clock may be wrong, and nobody can tell alone. Three clocks make a median (package exchange, clocks.go), which corrects the one Clock of this process and is passed on in HELLO and
 // BEAT. The user is told of a clock that is off (skew.go). A log of a day that others refuse is not answered by them: what makes them refuse it, the time, reaches its author by the same
 // way, who says again what a wrong clock dated (diary.go, journal.Author.Restate). Nobody else's word is needed for that, and so nobody else's lie can ask for it

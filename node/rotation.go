@@ -29,7 +29,7 @@ import (
 // the work of couriers (courier.go), of everybody who is in the new network already: a second node of the same person in the old network, which takes no part in what is said there, and hands the key, as a
 // sealed direct message, to each of those ticked who shows up. So it makes no difference who was away, whether this process is killed meanwhile, or whether whoever changed the key is there.
 //
-// Nobody is moved without being asked, since any member could move everybody else: who is handed a key is told by whom, and AcceptKey goes there. A box, where nobody is to be asked, takes a key
+// Nobody is moved without being asked, since any member could move everybody else: who is handed a key is told by whom, and AcceptKey goes there; where there are two, it needs to be told whose. A box, where nobody is to be asked, takes a key
 // from those alone whom its operator has verified. The offer is kept until then (offers.json in the folder of the old network, secret like the key store).
 //
 // Someone has the key as soon as somebody who has it meets them in the new network. When all have it, or after 30 days, couriers are gone.
@@ -386,16 +386,25 @@ func (n *Node) offered(e vault.Offered, in identity.NetworkID) {
 		return // those come here
 	}
 	n.rekey.mu.Lock()
-	if slices.ContainsFunc(n.rekey.offers, func(known *offer) bool { return known.id == o.id }) || len(n.rekey.offers) >= maxOffers {
-		n.rekey.mu.Unlock()
-		return
+	known := slices.ContainsFunc(n.rekey.offers, func(known *offer) bool { return known.id == o.id })
+	n.rekey.mu.Unlock()
+	verified, _ := n.people.known.marked(e.By)
+	if known || !verified && !n.alarms.Allow() {
+		return // whoever is in the network can offer as many keys as they like
 	}
+	n.rekey.mu.Lock()
 	n.rekey.offers = append(n.rekey.offers, o)
+	for i := 0; len(n.rekey.offers) > maxOffers && i < len(n.rekey.offers); {
+		if kept, _ := n.people.known.marked(identity.PeerID(n.rekey.offers[i].From)); kept && len(n.rekey.offers)-i > 1 {
+			i++
+			continue
+		}
+		n.rekey.offers = slices.Delete(n.rekey.offers, i, i+1)
+	}
 	n.rekey.mu.Unlock()
 	n.saveOffers()
-	verified, _ := n.people.known.marked(e.By)
 	if n.config.ServerOnly && verified {
-		if err := n.acceptKey(); err != nil {
+		if err := n.take(o); err != nil {
 			n.log.Error("the network's new key is not taken", "err", err)
 		}
 		return
@@ -420,8 +429,11 @@ func (n *Node) tellOffer(o *offer) {
 
 // rotate changes the key, or says what that would do.
 func (n *Node) rotate(c Rotate) error {
-	if err := n.canRotate(); err != nil {
+	if err := n.canKeep(); err != nil {
 		return err
+	}
+	if n.config.NoHistory {
+		return &Error{Text: "with --no-history it cannot be remembered who is to have the new key", Hint: "have somebody else change it, or start earshot without"}
 	}
 	n.rekey.mu.Lock()
 	here := n.rekey.here
@@ -447,12 +459,13 @@ func (n *Node) rotate(c Rotate) error {
 	return nil
 }
 
-func (n *Node) canRotate() error {
+// canKeep says why this profile cannot have another key.
+func (n *Node) canKeep() error {
 	switch {
 	case !n.network.Closed():
 		return &Error{Text: n.network.Name() + " is open: it has no key", Hint: "earshot key new NAME makes a closed network"}
-	case n.config.Succeed == nil || n.config.Key == nil || n.config.NoHistory:
-		return &Error{Text: "a new key could not be kept here", Hint: "store the key with earshot key join NAME, and start earshot with --network NAME and without --no-history"}
+	case n.config.Succeed == nil || n.config.Key == nil:
+		return &Error{Text: "a new key could not be kept here", Hint: "store the key with earshot key join NAME, and start earshot with --network NAME"}
 	}
 	return nil
 }
@@ -472,15 +485,35 @@ func namesOf(list []Holder) string {
 }
 
 // acceptKey goes to the network that is offered.
-func (n *Node) acceptKey() error {
-	if err := n.canRotate(); err != nil {
+func (n *Node) acceptKey(c AcceptKey) error {
+	list := n.pending()
+	if from := strings.TrimPrefix(strings.TrimSpace(c.From), "@"); from != "" {
+		list = slices.DeleteFunc(list, func(o *offer) bool {
+			id := identity.PeerID(o.From)
+			return !strings.EqualFold(n.named(id).Nick, from) && !strings.EqualFold(bare(id.Fingerprint()), bare(from))
+		})
+	}
+	switch {
+	case len(list) == 0 && c.From != "":
+		return &Error{Text: c.From + " has offered no new key"}
+	case len(list) == 0:
+		return &Error{Text: "nobody has offered a new key", Hint: "/key rotate makes one"}
+	case len(list) > 1 && c.From == "":
+		var names []string
+		for _, o := range list {
+			names = append(names, n.named(identity.PeerID(o.From)).Nick)
+		}
+		return &Error{Text: "several have offered a key, and not the same: " + strings.Join(names, ", "), Hint: "/key accept NICK takes one of them"}
+	}
+	return n.take(list[0])
+}
+
+// take goes to the network of an offer.
+func (n *Node) take(o *offer) error {
+	if err := n.canKeep(); err != nil {
 		return err
 	}
-	list := n.pending()
-	if len(list) == 0 {
-		return &Error{Text: "nobody has offered a new key", Hint: "/key rotate makes one"}
-	}
-	o, now := list[0], time.Now().UTC().Truncate(time.Second)
+	now := time.Now().UTC().Truncate(time.Second)
 	r := &rotation{Made: time.UnixMilli(int64(min(o.said.Made, 1<<50))).UTC(), Since: now, By: peerHex(o.said.By), Of: []string{idHex(n.network.ID())}}
 	n.rekey.mu.Lock()
 	if here := n.rekey.here; o.Of != r.Of[0] || len(here.waits(now)) > 0 {
@@ -496,8 +529,10 @@ func (n *Node) acceptKey() error {
 		nick, _, _ := strings.Cut(n.named(id).Nick, "~")
 		r.People = append(r.People, ticked{Key: peerHex(id), Nick: nick, Has: id == n.who.ID() || id == o.said.By || id == identity.PeerID(o.From)})
 	}
-	if err := writeJSON(n.profile.rotationPath(o.id), r); err != nil {
-		return err
+	if !n.config.NoHistory { // else it is not written down who is here, and others tell those who are away
+		if err := writeJSON(n.profile.rotationPath(o.id), r); err != nil {
+			return err
+		}
 	}
 	if err := n.config.Succeed(n.config.Key(), o.said.Key()); err != nil {
 		return fmt.Errorf("the new key is not stored: %w", err)
@@ -555,7 +590,7 @@ func (n *Node) changeKey(c Command) error {
 	case Rotate:
 		return n.rotate(c)
 	case AcceptKey:
-		return n.acceptKey()
+		return n.acceptKey(c)
 	}
 	return n.declineKey()
 }

@@ -349,3 +349,71 @@ func TestKeyChange(t *testing.T) {
 		}
 	})
 }
+
+// Someone in the network offers keys of their own: it is said from whom each is, no offer takes the place of another, and which is taken has to be said.
+func TestRotateAmongLiars(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		all := o.start("alice", "bob", "mallory")
+		alice, bob, mallory := all[0], all[1], all[2]
+		instance.Meet(t, 10*time.Second, all...)
+		do(t, bob, node.Verify{Person: "alice", Fingerprint: alice.ID().Fingerprint()})
+		do(t, mallory, node.Rotate{All: true, Sure: true})
+		mallory = mallory.Moves(10 * time.Second)
+		if text := offered(t, bob, time.Minute); !strings.HasPrefix(text, "mallory gives") || !strings.Contains(text, "not verified") {
+			t.Errorf("bob is told: %s", text)
+		}
+		fails(t, bob, node.AcceptKey{From: "alice"}, "offered no new key")
+		do(t, alice, node.Rotate{Only: []string{"bob"}, Sure: true})
+		alice = alice.Moves(10 * time.Second)
+		instance.Until(t, time.Minute, "bob is offered the other", func() bool {
+			return toldOf(bob, func(n node.Notice) bool { return strings.HasPrefix(n.Text, "✓alice gives") })
+		})
+		fails(t, bob, node.AcceptKey{}, "not the same")
+		do(t, bob, node.AcceptKey{From: "alice"})
+		bob = bob.Moves(10 * time.Second)
+		if o.storedKey("bob") != o.storedKey("alice") || o.storedKey("bob") == o.storedKey("mallory") {
+			t.Error("bob has taken another key")
+		}
+		instance.Meet(t, time.Minute, alice, bob)
+	})
+}
+
+// Another machine of the same person is told too, and one that keeps nothing goes along without being waited with.
+func TestRotateElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		alice := o.start("alice")[0]
+		time.Sleep(time.Minute)
+		alice.Stop()
+		c := o.config("laptop")
+		for _, secret := range []string{"identity.key", "keyring"} {
+			b, err := os.ReadFile(filepath.Join(alice.Dir(), secret))
+			if err == nil {
+				err = identity.ReplaceSecret(filepath.Join(c.Dir, secret), b)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		alice = o.start("alice")[0]
+		c.Nick = "alice"
+		laptop := instance.Start(t, o.lan, "laptop", c)
+		c = o.config("bob")
+		c.NoHistory = true
+		bob := instance.Start(t, o.lan, "bob", c)
+		instance.Until(t, time.Minute, "all are there", func() bool { return bob.Peers() == 2 && bob.Here() == 2 && laptop.Here() == 2 })
+		fails(t, bob, node.Rotate{All: true, Sure: true}, "--no-history")
+		do(t, alice, node.Rotate{All: true, Sure: true})
+		alice = alice.Moves(10 * time.Second)
+		offered(t, laptop, time.Minute)
+		offered(t, bob, time.Minute)
+		do(t, laptop, node.AcceptKey{})
+		do(t, bob, node.AcceptKey{})
+		laptop, bob = laptop.Moves(10*time.Second), bob.Moves(10*time.Second)
+		instance.Until(t, time.Minute, "all are there again", func() bool { return bob.Peers() == 2 && bob.Here() == 2 && laptop.Here() == 2 && alice.Here() == 2 })
+		if k := bob.Snapshot().Key; k != nil {
+			t.Errorf("bob knows of %v", k)
+		}
+	})
+}

@@ -73,7 +73,7 @@ func Table() []Spec {
 		{"ping", nil, "[NICK]", "show how long a word takes to the hub and back", true},
 		{"net", nil, "", "show what is known of the network", true},
 		{"key rotate", nil, "[WHO]", "give the network a new key, but not to everybody", true},
-		{"key accept", nil, "", "take the new key that somebody offers", true},
+		{"key accept", nil, "[NICK]", "take the new key that somebody offers", true},
 		{"key decline", nil, "", "do not take it", true},
 		{"realms", nil, "", "list the gatherings whose history is kept here", true},
 		{"resend", nil, "", "say again what could not be delivered", true},

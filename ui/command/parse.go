@@ -135,7 +135,7 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "key rotate":
 		return rotate(spec, args)
 	case "key accept":
-		return Action{Do: node.AcceptKey{}, Lines: []string{"going on with the new key"}}, nil
+		return Action{Do: node.AcceptKey{From: args}, Lines: []string{"going on with the new key"}}, nil
 	case "key decline":
 		return Action{Do: node.DeclineKey{}, Lines: []string{"the new key is not taken"}}, nil
 	case "room new":
