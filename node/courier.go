@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,27 +96,36 @@ func (n *Node) awaited() (out []*identity.Network) {
 	return out
 }
 
-// noteHolders remembers who is here, and so has the key.
+// noteHolders remembers who is here, and so has the key. Deliver alone calls it.
 func (n *Node) noteHolders() {
 	n.rekey.mu.Lock()
-	defer n.rekey.mu.Unlock()
-	if len(n.rekey.here.waits(time.Now())) == 0 {
+	here := n.rekey.here
+	n.rekey.mu.Unlock()
+	if len(here.waits(time.Now())) == 0 {
 		return
 	}
-	news := false
-	for i := range n.rekey.here.People {
-		t := &n.rekey.here.People[i]
-		if _, here := n.people.person(identity.PeerID(t.Key)); here && !t.Has {
-			t.Has, news = true, true
+	now, news := *here, []string(nil)
+	now.People = slices.Clone(here.People)
+	for i := range now.People {
+		t := &now.People[i]
+		if p, here := n.people.person(identity.PeerID(t.Key)); here && !t.Has {
+			t.Has, news = true, append(news, p.Nick)
 		}
 	}
-	if !news {
+	if len(news) == 0 {
 		return
 	}
-	if err := writeJSON(n.profile.rotationPath(n.network.ID()), n.rekey.here); err != nil {
+	n.rekey.mu.Lock()
+	n.rekey.here = &now
+	n.rekey.mu.Unlock()
+	if err := writeJSON(n.profile.rotationPath(n.network.ID()), &now); err != nil {
 		n.log.Warn("it is not remembered who has the new key", "err", err)
 	}
-	n.watch.wake()
+	how := "all have it"
+	if p := now.progress(time.Now()); p != nil {
+		how = p.String()
+	}
+	n.notice("the new key has come to "+strings.Join(news, ", ")+": "+how, "")
 }
 
 // keyFor returns what a person is to be handed, and who has it already; nil: nothing.

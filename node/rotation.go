@@ -74,7 +74,7 @@ type offer struct {
 // rotations is what a node knows of changes of the key of its network: that which made it, and those that are offered.
 type rotations struct {
 	mu     sync.Mutex // protects what follows
-	here   *rotation  // nil: none made this network, or none that this profile knows of
+	here   *rotation  // not changed, but replaced; nil: none made this network, or none that this profile knows of
 	offers []*offer
 	next   *identity.Network // where to go on; nil: nowhere
 	key    func() string     // of next

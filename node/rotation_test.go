@@ -359,7 +359,7 @@ func TestRotateAmongLiars(t *testing.T) {
 		instance.Meet(t, 10*time.Second, all...)
 		do(t, bob, node.Verify{Person: "alice", Fingerprint: alice.ID().Fingerprint()})
 		do(t, mallory, node.Rotate{All: true, Sure: true})
-		mallory = mallory.Moves(10 * time.Second)
+		mallory.Moves(10 * time.Second)
 		if text := offered(t, bob, time.Minute); !strings.HasPrefix(text, "mallory gives") || !strings.Contains(text, "not verified") {
 			t.Errorf("bob is told: %s", text)
 		}

@@ -12,6 +12,7 @@ import (
 // A closed network gets a new key while people chat: the same processes go on in the new one, with what was said before; who is out stays alone; who was away gets the key from somebody who stayed. No key is printed, or stands
 // among the arguments.
 func TestRotate(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, 4)
 	key, _, code := l.Host(1).Run("", "key", "new", "office")
 	if code != 0 {
@@ -52,9 +53,12 @@ func TestRotate(t *testing.T) {
 	alice.Send("without mallory") // by the same input
 	asked(bob)
 	bob.Wait(20*time.Second, "bob hears it", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "without mallory" })
+	alice.Wait(20*time.Second, "alice knows that bob has it", func(e lab.Event) bool {
+		return e.Kind == "notice" && strings.HasPrefix(e.Text, "the new key has come to bob")
+	})
 	n = len(alice.Events())
 	alice.Send("/net")
-	alice.WaitFrom(0, 20*time.Second, "dave is waited for", func(e lab.Event) bool { return strings.Contains(e.Raw, "3 have the new key; waiting for dave") })
+	alice.WaitFrom(n, 20*time.Second, "dave is waited for", func(e lab.Event) bool { return strings.Contains(e.Raw, "3 have the new key; waiting for dave") })
 	if alice.Stop() != 0 {
 		t.Error("alice ended badly")
 	}
@@ -81,5 +85,38 @@ func TestRotate(t *testing.T) {
 		if e.Text == "without mallory" || strings.Contains(e.Raw, "new key") {
 			t.Errorf("mallory is told %s", e.Raw)
 		}
+	}
+}
+
+// On the full screen it is the same window, with what was being typed.
+func TestRotateFullScreen(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 2)
+	key, _, code := l.Host(1).Run("", "key", "new", "office")
+	if code != 0 {
+		t.Fatal(code)
+	}
+	if _, stderr, code := l.Host(2).Run(key, "key", "join", "office"); code != 0 {
+		t.Fatal(stderr)
+	}
+	alice := l.Host(1).Earshot("--network", "office", "--nick", "alice")
+	screen := l.Host(2).Screen(80, 24, "--network", "office", "--nick", "bob")
+	screen.Wait(soon, "both are there", shows("2 here", "alice", "bob (you)"))
+	alice.Send("from before")
+	screen.Wait(soon, "the line", shows("from before"))
+	screen.Type("/key rotate --all --yes")
+	screen.Key("Enter")
+	screen.Type("half a li")
+	screen.Wait(soon, "it goes on", shows("from before", "office has a new key now", "half a li"))
+	alice.Wait(30*soon, "the key is offered", func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Hint, "/key accept") })
+	alice.Send("/key accept")
+	screen.Wait(30*soon, "both are there again", shows("2 here", "alice", "bob (you)", "from before", "half a li"))
+	screen.Type("ne")
+	screen.Key("Enter")
+	alice.Wait(soon, "the line that was begun before", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "half a line" })
+	screen.Type("/quit")
+	screen.Key("Enter")
+	if status := screen.Ended(soon); status != 0 {
+		t.Errorf("/quit: exit status %d", status)
 	}
 }
