@@ -219,12 +219,14 @@ func TestMailIsKeptForAMonth(t *testing.T) {
 		take(t, j, old.run(1, 1), 0, ErrDay)
 		take(t, j, newChain(t, 5, day-31).in(message.GroupID{5}).sealed(1).run(1, 1), 0, ErrDay)
 		take(t, j, newChain(t, 6, day-31).in(own).sealed(1).run(1, 1), 1, nil)
+		synctest.Wait() // the journal asks the vault
 		vault[other] = true
 		take(t, j, old.run(1, 1), 1, nil)
 		if j.Horizon(other) != day-365 {
 			t.Error("the horizon of a room that was joined", j.Horizon(other))
 		}
 		checkMail(t, j, day-30, own, other)
+		synctest.Wait()
 		delete(vault, other)
 		time.Sleep(24 * time.Hour)
 		j.Clock().Vouch(time.Now())
