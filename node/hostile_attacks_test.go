@@ -36,7 +36,7 @@ func TestAttack(t *testing.T) {
 	for i, a := range linkAttacks { // all on one node, each from an address of its own
 		all.Go(func() { t.Run(a.name, func(t *testing.T) { a.run(t, one.in(t), from(byte(10+i))) }) })
 	}
-	places := make(chan struct{}, 6) // of those that have a node each
+	places := make(chan struct{}, 3) // of those that have a node each
 	for _, a := range slices.Concat(saidAttacks, localAttacks, sealedAttacks) {
 		all.Go(func() {
 			places <- struct{}{}
