@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,25 @@ import (
 )
 
 // mine are somebody's own groups; it opens nothing.
-type mine map[message.GroupID]bool
+type mine struct{ sync.Map }
 
-func (m mine) Own(g message.GroupID, _ identity.PeerID) bool { return m[g] }
-func (m mine) Learn(Place, []byte)                           {}
-func (m mine) Open(Place, []byte, bool) (k message.Kind, plain []byte, ok bool) {
+func owning(groups ...message.GroupID) *mine {
+	m := &mine{}
+	for _, g := range groups {
+		m.Store(g, true)
+	}
+	return m
+}
+
+func (m *mine) Own(g message.GroupID, _ identity.PeerID) bool {
+	_, own := m.Load(g)
+	return own
+}
+func (m *mine) Learn(Place, []byte) {}
+func (m *mine) Open(Place, []byte, bool) (k message.Kind, plain []byte, ok bool) {
 	return 0, nil, false
 }
-func (m mine) Seal(Place, message.Kind, []byte) ([]byte, error) { panic("nothing is said") }
+func (m *mine) Seal(Place, message.Kind, []byte) ([]byte, error) { panic("nothing is said") }
 
 // in moves a chain that has nothing in it to a group of its own.
 func (c *chain) in(g message.GroupID) *chain {
@@ -123,7 +135,7 @@ func TestMail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(1, 2))
 		dir := t.TempDir()
-		j := open(t, Config{Dir: dir, Vault: mine{{2}: true}})
+		j := open(t, Config{Dir: dir, Vault: owning(message.GroupID{2})})
 		stop := run(t, j)
 		groups := []message.GroupID{{1}, {2}, {3}, {4}}
 		take(t, j, newChain(t, 1, today()).add("public").run(1, 1), 1, nil)
@@ -169,7 +181,7 @@ func TestMail(t *testing.T) {
 		settle(t, j)
 		check()
 		stop()
-		j = start(t, Config{Dir: dir, Vault: mine{{2}: true}})
+		j = start(t, Config{Dir: dir, Vault: owning(message.GroupID{2})})
 		check()
 		take(t, j, chains[45].run(2, 3), 2, nil)
 		check()
@@ -184,7 +196,7 @@ func TestMailIsKeptForAMonth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		own, other := message.GroupID{1}, message.GroupID{2}
-		vault := mine{own: true}
+		vault := owning(own)
 		j := start(t, Config{Dir: dir, Vault: vault})
 		rows := func(table string) (n int) {
 			t.Helper()
@@ -219,15 +231,13 @@ func TestMailIsKeptForAMonth(t *testing.T) {
 		take(t, j, old.run(1, 1), 0, ErrDay)
 		take(t, j, newChain(t, 5, day-31).in(message.GroupID{5}).sealed(1).run(1, 1), 0, ErrDay)
 		take(t, j, newChain(t, 6, day-31).in(own).sealed(1).run(1, 1), 1, nil)
-		synctest.Wait() // the journal asks the vault
-		vault[other] = true
+		vault.Store(other, true)
 		take(t, j, old.run(1, 1), 1, nil)
 		if j.Horizon(other) != day-365 {
 			t.Error("the horizon of a room that was joined", j.Horizon(other))
 		}
 		checkMail(t, j, day-30, own, other)
-		synctest.Wait()
-		delete(vault, other)
+		vault.Delete(other)
 		time.Sleep(24 * time.Hour)
 		j.Clock().Vouch(time.Now())
 		j.Horizon(other)
@@ -251,7 +261,7 @@ func TestCrowded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		own := message.GroupID{200}
-		vault := mine{own: true}
+		vault := owning(own)
 		j := open(t, Config{Dir: dir, Vault: vault})
 		stop := run(t, j)
 		j.maxHeld = 3
