@@ -340,6 +340,34 @@ func TestParted(t *testing.T) {
 	}
 }
 
+// A hub that was lost comes back, and the one that took its place gives the seat back as soon as it holds it dead no more. Who still does, for a moment, believes it and does not claim. Who merely
+// says that it is not the hub proves nothing.
+func TestHandedBack(t *testing.T) {
+	for _, hub := range []bool{true, false} {
+		e, in := follower(c, Ordinary, a, b, c)
+		in.Members[2].Class = Dedicated
+		in.Link, in.Since = Silent, ms(10700)
+		in.Members[0].Lost, in.Members[1].Lost = Seat{d, 5}, Seat{d, 5}
+		if act, _ := e.Step(ms(10700), in); act.Follow != (Seat{a, 6}) || !e.isDead(Seat{d, 5}) {
+			t.Fatalf("the hub is lost: %+v", act)
+		}
+		in.Members[0] = hubAt(a, Ordinary, 1, 6)
+		in.Link, in.Seat, in.Since = Linked, Seat{a, 6}, ms(10800)
+		in.Members[1].Lost, in.Order = Seat{}, []ID{b, c, d}
+		play(e, ms(10800), ms(14600), in)
+		in.Members[0].Hub = hub
+		in.Link, in.Since, in.Successor = Parted, ms(14650), d
+		act, _ := e.Step(ms(14650), in)
+		if hub && act.Follow != (Seat{d, 5}) || !hub && act.Follow == (Seat{d, 5}) {
+			t.Errorf("%v, and handed over: %+v", hub, act)
+		}
+		in.Link, in.Seat, in.Since, in.Successor = Dialing, Seat{d, 5}, ms(14650), ID{}
+		if _, at := play(e, ms(14651), ms(16000), in); hub && !at.IsZero() {
+			t.Errorf("claimed at %v", at.Sub(epoch))
+		}
+	}
+}
+
 func TestTwoHubs(t *testing.T) {
 	hub := func() *Election {
 		e := New(b, Ordinary, ms(0))

@@ -121,6 +121,7 @@ func (e *Election) parted(in Input, claims bool) {
 		}
 		if claims {
 			m.until = in.Since.Add(latch(deadLatch, in)) // the roster is late
+			delete(e.dead, s)                            // a hub gives its seat to who lives: what is held against that one is older
 		}
 	}
 	e.mark(in.Seat.Hub, m)
