@@ -57,10 +57,14 @@ func OpenReader(dir string, network identity.NetworkID) (*Reader, error) {
 // Search is as Journal.Search, but what the index does not have is looked at however much that is.
 func (r *Reader) Search(ctx context.Context, q search.Query, older int64, n int) (Found, error) {
 	var from, last int64
+	var again []int64
 	index := r.index
 	if index != nil {
 		var err error
-		if from, err = index.Watermark(ctx); err != nil {
+		if from, err = index.Watermark(ctx); err == nil {
+			again, err = r.journal.store.again() // not there in a store that an older program wrote
+		}
+		if err != nil {
 			index, from = nil, 0
 		}
 	}
@@ -69,9 +73,9 @@ func (r *Reader) Search(ctx context.Context, q search.Query, older int64, n int)
 	}); err != nil {
 		return Found{}, err
 	}
-	found, err := r.journal.find(ctx, index, q, older, n, from, last)
+	found, err := r.journal.find(ctx, index, q, older, n, again, from, last)
 	if err != nil && index != nil && ctx.Err() == nil {
-		found, err = r.journal.find(ctx, nil, q, older, n, 0, last) // whatever is wrong with the index, the messages are there
+		found, err = r.journal.find(ctx, nil, q, older, n, nil, 0, last) // whatever is wrong with the index, the messages are there
 	}
 	return found, err
 }

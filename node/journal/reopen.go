@@ -146,15 +146,13 @@ func (j *Journal) reopenRuns(l *state, runs []heldRun) error {
 
 // tellOpen lets those who follow see what opened.
 func (j *Journal) tellOpen(l *state, news []*heldRun) {
-	looked := map[int64][]byte{}
 	j.mu.Lock()
 	for _, h := range news {
 		f := j.tail.frame(wire.TypeRun, len(h.data), func(b []byte) []byte { return append(b, h.data...) })
 		j.arriveLocked(item{Entry: Entry{Frame: f, From: Stored, Bulk: true, Group: l.Group, Day: l.Day, Log: l.Log, open: &h.open}, filled: true})
-		looked[h.arrival] = h.data
 	}
 	j.mu.Unlock()
-	j.text.look(looked)
+	j.text.want()
 	j.wake()
 	j.watchers.tell(0)
 }
@@ -201,6 +199,9 @@ func (s *store) putOpen(l *state, runs []*heldRun) error {
 		var marks []mark
 		who := l.speaker()
 		for _, h := range runs {
+			if err := s.lookAgain(tx, h.arrival); err != nil {
+				return err
+			}
 			for _, what := range h.open.said {
 				if _, err := tx.Exec(insertSaid, l.Log[:], what.seq, what.kind, what.body); err != nil {
 					return err

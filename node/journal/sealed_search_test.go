@@ -98,3 +98,54 @@ func TestSearchSealed(t *testing.T) {
 		}
 	})
 }
+
+// What opened is found also where nobody has told the index yet, and is in it later, whenever the process stopped.
+func TestSearchOpenedBeforeAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writer := newVault(1)
+		writer.next(2)
+		source := start(t, Config{Vault: writer})
+		whisperText(t, source.NewAuthor(person(t, 1), "alice"), "a fox at last")
+		dir, v := t.TempDir(), newVault(1)
+		j := open(t, Config{Dir: dir, Vault: v})
+		stop := run(t, j)
+		feedSealed(t, source, j, Asked)
+		filled(t, j)
+		checkFound(t, j, "fox")
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		v.with(2)
+		j = open(t, Config{Dir: dir, Vault: v})
+		j.Reopen(conversation)
+		for more := true; more; {
+			var err error
+			if more, err = j.reopen(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := OpenReader(dir, network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkFound(t, r, "fox", "a fox at last")
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		index, err := search.Open(dir, j.store.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.text.set(index)
+		checkFound(t, j, "fox", "a fox at last")
+		if err := j.text.set(nil); err != nil {
+			t.Fatal(err)
+		}
+		run(t, j)
+		filled(t, j)
+		checkFound(t, j, "fox", "a fox at last")
+		if n := len(indexedPlaces(t, j)); n != 1 {
+			t.Errorf("%d messages are in the index", n)
+		}
+	})
+}

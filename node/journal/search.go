@@ -28,13 +28,14 @@ type Found struct {
 const maxScan = 16 << 10
 
 // Search returns the newest n lines, or a few more, that match q and have slots below older (0: from the end). It sees what is on disk. What the
-// index does not have yet is looked at too, unless that is too much.
+// index does not have yet, or not as it is now, is looked at too, unless that is too much.
 func (j *Journal) Search(ctx context.Context, q search.Query, older int64, n int) (Found, error) {
 	j.text.want()
 	durable := j.durable.Load()
 	index, release := j.text.use()
 	defer release()
-	var from int64
+	var from, left int64
+	var again []int64
 	if index != nil {
 		w, err := index.Watermark(ctx)
 		if err == nil {
@@ -44,26 +45,32 @@ func (j *Journal) Search(ctx context.Context, q search.Query, older int64, n int
 		} else {
 			index = nil // it is made anew
 		}
+		if again, err = j.store.again(); err != nil {
+			return Found{}, j.fault(err)
+		}
+		if len(again) > maxScan {
+			again, left = again[:maxScan], int64(len(again)-maxScan)
+		}
 	}
 	limit := int64(maxScan)
 	if !j.Persistent() {
 		limit = durable
 	}
 	scan := max(from, durable-limit)
-	found, err := j.find(ctx, index, q, older, n, scan, durable)
+	found, err := j.find(ctx, index, q, older, n, again, scan, durable)
 	if err != nil {
 		return Found{}, j.fault(err)
 	}
-	found.Unseen = scan - from
+	found.Unseen = left + scan - from
 	return found, nil
 }
 
-// find looks into the index, which may be nil, and at what arrived after from, up to to.
-func (j *Journal) find(ctx context.Context, index *search.Index, q search.Query, older int64, n int, from, to int64) (Found, error) {
+// find looks into the index, which may be nil, at the runs that it has not looked at again, which are read before it is, and at what arrived after from, up to to.
+func (j *Journal) find(ctx context.Context, index *search.Index, q search.Query, older int64, n int, again []int64, from, to int64) (Found, error) {
 	if q.Empty() {
 		return Found{}, nil
 	}
-	hits, err := j.scan(ctx, q, older, n, from, to)
+	hits, err := j.scan(ctx, q, older, n, again, from, to)
 	if err != nil || index == nil {
 		return page(hits, n), err
 	}
@@ -258,53 +265,68 @@ func textOf(k message.Kind, body []byte) (string, bool) {
 // scanned is how many arrivals are read at once: the only connection of a store in memory is not to be held for long.
 const scanned = 1024
 
-// scan looks at all that arrived after from, up to to, and returns the newest n that match, or some more.
-func (j *Journal) scan(ctx context.Context, q search.Query, older int64, n int, from, to int64) (hits []Hit, err error) {
-	for ; from < to && ctx.Err() == nil; from += scanned {
-		var some, sealed []Hit
-		err := j.store.each("SELECT "+logColumns+", run.arrival, run.data FROM run CROSS JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=?", []any{from, min(from+scanned, to)},
-			func(rows *sql.Rows) error {
-				var l state
-				var arrival int64
-				var data []byte
-				if err := l.scan(rows, &arrival, &data); err != nil {
-					return err
-				}
-				run, err := parseHeld(data)
-				if err != nil {
-					return err
-				}
-				var lines []Line
-				for i := range run.Records {
-					r := &run.Records[i]
-					slot := search.SlotOf(r.HLC)
-					if run.First+uint64(i) > l.Seq || older > 0 && slot >= older || !mayMatch(&q, &l, r) {
-						continue
-					}
-					if lines == nil {
-						lines = l.lines(run, arrival)
-					}
-					if lines[i].Kind == message.Sealed {
-						sealed = append(sealed, Hit{lines[i], slot})
-					} else {
-						some = append(some, Hit{lines[i], slot})
-					}
-				}
-				return nil
-			})
+// scan looks at some runs, and at all that arrived after from, up to to, and returns the newest n that match, or some more.
+func (j *Journal) scan(ctx context.Context, q search.Query, older int64, n int, runs []int64, from, to int64) (hits []Hit, err error) {
+	add := func(some []Hit, err error) error {
 		if err == nil {
-			sealed, err = j.opening(&q, sealed)
-		}
-		if err != nil {
-			return nil, err
-		}
-		some = append(some, sealed...)
-		if some, err = j.hits(ctx, some); err != nil {
-			return nil, err
+			some, err = j.hits(ctx, some)
 		}
 		if hits = append(hits, some...); len(hits) > 4*n+scanned {
 			hits = page(hits, n+1).Hits
 		}
+		return cmp.Or(err, ctx.Err())
+	}
+	for some := range slices.Chunk(runs, scanned) {
+		list, err := json.Marshal(some)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(j.matching(&q, older, "json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log", string(list))); err != nil {
+			return nil, err
+		}
+	}
+	for ; from < to; from += scanned {
+		if err := add(j.matching(&q, older, "run CROSS JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=?", from, min(from+scanned, to))); err != nil {
+			return nil, err
+		}
 	}
 	return hits, ctx.Err()
+}
+
+// matching returns what matches, as it was said, of runs.
+func (j *Journal) matching(q *search.Query, older int64, runs string, args ...any) (out []Hit, err error) {
+	var sealed []Hit
+	err = j.store.each("SELECT "+logColumns+", run.arrival, run.data FROM "+runs, args, func(rows *sql.Rows) error {
+		var l state
+		var arrival int64
+		var data []byte
+		if err := l.scan(rows, &arrival, &data); err != nil {
+			return err
+		}
+		run, err := parseHeld(data)
+		if err != nil {
+			return err
+		}
+		var lines []Line
+		for i := range run.Records {
+			r := &run.Records[i]
+			slot := search.SlotOf(r.HLC)
+			if run.First+uint64(i) > l.Seq || older > 0 && slot >= older || !mayMatch(q, &l, r) {
+				continue
+			}
+			if lines == nil {
+				lines = l.lines(run, arrival)
+			}
+			if lines[i].Kind == message.Sealed {
+				sealed = append(sealed, Hit{lines[i], slot})
+			} else {
+				out = append(out, Hit{lines[i], slot})
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		sealed, err = j.opening(q, sealed)
+	}
+	return append(out, sealed...), err
 }

@@ -149,13 +149,15 @@ func indexedTo(t testing.TB, j *Journal) int64 {
 	return at
 }
 
-// filled waits until everything is in the search index.
+// filled waits until everything is in the search index as it is now.
 func filled(t testing.TB, j *Journal) {
 	t.Helper()
 	for deadline := time.After(10 * time.Minute); ; {
 		progress := j.text.progress()
 		j.text.want()
-		if indexedTo(t, j) >= j.Durable() {
+		if again, err := j.store.again(); err != nil {
+			t.Fatal(err)
+		} else if indexedTo(t, j) >= j.Durable() && len(again) == 0 {
 			return
 		}
 		select {

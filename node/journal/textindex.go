@@ -34,9 +34,8 @@ type textIndex struct {
 	using sync.RWMutex // held for reading by whoever uses index, for as long as a search takes
 	index *search.Index
 
-	mu    sync.Mutex    // guards what follows; the committer takes it, and must not wait for a search
-	again []int64       // arrivals of runs of which bodies were deleted, or have come
-	news  chan struct{} // closed, and replaced, when it has come further
+	mu   sync.Mutex    // guards what follows
+	news chan struct{} // closed, and replaced, when it has come further
 }
 
 // want makes the index take in what is there.
@@ -80,18 +79,24 @@ func (t *textIndex) set(index *search.Index) error {
 	return old.Close()
 }
 
-// look makes the index look again at runs of which bodies were deleted, or have come. Until then, and should the machine stop before, what was deleted is not found either,
-// because its text is looked at.
-func (t *textIndex) look(runs map[int64][]byte) {
-	if len(runs) == 0 || t.wanted == nil {
-		return
+// lookAgain makes the index look again at a run of which bodies were deleted, have come, or have opened, also should the process stop before; textIndex.want wakes it after the transaction. Until
+// then such runs are looked at by each search.
+func (s *store) lookAgain(tx *sql.Tx, arrival int64) error {
+	if s.r == s.w { // in memory there is no index
+		return nil
 	}
-	t.mu.Lock()
-	for arrival := range runs {
-		t.again = append(t.again, arrival)
-	}
-	t.mu.Unlock()
-	t.want()
+	_, err := tx.Exec("INSERT INTO again(arrival) VALUES (?)", arrival)
+	return err
+}
+
+// again reads the runs that are to be looked at again, the newest first, each once.
+func (s *store) again() (arrivals []int64, err error) {
+	err = s.each("SELECT DISTINCT arrival FROM again ORDER BY arrival DESC", nil, func(rows *sql.Rows) error {
+		var arrival int64
+		defer func() { arrivals = append(arrivals, arrival) }()
+		return rows.Scan(&arrival)
+	})
+	return arrivals, err
 }
 
 // runText keeps the index until ctx ends. None of its errors is one of the journal's: the index is made of what that holds, and one that is damaged is made anew.
@@ -169,8 +174,10 @@ func (j *Journal) fillText(ctx context.Context) error {
 			}
 			j.text.advance()
 		}
-		if err := j.mendText(ctx, index, watermark); err != nil {
-			return err
+		for more := true; more && ctx.Err() == nil; {
+			if more, err = j.mendText(ctx, index, watermark); err != nil {
+				return err
+			}
 		}
 		if now := j.gone.Load(); now != horizon {
 			if err := j.dropText(ctx, index, now); err != nil {
@@ -299,50 +306,74 @@ func (s *store) docs(from, to int64) (docs []search.Doc, end int64, err error) {
 	return docs, end, nil
 }
 
-// mendText puts in what is missing of runs that were changed since they were read, and takes out what is not there any more.
-func (j *Journal) mendText(ctx context.Context, index *search.Index, watermark int64) error {
-	j.text.mu.Lock()
-	list := j.text.again
-	j.text.again = nil
-	j.text.mu.Unlock()
-	slices.Sort(list)
-	for _, arrival := range slices.Compact(list) {
+// mendText puts in what is missing of the next runs that were changed since they were read, takes out what is not there any more, and reports whether there may be more. What the
+// index has not read yet it reads as it is then.
+func (j *Journal) mendText(ctx context.Context, index *search.Index, watermark int64) (more bool, err error) {
+	var last int64
+	var runs []int64
+	err = j.store.each("SELECT id, arrival FROM again ORDER BY id LIMIT ?", []any{textMessages}, func(rows *sql.Rows) error {
+		var arrival int64
+		defer func() { runs = append(runs, arrival) }()
+		return rows.Scan(&last, &arrival)
+	})
+	if err != nil {
+		return false, j.fault(err)
+	}
+	if len(runs) == 0 {
+		return false, nil
+	}
+	slices.Sort(runs)
+	for _, arrival := range slices.Compact(runs) {
 		if arrival > watermark {
-			continue
+			break
 		}
-		docs, _, err := j.store.docs(arrival-1, arrival)
-		if err != nil {
-			return j.fault(err)
-		}
-		stamps, err := j.store.stamps(arrival)
-		if err != nil {
-			return j.fault(err)
-		}
-		held := map[int]bool{}
-		for _, d := range docs {
-			held[d.N] = true
-		}
-		var gone []int64
-		for _, hlc := range stamps {
-			at, err := index.At(ctx, arrival, hlc)
-			if err != nil {
-				return err
-			}
-			for _, p := range at {
-				if !held[p.N] {
-					gone = append(gone, p.Slot)
-				}
-				docs = slices.DeleteFunc(docs, func(d search.Doc) bool { return d.N == p.N })
-			}
-		}
-		if err := index.Remove(gone); err != nil {
-			return err
-		}
-		if err := index.Add(docs, watermark); err != nil {
-			return err
+		if err := j.mendRun(ctx, index, arrival, watermark); err != nil {
+			return false, err
 		}
 	}
-	return nil
+	index.Pause()
+	err = j.store.write(func(tx *sql.Tx) error {
+		_, err := tx.Exec("DELETE FROM again WHERE id<=?", last)
+		return err
+	})
+	if err != nil {
+		return false, j.fault(err)
+	}
+	j.text.advance()
+	return true, nil
+}
+
+// mendRun makes the index have of a run what is to be found of it.
+func (j *Journal) mendRun(ctx context.Context, index *search.Index, arrival, watermark int64) error {
+	docs, _, err := j.store.docs(arrival-1, arrival)
+	if err != nil {
+		return j.fault(err)
+	}
+	stamps, err := j.store.stamps(arrival)
+	if err != nil {
+		return j.fault(err)
+	}
+	held := map[int]bool{}
+	for _, d := range docs {
+		held[d.N] = true
+	}
+	var gone []int64
+	for _, hlc := range stamps {
+		at, err := index.At(ctx, arrival, hlc)
+		if err != nil {
+			return err
+		}
+		for _, p := range at {
+			if !held[p.N] {
+				gone = append(gone, p.Slot)
+			}
+			docs = slices.DeleteFunc(docs, func(d search.Doc) bool { return d.N == p.N })
+		}
+	}
+	if err := index.Remove(gone); err != nil {
+		return err
+	}
+	return index.Add(docs, watermark)
 }
 
 // stamps reads when the messages of a run were said.

@@ -50,7 +50,9 @@ func (j *Journal) index() (more bool, err error) {
 	j.replaceLocked(found)
 	j.tellLocked()
 	j.mu.Unlock()
-	j.text.look(found.stripped)
+	if len(found.stripped) > 0 {
+		j.text.want()
+	}
 	if len(found.runs) > 0 {
 		j.watchers.tell(0)
 	}
@@ -120,6 +122,11 @@ func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff, owns fu
 		}
 		if err := found.settle(tx); err != nil {
 			return err
+		}
+		for arrival := range found.stripped {
+			if err := s.lookAgain(tx, arrival); err != nil {
+				return err
+			}
 		}
 		_, err = tx.Exec("UPDATE meta SET value=? WHERE key=?", to, metaWatermark)
 		return err
