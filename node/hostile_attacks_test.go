@@ -28,9 +28,9 @@ type attack struct {
 	run  func(*testing.T)
 }
 
-// TestAttack runs several at once, whatever -parallel says: they wait most of the time. Those that need many machines, or days, are in hostile_rooms_test.go, in simulated time.
+// TestAttack runs several at once, whatever -parallel says: they wait most of the time. Nothing else runs beside it, because a node in real time that gets no processor for most of a second
+// gives up its seat. What needs many machines, or days, is in hostile_rooms_test.go, in simulated time.
 func TestAttack(t *testing.T) {
-	t.Parallel()
 	one := stand(t, node.Config{})
 	var all sync.WaitGroup
 	for i, a := range linkAttacks { // all on one node, each from an address of its own

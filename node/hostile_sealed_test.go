@@ -174,7 +174,6 @@ func badKeys(t *testing.T) {
 
 // A hub that shows somebody's key as bob's, and bob's with a bit changed.
 func TestSwappedKeys(t *testing.T) {
-	t.Parallel()
 	h := lyingHub(t)
 	v := stand(t, node.Config{Join: []string{h.at}})
 	p := h.link(t)
