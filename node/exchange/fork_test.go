@@ -157,24 +157,34 @@ func TestForkIsNotCounted(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		bob.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Waiting: []wire.Head{log.head(4)}})
 		time.Sleep(100 * time.Millisecond)
-		witness.Send(wire.TypeHave, &wire.Have{Heads: []wire.Head{other.head(6), log.head(4)}})
-		for end := time.Now().Add(2 * time.Second); ; {
-			kind, body, err := bob.Next(time.Until(end))
-			if err != nil {
-				break
-			}
-			var s wire.Stable
-			if kind != wire.TypeStable {
-				continue
-			}
-			if err := wire.Decode(body, &s); err != nil {
-				t.Fatal(err)
-			}
-			for _, l := range s.Logs {
-				if l.Seq > 4 || l.Tip != log.hashes[l.Seq-1] {
-					t.Errorf("told of %+v", l)
+		copies := func(heads ...wire.Head) (n uint8) {
+			t.Helper()
+			witness.Send(wire.TypeHave, &wire.Have{Heads: heads})
+			for end := time.Now().Add(time.Second); ; {
+				kind, body, err := bob.Next(time.Until(end))
+				if err != nil {
+					return n
+				}
+				var s wire.Stable
+				if kind != wire.TypeStable {
+					continue
+				}
+				if err := wire.Decode(body, &s); err != nil {
+					t.Fatal(err)
+				}
+				for _, l := range s.Logs {
+					if l.Seq > 4 || l.Tip != log.hashes[l.Seq-1] {
+						t.Errorf("told of %+v", l)
+					}
+					n = max(n, l.Copies)
 				}
 			}
+		}
+		if n := copies(other.head(6)); n > 1 {
+			t.Errorf("the other way counts: %d copies", n)
+		}
+		if n := copies(log.head(4)); n != 2 {
+			t.Errorf("%d copies of what was said before the fork", n)
 		}
 		stands(t, ended)
 		for end := time.Now().Add(3 * time.Second); ; {
