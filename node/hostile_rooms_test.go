@@ -77,8 +77,13 @@ func TestRemovedDuringAPartition(t *testing.T) {
 		fails(t, bob, node.Say{Room: "#plans", Text: "x"}, "any more")
 		counts(t, dave, 3)
 		later(t, dave, "in the new epoch")
-		for _, i := range []*instance.Instance{alice, carol} {
+		for _, i := range []*instance.Instance{alice, carol, dave} {
 			reads(t, i, "#plans", "as a member", "a member, in the old epoch", "without bob", "in the new epoch")
+		}
+		for _, i := range []*instance.Instance{bob, dave} {
+			instance.Until(t, 5*time.Second, i.Name+" is told that it does not count", func() bool {
+				return toldOf(i, func(e node.Withdrawn) bool { return e.Text == "removed, and does not know" })
+			})
 		}
 		if page := bob.Lines("#plans"); slices.ContainsFunc(page, func(l string) bool {
 			return strings.HasSuffix(l, "without bob") || strings.HasSuffix(l, "in the new epoch")

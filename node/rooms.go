@@ -184,7 +184,7 @@ func (n *Node) message(l journal.Line) (m Message, ok bool) {
 	l.Room = n.gather.roomNow(l.Room)
 	verified, ignored := n.people.known.marked(l.Author)
 	m, answers, ok := said(l, n.where(l))
-	if !ok || ignored {
+	if !ok || ignored || l.Sealed && n.vault.Hides(l.Room, l.Author, l.HLC) {
 		return m, false
 	}
 	n.people.known.heard(l.Author, m.Nick, m.At)

@@ -385,6 +385,7 @@ func (n *Node) tellOf(e vault.Event) {
 		n.own.tell(Answered{Room: n.called(e.Room), By: n.named(e.By), Yes: e.Yes})
 	case vault.Removed:
 		n.own.tell(Members{Room: n.called(e.Room), Out: true})
+		n.withdraw(e.Room, n.who.ID(), e.At)
 	case vault.Changed:
 		m := Members{Room: n.called(e.Room)}
 		for _, id := range e.Added {
@@ -397,6 +398,9 @@ func (n *Node) tellOf(e vault.Event) {
 			m.Owner = n.named(e.Owner)
 		}
 		n.own.tell(m)
+		for _, id := range e.Taken {
+			n.withdraw(e.Room, id, e.At)
+		}
 	case vault.Closed:
 		if n.people.known.ignores(e.By) || !n.alarms.Allow() { // a stranger may come with a thousand keys, and a conversation for each
 			return
@@ -418,6 +422,28 @@ func (n *Node) tellOf(e vault.Event) {
 				}
 			}
 			n.own.tell(r)
+		}
+	}
+}
+
+// withdraw tells that what someone said in a private room from a time on is not shown any more: who was removed then and did not know.
+func (n *Node) withdraw(id message.RoomID, author identity.PeerID, hlc uint64) {
+	for k := (journal.Key{HLC: hlc}); ; {
+		lines, err := n.gather.after(room{id: id}, k, 256)
+		if err != nil {
+			n.log.Warn("cannot read what is withdrawn", "err", err)
+		}
+		if len(lines) == 0 {
+			return
+		}
+		for _, l := range lines {
+			k = l.Key
+			if l.Author != author || !l.Sealed {
+				continue
+			}
+			if m, _, ok := said(l, n.where(l)); ok {
+				n.own.tell(Withdrawn{Message: m})
+			}
 		}
 	}
 }

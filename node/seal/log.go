@@ -141,6 +141,14 @@ func (l *Log) Open(at Place, body []byte) (c Content, err error) {
 	return c, fmt.Errorf("room message: %w", ErrOpen)
 }
 
+// Removed returns when author, who is no member now, was removed, as a stamp; ok is false for members. Of who was never a member as far as is known it is when that begins to be known.
+func (r *Room) Removed(author identity.PeerID) (hlc uint64, ok bool) {
+	for k := r.current; k != nil && !k.Has(author); k = r.kept[k.Prev] {
+		hlc, ok = k.HLC, true
+	}
+	return hlc, ok
+}
+
 // Admit refuses, with ErrNotMember, a message in l of somebody who is no member now: when it comes live, and where its stamp is not older than the first state without its author. What members
 // wrote in an epoch that is over is late, and fine. It is asked after a message of l has opened.
 func (r *Room) Admit(l *Log, hlc uint64, live bool) error {

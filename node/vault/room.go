@@ -169,11 +169,11 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 	switch here := now.Has(v.me); {
 	case !here && r.status == Joined:
 		r.status = Out
-		v.tellLocked(Removed{r.id})
+		v.tellLocked(Removed{r.id, now.HLC})
 	case !here && r.status == Asked:
 		r.status = Left
 	case r.status == Joined:
-		c := Changed{Room: r.id, Added: minus(now.Members, was.Members), Taken: minus(was.Members, now.Members)}
+		c := Changed{Room: r.id, At: now.HLC, Added: minus(now.Members, was.Members), Taken: minus(was.Members, now.Members)}
 		if now.Owner() != was.Owner() {
 			c.Owner = now.Owner()
 		}
@@ -320,6 +320,19 @@ func (v *Vault) openSaid(r *room, at journal.Place, body []byte, live bool) (c s
 	}
 	r.last = max(r.last, at.HLC)
 	return c, nil
+}
+
+// Hides reports whether what author said in a private room then is not to be shown, though it was opened: it was said after the author's removal, by who did not know of that, and came to this
+// instance before it did. Other members never open it.
+func (v *Vault) Hides(id message.RoomID, author identity.PeerID, hlc uint64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.rooms[id]
+	if r == nil || r.status == Left {
+		return false
+	}
+	removed, ok := r.Removed(author)
+	return ok && hlc >= removed
 }
 
 func place(at journal.Place) seal.Place {

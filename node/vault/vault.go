@@ -109,11 +109,15 @@ type (
 	// Changed: a room has other members, or another owner; zero: the same as before.
 	Changed struct {
 		Room         message.RoomID
+		At           uint64 // since when, as messages are stamped
 		Added, Taken []identity.PeerID
 		Owner        identity.PeerID
 	}
-	// Removed: this person is no longer a member.
-	Removed struct{ Room message.RoomID }
+	// Removed: this person is no longer a member, since then.
+	Removed struct {
+		Room message.RoomID
+		At   uint64
+	}
 	// Closed: something in a conversation cannot be opened, with the keys that are held now. It is told once a conversation.
 	Closed struct {
 		Room message.RoomID
