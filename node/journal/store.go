@@ -181,14 +181,15 @@ func (s *store) read(f func(db *sql.DB) error) error {
 	return f(s.r)
 }
 
-// close waits for those who are using the store.
+// close waits for those who are using the store. Who comes after them is turned away at once: to close the files waits for the disk.
 func (s *store) close() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	was := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if was {
 		return nil
 	}
-	s.closed = true
 	if s.r == s.w {
 		return s.w.Close()
 	}
