@@ -32,6 +32,8 @@ import (
 // Nobody is moved without being asked, since any member could move everybody else: who is handed a key is told by whom, and AcceptKey goes there; where there are two, it needs to be told whose. A box, where nobody is to be asked, takes a key
 // from those alone whom its operator has verified. The offer is kept until then (offers.json in the folder of the old network, secret like the key store).
 //
+// Another instance of the same person is told while couriers are there for somebody else; where nobody is away it is given the key by hand.
+//
 // Someone has the key as soon as somebody who has it meets them in the new network. When all have it, or after 30 days, couriers are gone.
 //
 // Two may change the key at the same time. Of two networks that come of the same one, the one with the lower id is where all end: who is in the other is offered it, and asked; who is in it hears nothing of the
