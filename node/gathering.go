@@ -238,10 +238,18 @@ func (g *gatherings) writeNow(ctx context.Context, room room, k message.Kind, bo
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	at := g.current
-	if at.journal.Err() != nil {
-		return at, &Error{Text: "the disk is full: nothing can be said here until there is room", Hint: "make room on the disk; earshot goes on by itself"}
+	if err := at.full(); err != nil {
+		return at, err
 	}
 	return at, g.own.write(ctx, at, room, k, body)
+}
+
+// full says that nothing can be said because nothing can be kept, or nil.
+func (at *gathering) full() error {
+	if at.journal.Err() == nil {
+		return nil
+	}
+	return &Error{Text: "the disk is full: nothing can be said here until there is room", Hint: "make room on the disk; earshot goes on by itself"}
 }
 
 // restate says again, in the current gathering, what this process said and a wrong clock dated, once it is known what time it is. Where other open ones hold it too, it ends there.

@@ -39,6 +39,9 @@ func (n *Node) newRoom(ctx context.Context, name string) error {
 	if r, err := n.room("#" + name); err == nil && !r.past && (!r.public() || n.knownRoom(name)) {
 		return &Error{Text: "there is a room called #" + name + " already", Hint: "choose another name"}
 	}
+	if err := n.full(); err != nil {
+		return err
+	}
 	now, _ := n.gather.clock.Now()
 	_, out, err := n.vault.Found(name, now)
 	if err != nil {
@@ -63,6 +66,9 @@ func (n *Node) change(ctx context.Context, r vault.Room, c seal.Change, history 
 	if r.Owner != n.who.ID() {
 		return &Error{Text: fmt.Sprintf("only %s, who owns %s, can do this", n.named(r.Owner).Nick, n.called(r.ID)), Hint: "/room copy NAME makes a room of yours with the same members"}
 	}
+	if err := n.full(); err != nil {
+		return err
+	}
 	now, _ := n.gather.clock.Now()
 	out, left, err := n.vault.Change(r.ID, c, history, now, n.keys)
 	if err != nil {
@@ -73,6 +79,12 @@ func (n *Node) change(ctx context.Context, r vault.Room, c seal.Change, history 
 		n.notice(fmt.Sprintf("%s cannot read %s until they are here again", n.names(left), n.called(r.ID)), "")
 	}
 	return n.speak(ctx, out)
+}
+
+// full says that nothing can be said now because nothing can be kept, or nil.
+func (n *Node) full() error {
+	at, _ := n.gather.now()
+	return at.full()
 }
 
 // names lists people in words.
@@ -187,6 +199,9 @@ func (n *Node) copyRoom(ctx context.Context, c CopyRoom) error {
 func (n *Node) answer(ctx context.Context, r vault.Room, yes bool) error {
 	if !yes && r.Status == vault.Joined && r.Owner == n.who.ID() && len(r.Members) > 1 {
 		return &Error{Text: "you own " + n.called(r.ID) + ": hand it over before you leave it", Hint: "/room hand-over PERSON"}
+	}
+	if err := n.full(); err != nil { // before it is done here, and cannot be said
+		return err
 	}
 	now, _ := n.gather.clock.Now()
 	out, err := n.vault.Answer(r.ID, yes, now, n.keys)
