@@ -117,34 +117,13 @@ type Room struct {
 	Count int
 }
 
-// Rooms lists them by name.
+// Rooms lists them by name. Logs are read for that, not their messages.
 func (j *Journal) Rooms() ([]Room, error) {
 	if err := j.settle(); err != nil {
 		return nil, err
 	}
-	ids, err := j.store.rooms()
-	if err != nil {
-		return nil, j.fault(err)
-	}
-	var out []Room
-	for _, id := range ids {
-		page, err := j.page(id, Key{}, 1)
-		if err != nil {
-			return nil, err
-		}
-		for _, line := range page {
-			if line.Name == "" {
-				continue
-			}
-			count, err := j.store.count(id)
-			if err != nil {
-				return nil, j.fault(err)
-			}
-			out = append(out, Room{ID: id, Name: line.Name, Last: line.HLC, Count: count})
-		}
-	}
-	slices.SortFunc(out, func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
-	return out, nil
+	out, err := j.store.publicRooms()
+	return out, j.fault(err)
 }
 
 // A Conversation is a sealed room that this person takes part in and something is held of.

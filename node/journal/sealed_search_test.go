@@ -66,6 +66,7 @@ func TestSearchSealed(t *testing.T) {
 			if err := j.settle(); err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(textPatience) // the index gave way to what was committed
 			again(j)
 			if dir == "" {
 				stop()

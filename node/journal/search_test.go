@@ -414,6 +414,42 @@ func TestSearchComparedWithAll(t *testing.T) {
 	})
 }
 
+// What was left to index at the last start waits a while at the next, unless somebody searches: the first screen and the hub are waited for then.
+func TestIndexRestsAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		j := open(t, Config{Dir: dir})
+		stop := run(t, j)
+		say(t, j.NewAuthor(person(t, 1), "a"), "a fox")
+		settle(t, j)
+		stop() // before the index was filled
+		j = open(t, Config{Dir: dir})
+		stop = run(t, j)
+		time.Sleep(textEvery - 1)
+		synctest.Wait()
+		if at := indexedTo(t, j); at != 0 {
+			t.Errorf("%d arrivals went into the index at once", at)
+		}
+		stop()
+		j = open(t, Config{Dir: dir})
+		stop = run(t, j)
+		j.text.want()
+		synctest.Wait()
+		if at := indexedTo(t, j); at != 1 {
+			t.Errorf("%d arrivals are in the index while somebody searches", at)
+		}
+		say(t, j.NewAuthor(person(t, 1), "a"), "another")
+		settle(t, j)
+		stop()
+		j = start(t, Config{Dir: dir})
+		time.Sleep(textEvery)
+		synctest.Wait()
+		if at := indexedTo(t, j); at != 2 {
+			t.Errorf("%d arrivals are in the index after the rest", at)
+		}
+	})
+}
+
 // While something waits for the disk the index gives way, and gets on all the same.
 func TestIndexGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

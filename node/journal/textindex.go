@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// textEvery is how long what is committed may wait for the index where nobody searches: what is said meanwhile goes in at once.
+	// textEvery is how long what is committed may wait for the index where nobody searches: what is said meanwhile goes in at once. So may what was left at the last start, since the first screen, and
+	// the hub, are waited for then.
 	textEvery = time.Second
 	// textMessages is how many messages go in at once: the more, the fewer segments there are to merge; so many take about 0.05 s.
 	textMessages = 1024
@@ -43,6 +44,17 @@ func (t *textIndex) want() {
 	select {
 	case t.wanted <- struct{}{}:
 	default:
+	}
+}
+
+// rest waits for textEvery, or until somebody searches.
+func (t *textIndex) rest(ctx context.Context) {
+	wait := time.NewTimer(textEvery)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.wanted:
+	case <-wait.C:
 	}
 }
 
@@ -167,6 +179,7 @@ func (j *Journal) fillText(ctx context.Context) error {
 	changed, stop := j.Watch()
 	defer stop()
 	horizon := uint32(0)
+	j.text.rest(ctx)
 	for ctx.Err() == nil {
 		for to := j.durable.Load(); watermark < to && ctx.Err() == nil; {
 			if watermark, err = j.addText(index, watermark, to); err != nil {
@@ -192,13 +205,7 @@ func (j *Journal) fillText(ctx context.Context) error {
 			continue
 		case <-changed:
 		}
-		wait := time.NewTimer(textEvery)
-		select {
-		case <-ctx.Done():
-		case <-j.text.wanted:
-		case <-wait.C:
-		}
-		wait.Stop()
+		j.text.rest(ctx)
 	}
 	return nil
 }

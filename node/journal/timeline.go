@@ -193,10 +193,12 @@ func (s *store) newest(room message.RoomID) (hlc uint64, n int, err error) {
 	return hlc, n, err
 }
 
-// count counts the lines of a room.
-func (s *store) count(room message.RoomID) (n int, err error) {
-	err = s.read(func(db *sql.DB) error {
-		return db.QueryRow("SELECT count(*) FROM timeline WHERE room=?", room[:]).Scan(&n)
+// publicRooms reads of the public rooms what their logs tell.
+func (s *store) publicRooms() (out []Room, err error) {
+	err = s.each("SELECT room, name, max(hlc), sum(seq) FROM log WHERE name<>'' AND seq>0 GROUP BY room ORDER BY name", nil, func(rows *sql.Rows) error {
+		var r Room
+		defer func() { out = append(out, r) }()
+		return rows.Scan(fixed(r.ID[:]), &r.Name, &r.Last, &r.Count)
 	})
-	return n, err
+	return out, err
 }
