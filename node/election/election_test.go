@@ -352,8 +352,9 @@ func TestHandedBack(t *testing.T) {
 			t.Fatalf("the hub is lost: %+v", act)
 		}
 		in.Members[0] = hubAt(a, Ordinary, 1, 6)
+		in.Members[0].Lost = Seat{d, 5}
 		in.Link, in.Seat, in.Since = Linked, Seat{a, 6}, ms(10800)
-		in.Members[1].Lost, in.Order = Seat{}, []ID{b, c, d}
+		in.Order = []ID{b, c, d} // and the others' votes are still about
 		play(e, ms(10800), ms(14600), in)
 		in.Members[0].Hub = hub
 		in.Link, in.Since, in.Successor = Parted, ms(14650), d
@@ -362,8 +363,10 @@ func TestHandedBack(t *testing.T) {
 			t.Errorf("%v, and handed over: %+v", hub, act)
 		}
 		in.Link, in.Seat, in.Since, in.Successor = Dialing, Seat{d, 5}, ms(14650), ID{}
-		if _, at := play(e, ms(14651), ms(16000), in); hub && !at.IsZero() {
-			t.Errorf("claimed at %v", at.Sub(epoch))
+		_, early := play(e, ms(14651), ms(15600), in)
+		in.Members[0].Lost, in.Members[1].Lost = Seat{}, Seat{}
+		if _, at := play(e, ms(15600), ms(17000), in); hub && !(early.IsZero() && at.IsZero()) {
+			t.Errorf("claimed at %v or %v", early.Sub(epoch), at.Sub(epoch))
 		}
 	}
 }

@@ -145,6 +145,9 @@ func (e *Election) vote(in Input) {
 	}
 	for _, m := range in.Members {
 		s := Seat{m.ID, m.Term}
+		if m.ID == e.heir && e.now.Before(e.heirTill) {
+			continue // the votes are from before the seat was given to it
+		}
 		if e.lost == s {
 			votes[s]++
 		}
