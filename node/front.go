@@ -97,7 +97,7 @@ func (f *Front) after(ctx context.Context, was *Node) *Node {
 // Do is as Node.Do.
 func (f *Front) Do(ctx context.Context, c Command) error { return f.now(ctx).Do(ctx, c) }
 
-// Events is as Node.Events. When another node goes on its events follow, from Ready on, without the stored history: that was told.
+// Events is as Node.Events. When another node goes on its events follow, from Ready on, without the history that was stored when it began: that was told.
 func (f *Front) Events(ctx context.Context, history int) <-chan Event {
 	out := make(chan Event)
 	n := f.Node()
@@ -113,7 +113,7 @@ func (f *Front) Events(ctx context.Context, history int) <-chan Event {
 				}
 			}
 			if n = f.after(ctx, n); n != nil {
-				events = n.Events(ctx, 0)
+				events = n.eventsSinceStart(ctx)
 			}
 		}
 	})

@@ -165,15 +165,28 @@ func (n *Node) rooms() []Room {
 // inRooms returns the rooms that are joined, without direct conversations.
 func (n *Node) inRooms() map[message.RoomID]bool {
 	in := map[message.RoomID]bool{}
-	for _, name := range n.profile.rooms() {
-		in[message.Room(name)] = true
-	}
-	for _, r := range n.vault.Rooms() {
-		if r.Status != vault.Asked {
-			in[r.ID] = true
+	for _, r := range n.shownRooms() {
+		if !r.direct() {
+			in[r.id] = true
 		}
 	}
 	return in
+}
+
+// shownRooms returns the rooms whose lines are shown: those that are joined, and conversations.
+func (n *Node) shownRooms() (out []room) {
+	for _, name := range n.profile.rooms() {
+		out = append(out, public(name))
+	}
+	for _, r := range n.vault.Rooms() {
+		if r.Status != vault.Asked {
+			out = append(out, room{id: r.ID})
+		}
+	}
+	for _, t := range n.vault.Talks() {
+		out = append(out, room{id: t.Room, with: t.With})
+	}
+	return out
 }
 
 // timeOf is the time in a hybrid clock's stamp.

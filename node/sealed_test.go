@@ -433,3 +433,36 @@ func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
 		reads(t, desk, "@bob", "to the first", "to both")
 	})
 }
+
+// However much was said in rooms that are not joined, the newest of those that are is told at a start.
+func TestHistoryOfShownRooms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		alice := instance.Start(t, lan, "alice", node.Config{Rate: -1})
+		bob := instance.Start(t, lan, "bob", node.Config{Rate: -1})
+		instance.Meet(t, 10*time.Second, alice, bob)
+		say(t, alice, instance.Lobby, "in the lobby")
+		do(t, bob, node.Join{Room: "#noise"})
+		for range 40 {
+			say(t, bob, "#noise", "noise")
+		}
+		instance.Until(t, 10*time.Second, "alice holds it all", func() bool {
+			page, err := alice.Page("#noise", node.Key{}, 50)
+			return err == nil && len(page) == 40
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for e := range alice.Node.Events(ctx, 10) {
+			switch e := e.(type) {
+			case node.Said:
+				if e.Text != "in the lobby" || !e.History {
+					t.Errorf("told %q", e.Text)
+				}
+				return
+			case node.CaughtUp:
+				t.Error("nothing of the lobby was told")
+				return
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 
 	"earshot/node/identity"
@@ -17,9 +18,28 @@ const eventsAhead = 64
 // Events returns what happens from now on, starting with Ready and the newest history lines of stored history (negative: all; 0: none). Each call is a subscription of its
 // own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan Event {
+	return n.events(ctx, history, (*journal.Journal).Last)
+}
+
+// eventsSinceStart returns what happened since this process opened the history, and from now on.
+func (n *Node) eventsSinceStart(ctx context.Context) <-chan Event {
+	opened := map[*journal.Journal]int64{}
+	for _, at := range n.gather.shown() {
+		opened[at.journal] = at.began
+	}
+	return n.events(ctx, 0, func(j *journal.Journal) int64 {
+		if began, ok := opened[j]; ok {
+			return began
+		}
+		return j.Last()
+	})
+}
+
+// events is Events; what is history is what had arrived in a journal by the number that past returns.
+func (n *Node) events(ctx context.Context, history int, past func(*journal.Journal) int64) <-chan Event {
 	out := make(chan Event, eventsAhead)
 	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]bool{}, topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
-	s.begin()
+	s.begin(past)
 	ok := n.watch.subscribe(func() {
 		defer close(out)
 		defer n.watch.remove(s.changed)
@@ -79,13 +99,13 @@ func (s *subscription) send(e Event) bool {
 }
 
 // begin fixes what is history and what is new.
-func (s *subscription) begin() {
+func (s *subscription) begin(past func(*journal.Journal) int64) {
 	n := s.node
 	s.at, s.version = n.gather.now()
 	s.first = n.gather.shown()
 	for _, at := range s.first {
 		s.met = s.met || !at.alone && at.journal.Last() > 0
-		s.shown[at.journal.StoreID()] = at.journal.Last()
+		s.shown[at.journal.StoreID()] = past(at.journal)
 	}
 	s.cursor = s.at.journal.Follow(s.shown[s.at.journal.StoreID()])
 	_, s.news = n.own.since(^uint64(0))
@@ -154,11 +174,7 @@ func (s *subscription) past(max int) bool {
 		if max == 0 {
 			continue
 		}
-		n := max
-		if n < 0 {
-			n = 0 // all
-		}
-		for l, err := range at.journal.All(n) {
+		for l, err := range s.stored(at, max) {
 			if err != nil {
 				s.node.log.Warn("cannot read history", "err", err)
 				break
@@ -173,6 +189,31 @@ func (s *subscription) past(max int) bool {
 		lines = lines[len(lines)-max:]
 	}
 	return s.tell(lines, true)
+}
+
+// stored yields the newest lines of a gathering, or all; of rooms that are not shown none where that saves reading them.
+func (s *subscription) stored(at *gathering, max int) iter.Seq2[journal.Line, error] {
+	n := s.node
+	if max < 0 {
+		return at.journal.All(0)
+	}
+	if n.config.ServerOnly || at.past != nil { // of a time with other rooms
+		return at.journal.All(max)
+	}
+	return func(yield func(journal.Line, error) bool) {
+		for _, r := range n.shownRooms() {
+			page, err := at.journal.Page(at.roomIn(r, n.who.ID()), journal.Key{}, max)
+			if err != nil {
+				yield(journal.Line{}, err)
+				return
+			}
+			for _, l := range page {
+				if !yield(l, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // enter goes on with another gathering, after what was told of it before.

@@ -65,6 +65,9 @@ func TestRotate(t *testing.T) {
 	dave = begin(4, "dave")
 	asked(dave)
 	dave.Wait(20*time.Second, "dave hears it", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "without mallory" })
+	if dave.Stop() != 0 { // what was heard is on the disk then
+		t.Error("dave ended badly")
+	}
 	if found, _, code := l.Host(4).Run("", "search", "--network", "office", "mallory"); code != 0 || strings.Count(found, "mallory\n") != 2 {
 		t.Errorf("dave finds %q, %d", found, code)
 	}
