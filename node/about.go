@@ -155,10 +155,8 @@ const maxTopic = 400
 
 // roomOf returns where a line was said.
 func (n *Node) roomOf(l journal.Line) room {
-	r := room{id: l.Room, name: l.Name}
-	if t, direct := n.vault.Talk(l.Room); direct {
-		r.with = t.With
-	}
+	r := n.sealed(l.Room)
+	r.name = l.Name
 	return r
 }
 

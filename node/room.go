@@ -35,6 +35,12 @@ func (r *room) direct() bool { return r.with != identity.PeerID{} }
 // public returns the public room called name, clean, without #.
 func public(name string) room { return room{id: message.Room(name), name: name} }
 
+// sealed returns the conversation or private room with that id.
+func (n *Node) sealed(id message.RoomID) room {
+	t, _ := n.vault.Talk(id)
+	return room{id: id, with: t.With}
+}
+
 // room returns what a name means: that of a private room or of an open conversation is known here, any other is a public room or a person. It takes no part in what it finds.
 func (n *Node) room(name string) (room, error) {
 	if nick, direct := strings.CutPrefix(name, "@"); direct {
@@ -132,8 +138,10 @@ func (n *Node) named(id identity.PeerID) Named {
 	if t, ok := n.vault.Talk(seal.Direct(n.network.ID(), n.who.ID(), id)); ok {
 		nick = t.Nick
 	}
-	if p, err := n.Profile(id); nick == "" && err == nil && p != nil {
-		nick = p.Nick
+	if nick == "" { // only then: it is read from the disk, and its signature checked
+		if p, err := n.Profile(id); err == nil && p != nil {
+			nick = p.Nick
+		}
 	}
 	return Named{n.people.name(id, cmp.Or(nick, n.people.known.nickOf(id))), id}
 }

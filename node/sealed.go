@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,11 +21,7 @@ import (
 // speak says what the vault wants said.
 func (n *Node) speak(ctx context.Context, list []vault.Message) error {
 	for _, m := range list {
-		r := room{id: m.Room}
-		if t, ok := n.vault.Talk(m.Room); ok {
-			r.with = t.With
-		}
-		if err := n.gather.write(ctx, r, m.Kind, m.Body); err != nil {
+		if err := n.gather.write(ctx, n.sealed(m.Room), m.Kind, m.Body); err != nil {
 			return err
 		}
 	}
@@ -109,10 +106,8 @@ func (n *Node) member(name, person string) (r vault.Room, who identity.PeerID, e
 		}
 		return r, who, err
 	}
-	for _, id := range r.Members {
-		if id == who {
-			return r, who, nil
-		}
+	if slices.Contains(r.Members, who) {
+		return r, who, nil
 	}
 	return r, who, &Error{Text: n.named(who).Nick + " is not in " + n.called(r.ID), Hint: "/room members lists who is"}
 }
@@ -126,10 +121,8 @@ func (n *Node) invite(ctx context.Context, c Invite) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range r.Members {
-		if id == who {
-			return &Error{Text: n.named(who).Nick + " is in " + n.called(r.ID) + " already, or was invited"}
-		}
+	if slices.Contains(r.Members, who) {
+		return &Error{Text: n.named(who).Nick + " is in " + n.called(r.ID) + " already, or was invited"}
 	}
 	if n.keys(who) == nil {
 		return &Error{Text: fmt.Sprintf("%s was never here while you were: there is no key to seal an invitation with", n.named(who).Nick), Hint: "wait until you are both here once"}
@@ -222,10 +215,7 @@ func (n *Node) Members(name string) ([]Member, error) {
 	var out []Member
 	for _, id := range r.Members {
 		_, here := n.people.nick(id)
-		m := Member{Named: n.named(id), Owner: id == r.Owner, Me: id == n.who.ID(), Here: here}
-		for _, mod := range r.Moderators {
-			m.Moderator = m.Moderator || mod == id
-		}
+		m := Member{Named: n.named(id), Owner: id == r.Owner, Moderator: slices.Contains(r.Moderators, id), Me: id == n.who.ID(), Here: here}
 		if m.Owner {
 			out = append([]Member{m}, out...)
 			continue
@@ -474,11 +464,7 @@ func (n *Node) tellSeen(ctx context.Context) (again bool) {
 	n.looked, n.receipted = map[message.RoomID]journal.Key{}, time.Now()
 	n.mu.Unlock()
 	for id, up := range looked {
-		r := room{id: id}
-		if t, ok := n.vault.Talk(id); ok {
-			r.with = t.With
-		}
-		if n.ready(r) != nil {
+		if n.ready(n.sealed(id)) != nil {
 			continue
 		}
 		if err := n.speak(ctx, n.vault.Tell(id, up)); err != nil && ctx.Err() == nil {
