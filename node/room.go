@@ -195,6 +195,6 @@ func (n *Node) joinedSince(l journal.Line) bool {
 	if !l.Sealed {
 		return false
 	}
-	r, ok := n.vault.Room(l.Room)
-	return ok && l.HLC < r.Since
+	_, since, ok := n.vault.Standing(l.Room)
+	return ok && l.HLC < since
 }

@@ -462,8 +462,8 @@ func (s *subscription) shows(id message.RoomID, called string) bool {
 	if called == "" || s.node.config.ServerOnly {
 		return called != ""
 	}
-	if r, ok := s.node.vault.Room(id); ok {
-		return r.Status != vault.Asked
+	if standing, _, ok := s.node.vault.Standing(id); ok {
+		return standing != vault.Asked
 	}
 	if _, _, ok := s.node.gather.pastRoom(id); ok {
 		return true

@@ -76,7 +76,6 @@ type Room struct {
 	Members    []identity.PeerID
 	Moderators []identity.PeerID
 	Epoch      uint32
-	Since      uint64 // when it was joined, as messages are stamped: what was said before is history
 	// Waits: the present key has not come yet, so nothing can be said.
 	Waits bool
 }
@@ -84,7 +83,7 @@ type Room struct {
 func (r *room) shown() Room {
 	s := r.Current()
 	_, ok := r.Key(s.Hash())
-	return Room{ID: r.id, Name: r.name, Status: r.status, Owner: s.Owner(), By: r.by, Members: slices.Clone(s.Members), Moderators: slices.Clone(s.Moderators), Epoch: s.Epoch, Since: r.since, Waits: !ok}
+	return Room{ID: r.id, Name: r.name, Status: r.status, Owner: s.Owner(), By: r.by, Members: slices.Clone(s.Members), Moderators: slices.Clone(s.Moderators), Epoch: s.Epoch, Waits: !ok}
 }
 
 // Rooms returns all private rooms but those left.
@@ -122,6 +121,16 @@ func (r *room) before(o *room) bool {
 		return r.since != 0
 	}
 	return cmp.Or(cmp.Compare(r.since, o.since), bytes.Compare(r.id[:], o.id[:])) < 0
+}
+
+// Standing returns what this person has to do with a room that was not left, and since when it is joined, as messages are stamped: what is asked for each line, without the members.
+func (v *Vault) Standing(id message.RoomID) (s Status, since uint64, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if r := v.rooms[id]; r != nil && r.status != Left {
+		return r.status, r.since, true
+	}
+	return "", 0, false
 }
 
 // Room returns one that was not left.
