@@ -508,6 +508,16 @@ func (w *world) undelivered() {
 			}
 		}
 	}
+	withdrawn := map[message.ID]bool{} // what was said after its author's removal, which is told
+	for _, h := range w.hosts {
+		for _, r := range h.runs {
+			for _, e := range r.events() {
+				if x, ok := e.(node.Withdrawn); ok {
+					withdrawn[x.ID] = true
+				}
+			}
+		}
+	}
 	for _, h := range w.hosts {
 		for _, r := range h.runs {
 			own := map[message.ID]*secret{}
@@ -526,7 +536,7 @@ func (w *world) undelivered() {
 					id := o.up().ID()
 					mine := id == r.ID() || s.with == id
 					if s.with == (identity.PeerID{}) {
-						mine = id == r.ID() && o == h && in[h]
+						mine = id == r.ID() && o == h && in[h] && !withdrawn[d.ID]
 					}
 					if mine && !shown[d.ID] && !deleted[d.ID] && !w.torn[id] && !texts[o][s.text] {
 						w.errorf("%s lost %q of %s%d, which was on %d disks", o.name, s.text, h.name, r.n, d.Copies)
