@@ -127,6 +127,7 @@ type Journal struct {
 	// Run's: when it did something last, when it wrote the timeline last, and how long what it put off may wait (see together).
 	turned, indexed time.Time
 	later           time.Duration
+	lull            lull
 
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64

@@ -87,9 +87,6 @@ func (j *Journal) run(ctx context.Context) error {
 	return nil
 }
 
-// together is how long what nobody waits for is put off after the last time, so that the next few messages go with it: the timeline, and the commits of a store in memory.
-const together = 20 * time.Millisecond
-
 // putOff reports whether something that was last done then is better done later, and sees to it that it is.
 func (j *Journal) putOff(last time.Time) bool {
 	left := together - time.Since(last)

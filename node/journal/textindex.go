@@ -19,9 +19,9 @@ const (
 	textEvery = time.Second
 	// textMessages is how many messages go in at once: the more, the fewer segments there are to merge; so many take about 0.05 s.
 	textMessages = 1024
-	// textPatience is how long the index waits for commits at a stretch, looking every textNap, before it takes textShare messages (about 2 ms of work) whatever is being
-	// committed: while much is said it gets on at about a tenth of its speed.
-	textPatience = 20 * time.Millisecond
+	// textPatience is how long the index waits at a stretch for commits, and for less to arrive, looking every textNap, before it takes textShare messages (about 2 ms of work) all the
+	// same: while much is said it has a fiftieth of a core.
+	textPatience = 100 * time.Millisecond
 	textNap      = 2 * time.Millisecond
 	textShare    = 32
 	// textRetry is how long after an error it is tried again.
@@ -210,24 +210,25 @@ func (j *Journal) fillText(ctx context.Context) error {
 	return nil
 }
 
-// giveWay returns what lets commits go before a message that goes into the index. It is the processor that they would wait for, not the disk: where all cores are taken, each step of a
+// giveWay returns what lets commits and the relay go before a message that goes into the index. It is the processor that they would wait for, not the disk: where all cores are taken, each step of a
 // commit waits for a time slice of several milliseconds (BenchmarkWriteWhileIndexing).
 func (j *Journal) giveWay(ctx context.Context) func() {
 	share := 0
+	var l lull
 	return func() {
 		if share > 0 {
 			share--
-		} else if !j.awaitCommit(ctx) {
+		} else if !j.awaitLull(ctx, &l) {
 			share = textShare
 		}
 	}
 }
 
-// awaitCommit waits until nothing waits for the disk, and returns false where that takes too long. It looks from time to time instead of being woken by the commit: whoever else was
-// waiting for that shall run first.
-func (j *Journal) awaitCommit(ctx context.Context) bool {
+// awaitLull waits until nothing waits for the disk and little arrives, and returns false where that takes too long. It looks from time to time instead of being woken by the commit: whoever
+// else was waiting for that shall run first.
+func (j *Journal) awaitLull(ctx context.Context, l *lull) bool {
 	for range textPatience / textNap {
-		if j.last.Load() == j.durable.Load() {
+		if last := j.last.Load(); !l.flooded(last) && last == j.durable.Load() {
 			return true
 		}
 		nap := time.NewTimer(textNap)

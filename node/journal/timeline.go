@@ -9,7 +9,7 @@ import (
 )
 
 // How much of the timeline is written at once: so much that the transaction is worth it, so little that a commit does not wait long for it. While
-// more arrivals than the backlog are not indexed, or someone waits for them, indexing goes on between commits and not only after them.
+// more arrivals than the backlog are not indexed, or someone waits for them, indexing goes on between commits and not only after them; else it waits until less arrives.
 const (
 	indexMessages = 4096
 	indexBacklog  = 4096
@@ -30,6 +30,9 @@ func (j *Journal) index() (more bool, err error) {
 	case !wanted && j.last.Load() > durable:
 		return true, nil
 	case !wanted && j.Persistent() && j.putOff(j.indexed):
+		return false, nil
+	case !wanted && len(brought)+len(cutOff) == 0 && j.lull.flooded(j.last.Load()):
+		j.later = together
 		return false, nil
 	}
 	j.indexed = time.Now()

@@ -1,0 +1,78 @@
+package journal
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestIndexesWaitForALull: while much is said neither index is written, but for those who ask; when less is said they are.
+func TestIndexesWaitForALull(t *testing.T) {
+	for _, dir := range []string{"", t.TempDir()} {
+		synctest.Test(t, func(t *testing.T) {
+			j := start(t, Config{Dir: dir})
+			a := j.NewAuthor(person(t, 1), "nick")
+			n := 0
+			watermark := func() int64 {
+				j.mu.RLock()
+				defer j.mu.RUnlock()
+				return j.watermark
+			}
+			// talk says that many a second for so long.
+			talk := func(d time.Duration, perSecond int) {
+				for end := time.Now().Add(d); time.Now().Before(end); n++ {
+					say(t, a, fmt.Sprint(n))
+					time.Sleep(time.Second / time.Duration(perSecond))
+				}
+				synctest.Wait()
+			}
+			talk(time.Second, 800)
+			if w := watermark(); w > 200 { // what came before it was seen that much comes
+				t.Errorf("%d of %d are in the timeline while much is said", w, n)
+			}
+			page, err := j.Page(lobby, Key{}, 5)
+			if err != nil || len(page) != 5 || string(page[4].Body) != fmt.Sprint(n-1) {
+				t.Errorf("the newest page while much is said is %v, %v", page, err)
+			}
+			before := watermark()
+			talk(time.Second, 800)
+			if w := watermark(); w > before+200 {
+				t.Errorf("%d were put into the timeline while much was said", w-before)
+			}
+			talk(time.Second, 100)
+			time.Sleep(2 * together)
+			synctest.Wait()
+			if w := watermark(); w != j.Last() {
+				t.Errorf("%d of %d are in the timeline when less is said", w, j.Last())
+			}
+		})
+	}
+}
+
+func TestLull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lull
+		last := int64(1000)
+		l.flooded(last)
+		for _, step := range []struct {
+			wait    time.Duration
+			arrived int64
+			flooded bool
+		}{
+			{together, few - 1, false},
+			{together, few, true},
+			{together / 2, 0, true}, // it does not look so often
+			{together / 2, 0, false},
+			{10 * together, 10*few - 1, false}, // it has not looked for long
+			{10 * together, 10 * few, true},
+			{time.Hour, 100, false},
+		} {
+			time.Sleep(step.wait)
+			last += step.arrived
+			if got := l.flooded(last); got != step.flooded {
+				t.Errorf("%d after %v: flooded is %v", step.arrived, step.wait, got)
+			}
+		}
+	})
+}
