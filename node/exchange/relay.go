@@ -58,11 +58,13 @@ func (x *Exchange) brought(records int) {
 	r := &x.relay
 	others := r.bringing.Add(-1)
 	last := x.journal.Last()
-	if r.told.Swap(last) == last {
+	told := r.told.Swap(last)
+	if told == last {
 		return
 	}
 	links := r.all()
-	if records > soon || others > 0 || time.Since(x.born)-time.Duration(r.rested.Load()) < calm {
+	lines, err := x.journal.Follow(told).Next(writeBytes)
+	if err != nil || records > soon || len(lines) == 0 || len(lines) > soon || others > 0 || time.Since(x.born)-time.Duration(r.rested.Load()) < calm {
 		for _, p := range links {
 			p.poke()
 		}
@@ -71,17 +73,19 @@ func (x *Exchange) brought(records int) {
 	var work sync.WaitGroup
 	for part := range slices.Chunk(links, share) {
 		if len(links) <= share {
-			sendAll(part)
+			sendAll(part, lines)
 		} else {
-			work.Go(func() { sendAll(part) })
+			work.Go(func() { sendAll(part, lines) })
 		}
 	}
 	work.Wait()
 	r.rested.Store(int64(time.Since(x.born)))
 }
 
-func sendAll(links []*peer) {
+func sendAll(links []*peer, lines []journal.Entry) {
 	for _, p := range links {
-		p.sendNow()
+		if p.turn.take() && !p.sendNow(lines) {
+			go p.write()
+		}
 	}
 }

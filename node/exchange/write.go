@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"iter"
-	"slices"
 	"sync"
 	"time"
 
@@ -70,39 +69,54 @@ type eager interface {
 	Flush() error
 }
 
-// sendNow sends what has just come in, on the goroutine of who brought it, if nobody writes to this link and it is a line or two: that is half of what it costs to let a goroutine do it. It
-// does not wait for the other end.
-func (p *peer) sendNow() {
-	if !p.turn.take() {
-		return
-	}
+// sendNow sends lines, which are the newest in the journal, without waiting for the other end, and gives the turn back; it is for who brought them, and costs half of what it does to let a
+// goroutine do it. False: there is more to do than that, or now there is.
+func (p *peer) sendNow(lines []journal.Entry) bool {
 	e, ok := p.Conn.(eager)
-	p.mu.Lock()
-	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= soon
-	p.mu.Unlock()
 	if !ok {
-		go p.write()
-		return
+		return false
 	}
-	b := buffers.Get().(*buffer)
-	defer b.free()
-	all := true
-	frames, rest, more, err := p.round((*b)[:0])
-	if *b = rest; len(frames) > 0 && len(rest) > 0 {
-		rest = slices.Concat(frames, rest)
-	} else if len(frames) > 0 {
-		rest = frames
+	frames, ok := p.only(lines)
+	if !ok {
+		return false
 	}
-	if err == nil && len(rest) > 0 {
-		all, err = e.WriteNow(rest)
+	if len(frames) > 0 {
+		all, err := e.WriteNow(frames)
+		if err != nil {
+			p.turn.set(false)
+			p.fail(err)
+		} else if !all {
+			return false
+		}
 	}
-	if err != nil {
-		p.turn.set(false)
-		p.fail(err)
+	return p.turn.done()
+}
+
+// only returns the frames of lines that the other end is to get, and moves the cursor past them, if nothing else is to be written to it first.
+func (p *peer) only(lines []journal.Entry) (frames []byte, ok bool) {
+	p.mu.Lock()
+	theirs := p.theirs
+	ok = p.tailing && !p.due && len(p.answers)+len(p.serving) == 0 && !(p.witness && !p.Hub)
+	p.mu.Unlock()
+	if !ok || p.serve.next != nil || p.cursor.Arrival() != lines[0].Arrival-1 {
+		return nil, false
 	}
-	if err == nil && (more || !all) || !p.turn.done() {
-		go p.write()
+	sent := uint64(0)
+	for i := range lines {
+		e := &lines[i]
+		if e.From == p.origin || e.Bulk || !p.takes(e, theirs) {
+			continue
+		}
+		if frames, ok = journal.Join(frames, e.Frame); !ok {
+			return nil, false
+		}
+		sent++
 	}
+	p.mu.Lock()
+	p.sent += sent
+	p.at = p.cursor.Pass(lines)
+	p.mu.Unlock()
+	return frames, true
 }
 
 // round collects what is to be sent now: frames as they lie in the journal's tail, which are not copied, and what goes behind them, in b. more: there is more already.

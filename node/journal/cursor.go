@@ -12,6 +12,12 @@ func (j *Journal) Follow(arrival int64) *Cursor { return &Cursor{j, arrival} }
 // Arrival is the last entry seen.
 func (c *Cursor) Arrival() int64 { return c.arrival }
 
+// Pass moves on past entries, which another cursor returned and which come next, and returns Arrival.
+func (c *Cursor) Pass(entries []Entry) int64 {
+	c.arrival = entries[len(entries)-1].Arrival
+	return c.arrival
+}
+
 // Next returns the entries after the cursor, about max bytes of them, or none, and moves on. Frames of neighbouring entries lie side by side in
 // memory wherever they can, so that a writer can send them as one (Join). Entries from before the tail come from the store: their origin is Stored,
 // or 0 where an author of this process wrote them, and they are not Bulk.
