@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"sync"
+
+	"earshot/node/journal"
 )
 
 // A Front is what front ends talk to: one node, and when that ends because its network has another key, the one that goes on. Its methods are those of Node, and may be called concurrently. While there is no node
@@ -98,23 +100,19 @@ func (f *Front) after(ctx context.Context, was *Node) *Node {
 func (f *Front) Do(ctx context.Context, c Command) error { return f.now(ctx).Do(ctx, c) }
 
 // Events is as Node.Events. When another node goes on its events follow, from Ready on, without the history that was stored when it began: that was told.
-func (f *Front) Events(ctx context.Context, history int) <-chan Event {
-	out := make(chan Event)
+func (f *Front) Events(ctx context.Context, history int) <-chan []Event {
+	out, ended := make(chan []Event, listsAhead), make(chan struct{}, 1)
+	end := func() { ended <- struct{}{} }
 	n := f.Node()
-	events := n.Events(ctx, history) // what is history is fixed now
+	n.events(ctx, out, history, (*journal.Journal).Last, end) // what is history is fixed now
 	f.readers.Go(func() {
 		defer close(out)
-		for n != nil {
-			for e := range events {
-				select {
-				case out <- e:
-				case <-ctx.Done():
-					return
-				}
+		for {
+			<-ended
+			if n = f.after(ctx, n); n == nil {
+				return
 			}
-			if n = f.after(ctx, n); n != nil {
-				events = n.eventsSinceStart(ctx)
-			}
+			n.eventsSinceStart(ctx, out, end)
 		}
 	})
 	return out

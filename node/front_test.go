@@ -50,13 +50,15 @@ func TestFront(t *testing.T) {
 		ready := 0
 		events := front.Events(ctx, -1)
 		work.Go(func() {
-			for e := range events {
+			for list := range events {
 				mu.Lock()
-				switch e := e.(type) {
-				case node.Said:
-					said = append(said, e.Text)
-				case node.Ready:
-					ready++
+				for _, e := range list {
+					switch e := e.(type) {
+					case node.Said:
+						said = append(said, e.Text)
+					case node.Ready:
+						ready++
+					}
 				}
 				mu.Unlock()
 			}

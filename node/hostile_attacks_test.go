@@ -125,9 +125,9 @@ func stand(t *testing.T, c node.Config) *victim {
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
 	work.Go(func() {
-		for e := range n.Events(ctx, -1) {
+		for list := range n.Events(ctx, -1) {
 			v.told.mu.Lock()
-			v.told.list = append(v.told.list, e)
+			v.told.list = append(v.told.list, list...)
 			v.told.mu.Unlock()
 			select {
 			case v.told.news <- struct{}{}:

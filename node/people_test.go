@@ -109,7 +109,7 @@ func BenchmarkPeopleChange(b *testing.B) {
 // One who follows the events looks at each message whether people changed.
 func BenchmarkPeopleSame(b *testing.B) {
 	n := hall(b)
-	s := &subscription{node: n, here: map[identity.PeerID]Person{}, ctx: b.Context(), out: make(chan Event, 1000)}
+	s := &subscription{node: n, here: map[identity.PeerID]Person{}, ctx: b.Context(), out: make(chan []Event, 1000)}
 	s.people()
 	for b.Loop() {
 		s.people()

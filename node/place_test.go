@@ -78,10 +78,12 @@ func TestSaidBeforeMeeting(t *testing.T) {
 		instance.Meet(t, 3*time.Second, bob, instance.Start(t, lan, "alice", node.Config{}))
 		for told := 0; told < 3; {
 			select {
-			case e := <-events:
-				if s, ok := e.(node.Said); ok {
-					if told++; s.History || !s.Mine {
-						t.Errorf("told as history: %+v", s)
+			case list := <-events:
+				for _, e := range list {
+					if s, ok := e.(node.Said); ok {
+						if told++; s.History || !s.Mine {
+							t.Errorf("told as history: %+v", s)
+						}
 					}
 				}
 			case <-time.After(time.Second):

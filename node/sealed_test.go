@@ -452,16 +452,18 @@ func TestHistoryOfShownRooms(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		for e := range alice.Node.Events(ctx, 10) {
-			switch e := e.(type) {
-			case node.Said:
-				if e.Text != "in the lobby" || !e.History {
-					t.Errorf("told %q", e.Text)
+		for list := range alice.Node.Events(ctx, 10) {
+			for _, e := range list {
+				switch e := e.(type) {
+				case node.Said:
+					if e.Text != "in the lobby" || !e.History {
+						t.Errorf("told %q", e.Text)
+					}
+					return
+				case node.CaughtUp:
+					t.Error("nothing of the lobby was told")
+					return
 				}
-				return
-			case node.CaughtUp:
-				t.Error("nothing of the lobby was told")
-				return
 			}
 		}
 	})

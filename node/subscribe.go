@@ -12,43 +12,47 @@ import (
 	"earshot/node/vault"
 )
 
-// eventsAhead is how many events may wait for their reader, so that a flood does not change goroutines for each.
-const eventsAhead = 64
+// Events go to their reader in lists of at most eventsAtOnce, so that a flood does not change goroutines for each; that many lists may wait for it.
+const (
+	eventsAtOnce = 16
+	listsAhead   = 4
+)
 
-// Events returns what happens from now on, starting with Ready and the newest history lines of stored history (negative: all; 0: none). Each call is a subscription of its
-// own; a slow reader lags and holds nothing up. The channel is closed when ctx ends or the node does.
-func (n *Node) Events(ctx context.Context, history int) <-chan Event {
-	return n.events(ctx, history, (*journal.Journal).Last)
+// Events returns what happens from now on, starting with Ready and the newest history lines of stored history (negative: all; 0: none). What is there at the same time comes
+// together, and none of it waits for more; a list is its reader's. Each call is a subscription of its own; a slow reader lags and holds nothing up. The channel is closed when
+// ctx ends or the node does.
+func (n *Node) Events(ctx context.Context, history int) <-chan []Event {
+	out := make(chan []Event, listsAhead)
+	n.events(ctx, out, history, (*journal.Journal).Last, func() { close(out) })
+	return out
 }
 
-// eventsSinceStart returns what happened since this process opened the history, and from now on.
-func (n *Node) eventsSinceStart(ctx context.Context) <-chan Event {
+// eventsSinceStart tells what happened since this process opened the history, and from now on.
+func (n *Node) eventsSinceStart(ctx context.Context, out chan<- []Event, ended func()) {
 	opened := map[*journal.Journal]int64{}
 	for _, at := range n.gather.shown() {
 		opened[at.journal] = at.began
 	}
-	return n.events(ctx, 0, func(j *journal.Journal) int64 {
+	n.events(ctx, out, 0, func(j *journal.Journal) int64 {
 		if began, ok := opened[j]; ok {
 			return began
 		}
 		return j.Last()
-	})
+	}, ended)
 }
 
-// events is Events; what is history is what had arrived in a journal by the number that past returns.
-func (n *Node) events(ctx context.Context, history int, past func(*journal.Journal) int64) <-chan Event {
-	out := make(chan Event, eventsAhead)
+// events is Events for who reads out, until ended is called; what is history is what had arrived in a journal by the number that past returns.
+func (n *Node) events(ctx context.Context, out chan<- []Event, history int, past func(*journal.Journal) int64, ended func()) {
 	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]bool{}, topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
 	s.begin(past)
 	ok := n.watch.subscribe(func() {
-		defer close(out)
+		defer ended()
 		defer n.watch.remove(s.changed)
 		s.run(history)
 	})
 	if !ok {
-		close(out)
+		ended()
 	}
-	return out
 }
 
 // newestOfJoined is how much is told of a room that is joined, where all history is asked for: older lines come with Page.
@@ -58,7 +62,8 @@ const newestOfJoined = 10_000
 type subscription struct {
 	node    *Node
 	ctx     context.Context
-	out     chan<- Event
+	out     chan<- []Event
+	next    []Event // for out, as soon as there is nothing more at present
 	changed chan struct{}
 	end     <-chan struct{}
 
@@ -87,10 +92,23 @@ type subscription struct {
 	caughtUp bool
 }
 
-// send gives one event; false: nobody reads any more.
+// send gives one event, with those that follow; false: nobody reads any more.
 func (s *subscription) send(e Event) bool {
+	if s.next == nil {
+		s.next = make([]Event, 0, eventsAtOnce)
+	}
+	s.next = append(s.next, e)
+	return len(s.next) < eventsAtOnce || s.flush()
+}
+
+// flush hands over what was sent; false: nobody reads any more.
+func (s *subscription) flush() bool {
+	if len(s.next) == 0 {
+		return true
+	}
 	select {
-	case s.out <- e:
+	case s.out <- s.next:
+		s.next = nil
 		return true
 	case <-s.ctx.Done():
 	case <-s.end:
@@ -117,7 +135,7 @@ func (s *subscription) begin(past func(*journal.Journal) int64) {
 
 func (s *subscription) run(history int) {
 	n := s.node
-	if !s.send(Ready{Nick: n.Nick(), ID: n.who.ID(), Session: n.session, Port: n.port.Number(), Network: n.network.Name(), Closed: n.network.Closed()}) {
+	if !s.send(Ready{Nick: n.Nick(), ID: n.who.ID(), Session: n.session, Port: n.port.Number(), Network: n.network.Name(), Closed: n.network.Closed()}) || !s.flush() {
 		return
 	}
 	s.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
@@ -153,7 +171,7 @@ func (s *subscription) look(news <-chan struct{}) bool {
 		if _, version := s.node.gather.now(); version != s.version {
 			return true
 		}
-		if !s.states() || !s.lines() || !s.deliveries() {
+		if !s.states() || !s.lines() || !s.deliveries() || !s.flush() {
 			return false
 		}
 		select {

@@ -21,8 +21,8 @@ func TestExportStory(t *testing.T) {
 			return []node.Message{{Room: room, Nick: "bob", Author: id("bob"), Text: "hello there", At: start}}, nil
 		}
 		l := run(t, f, Config{})
-		f.events <- f.snapshot.Hub
-		f.events <- node.CaughtUp{}
+		f.tell(f.snapshot.Hub)
+		f.tell(node.CaughtUp{})
 		l.said(1, "bob", "hello there", false)
 		l.press("/export "+file, "Enter", "/names", "Enter")
 		l.see("4 can read #lobby:")

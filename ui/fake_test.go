@@ -34,7 +34,7 @@ type fake struct {
 	search   func(ctx context.Context, query string, older int64, max int) (node.Found, error)
 	searched []string
 	members  map[string][]node.Member
-	events   chan node.Event
+	events   chan []node.Event
 	changed  chan struct{}
 }
 
@@ -51,8 +51,9 @@ func (f *fake) Do(ctx context.Context, c node.Command) error {
 	}
 	return nil
 }
-func (f *fake) Events(ctx context.Context, history int) <-chan node.Event { return f.events }
-func (f *fake) Changed(ctx context.Context) <-chan struct{}               { return f.changed }
+func (f *fake) Events(ctx context.Context, history int) <-chan []node.Event { return f.events }
+func (f *fake) tell(events ...node.Event)                                   { f.events <- events }
+func (f *fake) Changed(ctx context.Context) <-chan struct{}                 { return f.changed }
 func (f *fake) Snapshot() node.Snapshot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,7 +118,7 @@ func lobby() *fake {
 	me.Me, bob.Hub, dave.Away = true, true, true
 	bob.Latency, carol.Latency = 400*time.Microsecond, 900*time.Microsecond
 	return &fake{
-		events: make(chan node.Event, 10000), changed: make(chan struct{}, 1),
+		events: make(chan []node.Event, 10000), changed: make(chan struct{}, 1),
 		snapshot: node.Snapshot{
 			Me: me, Network: "lobby", People: []node.Person{me, bob, carol, dave},
 			Hub:     node.HubChanged{State: node.Linked, Hub: "bob", HubID: id("bob"), Term: 3},

@@ -45,7 +45,7 @@ func TestFlood(t *testing.T) {
 		draws.Store(0)
 		typed := ""
 		for n := range uint64(messages) {
-			f.events <- node.Said{Message: flood(n)}
+			f.tell(node.Said{Message: flood(n)})
 			time.Sleep(each)
 			if n%100 != 0 {
 				continue
@@ -75,13 +75,14 @@ func TestFlood(t *testing.T) {
 
 // A key does not wait for messages that were there before it: of 5,000 hardly any are taken in before it is seen.
 func TestFloodYields(t *testing.T) {
+	const together = 16 // as they come from a node
 	synctest.Test(t, func(t *testing.T) {
 		f := lobby()
 		sim := tcell.NewSimulationScreen("UTF-8")
 		hold, waiting, left := make(chan struct{}), false, -1
 		screen := watched{sized{sim, 80, 24}, func() {
 			if rows := text(sim); left < 0 && strings.Contains(rows[len(rows)-2], "> typed") {
-				left = len(f.events)
+				left = together * len(f.events)
 			}
 			if waiting {
 				waiting = false
@@ -94,8 +95,12 @@ func TestFloodYields(t *testing.T) {
 		waiting = true
 		sim.InjectKey(tcell.KeyCtrlL, 0, tcell.ModCtrl) // its drawing is held up
 		synctest.Wait()
-		for n := range uint64(5000) {
-			f.events <- node.Said{Message: flood(n)}
+		for n := uint64(0); n < 5000; n += together {
+			var list []node.Event
+			for i := range uint64(together) {
+				list = append(list, node.Said{Message: flood(n + i)})
+			}
+			f.tell(list...)
 		}
 		for _, r := range "typed" {
 			sim.InjectKey(tcell.KeyRune, r, tcell.ModNone)
@@ -103,7 +108,7 @@ func TestFloodYields(t *testing.T) {
 		synctest.Wait()
 		close(hold)
 		synctest.Wait()
-		if left < 4500 { // the loop takes by chance what is there: that a key is ten messages late is rare, that five are 500 late does not happen
+		if left < 4500 { // the loop takes by chance what is there: that a key is ten lists late is rare, that five are 31 late does not happen
 			t.Errorf("%d of 5000 messages were yet to come when the key was seen", left)
 		}
 		sim.InjectKey(tcell.KeyCtrlQ, 0, tcell.ModCtrl)

@@ -78,9 +78,10 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 				return fmt.Errorf("read the terminal: %w", err)
 			}
 			now = a.handle(ev)
-		case e, ok := <-events:
-			if events = cond(ok, events); ok {
-				now = a.apply(e)
+		case list, ok := <-events:
+			events = cond(ok, events)
+			for _, e := range list {
+				now = a.apply(e) || now
 			}
 		case _, ok := <-changed:
 			if changed = cond(ok, changed); ok {

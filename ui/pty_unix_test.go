@@ -37,7 +37,7 @@ func TestInTerminal(t *testing.T) {
 	f.do = func(node.Command) error { close(heard); return nil }
 	for i := range 3000 * strings.Count(how, "flood") {
 		m := node.Message{ID: message.ID{byte(i), byte(i >> 8), 1}, Key: node.Key{HLC: uint64(i)}, Room: "#lobby", Nick: "bob", Author: id("bob"), Text: fmt.Sprint("flood ", i), At: time.Now()}
-		f.events <- node.Said{Message: m}
+		f.tell(node.Said{Message: m})
 	}
 	go func() {
 		defer guard.Recover()

@@ -82,7 +82,7 @@ func (l *live) ended(want error) {
 func (l *live) said(n int, who, text string, mine bool) message.ID {
 	m := node.Message{Room: "#lobby", Kind: message.Text, Nick: who, Author: id(who), Text: text, Mine: mine, Here: mine, At: time.Now(), Key: node.Key{HLC: uint64(n)}}
 	copy(m.ID[:], fmt.Sprintf("live %d", n))
-	l.fake.events <- node.Said{Message: m}
+	l.fake.tell(node.Said{Message: m})
 	return m.ID
 }
 
@@ -90,10 +90,10 @@ func TestConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := lobby()
 		l := run(t, f, Config{})
-		f.events <- node.Ready{Nick: "alice"}
-		f.events <- f.snapshot.Hub
-		f.events <- node.PeerChanged{State: node.Joined, Nick: "bob", ID: id("bob")}
-		f.events <- node.CaughtUp{}
+		f.tell(node.Ready{Nick: "alice"})
+		f.tell(f.snapshot.Hub)
+		f.tell(node.PeerChanged{State: node.Joined, Nick: "bob", ID: id("bob")})
+		f.tell(node.CaughtUp{})
 		l.see("this is the open network lobby")
 		if strings.Contains(strings.Join(l.wait(), "\n"), "joined") {
 			t.Error("who was here first did not join")
@@ -107,7 +107,7 @@ func TestConversation(t *testing.T) {
 			t.Errorf("the node was told %v", f.done)
 		}
 		mine := l.said(2, "alice", "hi bob", true)
-		f.events <- node.Delivered{ID: mine, Copies: 3}
+		f.tell(node.Delivered{ID: mine, Copies: 3})
 		l.see("✓✓ hi bob")
 		if n := strings.Count(strings.Join(l.wait(), "\n"), "hi bob"); n != 1 {
 			t.Errorf("the line is there %d times", n)
@@ -117,8 +117,8 @@ func TestConversation(t *testing.T) {
 		f.snapshot.Hub = node.HubChanged{State: node.Serving, Hub: "alice", HubID: id("alice"), Term: 4}
 		f.mu.Unlock()
 		f.changed <- struct{}{}
-		f.events <- node.HubChanged{State: node.Lost, Hub: "bob", HubID: id("bob")}
-		f.events <- f.snapshot.Hub
+		f.tell(node.HubChanged{State: node.Lost, Hub: "bob", HubID: id("bob")})
+		f.tell(f.snapshot.Hub)
 		l.see("♛ you are now the hub")
 		time.Sleep(hubFlash)
 		l.see("♛ you are the hub")
@@ -137,7 +137,7 @@ func TestMove(t *testing.T) {
 		l.said(2, "alice", "me too", true)
 		time.Sleep(welcomeAfter)
 		l.see("this is the open network lobby")
-		f.events <- node.RealmChanged{}
+		f.tell(node.RealmChanged{})
 		l.said(3, "zoe", "in the café", false)
 		l.see("you joined another gathering")
 		l.see("me too")

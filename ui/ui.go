@@ -37,7 +37,7 @@ import (
 // A Node is what the screen shows and what it asks to act; *node.Node is one.
 type Node interface {
 	Do(ctx context.Context, c node.Command) error
-	Events(ctx context.Context, history int) <-chan node.Event
+	Events(ctx context.Context, history int) <-chan []node.Event
 	Changed(ctx context.Context) <-chan struct{}
 	Snapshot() node.Snapshot
 	Page(room string, k node.Key, max int) ([]node.Message, error)

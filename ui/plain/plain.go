@@ -26,7 +26,7 @@ import (
 // A Node is what is shown and obeys: *node.Node.
 type Node interface {
 	Do(context.Context, node.Command) error
-	Events(ctx context.Context, history int) <-chan node.Event
+	Events(ctx context.Context, history int) <-chan []node.Event
 	Snapshot() node.Snapshot
 	Page(room string, k node.Key, max int) ([]node.Message, error)
 	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
@@ -86,23 +86,25 @@ func Run(ctx context.Context, c Config) error {
 			return nil
 		case <-late:
 			return d.outcome()
-		case e, ok := <-events:
+		case list, ok := <-events:
 			if !ok {
 				return nil
 			}
-			if !obeys && !stored(e) {
-				obeys = true
-				lines := make(chan line)
-				go read(ctx, c.In, lines)
-				obeying.Go(func() { obey(ctx, c, &t, lines, answers) })
-			}
-			d.see(e)
-			t.see(e)
-			if err := p.print(e); err != nil {
-				return err
-			}
-			if s, ok := p.seen(e); ok {
-				t.look(s)
+			for _, e := range list {
+				if !obeys && !stored(e) {
+					obeys = true
+					lines := make(chan line)
+					go read(ctx, c.In, lines)
+					obeying.Go(func() { obey(ctx, c, &t, lines, answers) })
+				}
+				d.see(e)
+				t.see(e)
+				if err := p.print(e); err != nil {
+					return err
+				}
+				if s, ok := p.seen(e); ok {
+					t.look(s)
+				}
 			}
 		case a := <-answers:
 			if err := p.answer(a); err != nil || a.quit {

@@ -19,7 +19,7 @@ import (
 
 // feed stands in for a node: what is said comes back as durable at once, and on two machines after copyAfter where somebody is there.
 type feed struct {
-	events    chan node.Event
+	events    chan []node.Event
 	did       []node.Command
 	refuse    func(node.Command) error
 	when      []time.Time   // each was done
@@ -49,7 +49,8 @@ func (f *feed) Search(ctx context.Context, query string, older int64, max int) (
 func (f *feed) Members(room string) ([]node.Member, error) {
 	return []node.Member{{Named: node.Named{Nick: "bob"}, Owner: true}}, nil
 }
-func (f *feed) Events(context.Context, int) <-chan node.Event { return f.events }
+func (f *feed) Events(context.Context, int) <-chan []node.Event { return f.events }
+func (f *feed) tell(events ...node.Event)                       { f.events <- events }
 
 func (f *feed) Do(ctx context.Context, c node.Command) error {
 	if f.stuck != nil {
@@ -65,20 +66,18 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 	}
 	if s, ok := c.(node.Say); ok {
 		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true, Here: true}}
-		f.events <- m
+		f.tell(m)
 		if f.copyAfter > 0 {
-			time.AfterFunc(f.copyAfter, func() { f.events <- node.Delivered{ID: m.ID, Copies: 2} })
+			time.AfterFunc(f.copyAfter, func() { f.tell(node.Delivered{ID: m.ID, Copies: 2}) })
 		}
 	}
 	return nil
 }
 
 // begun returns the events of a node that has told its stored history.
-func begun() chan node.Event {
-	events := make(chan node.Event, 200)
-	events <- node.Ready{}
-	events <- message1(func(s *node.Said) { s.History = true })
-	events <- node.HubChanged{State: node.Searching}
+func begun() chan []node.Event {
+	events := make(chan []node.Event, 200)
+	events <- []node.Event{node.Ready{}, message1(func(s *node.Said) { s.History = true }), node.HubChanged{State: node.Searching}}
 	return events
 }
 
@@ -129,7 +128,7 @@ func TestSomebodyOnThisMachine(t *testing.T) {
 		in, w := io.Pipe()
 		f := &feed{events: begun()}
 		go func() {
-			f.events <- node.PeerChanged{State: node.Joined, Nick: "bob", Peers: 2}
+			f.tell(node.PeerChanged{State: node.Joined, Nick: "bob", Peers: 2})
 			io.WriteString(w, "one\n")
 			w.Close()
 		}()
@@ -152,16 +151,16 @@ func TestNothingSaid(t *testing.T) {
 // TestHistoryFirst: nothing is said before the stored history has been told, for it might be taken for that.
 func TestHistoryFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &feed{events: make(chan node.Event)}
+		f := &feed{events: make(chan []node.Event)}
 		ended := make(chan error)
 		go func() { ended <- Run(t.Context(), Config{Node: f, In: strings.NewReader("one\n"), Out: io.Discard}) }()
-		f.events <- node.Ready{}
-		f.events <- message1(func(s *node.Said) { s.History = true })
+		f.tell(node.Ready{})
+		f.tell(message1(func(s *node.Said) { s.History = true }))
 		synctest.Wait()
 		if len(f.did) > 0 {
 			t.Errorf("did %v already", f.did)
 		}
-		f.events <- node.HubChanged{State: node.Searching}
+		f.tell(node.HubChanged{State: node.Searching})
 		if err := <-ended; err != nil || len(f.did) != 1 {
 			t.Errorf("ended with %v, having done %v", err, f.did)
 		}
@@ -252,8 +251,8 @@ func TestServerConsole(t *testing.T) {
 }
 
 func TestOutputGone(t *testing.T) {
-	f := &feed{events: make(chan node.Event, 1)}
-	f.events <- node.CaughtUp{}
+	f := &feed{events: make(chan []node.Event, 1)}
+	f.tell(node.CaughtUp{})
 	r, w := io.Pipe()
 	r.Close()
 	if err := Run(t.Context(), Config{Node: f, Out: w, JSON: true}); !errors.Is(err, io.ErrClosedPipe) {
@@ -291,10 +290,10 @@ func TestNotWaitedFor(t *testing.T) {
 		in, w := io.Pipe()
 		f := &feed{events: begun()}
 		go func() {
-			f.events <- node.Said{Message: node.Message{ID: message.ID{9}, Room: "#lobby", Nick: "me", Text: "from there", Mine: true}}
+			f.tell(node.Said{Message: node.Message{ID: message.ID{9}, Room: "#lobby", Nick: "me", Text: "from there", Mine: true}})
 			io.WriteString(w, "one\n")
 			time.Sleep(time.Second)
-			f.events <- node.Delivered{ID: message.ID{1}}
+			f.tell(node.Delivered{ID: message.ID{1}})
 			w.Close()
 		}()
 		start := time.Now()
@@ -357,4 +356,37 @@ func TestFingerprintPrinted(t *testing.T) {
 			t.Errorf("%+v:\n%s", c, out.String())
 		}
 	}
+}
+
+type writes struct {
+	bytes.Buffer
+	n int
+}
+
+func (w *writes) Write(b []byte) (int, error) { w.n++; return w.Buffer.Write(b) }
+
+// What comes together is written together, and nothing waits for more.
+func TestWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f, out, ended := &feed{events: begun()}, &writes{}, make(chan error)
+		said := message1(nil)
+		for range 5 {
+			f.tell(said, said, said, said)
+		}
+		go func() { ended <- Run(ctx, Config{Node: f, Out: out}) }()
+		synctest.Wait()
+		if n := strings.Count(out.String(), "bob: hi"); out.n != 1 || n != 21 {
+			t.Errorf("%d lines in %d writes", n, out.n)
+		}
+		f.tell(said)
+		synctest.Wait()
+		if n := strings.Count(out.String(), "bob: hi"); out.n != 2 || n != 22 {
+			t.Errorf("%d lines in %d writes after one more", n, out.n)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -52,7 +52,7 @@ func (s *session) typed(lines ...string) {
 }
 
 func (s *session) said(seq uint64, room, nick, text string) {
-	s.f.events <- node.Said{Message: node.Message{ID: message.ID{9, byte(seq)}, Key: node.Key{Seq: seq}, Room: room, Nick: nick, Text: text, Kind: message.Text, Sealed: true, Mine: nick == "me"}}
+	s.f.tell(node.Said{Message: node.Message{ID: message.ID{9, byte(seq)}, Key: node.Key{Seq: seq}, Room: room, Nick: nick, Text: text, Kind: message.Text, Sealed: true, Mine: nick == "me"}})
 	synctest.Wait()
 }
 
@@ -89,7 +89,7 @@ func TestQuery(t *testing.T) {
 		s.said(4, "@bob", "me", "from elsewhere")
 		s.did()
 		s.f.snapshot.Rooms[1].Name, s.f.snapshot.Rooms[1].With.Nick = "@rob", "rob"
-		s.f.events <- node.RoomRenamed{ID: message.RoomID{2}, Old: "@bob", New: "@rob"}
+		s.f.tell(node.RoomRenamed{ID: message.RoomID{2}, Old: "@bob", New: "@rob"})
 		synctest.Wait()
 		s.typed("hello")
 		s.did(node.Say{Room: "@rob", Text: "hello"})

@@ -147,10 +147,12 @@ func (i *Instance) Clone(host string, sameSession bool) *Instance {
 	return Start(i.t, i.lan, host, c)
 }
 
-func (i *Instance) collect(events <-chan node.Event) {
-	for e := range events {
+func (i *Instance) collect(events <-chan []node.Event) {
+	for list := range events {
 		i.mu.Lock()
-		i.events = append(i.events, happened{time.Now(), e})
+		for _, e := range list {
+			i.events = append(i.events, happened{time.Now(), e})
+		}
 		i.mu.Unlock()
 	}
 }
