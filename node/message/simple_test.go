@@ -1,9 +1,25 @@
 package message
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 )
+
+// Eight bytes looked at together say what each says by itself.
+func TestPlain(t *testing.T) {
+	const signs = "aZ ~\x1f\x20\x21\x7e\x7f\x80\xff\x00\n\t"
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 50000 {
+		b := bytes.Repeat([]byte{'m'}, random.IntN(40))
+		for range min(len(b), random.IntN(4)) {
+			b[random.IntN(len(b))] = signs[random.IntN(len(signs))]
+		}
+		if s := string(b); plain(s) != plainBytes(s) {
+			t.Errorf("%q: %v, byte by byte %v", s, plain(s), plainBytes(s))
+		}
+	}
+}
 
 // What is done for most names at once gives what is done for any name.
 func TestSimpleNames(t *testing.T) {

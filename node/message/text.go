@@ -29,6 +29,9 @@ func CleanText(s string) (clean string, cut bool) {
 
 // lines returns where line n of s ends, and whether there are more.
 func lines(s string, n int) (end int, more bool) {
+	if strings.Count(s, "\n") < n { // most text
+		return len(s), false
+	}
 	for i := range len(s) {
 		if s[i] != '\n' {
 			continue
@@ -66,8 +69,19 @@ func tidy(s string) string {
 	return norm.NFC.String(sift(s))
 }
 
-// plain reports whether s is ASCII that needs no cleaning, as most text is.
+// plain reports whether s is ASCII that needs no cleaning, as most text is. Eight bytes are looked at together; only where one of them may be below ' ', 0x7f or above, each by itself.
 func plain(s string) bool {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		if (w|(w-' '*each)|(w+each))&top != 0 && !plainBytes(s[:8]) {
+			return false
+		}
+	}
+	return plainBytes(s)
+}
+
+func plainBytes(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= utf8.RuneSelf || c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
 			return false

@@ -21,8 +21,9 @@ const gutter = "      | "
 // A printer writes events to Config.Out, each with one Write.
 type printer struct {
 	Config
-	room  string     // the current one, which needs no naming
-	day   string     // of the message last printed
+	room  string // the current one, which needs no naming
+	day   string // of the message last printed
+	clock clock
 	found bool       // a hub was, at least once
 	topic message.ID // printed last
 	buf   []byte
@@ -44,8 +45,11 @@ func (p *printer) print(e node.Event) (err error) {
 
 // seen is what the user has seen with an event that was printed: a line of the conversation that they are in. What a program does with a line nobody knows: it says so itself (/read).
 func (p *printer) seen(e node.Event) (node.Seen, bool) {
+	if p.JSON || p.ServerOnly {
+		return node.Seen{}, false
+	}
 	said, ok := e.(node.Said)
-	return node.Seen{Room: said.Room, Up: said.Key}, ok && !p.JSON && !p.ServerOnly && !said.Mine && said.Room == p.room && strings.HasPrefix(p.room, "@")
+	return node.Seen{Room: said.Room, Up: said.Key}, ok && !said.Mine && said.Room == p.room && strings.HasPrefix(p.room, "@")
 }
 
 // answer prints what came of a line of input.
@@ -86,12 +90,12 @@ func (p *printer) answer(a answer) error {
 func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 	switch e := e.(type) {
 	case node.Ready:
-		return appendLines(b, now, "* ", strings.Join(command.Welcome(p.Node.Snapshot()), "\n"))
+		return p.appendLines(b, now, "* ", strings.Join(command.Welcome(p.Node.Snapshot()), "\n"))
 	case node.HubChanged:
 		if p.found = p.found || e.State != node.Searching; !p.found {
 			return b // the welcome has said so
 		}
-		return appendLines(b, now, "* ", command.Standing(node.Snapshot{Hub: e}))
+		return p.appendLines(b, now, "* ", command.Standing(node.Snapshot{Hub: e}))
 	case node.PeerChanged:
 		what := map[node.PeerState]string{node.Away: "is away", node.Back: "is back"}[e.State]
 		if what == "" {
@@ -100,59 +104,52 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		if e.State == node.Away && e.Why != "" {
 			what += ": " + oneLine(e.Why)
 		}
-		return appendLines(b, now, "* ", fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers))
+		return p.appendLines(b, now, "* ", fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers))
 	case node.Said:
-		if e.Again != (message.ID{}) {
-			return b // it stands above
-		}
-		if day := dayOf(e.At); day != p.day {
-			p.day = day
-			b = append(b, "-- "+day+"\n"...)
-		}
-		return appendLines(b, e.At, "", p.said(e))
+		return p.appendSaid(b, &e)
 	case node.Withdrawn:
 		if e.Mine || e.Restated || p.ServerOnly {
 			return b // it was said again
 		}
-		return appendLines(b, now, "* ", fmt.Sprintf("withdrawn, for %s said two things at once: %s", oneLine(e.Nick), e.Text))
+		return p.appendLines(b, now, "* ", fmt.Sprintf("withdrawn, for %s said two things at once: %s", oneLine(e.Nick), e.Text))
 	case node.Edited:
-		return appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "changed", "to: "+e.Text))
+		return p.appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "changed", "to: "+e.Text))
 	case node.Redacted:
-		return appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "deleted", ""))
+		return p.appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "deleted", ""))
 	case node.Reacted:
 		what := oneLine(e.By) + " reacts with " + oneLine(e.Emoji)
 		if !e.On {
 			what = oneLine(e.By) + " takes " + oneLine(e.Emoji) + " back"
 		}
-		return appendLines(b, now, "* ", p.where(e.Room)+what+", on what "+oneLine(e.Nick)+" said at "+e.At.Local().Format("15:04")+begins(e.Text, p.ServerOnly))
+		return p.appendLines(b, now, "* ", p.where(e.Room)+what+", on what "+oneLine(e.Nick)+" said at "+e.At.Local().Format("15:04")+begins(e.Text, p.ServerOnly))
 	case node.TopicChanged:
 		if e.ID == p.topic || e.Text == "" || p.ServerOnly {
 			return b // it stands above
 		}
-		return appendLines(b, now, "* ", e.Room+" is about: "+e.Text)
+		return p.appendLines(b, now, "* ", e.Room+" is about: "+e.Text)
 	case node.Renamed:
-		return appendLines(b, now, "* ", fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New)))
+		return p.appendLines(b, now, "* ", fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New)))
 	case node.RoomRenamed:
 		if e.Old == p.room {
 			p.room = e.New
 		}
-		return appendLines(b, now, "* ", oneLine(e.Old)+" is called "+oneLine(e.New)+" now")
+		return p.appendLines(b, now, "* ", oneLine(e.Old)+" is called "+oneLine(e.New)+" now")
 	case node.Invited:
-		return appendLines(b, now, "* ", oneLine(command.InvitedLine(e)))
+		return p.appendLines(b, now, "* ", oneLine(command.InvitedLine(e)))
 	case node.Members:
-		return appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.MembersLine(e)))
+		return p.appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.MembersLine(e)))
 	case node.Answered:
-		return appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.AnsweredLine(e)))
+		return p.appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.AnsweredLine(e)))
 	case node.Read:
-		return appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.ReadLine(e)))
+		return p.appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.ReadLine(e)))
 	case node.RealmChanged:
-		return appendLines(b, now, "* ", "this is another gathering, with a history of its own; /realms lists them")
+		return p.appendLines(b, now, "* ", "this is another gathering, with a history of its own; /realms lists them")
 	case node.Notice:
 		text := e.Text
 		if e.Hint != "" {
 			text += "\nhint: " + e.Hint
 		}
-		return appendLines(b, now, "* ", text)
+		return p.appendLines(b, now, "* ", text)
 	}
 	return b // Delivered, CaughtUp, TypingChanged
 }
@@ -186,13 +183,27 @@ func (p *printer) where(room string) string {
 	return room + " "
 }
 
-// said is a message without its time; for a box without its words.
-func (p *printer) said(e node.Said) string {
-	nick, room := oneLine(e.Nick), oneLine(e.Room)
-	if p.ServerOnly {
-		return fmt.Sprintf("* message %s in %s by %s", hex.EncodeToString(e.ID[:]), room, nick)
+// appendSaid appends a message; for a box without its words, and as quickly as a hub's whole traffic asks for.
+func (p *printer) appendSaid(b []byte, e *node.Said) []byte {
+	if e.Again != (message.ID{}) {
+		return b // it stands above
 	}
-	where, text := p.where(e.Room), e.Text
+	if day := p.clock.day(e.At); day != p.day {
+		p.day = day
+		b = append(b, "-- "+day+"\n"...)
+	}
+	if !p.ServerOnly {
+		return p.appendLines(b, e.At, "", p.said(e))
+	}
+	b = append(append(b, p.clock.minute(e.At)...), "* message "...)
+	b = append(hex.AppendEncode(b, e.ID[:]), " in "...)
+	b = append(append(b, oneLine(e.Room)...), " by "...)
+	return append(append(b, oneLine(e.Nick)...), '\n')
+}
+
+// said is a message without its time.
+func (p *printer) said(e *node.Said) string {
+	nick, where, text := oneLine(e.Nick), p.where(e.Room), e.Text
 	if e.Edited {
 		text += " (edited)"
 	}
@@ -215,17 +226,33 @@ func (p *printer) said(e node.Said) string {
 }
 
 // appendLines appends text with the time before its first line and the gutter before the others.
-func appendLines(b []byte, t time.Time, mark, text string) []byte {
-	for i, l := range strings.Split(clean(text), "\n") {
-		if i == 0 {
-			b = append(t.Local().AppendFormat(b, "15:04 "), mark...)
-		} else {
-			b = append(b, gutter...)
-		}
-		b = append(append(b, l...), '\n')
+func (p *printer) appendLines(b []byte, t time.Time, mark, text string) []byte {
+	b = append(append(b, p.clock.minute(t)...), mark...)
+	line, rest, more := strings.Cut(clean(text), "\n")
+	for b = append(b, line...); more; b = append(b, line...) {
+		line, rest, more = strings.Cut(rest, "\n")
+		b = append(append(b, '\n'), gutter...)
 	}
-	return b
+	return append(b, '\n')
 }
+
+// A clock knows what the second looked at last is called: the next message is mostly of the same.
+type clock struct {
+	second      int64 // since 1970
+	hour, today string
+}
+
+func (c *clock) look(t time.Time) {
+	if s := t.Unix(); s != c.second || c.today == "" {
+		c.second, c.hour, c.today = s, t.Local().Format("15:04 "), dayOf(t)
+	}
+}
+
+// minute is how a line of that time begins.
+func (c *clock) minute(t time.Time) string { c.look(t); return c.hour }
+
+// day is the date, for people.
+func (c *clock) day(t time.Time) string { c.look(t); return c.today }
 
 func today() string { return dayOf(time.Now()) }
 

@@ -74,3 +74,18 @@ func TestHostileText(t *testing.T) {
 		}
 	}
 }
+
+// What a box prints of a message is put together of clean parts: it is clean as a whole.
+func TestBoxLineIsClean(t *testing.T) {
+	p := &printer{Config: Config{ServerOnly: true}}
+	for _, name := range []string{"bob", "x\n09:02 eve: hi", hostile, "\u0301\u0301a", "\u200d👩", "각", "\u1161", "\ufe0f", "é\u0323", ""} {
+		got := string(p.appendText(nil, time.Now(), message1(func(s *node.Said) { s.Nick, s.Room = name, name })))
+		_, line, _ := strings.Cut(strings.TrimSuffix(got, "\n"), "\n") // below the day
+		if p.day = today(); line == "" {
+			line = strings.TrimSuffix(got, "\n")
+		}
+		if strings.Contains(line, "\n") || clean(line) != line {
+			t.Errorf("%q is printed as %q", name, line)
+		}
+	}
+}

@@ -12,21 +12,21 @@ import (
 type told struct {
 	looked chan struct{} // has room for one: seen is another
 
-	mu   sync.Mutex // protects what follows
-	list []node.Message
-	seen node.Seen // not told yet, where its room is not empty
+	mu   sync.Mutex   // protects what follows
+	list []node.Event // of type node.Said, as they came: shared, not copied
+	seen node.Seen    // not told yet, where its room is not empty
 }
 
 // toldKept is how many are kept, at least.
 const toldKept = 1000
 
 // see takes in what happened.
-func (t *told) see(e node.Event) {
+func (t *told) see(event node.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch e := e.(type) {
+	switch e := event.(type) {
 	case node.Said:
-		if t.list = append(t.list, e.Message); len(t.list) > 2*toldKept {
+		if t.list = append(t.list, event); len(t.list) > 2*toldKept {
 			t.list = slices.Clone(t.list[len(t.list)-toldKept:])
 		}
 	case node.Edited:
@@ -36,13 +36,13 @@ func (t *told) see(e node.Event) {
 	case node.Reacted:
 		t.setLocked(e.Message)
 	case node.Withdrawn:
-		t.list = slices.DeleteFunc(t.list, func(m node.Message) bool { return m.ID == e.ID })
+		t.list = slices.DeleteFunc(t.list, func(m node.Event) bool { return m.(node.Said).ID == e.ID })
 	}
 }
 
 func (t *told) setLocked(m node.Message) {
-	if i := slices.IndexFunc(t.list, func(o node.Message) bool { return o.ID == m.ID && m.ID != message.ID{} }); i >= 0 {
-		t.list[i] = m
+	if i := slices.IndexFunc(t.list, func(o node.Event) bool { return o.(node.Said).ID == m.ID && m.ID != message.ID{} }); i >= 0 {
+		t.list[i] = node.Said{Message: m}
 	}
 }
 
@@ -67,8 +67,12 @@ func (t *told) sight() node.Seen {
 // recent returns them, in the order for people.
 func (t *told) recent() []node.Message {
 	t.mu.Lock()
-	list := slices.Clone(t.list)
+	events := slices.Clone(t.list)
 	t.mu.Unlock()
+	list := make([]node.Message, len(events))
+	for i, e := range events {
+		list[i] = e.(node.Said).Message
+	}
 	slices.SortStableFunc(list, func(a, b node.Message) int { return a.At.Compare(b.At) })
 	return list
 }
