@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"maps"
 	"net"
 	"slices"
 	"time"
@@ -82,37 +81,36 @@ func (x *Exchange) vouched(hub bool) (time.Time, bool) {
 	return x.journal.Clock().Sure()
 }
 
-// medianFor is how long a median runs on: BEATs of all links come together, and each would look at all clocks.
-const medianFor = 100 * time.Millisecond
+// medianFor is how long a median runs on, and medianLink how much longer for each link: BEATs of all links come together, and each would look at all clocks.
+const medianFor, medianLink = 100 * time.Millisecond, 100 * time.Microsecond
 
-// median is the network's time by the clocks of the machines linked and this one's, if there are enough.
+// median is the network's time by the clocks of the machines linked and this one's, if there are enough. Who asks while another counts gets the last one: thousands would count at once otherwise,
+// each for all, and keep everything else from running.
 func (x *Exchange) median() (time.Time, bool) {
 	x.mu.Lock()
-	net, ok, age := x.net, x.netKnown, time.Since(x.netAt)
-	x.mu.Unlock()
-	if age < medianFor {
-		return net.Add(age), ok
+	defer x.mu.Unlock()
+	age := time.Since(x.netAt)
+	if x.counting || age < medianFor+time.Duration(len(x.links))*medianLink {
+		return x.net.Add(age), x.netKnown
 	}
-	net, ok = x.count()
-	x.mu.Lock()
-	x.net, x.netKnown, x.netAt = net, ok, time.Now()
+	x.counting = true
 	x.mu.Unlock()
+	net, ok := x.count()
+	x.mu.Lock()
+	x.net, x.netKnown, x.netAt, x.counting = net, ok, time.Now(), false
 	return net, ok
 }
 
-// count takes the median. A machine has one clock, however many links and host ids it claims to have: one counts for an address, too.
+// count takes the median. A machine has one clock, however many links and host ids it claims to have: one counts for an address, too, that of the link that came first.
 func (x *Exchange) count() (time.Time, bool) {
-	x.mu.Lock()
-	links := slices.SortedFunc(maps.Keys(x.links), func(a, b *peer) int { return slices.Compare(a.Hello.Session[:], b.Hello.Session[:]) })
-	x.mu.Unlock()
 	seen := map[string]bool{string(x.config.Host[:]): true}
 	clocks := []time.Time{x.journal.Clock().Local()}
-	for _, p := range links {
-		now, ok := p.now()
-		host, address := string(p.Hello.Host[:]), p.address()
-		if ok && !seen[host] && !seen[address] {
-			seen[host], seen[address] = true, true
-			clocks = append(clocks, now)
+	for _, p := range x.relay.all() {
+		if now, ok := p.now(); ok && !seen[string(p.Hello.Host[:])] {
+			if address := p.address(); !seen[address] {
+				seen[string(p.Hello.Host[:])], seen[address] = true, true
+				clocks = append(clocks, now)
+			}
 		}
 	}
 	if len(clocks) < minClocks {

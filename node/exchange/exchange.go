@@ -131,6 +131,7 @@ type Exchange struct {
 	net       time.Time          // the median, as it was at netAt, if netKnown
 	netAt     time.Time
 	netKnown  bool
+	counting  bool // the median
 }
 
 // New returns an exchange without links.
@@ -237,7 +238,7 @@ func (x *Exchange) enter(p *peer) {
 	defer x.mu.Unlock()
 	x.links[p] = struct{}{}
 	p.witness = p.Hub && slices.Contains(x.witnesses, p.Hello.Session)
-	x.relay.set(append(slices.Clone(x.relay.all()), p))
+	x.relay.set(append(x.relay.all(), p)) // behind what those see who look at it just now: what is taken out is taken out of a copy
 	if len(x.links) == 1 {
 		x.deaf = x.journal.Hear(x.changed)
 	}
