@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -257,7 +256,7 @@ func (h *Hub) SetSelf(p wire.Person) {
 	h.setLocked(p)
 }
 
-// SetOrder announces the succession, and who the witnesses are: the first two successors, or whoever else is linked, on machines of their own that keep history. Where
+// SetOrder announces the succession, and who the witnesses are: the first two successors, or whoever else is linked (who is one already, before others), on machines of their own that keep history. Where
 // this one keeps none they are three, for an author may be one of them. It is to be called again now and then: who keeps none says so only once linked.
 func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 	h.mu.Lock()
@@ -272,8 +271,7 @@ func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 	h.pokeLocked()
 }
 
-func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
-	all := slices.SortedFunc(maps.Keys(h.members), func(a, b identity.Session) int { return bytes.Compare(a[:], b[:]) })
+func (h *Hub) witnessesLocked(successors []identity.Session) []identity.Session {
 	var hosts []identity.HostID
 	most := wire.MaxWitnesses
 	if h.config.Exchange.Journal().Persistent() {
@@ -281,13 +279,29 @@ func (h *Hub) witnessesLocked(first []identity.Session) []identity.Session {
 		most--
 	}
 	witnesses, forgetful := []identity.Session{}, h.config.Exchange.Forgetful()
-	for _, s := range slices.Concat(first, all) {
+	fits := func(s identity.Session) bool {
 		m := h.newestLocked(s)
-		if m == nil || slices.Contains(hosts, m.person.Host) || len(witnesses) == most || forgetful[s] {
-			continue
+		return m != nil && !slices.Contains(hosts, m.person.Host) && len(witnesses) < most && !forgetful[s]
+	}
+	add := func(s identity.Session) {
+		hosts, witnesses = append(hosts, h.newestLocked(s).person.Host), append(witnesses, s)
+	}
+	for _, s := range slices.Concat(successors, h.order.Witnesses) { // who is one stays one: each change is told to all
+		if fits(s) {
+			add(s)
 		}
-		hosts = append(hosts, m.person.Host)
-		witnesses = append(witnesses, s)
+	}
+	for len(witnesses) < most {
+		var next identity.Session
+		for s := range h.members {
+			if fits(s) && (next == identity.Session{} || bytes.Compare(s[:], next[:]) < 0) {
+				next = s
+			}
+		}
+		if next == (identity.Session{}) {
+			break
+		}
+		add(next)
 	}
 	return witnesses
 }

@@ -228,6 +228,35 @@ func TestWitnessesAreOnTheirOwnMachines(t *testing.T) {
 	}
 }
 
+// Who is a witness stays one, whoever comes: otherwise everybody would be told of each who comes with a lower session.
+func TestWitnessesStay(t *testing.T) {
+	serve(t, 0, 0, func(s *seat) {
+		s.config.Self.Host = identity.HostID{'h'}
+		come := func(name string) *frames.Peer {
+			p := s.linkFrom(name, wire.Hello{Session: identity.Session{name[0]}, Host: identity.HostID{name[0]}, LinkOnly: true})
+			p.Await(time.Second, wire.TypePresence, nil)
+			s.SetOrder(1, nil)
+			return p
+		}
+		var order wire.Order
+		come("c")
+		d := come("d")
+		for _, name := range []string{"a", "b"} {
+			come(name)
+		}
+		if got := s.order.Witnesses; !slices.Equal(got, []identity.Session{{'c'}, {'d'}}) {
+			t.Errorf("the witnesses are %v", got)
+		}
+		d.Close()
+		<-s.ended
+		s.SetOrder(1, nil)
+		come("e").Await(time.Second, wire.TypeOrder, &order)
+		if !slices.Equal(order.Witnesses, []identity.Session{{'c'}, {'a'}}) {
+			t.Errorf("after one has left the witnesses are %v", order.Witnesses)
+		}
+	})
+}
+
 // A link that was replaced while it was not read from says its nick when it is, after its successor has left: nobody is here then.
 func TestReplacedLeavesNoGhost(t *testing.T) {
 	const burst = 100
