@@ -37,10 +37,12 @@ func (p *peer) read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("frame %d: %w", t, err)
 		}
-		if live > 0 && limit != nil {
-			if err := limit.WaitN(ctx, min(live, limit.Burst())); err != nil {
+		for limit != nil && live > 0 {
+			n := min(live, limit.Burst())
+			if err := limit.WaitN(ctx, n); err != nil {
 				return err
 			}
+			live -= n
 		}
 	}
 	return ctx.Err()
