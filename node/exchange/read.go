@@ -171,8 +171,18 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	case asked:
 		via = journal.Asked
 	}
+	frames := uint64(1)
 	p.exchange.bring()
-	added, err := p.journal.Append(ctx, r, p.origin, via)
+	var added int
+	if whole, more, bytes := p.ahead(t, r, len(body)); more > 0 {
+		if added, err = p.journal.Append(ctx, whole, p.origin, via); err == nil {
+			p.Reader.Skip(bytes)
+			r, frames = whole, 1+more
+		}
+	}
+	if frames == 1 {
+		added, err = p.journal.Append(ctx, r, p.origin, via)
+	}
 	p.exchange.brought(len(r.Records))
 	switch {
 	case err == nil:
@@ -202,12 +212,33 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 		}
 	}
 	p.mu.Lock()
-	p.received++
+	p.received += frames
 	p.mu.Unlock()
 	if asked {
 		return 0, nil
 	}
 	return len(r.Records), p.fill()
+}
+
+// ahead returns r, which takes size bytes, with the runs behind it that have arrived already and continue it, and how many those are, of how many bytes: one signature is verified for all of
+// them, and one run is kept and relayed. Where that does not verify, each is to be taken for itself.
+func (p *peer) ahead(t wire.Type, r *message.Run, size int) (_ *message.Run, frames uint64, bytes int) {
+	for t == wire.TypeRun {
+		next, body, n := p.Reader.Ahead(bytes)
+		if size += len(body); next != t || size > message.MaxRunBytes {
+			break
+		}
+		run, err := message.ParseRun(body)
+		if err != nil {
+			break
+		}
+		whole, ok := r.Join(run)
+		if !ok {
+			break
+		}
+		r, frames, bytes = whole, frames+1, bytes+n
+	}
+	return r, frames, bytes
 }
 
 // offer sends STATE; reply asks for the other's. What arrives in the journal from here on is the tail's. It returns what it

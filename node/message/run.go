@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"earshot/node/identity"
 )
@@ -56,6 +57,18 @@ func (r *Run) From(seq uint64, prev Hash) *Run {
 		panic(fmt.Sprintf("message: number %d is not in a run of %d to %d", seq, r.First, r.Last()))
 	}
 	return &Run{Log: r.Log, First: seq, Prev: prev, Records: r.Records[seq-r.First:], Sig: r.Sig}
+}
+
+// Join returns r with next behind it under next's signature, which vouches for all of it; ok is false where next does not continue r, its stamps do not, or there are too many records. Whether
+// the hashes agree shows when that is verified. Neither is changed.
+func (r *Run) Join(next *Run) (_ *Run, ok bool) {
+	n := len(r.Records)
+	if next.Log != r.Log || next.First != r.Last()+1 || next.Records[0].HLC <= r.Records[n-1].HLC || n+len(next.Records) > MaxRecords {
+		return nil, false
+	}
+	both := *r
+	both.Records, both.Sig = slices.Concat(r.Records, next.Records), next.Sig
+	return &both, true
 }
 
 // signLabel precedes a header where it is signed.

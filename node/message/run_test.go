@@ -103,6 +103,52 @@ func TestVerify(t *testing.T) {
 }
 
 // Every byte of a run is vouched for by its signature or by the opening's hash: no flipped bit is accepted.
+func TestJoin(t *testing.T) {
+	alice := author(t, 1)
+	texts := slices.Repeat([]string{"text"}, MaxRecords+1)
+	whole := say(alice, texts...)
+	hashes := whole.Hashes()
+	part := func(from, to uint64) *Run { // both included
+		r := whole
+		if from > 1 {
+			r = whole.From(from, hashes[from-2])
+		}
+		p := *r
+		p.Records = slices.Clone(p.Records[:to-from+1])
+		p.Sign(alice)
+		return &p
+	}
+	a, b := part(1, 2), part(3, 5)
+	both, ok := a.Join(b)
+	if !ok || both.Last() != 5 || len(a.Records) != 2 || len(b.Records) != 3 {
+		t.Fatalf("joined: %v", ok)
+	}
+	if got, err := both.Verify(alice.ID()); err != nil || !slices.Equal(got, hashes[:5]) {
+		t.Errorf("verify: %v", err)
+	}
+	b.Records[1] = Body(b.Records[1].HLC, Text, []byte("another"))
+	if both, ok := a.Join(b); !ok {
+		t.Error("what does not verify was not joined")
+	} else if _, err := both.Verify(alice.ID()); !errors.Is(err, ErrSignature) {
+		t.Errorf("another body: %v", err)
+	}
+	late := part(3, 5)
+	late.Records[0].HLC = a.Records[1].HLC
+	other := part(3, 5)
+	other.Log[0] ^= 1
+	for name, next := range map[string]*Run{"a gap": part(4, 5), "an overlap": part(2, 5), "another log": other, "a stamp that does not grow": late, "the same": a} {
+		if _, ok := a.Join(next); ok {
+			t.Errorf("%s was joined", name)
+		}
+	}
+	if _, ok := part(1, MaxRecords).Join(part(MaxRecords+1, MaxRecords+1)); ok {
+		t.Error("more than MaxRecords were joined")
+	}
+	if whole, ok := part(1, MaxRecords-1).Join(part(MaxRecords, MaxRecords)); !ok || len(whole.Records) != MaxRecords {
+		t.Error("MaxRecords were not joined")
+	}
+}
+
 func TestFlippedBit(t *testing.T) {
 	alice := author(t, 1)
 	first := say(alice, "one", "two")

@@ -62,6 +62,21 @@ func (r *Reader) Next() (t Type, body []byte, err error) {
 	}
 }
 
+// Ahead returns the whole frame that lies so many bytes behind the next, if it is there already, and its length; 0: it is not. Its body is valid as long as that of the last frame that Next
+// returned.
+func (r *Reader) Ahead(skip int) (t Type, body []byte, size int) {
+	ahead := Reader{buf: r.buf, r: r.r + skip, w: r.w}
+	size, err := ahead.whole()
+	if err != nil || size == 0 {
+		return 0, nil, 0
+	}
+	frame := (*r.buf)[ahead.r : ahead.r+size : ahead.r+size]
+	return Type(frame[HeaderLen-1]), frame[HeaderLen:], size
+}
+
+// Skip drops so many bytes of frames that Ahead returned.
+func (r *Reader) Skip(bytes int) { r.r += bytes }
+
 // Buffered reports whether a whole frame is there already (or the error that stands in its place), so that Next would not wait.
 func (r *Reader) Buffered() bool {
 	size, err := r.whole()

@@ -193,6 +193,46 @@ func TestReaderBuffered(t *testing.T) {
 	}
 }
 
+func TestReaderAhead(t *testing.T) {
+	sent := []frame{{1, "one"}, {2, "two2"}, {3, "three"}}
+	var b []byte
+	for _, f := range sent {
+		b = AppendFrame(b, f.Type, []byte(f.Body))
+	}
+	r := NewReader(bytes.NewReader(b[:len(b)-1]))
+	if _, _, size := r.Ahead(0); size != 0 {
+		t.Error("something is ahead before the first read")
+	}
+	_, first, err := r.Next()
+	typ, body, size := r.Ahead(0)
+	if err != nil || typ != 2 || string(body) != "two2" || size != HeaderLen+4 || string(first) != "one" {
+		t.Fatalf("ahead of %q, %v: %d %q, %d", first, err, typ, body, size)
+	}
+	if _, _, more := r.Ahead(size); more != 0 {
+		t.Error("a frame that is not whole is ahead")
+	}
+	r = NewReader(bytes.NewReader(b))
+	r.Next()
+	if typ, body, _ := r.Ahead(size); typ != 3 || string(body) != "three" {
+		t.Errorf("behind the next is %d %q", typ, body)
+	}
+	r.Skip(size)
+	if typ, body, err := r.Next(); err != nil || typ != 3 || string(body) != "three" {
+		t.Errorf("after a skip: %d %q, %v", typ, body, err)
+	}
+	bad := AppendFrame(nil, 1, nil)
+	r = NewReader(bytes.NewReader(append(bad, 0, 0, 0, 0, 9)))
+	if _, _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, size := r.Ahead(0); size != 0 {
+		t.Error("a length that is not allowed is ahead")
+	}
+	if _, _, err := r.Next(); !errors.Is(err, ErrFrame) {
+		t.Errorf("after that: %v", err)
+	}
+}
+
 // A timeout in the middle of a frame loses nothing.
 func TestReaderGoesOnAfterTimeout(t *testing.T) {
 	b := AppendFrame(nil, TypePing, []byte("body"))
