@@ -150,8 +150,8 @@ type generator struct {
 type sender struct {
 	*client
 	author
-	rest []byte // begun to be written
-	sent int64
+	buf, rest []byte // what was to be written last, and what is left of it
+	sent      int64
 }
 
 func newGenerator(s Spec) (*generator, error) {
@@ -293,23 +293,25 @@ func (g *generator) flood() error {
 	}
 	for i, s := range g.senders {
 		room := (g.Window - (g.sent - g.lowest)) / int64(len(g.senders)-i)
-		for ; room >= unit || len(s.rest) > 0; room -= unit {
-			if len(s.rest) == 0 {
+		if len(s.rest) == 0 {
+			s.buf = s.buf[:0]
+			for ; room >= unit; room -= unit {
 				b, err := s.say(int(unit), text(g.Size, 0))
 				if err != nil {
 					return err
 				}
-				s.rest = b
+				s.buf = append(s.buf, b...)
 				s.sent += unit
 				g.sent += unit
 			}
+			s.rest = s.buf
+		}
+		if len(s.rest) > 0 {
 			n, err := s.client.write(s.rest)
 			if err != nil {
 				return fmt.Errorf("sender %d: %w", i, err)
 			}
-			if s.rest = s.rest[n:]; len(s.rest) > 0 {
-				break
-			}
+			s.rest = s.rest[n:]
 		}
 	}
 	g.goal.Store(g.lowest + max(1, min(unit, g.sent-g.lowest)))
