@@ -261,8 +261,8 @@ func TestUnaskedIsLimited(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		t    wire.Type
-		most uint64 // one run is read before the limit is asked, one more waits for it
-	}{{"live", wire.TypeRun, 2 * each}, {"pulled", wire.TypePulled, claimed + 2*each}, {"bulk", wire.TypeBulk, claimed + 2*each}} {
+		most uint64 // one run is read before the limit is asked
+	}{{"live", wire.TypeRun, each}, {"pulled", wire.TypePulled, claimed + each}, {"bulk", wire.TypeBulk, claimed + each}} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, lan *nodetest.LAN) {
 				hub := newReplica(t, lan, "hub")
