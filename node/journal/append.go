@@ -156,6 +156,7 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 		j.joinLocked(group, author)
 	}
 	added = len(fresh.Records)
+	j.messages.Add(int64(added))
 	if c.Fork != 0 {
 		added = int(min(uint64(added), c.Fork-1-c.Seq))
 	}

@@ -131,6 +131,7 @@ type Journal struct {
 
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64
+	messages      atomic.Int64 // that have arrived in this process
 
 	mu          sync.RWMutex // guards what follows; no I/O under it
 	hlc         uint64       // the newest stamp given or merged

@@ -228,7 +228,7 @@ func (j *Journal) giveWay(ctx context.Context) func() {
 // else was waiting for that shall run first.
 func (j *Journal) awaitLull(ctx context.Context, l *lull) bool {
 	for range textPatience / textNap {
-		if last := j.last.Load(); !l.flooded(last) && last == j.durable.Load() {
+		if !l.flooded(j.messages.Load()) && j.last.Load() == j.durable.Load() {
 			return true
 		}
 		nap := time.NewTimer(textNap)

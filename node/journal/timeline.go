@@ -31,7 +31,7 @@ func (j *Journal) index() (more bool, err error) {
 		return true, nil
 	case !wanted && j.Persistent() && j.putOff(j.indexed):
 		return false, nil
-	case !wanted && len(brought)+len(cutOff) == 0 && j.lull.flooded(j.last.Load()):
+	case !wanted && len(brought)+len(cutOff) == 0 && j.lull.flooded(j.messages.Load()):
 		j.later = together
 		return false, nil
 	}
