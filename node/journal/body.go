@@ -331,6 +331,9 @@ type cutOff struct {
 
 // replaceLocked puts what is on disk now in the place of what is in the tail, for whoever has not read it yet. Frames that were read already are not touched.
 func (j *Journal) replaceLocked(x *indexed) {
+	if len(x.stripped) > 0 {
+		j.answers.clear()
+	}
 	for arrival, data := range x.stripped {
 		if arrival < j.tail.first {
 			continue

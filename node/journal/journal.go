@@ -23,7 +23,7 @@
 //
 // Disk: one row a run, in the encoding of package message, which is also the wire's: nothing is encoded again to be served, and a run of 256
 // messages is one insert. What is held about logs and days stands beside, written in the same transaction. In memory are the sums of all days, the
-// logs used lately and those not yet committed; opening reads the days alone.
+// logs used lately and those not yet committed, and 2 MB of what was served last (answers.go); opening reads the days alone.
 //
 // Faults: a store that is missing beside its store id, or damaged (SQLite 11, 26, or a disk that fails to read or to sync), is set aside as *.corrupt-<time> and a new one started: Open reports it
 // in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside: Adopt then saves what only this process has. A full disk, or any other failure to write, stops
@@ -123,6 +123,7 @@ type Journal struct {
 	reckoned  atomic.Uint32 // the day on which the Vault was asked whose the groups are
 	gone      atomic.Uint32 // Run's: nothing public that is older is on disk
 	text      textIndex
+	answers   answers
 
 	// Run's: when it did something last, when it wrote the timeline last, and how long what it put off may wait (see together).
 	turned, indexed time.Time

@@ -13,6 +13,7 @@ func (j *Journal) drop(old *horizons) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	j.answers.clear()
 	j.mu.Lock()
 	j.logs.forget(func(l *state) bool { return l.Day < old.of(l.Group) })
 	if !found {

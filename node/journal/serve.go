@@ -54,7 +54,7 @@ func (j *Journal) Opening(id message.LogID) (*message.Opening, bool) {
 const served = 256 << 10
 
 // Serve yields the encoded runs (without frame header) of a log from a number on, oldest first, joined up to the limits of a run, each ending with a signature.
-// Where the log ends at a fork, the last run may reach past it: its signature vouches for what is below. It does not wait for the disk: what is not there yet comes from memory. The caller may keep what is yielded.
+// Where the log ends at a fork, the last run may reach past it: its signature vouches for what is below. It does not wait for the disk: what is not there yet comes from memory. The caller may keep what is yielded, and does not change it.
 func (j *Journal) Serve(id message.LogID, from uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if err := j.serve(id, from, func(run []byte) bool { return yield(run, nil) }); err != nil {
@@ -74,13 +74,9 @@ func (j *Journal) serve(id message.LogID, from uint64, yield func([]byte) bool) 
 		if end = min(end, l.Seq); from > end { // l may have been cut off, or dropped, meanwhile
 			return nil
 		}
-		rows, err := j.runs(&l, from)
+		runs, next, err := j.stretch(&l, from, end)
 		if err != nil {
 			return err
-		}
-		runs, next, err := join(rows, from, end)
-		if err != nil {
-			return j.fault(err)
 		}
 		for _, run := range runs {
 			if !yield(run) {
@@ -95,6 +91,25 @@ func (j *Journal) serve(id message.LogID, from uint64, yield func([]byte) bool) 
 			return err
 		}
 	}
+}
+
+// stretch returns runs of l from a number to end, joined, as many as are read at once, and the number after them.
+func (j *Journal) stretch(l *state, from, end uint64) (runs [][]byte, next uint64, err error) {
+	at, rewrite := stretch{l.Log, from, end}, 0
+	if runs, rewrite = j.answers.get(at); runs != nil {
+		return runs, end + 1, nil
+	}
+	rows, err := j.runs(l, from)
+	if err != nil {
+		return nil, 0, err
+	}
+	if runs, next, err = join(rows, from, end); err != nil {
+		return nil, 0, j.fault(err)
+	}
+	if next > end && end <= l.saved.Seq { // what is not on disk is in memory anyway
+		j.answers.put(at, runs, rewrite)
+	}
+	return runs, next, nil
 }
 
 // runs returns runs of l from the one that has message from on: of what is on disk, else of what waits for it, or none where that has got there since l was looked up.

@@ -189,7 +189,7 @@ func rootOf(days []DaySum) message.Hash {
 	return sha256.Sum256(b)
 }
 
-// Heads returns at most max heads of the logs of one day of a group, or of message.Mail, with ids above after, ascending, and whether there are more.
+// Heads returns at most max heads of the logs of one day of a group, or of message.Mail, with ids above after, ascending, and whether there are more. They are not to be changed.
 func (j *Journal) Heads(g message.GroupID, day uint32, after message.LogID, max int) (h []Head, more bool, err error) {
 	// First what is in memory, then what is on disk: what is committed in between is seen twice, and nothing not at all.
 	j.mu.RLock()
@@ -199,6 +199,11 @@ func (j *Journal) Heads(g message.GroupID, day uint32, after message.LogID, max 
 			err = ErrClosed
 		}
 		return nil, false, err
+	}
+	at, edits := headPage{g, day, after, max}, j.edits
+	if held, ok := j.answers.getHeads(at, edits); ok {
+		j.mu.RUnlock()
+		return held.heads, held.more, nil
 	}
 	for _, l := range j.changed {
 		if l.Day == day && (l.Group == g || g == message.Mail && l.Group != message.Public) && slices.Compare(l.Log[:], after[:]) > 0 {
@@ -216,9 +221,14 @@ func (j *Journal) Heads(g message.GroupID, day uint32, after message.LogID, max 
 	})
 	h = slices.CompactFunc(h, func(a, b Head) bool { return a.Log == b.Log })
 	if len(h) > max {
-		return h[:max], true, nil
+		h, more = h[:max], true
 	}
-	return h, false, nil
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if j.edits == edits {
+		j.answers.putHeads(at, edits, headsHeld{h, more})
+	}
+	return h, more, nil
 }
 
 // Part returns which of the parts of its day a log is in: the first seven bits of its id.
