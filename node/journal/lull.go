@@ -6,7 +6,7 @@ import "time"
 const together = 20 * time.Millisecond
 
 // few is how many messages may arrive in that time where the processor is free for what nobody waits for: the indexes of one take as long as to relay it to hundreds of links.
-const few = 10
+const few = 4
 
 // A lull finds out whether there is time for what nobody waits for. It belongs to one goroutine.
 type lull struct {
