@@ -19,6 +19,18 @@ func TestIndexesWaitForALull(t *testing.T) {
 				defer j.mu.RUnlock()
 				return j.watermark
 			}
+			found := func() int64 { // what is in the search index
+				index, done := j.text.use()
+				defer done()
+				if index == nil {
+					return 0
+				}
+				w, err := index.Watermark(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return w
+			}
 			// talk says that many a second for so long.
 			talk := func(d time.Duration, perSecond int) {
 				for end := time.Now().Add(d); time.Now().Before(end); n++ {
@@ -40,9 +52,15 @@ func TestIndexesWaitForALull(t *testing.T) {
 			if w := watermark(); w > before+200 {
 				t.Errorf("%d were put into the timeline while much was said", w-before)
 			}
+			if w := found(); w > int64(n/2) {
+				t.Errorf("%d of %d are in the search index while much is said", w, n)
+			}
 			talk(time.Second, 100)
-			time.Sleep(2 * together)
+			time.Sleep(2 * textEvery)
 			synctest.Wait()
+			if w := found(); dir != "" && w != j.Last() {
+				t.Errorf("%d of %d are in the search index when less is said", w, j.Last())
+			}
 			if w := watermark(); w != j.Last() {
 				t.Errorf("%d of %d are in the timeline when less is said", w, j.Last())
 			}
