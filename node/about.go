@@ -232,7 +232,7 @@ func (n *Node) quote(ref message.Ref) Quote {
 }
 
 // reactions are those of a line, fit to be shown.
-func (n *Node) reactions(l journal.Line) (out []Reaction) {
+func (n *Node) reactions(l *journal.Line) (out []Reaction) {
 	for _, r := range l.Marks.React {
 		emoji, ok := cleanEmoji(r.Emoji)
 		if !ok || emoji != r.Emoji || len(out) == maxReactions {

@@ -90,7 +90,7 @@ func (h *History) Search(ctx context.Context, query, room string, max int) (Foun
 		q = q.In(name)
 	}
 	return collect(max, 0, &q, func(l journal.Line) (Message, bool) {
-		m, _, ok := said(l, h.where(l))
+		m, _, ok := said(&l, h.where(l))
 		verified, ignored := h.known.marked(l.Author)
 		m.Verified = verified
 		return m, ok && !ignored
@@ -110,7 +110,7 @@ func (h *History) Search(ctx context.Context, query, room string, max int) (Foun
 // where returns what the room of a line is called, as far as that is known without the others.
 func (h *History) where(l journal.Line) string {
 	if l.Name != "" {
-		return publicOf(l)
+		return publicOf(&l)
 	}
 	for _, v := range h.vaults {
 		if name := called(v, l.Room, nil, func(_ identity.PeerID, nick string) string { return message.ShowNick(nick) }); name != "" {

@@ -191,7 +191,7 @@ func (n *Node) keys(id identity.PeerID) *seal.PublicKey {
 }
 
 // joinedSince reports whether a line was said in a private room before this person joined it.
-func (n *Node) joinedSince(l journal.Line) bool {
+func (n *Node) joinedSince(l *journal.Line) bool {
 	if !l.Sealed {
 		return false
 	}

@@ -192,25 +192,52 @@ func (n *Node) shownRooms() (out []room) {
 // timeOf is the time in a hybrid clock's stamp.
 func timeOf(hlc uint64) time.Time { return time.UnixMilli(int64(hlc >> 16)) }
 
+// A voice is what is the same of all lines of one log: who speaks there, and in which room.
+type voice struct {
+	log               message.LogID
+	room              message.RoomID
+	called            string // the room; empty: it is not shown
+	verified, ignored bool
+	mine              bool
+	nick              string // as shown; empty: nobody has heard it yet
+}
+
+func (n *Node) voice(l *journal.Line) voice {
+	v := voice{log: l.Log, room: n.gather.roomNow(l.Room), mine: l.Author == n.who.ID()}
+	v.verified, v.ignored = n.people.known.marked(l.Author)
+	if v.called = publicOf(l); l.Name == "" {
+		v.called = n.called(v.room)
+	}
+	return v
+}
+
 // message makes a line fit to be shown; ok is false for what is not shown by itself, and for what someone said who is ignored.
-func (n *Node) message(l journal.Line) (m Message, ok bool) {
-	l.Room = n.gather.roomNow(l.Room)
-	verified, ignored := n.people.known.marked(l.Author)
-	m, answers, ok := said(l, n.where(l))
-	if !ok || ignored || l.Sealed && n.vault.Hides(l.Room, l.Author, l.HLC) {
+func (n *Node) message(l journal.Line) (Message, bool) {
+	v := n.voice(&l)
+	return n.messageOf(&v, &l)
+}
+
+// messageOf is message for a line whose voice is known.
+func (n *Node) messageOf(v *voice, l *journal.Line) (m Message, ok bool) {
+	m, answers, ok := said(l, v.called)
+	if m.RoomID = v.room; !ok || v.ignored || l.Sealed && n.vault.Hides(v.room, l.Author, l.HLC) {
 		return m, false
 	}
-	n.people.known.heard(l.Author, m.Nick, m.At)
-	m.Reactions, m.Nick, m.Mine, m.Verified = n.reactions(l), n.people.name(l.Author, l.Nick), l.Author == n.who.ID(), verified
+	if v.nick == "" {
+		n.people.known.heard(l.Author, m.Nick, m.At)
+		if v.nick = n.people.name(l.Author, l.Nick); v.mine {
+			v.nick = m.Nick
+		}
+	}
+	m.Reactions, m.Nick, m.Mine, m.Verified = n.reactions(l), v.nick, v.mine, v.verified
 	if answers.ID != (message.ID{}) {
 		m.Quote = n.quote(answers)
 	}
 	if m.Mine {
-		m.Nick = message.ShowNick(l.Nick)
 		m.Copies, m.Again, m.Here = n.own.mine(l.ID)
-	}
-	if t, direct := n.vault.Talk(l.Room); direct && m.Mine {
-		m.Read = l.Key.Compare(t.Read) <= 0
+		if t, direct := n.vault.Talk(v.room); direct {
+			m.Read = l.Key.Compare(t.Read) <= 0
+		}
 	}
 	return m, true
 }
@@ -220,11 +247,11 @@ func (n *Node) where(l journal.Line) string {
 	if l.Name == "" {
 		return n.called(l.Room)
 	}
-	return publicOf(l)
+	return publicOf(&l)
 }
 
 // publicOf returns what the public room of a line is called; empty: it is not well called so.
-func publicOf(l journal.Line) string {
+func publicOf(l *journal.Line) string {
 	name, err := message.CleanRoom(l.Name)
 	if err != nil || l.Room != message.Room(name) {
 		return ""
@@ -233,7 +260,7 @@ func publicOf(l journal.Line) string {
 }
 
 // said is what a line says by itself, whoever looks at it, in the room called so, and which message it answers.
-func said(l journal.Line, room string) (m Message, answers message.Ref, ok bool) {
+func said(l *journal.Line, room string) (m Message, answers message.Ref, ok bool) {
 	if room == "" {
 		return m, answers, false
 	}

@@ -446,7 +446,7 @@ func (n *Node) withdraw(id message.RoomID, author identity.PeerID, hlc uint64) {
 			if l.Author != author || !l.Sealed {
 				continue
 			}
-			if m, _, ok := said(l, n.where(l)); ok {
+			if m, _, ok := said(&l, n.where(l)); ok {
 				n.own.tell(Withdrawn{Message: m})
 			}
 		}

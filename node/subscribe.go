@@ -43,7 +43,7 @@ func (n *Node) eventsSinceStart(ctx context.Context, out chan<- []Event, ended f
 
 // events is Events for who reads out, until ended is called; what is history is what had arrived in a journal by the number that past returns.
 func (n *Node) events(ctx context.Context, out chan<- []Event, history int, past func(*journal.Journal) int64, ended func()) {
-	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: map[message.ID]bool{}, topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
+	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: newTellings(), topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
 	s.begin(past)
 	ok := n.watch.subscribe(func() {
 		defer ended()
@@ -71,11 +71,10 @@ type subscription struct {
 	first    []*gathering // whose history is told first
 	version  uint64
 	cursor   *journal.Cursor
-	held     []journal.Entry     // own, not yet known to be on this disk
-	shown    map[[16]byte]int64  // how far the history in each store was told
-	met      bool                // something of a gathering was told
-	told     map[message.ID]bool // the newest messages told, whatever the gathering; true: with something that became of them
-	order    []message.ID        // of told
+	held     []journal.Entry    // own, not yet known to be on this disk
+	shown    map[[16]byte]int64 // how far the history in each store was told
+	met      bool               // something of a gathering was told
+	told     tellings
 	hub      HubChanged
 	here     map[identity.PeerID]Person
 	listed   uint64                        // number of the people told
@@ -276,44 +275,40 @@ func (s *subscription) became(m Message) bool {
 	return s.send(Edited{m})
 }
 
-// toldKept bounds the messages remembered as told: what may come again with another gathering is what was said since this one was entered.
-const toldKept = 32 << 10
-
-// again reports whether a message was told, and remembers it.
-func (s *subscription) again(id message.ID) bool {
-	if _, told := s.told[id]; told {
-		return true
-	}
-	s.told[id] = false
-	if s.order = append(s.order, id); len(s.order) > 2*toldKept {
-		for _, old := range s.order[:toldKept] {
-			delete(s.told, old)
-		}
-		s.order = slices.Clone(s.order[toldKept:])
-	}
-	return false
-}
+// sameVoice is after how many lines of one log it is looked again how its author is shown.
+const sameVoice = 64
 
 // tell gives lines as messages, each once.
 func (s *subscription) tell(lines []journal.Line, history bool) bool {
 	s.met = s.met || len(lines) > 0 && !s.at.alone
-	for _, l := range lines {
-		m, ok := s.node.message(l)
-		if !ok || !s.shows(m.RoomID, m.Room) { // a box is in no room: it logs them all
+	var v voice
+	var shown, heard bool // its room is; something of it was told
+	for i := range lines {
+		l := &lines[i]
+		if i%sameVoice == 0 || l.Log != v.log {
+			v, heard = s.node.voice(l), false
+			shown = s.shows(v.room, v.called)
+		}
+		m, ok := s.node.messageOf(&v, l)
+		if !ok || !shown { // a box is in no room: it logs them all
 			continue
 		}
-		if s.again(l.ID) {
-			if was := s.told[l.ID]; (was || l.Marks.Any()) && !s.became(m) { // in the gathering left something else became of it
+		any := l.Marks.Any()
+		if was, told := s.told.find(l.ID); told {
+			if (was || any) && !s.became(m) { // in the gathering left something else became of it
 				return false
 			}
 			continue
 		}
-		s.told[l.ID] = l.Marks.Any()
+		s.told.put(l.ID, any)
 		if m.Sealed {
 			s.called[m.RoomID] = m.Room
 		}
-		s.node.typing.said(l.Author, l.Room)
-		if !s.restated(m) || !s.send(Said{Message: m, History: history || s.node.joinedSince(l)}) {
+		if !heard {
+			heard = true
+			s.node.typing.said(l.Author, l.Room)
+		}
+		if !s.restated(&m) || !s.send(Said{Message: m, History: history || s.node.joinedSince(l)}) {
 			return false
 		}
 		if m.Here && s.node.own.isLost(l.ID) && !s.send(Delivered{ID: l.ID}) { // what was told of it before was of a line that nobody had seen
@@ -373,10 +368,10 @@ func (s *subscription) withdraw(e journal.Entry) bool {
 	}
 	for _, l := range lines {
 		m, ok := s.node.message(l)
-		if _, told := s.told[l.ID]; !ok || !told || m.Here {
+		if _, told := s.told.find(l.ID); !ok || !told || m.Here {
 			continue
 		}
-		delete(s.told, l.ID)
+		s.told.forget(l.ID)
 		if !s.send(Withdrawn{Message: m, Restated: s.at.journal.Void(e.Log)}) {
 			return false
 		}
@@ -390,13 +385,17 @@ func (s *subscription) withdraw(e journal.Entry) bool {
 }
 
 // restated tells that the message which m says again is not shown any more.
-func (s *subscription) restated(m Message) bool {
-	if _, told := s.told[m.Again]; !told {
+func (s *subscription) restated(m *Message) bool {
+	if m.Again == (message.ID{}) {
 		return true
 	}
-	delete(s.told, m.Again)
-	m.ID, m.Key, m.Again = m.Again, Key{}, message.ID{}
-	return s.send(Withdrawn{Message: m, Restated: true})
+	if _, told := s.told.find(m.Again); !told {
+		return true
+	}
+	s.told.forget(m.Again)
+	was := *m
+	was.ID, was.Key, was.Again = m.Again, Key{}, message.ID{}
+	return s.send(Withdrawn{Message: was, Restated: true})
 }
 
 // entry tells the lines of one run.
@@ -409,8 +408,8 @@ func (s *subscription) entry(e journal.Entry) bool {
 	if !s.tell(lines, e.Bulk || e.From != 0 && !s.caughtUp) {
 		return false
 	}
-	for _, l := range lines {
-		if !s.about(l) {
+	for i := range lines {
+		if k := lines[i].Kind; (k == message.Topic || k.About()) && !s.about(lines[i]) {
 			return false
 		}
 	}
@@ -440,8 +439,8 @@ func (s *subscription) about(l journal.Line) bool {
 			continue
 		}
 		if !ok { // its body is missing, and comes
-			if _, told := s.told[t.ID]; told {
-				delete(s.told, t.ID)
+			if _, told := s.told.find(t.ID); told {
+				s.told.forget(t.ID)
 				ok = s.send(Withdrawn{Message: Message{ID: t.ID, Room: s.node.where(t), RoomID: t.Room, Author: t.Author, Nick: s.node.people.name(t.Author, t.Nick)}, Restated: true})
 				if !ok {
 					return false
@@ -465,8 +464,8 @@ func (s *subscription) about(l journal.Line) bool {
 		default:
 			continue
 		}
-		if _, told := s.told[t.ID]; told {
-			s.told[t.ID] = true
+		if _, told := s.told.find(t.ID); told {
+			s.told.put(t.ID, true)
 		}
 		if !s.send(e) || m.Kind == message.Topic && !s.topic(t.Room, m.Room) {
 			return false
