@@ -103,7 +103,7 @@ func (b *book) followLocked() error {
 			if !ok || e.Fork != 0 {
 				continue
 			}
-			if run, err := message.ParseRun(e.Frame[wire.HeaderLen:]); err == nil {
+			if run, err := message.ParseBodies(e.Frame[wire.HeaderLen:]); err == nil {
 				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC, len(run.Records))
 				for i := range run.Records {
 					b.changedLocked(o.Room, &run.Records[i])

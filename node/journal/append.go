@@ -171,6 +171,7 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 	if e.open != nil && len(e.open.said) == 0 {
 		e.open = nil
 	}
+	e.hashes = hashes
 	e.Frame, e.Group, e.Day, e.Log = j.tail.frame(wire.TypeRun, encodedSize(fresh), fresh.Append), c.Group, c.Day, c.Log
 	arrival = j.arriveLocked(item{Entry: e, log: c.row, first: fresh.First})
 	c.pending = append(c.pending, arrival)

@@ -130,7 +130,7 @@ func (j *Journal) whole(h Head) (Head, bool) {
 
 // indexed is what the index found out about bodies in one transaction.
 type indexed struct {
-	marks    []mark
+	marks    []mark                      // all that were stored, once it is settled
 	sealed   []sealedAt                  // whose marks are to be stored, too
 	check    []spot                      // whose body is to be there or not
 	ranges   map[message.LogID][2]uint64 // what was indexed of each log
@@ -170,7 +170,8 @@ func (x *indexed) settle(tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
-	if err := putMarks(tx, append(x.marks, within...)); err != nil {
+	x.marks = append(x.marks, within...)
+	if err := putMarks(tx, x.marks); err != nil {
 		return err
 	}
 	for log, r := range x.ranges { // redactions that came before their targets

@@ -49,8 +49,9 @@ func (j *Journal) runAt(l *state, seq uint64) (*message.Run, error) {
 }
 
 // parseHeld decodes a run that was accepted once: if it does not parse, the store is damaged.
-func parseHeld(data []byte) (*message.Run, error) {
-	run, err := message.ParseRun(data)
+func parseHeld(data []byte) (*message.Run, error) { return held(message.ParseRun(data)) }
+
+func held(run *message.Run, err error) (*message.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

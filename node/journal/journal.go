@@ -157,6 +157,7 @@ type Journal struct {
 	saved       int64           // edits up to it are on disk
 	fresh       map[spot][]mark // by target: what is not in the store yet; in the order of freshest
 	freshest    []freshMark
+	unmarked    unmarked
 	wanted      map[message.LogID]*wanted
 	wants       int                        // bodies in wanted
 	brought     [][]byte                   // runs that have some of them

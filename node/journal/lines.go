@@ -46,8 +46,13 @@ func (l *Line) Ref() message.Ref { return message.Ref{Log: l.Log, Seq: l.Seq, ID
 
 // lines returns those messages of run, a run of l, that are seen.
 func (l *state) lines(run *message.Run, arrival int64) []Line {
+	return l.linesOf(run, run.Hashes(), arrival)
+}
+
+// linesOf is lines where the hashes of the headers are known.
+func (l *state) linesOf(run *message.Run, hashes []message.Hash, arrival int64) []Line {
 	out := make([]Line, 0, len(run.Records))
-	for i, h := range run.Hashes() {
+	for i, h := range hashes {
 		r := &run.Records[i]
 		seq := run.First + uint64(i)
 		if seq > l.Seq {
@@ -73,6 +78,19 @@ func (l *state) lines(run *message.Run, arrival int64) []Line {
 	return out
 }
 
+// run decodes the entry; what was hashed as it came is not hashed again.
+func (e *Entry) run() (*message.Run, []message.Hash, error) {
+	if e.hashes != nil {
+		run, err := held(message.ParseBodies(body(e.Frame)))
+		return run, e.hashes, err
+	}
+	run, err := parseHeld(body(e.Frame))
+	if err != nil {
+		return nil, nil, err
+	}
+	return run, run.Hashes(), nil
+}
+
 // Lines decodes an entry; none are returned of a log that was dropped meanwhile, of a proof, or past a fork; what this process wrote is told all the same, and
 // of what was tried again only what has opened. Bodies alias the frame, or are shared: they must not be changed.
 func (j *Journal) Lines(e Entry) ([]Line, error) {
@@ -83,14 +101,14 @@ func (j *Journal) Lines(e Entry) ([]Line, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	run, err := parseHeld(body(e.Frame))
+	run, hashes, err := e.run()
 	if err != nil {
 		return nil, j.fault(err)
 	}
 	if e.From == 0 {
 		l.Seq = math.MaxUint64
 	}
-	lines := l.lines(run, e.Arrival)
+	lines := l.linesOf(run, hashes, e.Arrival)
 	if o := e.open; o != nil {
 		for i := range lines {
 			what, _ := o.at(lines[i].Seq)

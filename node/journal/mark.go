@@ -131,29 +131,37 @@ func markable(k message.Kind) bool {
 
 // mark sets what became of lines.
 func (j *Journal) mark(lines []Line) error {
-	var logs []message.LogID
-	for i := range lines {
-		if markable(lines[i].Kind) {
-			logs = append(logs, lines[i].Log)
-		}
-	}
-	slices.SortFunc(logs, func(a, b message.LogID) int { return bytes.Compare(a[:], b[:]) })
-	logs = slices.Compact(logs)
+	var logs []message.LogID // that may have marks in the store
 	// First what is in memory, then what is on disk: what is indexed in between is seen twice, and nothing not at all.
 	fresh := map[spot][]mark{}
 	j.mu.RLock()
+	marks := j.unmarked.marks
 	for i := range lines {
-		at := spot{lines[i].Log, lines[i].Seq}
-		if list := j.fresh[at]; len(list) > 0 {
-			fresh[at] = slices.Clone(list)
+		l := &lines[i]
+		if !markable(l.Kind) {
+			continue
+		}
+		if list := j.fresh[spot{l.Log, l.Seq}]; len(list) > 0 {
+			fresh[spot{l.Log, l.Seq}] = slices.Clone(list)
+		}
+		if _, none := j.unmarked.logs[l.Log]; !none && (len(logs) == 0 || logs[len(logs)-1] != l.Log) {
+			logs = append(logs, l.Log)
 		}
 	}
 	j.mu.RUnlock()
+	if len(fresh)+len(logs) == 0 {
+		return nil
+	}
+	slices.SortFunc(logs, func(a, b message.LogID) int { return bytes.Compare(a[:], b[:]) })
+	logs = slices.Compact(logs)
 	marked := map[spot]bool{}
 	for some := range slices.Chunk(logs, 512) {
 		if err := j.store.marked(some, marked); err != nil {
 			return j.fault(err)
 		}
+	}
+	if len(logs) > 0 {
+		j.noneOf(logs, marked, marks)
 	}
 	for i := range lines {
 		l := &lines[i]
@@ -175,6 +183,39 @@ func (j *Journal) mark(lines []Line) error {
 		}
 	}
 	return nil
+}
+
+// unmarked are logs of which no message has marks in the store: in a flood each run would ask for them.
+type unmarked struct {
+	logs  map[message.LogID]struct{} // nil: it is asked each time
+	marks int                        // counts the times that marks were stored
+}
+
+// markedLocked forgets them: marks were stored.
+func (u *unmarked) markedLocked() {
+	clear(u.logs)
+	u.marks++
+}
+
+// noneOf takes note of which of these logs have no marks, unless some were stored since.
+func (j *Journal) noneOf(logs []message.LogID, marked map[spot]bool, since int) {
+	some := map[message.LogID]bool{}
+	for at := range marked {
+		some[at.log] = true
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if since != j.unmarked.marks || j.unmarked.logs == nil {
+		return
+	}
+	if len(j.unmarked.logs)+len(logs) > cacheSize {
+		clear(j.unmarked.logs)
+	}
+	for _, l := range logs[:min(len(logs), cacheSize)] {
+		if !some[l] {
+			j.unmarked.logs[l] = struct{}{}
+		}
+	}
 }
 
 // fold makes of the marks of a message what became of it.

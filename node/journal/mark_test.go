@@ -419,3 +419,34 @@ func TestMarksAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// That a log has no marks is remembered only where none were stored since it was asked, and of a bounded number of logs.
+func TestUnmarked(t *testing.T) {
+	j := start(t, Config{})
+	logs := func(n int) (logs []message.LogID) {
+		for i := range n {
+			logs = append(logs, message.LogID{byte(i), byte(i >> 8), 1})
+		}
+		return logs
+	}
+	known := func() int {
+		j.mu.RLock()
+		defer j.mu.RUnlock()
+		return len(j.unmarked.logs)
+	}
+	j.noneOf(logs(3), map[spot]bool{{log: logs(1)[0], seq: 7}: true}, j.unmarked.marks)
+	if n := known(); n != 2 {
+		t.Errorf("%d of three logs, of which one has marks", n)
+	}
+	before := j.unmarked.marks
+	j.mu.Lock()
+	j.unmarked.markedLocked()
+	j.mu.Unlock()
+	if j.noneOf(logs(3), nil, before); known() != 0 {
+		t.Error("what was asked before marks were stored is remembered")
+	}
+	j.noneOf(logs(cacheSize), nil, j.unmarked.marks)
+	if j.noneOf(logs(cacheSize + 9)[cacheSize:], nil, j.unmarked.marks); known() != 9 {
+		t.Errorf("%d logs are remembered", known())
+	}
+}

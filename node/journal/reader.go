@@ -47,7 +47,7 @@ func OpenReader(dir string, network identity.NetworkID) (*Reader, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	reader := &Reader{journal: newJournal(Config{Dir: dir, Network: network})}
-	reader.journal.store = s
+	reader.journal.store, reader.journal.unmarked.logs = s, nil // nobody tells when another process stores marks
 	if index, err := search.OpenReader(dir, s.id); err == nil {
 		reader.index = index
 	}

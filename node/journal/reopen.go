@@ -147,6 +147,7 @@ func (j *Journal) reopenRuns(l *state, runs []heldRun) error {
 // tellOpen lets those who follow see what opened.
 func (j *Journal) tellOpen(l *state, news []*heldRun) {
 	j.mu.Lock()
+	j.unmarked.markedLocked()
 	for _, h := range news {
 		f := j.tail.frame(wire.TypeRun, len(h.data), func(b []byte) []byte { return append(b, h.data...) })
 		j.arriveLocked(item{Entry: Entry{Frame: f, From: Stored, Bulk: true, Group: l.Group, Day: l.Day, Log: l.Log, open: &h.open}, filled: true})

@@ -11,7 +11,7 @@ import (
 // with it: a ring would overwrite what a blocked writer still sends.
 const segSize = 256 << 10
 
-// entryCost is what one entry of the tail costs beside its frame.
+// entryCost is what one entry of the tail costs beside its frame and hashes.
 const entryCost = 128
 
 // Entry is one accepted run in the tail, or the proof of a fork.
@@ -26,8 +26,9 @@ type Entry struct {
 	// Fork is where the log ends from here on, where Frame is the proof of that; 0: it is a run.
 	Fork uint64
 
-	live bool    // it came by itself
-	open *opened // of a run in a sealed group; nil where it is on disk
+	live   bool           // it came by itself
+	open   *opened        // of a run in a sealed group; nil where it is on disk
+	hashes []message.Hash // of the run's headers; nil where they are to be computed
 }
 
 // An item is an entry with what the committer needs.
@@ -73,8 +74,11 @@ func body(frame []byte) []byte { return frame[wire.HeaderLen:] }
 
 func (t *tail) add(it item) {
 	t.items = append(t.items, it)
-	t.bytes += len(it.Frame) + entryCost
+	t.bytes += it.size()
 }
+
+// size is what the entry takes in memory.
+func (e *Entry) size() int { return len(e.Frame) + len(e.hashes)*len(message.Hash{}) + entryCost }
 
 // at returns the entry with that number; it must be held.
 func (t *tail) at(arrival int64) *item { return &t.items[arrival-t.first] }
@@ -83,7 +87,7 @@ func (t *tail) at(arrival int64) *item { return &t.items[arrival-t.first] }
 func (t *tail) trim(durable int64) {
 	n := 0
 	for ; t.bytes > t.max && t.first <= durable && n < len(t.items); n++ {
-		t.bytes -= len(t.items[n].Frame) + entryCost
+		t.bytes -= t.items[n].size()
 		t.items[n] = item{} // or the array would keep its segment
 		t.first++
 	}

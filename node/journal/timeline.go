@@ -49,6 +49,9 @@ func (j *Journal) index() (more bool, err error) {
 	j.watermark = to
 	j.brought, j.cutOff = j.brought[len(brought):], j.cutOff[len(cutOff):]
 	j.indexedLocked(to)
+	if len(found.marks) > 0 {
+		j.unmarked.markedLocked()
+	}
 	j.wantLocked(found)
 	j.replaceLocked(found)
 	j.tellLocked()

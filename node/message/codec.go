@@ -57,7 +57,12 @@ func (rec *Record) append(b []byte) []byte {
 // ParseRun decodes a run; bodies alias b. It checks form only: sizes, numbers, that HLC grows, that an opening matches Log and its
 // room's name the room. Errors wrap ErrMalformed. It is on the path of every message, and takes memory for the run, its records and
 // its opening, no more.
-func ParseRun(b []byte) (*Run, error) {
+func ParseRun(b []byte) (*Run, error) { return parseRun(b, true) }
+
+// ParseBodies is ParseRun for what was parsed before and is not to be hashed again: the Sum of a record that has its body is not set.
+func ParseBodies(b []byte) (*Run, error) { return parseRun(b, false) }
+
+func parseRun(b []byte, sums bool) (*Run, error) {
 	if len(b) < 16+8+1 {
 		return nil, malformed("cut short")
 	}
@@ -83,7 +88,7 @@ func ParseRun(b []byte) (*Run, error) {
 	if (r.First == 1) != (r.Opening != nil) {
 		return nil, malformed("an opening belongs to number 1")
 	}
-	b, err := r.parseRecords(b)
+	b, err := r.parseRecords(b, sums)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +100,7 @@ func ParseRun(b []byte) (*Run, error) {
 }
 
 // parseRecords decodes the count and the records at the start of b and returns what follows them.
-func (r *Run) parseRecords(b []byte) ([]byte, error) {
+func (r *Run) parseRecords(b []byte, sums bool) ([]byte, error) {
 	if len(b) < 2 {
 		return nil, malformed("cut short")
 	}
@@ -110,7 +115,7 @@ func (r *Run) parseRecords(b []byte) ([]byte, error) {
 	r.Records = make([]Record, n)
 	for i := range r.Records {
 		rec := &r.Records[i]
-		if b = rec.parse(b); b == nil {
+		if b = rec.parse(b, sums); b == nil {
 			return nil, malformed("bad record")
 		}
 		if rec.HLC >= maxHLC || i > 0 && rec.HLC <= r.Records[i-1].HLC {
@@ -121,7 +126,7 @@ func (r *Run) parseRecords(b []byte) ([]byte, error) {
 }
 
 // parse decodes the record at the start of b and returns what follows it, never nil unless there is no whole record.
-func (rec *Record) parse(b []byte) []byte {
+func (rec *Record) parse(b []byte, sum bool) []byte {
 	if len(b) < recordFixed {
 		return nil
 	}
@@ -145,6 +150,8 @@ func (rec *Record) parse(b []byte) []byte {
 		return nil
 	}
 	rec.Body = b[:n:n]
-	rec.Sum = sha256.Sum256(rec.Body)
+	if sum {
+		rec.Sum = sha256.Sum256(rec.Body)
+	}
 	return b[n:]
 }

@@ -234,6 +234,10 @@ func FuzzParseRun(f *testing.F) {
 	who := author(f, 1).ID()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := ParseRun(b)
+		bodies, e := ParseBodies(b)
+		if (err == nil) != (e == nil) || e != nil && e.Error() != err.Error() {
+			t.Fatalf("%v, and without sums %v", err, e)
+		}
 		if err != nil {
 			if r != nil || !errors.Is(err, ErrMalformed) {
 				t.Fatalf("%+v, %v", r, err)
@@ -242,6 +246,17 @@ func FuzzParseRun(f *testing.F) {
 		}
 		if again := r.Append(nil); !bytes.Equal(again, b) {
 			t.Fatalf("parsed from\n%x\nencoded as\n%x", b, again)
+		}
+		for i := range bodies.Records {
+			if rec := &bodies.Records[i]; !rec.Redacted {
+				if rec.Sum != (Hash{}) {
+					t.Fatal("hashed all the same")
+				}
+				rec.Sum = r.Records[i].Sum
+			}
+		}
+		if !reflect.DeepEqual(bodies, r) {
+			t.Fatalf("%+v, and without sums %+v", r, bodies)
 		}
 		hashes := r.Hashes()
 		if len(hashes) != len(r.Records) {
