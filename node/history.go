@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"earshot/node/identity"
@@ -19,9 +21,16 @@ import (
 
 // A History is what a profile keeps of a network on this disk, to be searched without taking part, also while another process does.
 type History struct {
-	stores []*journal.Reader
-	known  *contacts
-	vaults []*vault.Vault // of the network, and of those before
+	stores   []*journal.Reader
+	me       identity.PeerID
+	known    *contacts
+	networks []keptNetwork // the network, and those before
+}
+
+// keptNetwork is what is kept of a network besides what was said.
+type keptNetwork struct {
+	id    identity.NetworkID
+	vault *vault.Vault
 }
 
 // OpenHistory opens all that is kept of a network below a profile's folder, of every gathering; also of the network by the keys that it had before. The error is fs.ErrNotExist where there is nothing.
@@ -58,7 +67,7 @@ func (h *History) open(p *profile, network identity.NetworkID, load func() (*ide
 	if err != nil {
 		return err
 	}
-	h.vaults = append(h.vaults, sealed)
+	h.me, h.networks = who.ID(), append(h.networks, keptNetwork{network, sealed})
 	for _, entry := range folders {
 		folder := filepath.Join(p.network(network), entry.Name())
 		if !entry.IsDir() {
@@ -76,24 +85,24 @@ func (h *History) open(p *profile, network identity.NetworkID, load func() (*ide
 	return nil
 }
 
-// Search is as Node.Search, also in that who is ignored is not found, in room ("#name") alone where that is not empty. All is looked at, however long that takes.
+// Search is as Node.Search, also in that who is ignored is not found, in room ("#name" or "@nick") alone where that is not empty. All is looked at, however long that takes.
 func (h *History) Search(ctx context.Context, query, room string, max int) (Found, error) {
 	q, err := parseQuery(query)
 	if err != nil {
 		return Found{}, err
 	}
 	if room != "" {
-		name, err := message.CleanRoom(room)
-		if err != nil {
-			return Found{}, &Error{Text: err.Error(), Hint: "a room is called like #build", cause: err}
+		if q, err = q.In(room); err != nil {
+			return Found{}, &Error{Text: err.Error(), Hint: "a room is called like #build, a conversation like @bob", cause: err}
 		}
-		q = q.In(name)
 	}
+	q = q.Also(h.calledSo(q.Room())...)
 	return collect(max, 0, &q, func(l journal.Line) (Message, bool) {
 		m, _, ok := said(&l, h.where(l))
 		verified, ignored := h.known.marked(l.Author)
 		m.Verified = verified
-		return m, ok && !ignored
+		hidden := l.Sealed && slices.ContainsFunc(h.networks, func(n keptNetwork) bool { return n.vault.Hides(l.Room, l.Author, l.HLC) })
+		return m, ok && !ignored && !hidden
 	}, func(older int64, max int) (journal.Found, error) {
 		var pages []journal.Found
 		for _, r := range h.stores {
@@ -112,9 +121,53 @@ func (h *History) where(l journal.Line) string {
 	if l.Name != "" {
 		return publicOf(&l)
 	}
-	for _, v := range h.vaults {
-		if name := called(v, l.Room, nil, func(_ identity.PeerID, nick string) string { return message.ShowNick(nick) }); name != "" {
+	for _, n := range h.networks {
+		if name := called(n.vault, l.Room, nil, h.nick); name != "" {
 			return name
+		}
+		if l.Author != h.me && n.vault.Concerns(message.GroupID(l.Room), l.Author, h.me) { // nobody has written down yet that there is a conversation
+			return "@" + h.nick(l.Author, l.Nick)
+		}
+	}
+	return ""
+}
+
+// calledSo is as Node.calledSo.
+func (h *History) calledSo(name string) (ids []message.RoomID) {
+	for _, n := range h.networks {
+		var list []message.RoomID
+		for _, r := range n.vault.Rooms() {
+			list = append(list, r.ID)
+		}
+		for _, t := range n.vault.AllTalks() {
+			list = append(list, t.Room)
+		}
+		ids = append(ids, slices.DeleteFunc(list, func(id message.RoomID) bool { return !strings.EqualFold(called(n.vault, id, nil, h.nick), name) })...)
+	}
+	return ids
+}
+
+// nick returns what somebody is called, who is remembered by says where that is not empty.
+func (h *History) nick(who identity.PeerID, says string) string {
+	if says == "" {
+		if says = h.known.nickOf(who); says == "?" {
+			says = h.profileNick(who)
+		}
+	}
+	return message.ShowNick(says)
+}
+
+// profileNick returns the nick in a profile that is kept of somebody, or nothing.
+func (h *History) profileNick(who identity.PeerID) string {
+	for _, s := range h.stores {
+		b, err := s.Person(who)
+		if err != nil || b == nil {
+			continue
+		}
+		for _, n := range h.networks {
+			if p, err := seal.ParseProfile(n.id, b); err == nil {
+				return p.Nick
+			}
 		}
 	}
 	return ""

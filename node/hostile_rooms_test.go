@@ -85,6 +85,9 @@ func TestRemovedDuringAPartition(t *testing.T) {
 				return toldOf(i, func(e node.Withdrawn) bool { return e.Text == "removed, and does not know" })
 			})
 		}
+		if got := onDisk(t, dave.Dir(), "removed", ""); len(got) > 0 {
+			t.Errorf("on dave's disk there is found %q", got)
+		}
 		if page := bob.Lines("#plans"); slices.ContainsFunc(page, func(l string) bool {
 			return strings.HasSuffix(l, "without bob") || strings.HasSuffix(l, "in the new epoch")
 		}) {

@@ -8,6 +8,7 @@ import (
 
 	"earshot/node/journal"
 	"earshot/node/journal/search"
+	"earshot/node/message"
 )
 
 // A Hit is a message that was looked for, and where in its Text the words are.
@@ -27,13 +28,14 @@ type Found struct {
 	Unseen int64
 }
 
-// Search looks for messages in all that is shown, in whatever public room: those that hold all words of a query, which search.Parse tells. It returns about max of the newest, below older
+// Search looks for messages in all that is shown, in whatever room: those that hold all words of a query, which search.Parse tells. It returns about max of the newest, below older
 // where that is not 0. It takes a few milliseconds in a million messages; of words of one or two letters up to 0.2 s. Errors in the query are an *Error.
 func (n *Node) Search(ctx context.Context, query string, older int64, max int) (Found, error) {
 	q, err := parseQuery(query)
 	if err != nil {
 		return Found{}, err
 	}
+	q = q.Also(n.calledSo(q.Room())...)
 	return collect(max, older, &q, n.message, func(older int64, max int) (out journal.Found, err error) {
 		var pages []journal.Found
 		err = n.gather.each(func() { pages = nil }, func(at *gathering) error {
@@ -45,10 +47,34 @@ func (n *Node) Search(ctx context.Context, query string, older int64, max int) (
 	})
 }
 
+// calledSo returns the conversations and private rooms, of any time, that are shown by a name. A public room may be as well.
+func (n *Node) calledSo(name string) (ids []message.RoomID) {
+	add := func(shown message.RoomID, all ...message.RoomID) {
+		if strings.EqualFold(n.called(shown), name) {
+			ids = append(ids, all...)
+		}
+	}
+	switch {
+	case strings.HasPrefix(name, "@"):
+		for _, t := range n.vault.AllTalks() {
+			all := []message.RoomID{t.Room}
+			for _, at := range n.gather.bygone() {
+				all = append(all, at.roomIn(room{id: t.Room, with: t.With}, n.who.ID()))
+			}
+			add(t.Room, all...)
+		}
+	case name != "":
+		for _, r := range append(n.vault.Rooms(), n.gather.pastRooms()...) {
+			add(r.ID, r.ID)
+		}
+	}
+	return ids
+}
+
 func parseQuery(s string) (search.Query, error) {
 	q, err := search.Parse(s, time.Local)
 	if errors.Is(err, search.ErrQuery) {
-		return q, &Error{Text: strings.TrimPrefix(err.Error(), search.ErrQuery.Error()+": "), Hint: `look for words, "words in this order", from:NICK, in:#ROOM, after:2026-11-20, before:2026-11-27`, cause: err}
+		return q, &Error{Text: strings.TrimPrefix(err.Error(), search.ErrQuery.Error()+": "), Hint: `look for words, "words in this order", from:NICK, in:#ROOM, in:@NICK, after:2026-11-20, before:2026-11-27`, cause: err}
 	}
 	return q, err
 }

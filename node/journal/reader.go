@@ -80,6 +80,9 @@ func (r *Reader) Search(ctx context.Context, q search.Query, older int64, n int)
 	return found, err
 }
 
+// Person is as Journal.Person.
+func (r *Reader) Person(p identity.PeerID) ([]byte, error) { return r.journal.Person(p) }
+
 // Close closes it. Nobody may be searching.
 func (r *Reader) Close() error {
 	var err error

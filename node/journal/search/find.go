@@ -28,7 +28,7 @@ func (x *Index) Find(q Query, older int64) *Finder {
 
 // Next returns the newest n or fewer that come next; none: there are no more.
 func (f *Finder) Next(ctx context.Context, n int) ([]Place, error) {
-	if f.query.Empty() {
+	if f.query.Empty() || f.query.nowhere() {
 		return nil, nil
 	}
 	if len(f.ahead) > 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,17 +21,18 @@ const (
 
 // A Query is what is looked for: messages that hold all words, in any order and letter case, also inside of other words.
 type Query struct {
-	words         []string // folded
-	room          string   // name of the only room
-	nick          string   // folded; of the only author
+	words         []string         // folded
+	room          string           // what the only room is called, as message.CleanRoom makes it, "@nick", or a name with a tag
+	rooms         []message.RoomID // which are called so
+	nick          string           // folded; of the only author
 	after, before time.Time
 }
 
 // ErrQuery is wrapped by the errors of Parse: their text tells the user.
 var ErrQuery = errors.New("the search is not understood")
 
-// Parse reads a query: words, "several words as they stand", from:NICK, in:#ROOM, after:DATE and before:DATE, where DATE is 2026-11-20: that day or later, and
-// earlier than that day, in the zone of loc. A quotation that does not end goes to the end.
+// Parse reads a query: words, "several words as they stand", from:NICK, in:#ROOM, in:@NICK, after:DATE and before:DATE, where DATE is 2026-11-20: that day or later, and
+// earlier than that day, in the zone of loc. A quotation that does not end goes to the end. Of the rooms that in: may mean only the public one is known here: Also adds others.
 func Parse(s string, loc *time.Location) (Query, error) {
 	var q Query
 	if len(s) > maxQuery {
@@ -72,7 +74,7 @@ func (q *Query) limit(name, value string, loc *time.Location) (known bool, err e
 	case "from":
 		q.nick = folded(strings.TrimPrefix(value, "@"))
 	case "in":
-		if q.room, err = message.CleanRoom(value); err != nil {
+		if *q, err = q.In(value); err != nil {
 			return true, fmt.Errorf("%w: in:%s: %w", ErrQuery, value, err)
 		}
 	case "after", "before":
@@ -91,9 +93,31 @@ func (q *Query) limit(name, value string, loc *time.Location) (known bool, err e
 	return true, nil
 }
 
-// In returns q for one room alone, by its name without #.
-func (q Query) In(room string) Query {
-	q.room = room
+// In returns q for one room alone, by what it is called: #build, plans~7Q2K for one that shares its name, or @bob.
+func (q Query) In(room string) (Query, error) {
+	if nick, direct := strings.CutPrefix(room, "@"); direct && nick != "" {
+		q.room, q.rooms = "@"+nick, nil
+		return q, nil
+	}
+	name, tag, tagged := strings.Cut(room, "~")
+	name, err := message.CleanRoom(name)
+	if err != nil {
+		return q, err
+	}
+	if tagged {
+		q.room, q.rooms = "#"+name+"~"+tag, nil
+		return q, nil
+	}
+	q.room, q.rooms = "#"+name, []message.RoomID{message.Room(name)}
+	return q, nil
+}
+
+// Room returns what the only room is called, with # or @; empty: all rooms are meant.
+func (q *Query) Room() string { return q.room }
+
+// Also returns q for these rooms, too, which are called so and not public.
+func (q Query) Also(rooms ...message.RoomID) Query {
+	q.rooms = append(slices.Clip(q.rooms), rooms...)
 	return q
 }
 
@@ -111,7 +135,7 @@ func (q *Query) Empty() bool {
 // Covers reports whether a message may be looked at: by its room, its author's nick and its time.
 func (q *Query) Covers(room message.RoomID, nick string, hlc uint64) bool {
 	t := time.UnixMilli(int64(hlc >> 16))
-	return (q.room == "" || room == message.Room(q.room)) && (q.nick == "" || folded(nick) == q.nick) &&
+	return (q.room == "" || slices.Contains(q.rooms, room)) && (q.nick == "" || folded(nick) == q.nick) &&
 		(q.after.IsZero() || !t.Before(q.after)) && (q.before.IsZero() || t.Before(q.before))
 }
 
@@ -150,7 +174,7 @@ func (q *Query) Expression() string { return q.expression(true) }
 func (q *Query) expression(whole bool) string {
 	var terms []string
 	if q.room != "" {
-		terms = append(terms, roomTerm(message.Room(q.room)))
+		terms = append(terms, q.inRooms())
 	}
 	if q.nick != "" {
 		terms = append(terms, nickTerm(q.nick))
@@ -171,6 +195,18 @@ func (q *Query) expression(whole bool) string {
 	}
 	return strings.Join(terms, " AND ")
 }
+
+// inRooms is what FTS5 is asked for one of the rooms.
+func (q *Query) inRooms() string {
+	var terms []string
+	for _, r := range q.rooms {
+		terms = append(terms, roomTerm(r))
+	}
+	return "(" + strings.Join(terms, " OR ") + ")"
+}
+
+// nowhere reports whether no room is called as it says.
+func (q *Query) nowhere() bool { return q.room != "" && len(q.rooms) == 0 }
 
 func bytesOf(runes []rune) string {
 	b := make([]byte, 0, utf8.UTFMax*len(runes))

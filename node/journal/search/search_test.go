@@ -103,6 +103,26 @@ func TestFind(t *testing.T) {
 		for _, p := range places {
 			slots[p.N] = p.Slot
 		}
+		for _, c := range []struct {
+			q    Query
+			want []int
+		}{
+			{parse(t, "in:@bob fox"), nil}, {parse(t, "in:@bob fox").Also(lobby), []int{0}}, {parse(t, "in:#build").Also(lobby), []int{7, 6, 5, 4, 3, 2, 1, 0}}, {parse(t, "in:@bob o").Also(build), []int{5, 3}},
+		} {
+			var got []int
+			places, err := x.Find(c.q, 0).Next(context.Background(), 9)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range places {
+				if c.q.Match(texts[p.N]) && c.q.Covers(docs[slices.IndexFunc(docs, func(d Doc) bool { return d.N == p.N })].Room, "", stamp(0)) {
+					got = append(got, p.N)
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%+v: %v, want %v", c.q, got, c.want)
+			}
+		}
 		if err := x.Remove([]int64{slots[0], slots[2]}); err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +212,9 @@ func TestParse(t *testing.T) {
 		"  Two\tWORDS ":                        {words: []string{"two", "words"}},
 		`"as it  stands" x`:                    {words: []string{"as it  stands", "x"}},
 		`"from:bob`:                            {words: []string{"from:bob"}},
-		"from:@Bob in:#Build":                  {nick: "bob", room: "build"},
+		"from:@Bob in:#Build":                  {nick: "bob", room: "#build", rooms: []message.RoomID{build}},
+		"in:plans~7Q2K":                        {room: "#plans~7Q2K"},
+		"in:@Bob~7Q2K x":                       {words: []string{"x"}, room: "@Bob~7Q2K"},
 		"after:2026-01-02 BEFORE:2026-02-03 x": {words: []string{"x"}, after: day("2026-01-02"), before: day("2026-02-03")},
 		"https://example.org from:":            {words: []string{"https://example.org", "from:"}},
 		`" "`:                                  {},
@@ -201,7 +223,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%q: %+v", s, got)
 		}
 	}
-	for _, s := range []string{"after:yesterday", "before:2026-13-01", "in:#a/b", strings.Repeat("a ", 17), strings.Repeat("a", 1025)} {
+	for _, s := range []string{"after:yesterday", "before:2026-13-01", "in:#a/b", "in:@", "in:~a", strings.Repeat("a ", 17), strings.Repeat("a", 1025)} {
 		if _, err := Parse(s, time.UTC); !errors.Is(err, ErrQuery) {
 			t.Errorf("%q: %v", s, err)
 		}
