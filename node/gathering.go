@@ -126,6 +126,9 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	if aside := j.Recovered(); aside != "" {
 		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
 	}
+	for _, r := range g.vault.Rooms() { // the process before may have ended when a key had come and not all was read by it
+		j.Reopen(message.GroupID(r.ID))
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	at.began, at.journal, at.stop = j.Last(), j, stop
 	at.book = newBook(j, func(r message.RoomID) bool { return g.vault.Own(message.GroupID(r), identity.PeerID{}) })

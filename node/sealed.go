@@ -276,6 +276,9 @@ func (n *Node) keepVault(ctx context.Context) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
 	looked, again := time.Now(), map[message.Hash]bool{}
+	if err := n.recallTalks(); err != nil && ctx.Err() == nil {
+		n.log.Warn("cannot look for conversations", "err", err)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -306,6 +309,31 @@ func (n *Node) keepVault(ctx context.Context) {
 		}
 		wait.Reset(next)
 	}
+}
+
+// recallTalks shows conversations again that the process before had no time to write down, of which it had written what was said (vault.Recall).
+func (n *Node) recallTalks() error {
+	for _, at := range n.gather.shown() {
+		if at.past != nil {
+			continue
+		}
+		for _, m := range at.journal.Mailboxes(0) {
+			id := message.RoomID(m.Group)
+			if t, known := n.vault.Talk(id); m.Author == n.who.ID() || known && t.Open || !n.vault.Concerns(m.Group, m.Author, n.who.ID()) {
+				continue
+			}
+			lines, err := at.journal.Page(id, journal.Key{}, 16)
+			if err != nil {
+				return err
+			}
+			for _, l := range lines {
+				if _, _, ok := said(&l, "@"); ok && l.Author == m.Author && n.vault.Recall(id, l.Author, l.HLC) {
+					n.log.Info("a conversation is shown again that was not written down")
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // repeatStates says again those states of private rooms that this person made and that the journal lacks, each once: the vault knew them before they were written. Until then nobody else can read

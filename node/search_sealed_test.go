@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	_ "modernc.org/sqlite"
 
 	"earshot/node"
 	"earshot/node/identity"
@@ -132,6 +135,69 @@ func TestSearchInSealedRooms(t *testing.T) {
 		check("when bob has ended", bob.Dir())
 		for _, i := range []*instance.Instance{alice, carol} {
 			i.Stop()
+		}
+	})
+}
+
+// A process is killed when what somebody said for the first time is on the disk, and not yet that there is a conversation: it is found at once, and shown at the next start, unless the user closes it.
+func TestConversationNotWrittenDown(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice, bob, carol := talkers(t, lan)
+		dir := killed(t, alice)
+		talks, err := filepath.Glob(filepath.Join(dir, "networks", "*", "talks.json"))
+		if err != nil || len(talks) != 1 {
+			t.Fatal(talks, err)
+		}
+		if err := os.Remove(talks[0]); err != nil {
+			t.Fatal(err)
+		}
+		if got := onDisk(t, dir, "six", ""); len(got) != 1 || got[0] != "@bob bob: fox [six]" {
+			t.Errorf("on the disk there is %q", got)
+		}
+		for _, i := range []*instance.Instance{alice, bob, carol} {
+			i.Stop()
+		}
+		shows := func(i *instance.Instance) bool {
+			return slices.ContainsFunc(i.Snapshot().Rooms, func(r node.Room) bool { return r.Name == "@bob" && r.Kind == node.DirectRoom })
+		}
+		again := instance.Start(t, lan, "alice", node.Config{Dir: dir})
+		instance.Until(t, 5*time.Second, "the conversation is shown", func() bool { return shows(again) })
+		reads(t, again, "@bob", "fox six")
+		do(t, again, node.Leave{Room: "@bob"})
+		again.Stop()
+		again = instance.Start(t, lan, "alice", node.Config{Dir: dir})
+		time.Sleep(5 * time.Second)
+		if shows(again) {
+			t.Error("a conversation that was closed is shown again")
+		}
+	})
+}
+
+// A process ends when it has a room's key, and has not read with it all that came before: it goes on at the next start.
+func TestKeyNotUsedYet(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice, bob, carol := talkers(t, lan)
+		for _, i := range []*instance.Instance{alice, bob, carol} {
+			i.Stop()
+		}
+		stores, err := filepath.Glob(filepath.Join(carol.Dir(), "networks", "*", "realm-*", "history.db"))
+		if err != nil || len(stores) != 1 {
+			t.Fatal(stores, err)
+		}
+		db, err := sql.Open("sqlite", stores[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec("DELETE FROM opened WHERE body IN (CAST('fox two' AS BLOB), CAST('fox three' AS BLOB))"); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		carol = instance.Start(t, lan, "carol", node.Config{Dir: carol.Dir()})
+		reads(t, carol, "#plans", "fox two", "fox three")
+		if got := onDisk(t, carol.Dir(), "fox", "#plans"); len(got) != 2 {
+			t.Errorf("on the disk there is %q", got)
 		}
 	})
 }

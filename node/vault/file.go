@@ -98,7 +98,13 @@ func (v *Vault) Save() error {
 		list = append(list, talkFile{With: t.with[:], Nick: t.nick, Open: t.open, Alone: !t.mine, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
 	}
 	v.mu.Unlock()
-	return writeJSON(v.talksPath(), list)
+	err := writeJSON(v.talksPath(), list)
+	if err != nil {
+		v.mu.Lock()
+		v.unsaved = true
+		v.mu.Unlock()
+	}
+	return err
 }
 
 func writeJSON(path string, f any) error {

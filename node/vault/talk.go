@@ -87,6 +87,20 @@ func (v *Vault) Begin(with identity.PeerID, key *seal.PublicKey, show bool) (mes
 	return id, v.Save()
 }
 
+// Recall shows a conversation again in which a journal holds something that author said then, as from: the process ended after that was written, and before it was that there is a conversation. What
+// the user has closed since, or made place for, it leaves. It reports whether there is one to be shown.
+func (v *Vault) Recall(id message.RoomID, author identity.PeerID, hlc uint64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := v.talks[id]
+	if t != nil && (t.open || t.last >= hlc) || t == nil && len(v.talks) >= MaxTalks || author == v.me || !v.Concerns(message.GroupID(id), author, v.me) {
+		return false
+	}
+	t = v.talkLocked(id, author)
+	t.open, t.last, v.unsaved = true, hlc, true
+	return true
+}
+
 // Close does not show a conversation any more, until something is said in it.
 func (v *Vault) Close(id message.RoomID) error {
 	v.mu.Lock()

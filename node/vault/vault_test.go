@@ -2,6 +2,7 @@ package vault
 
 import (
 	"crypto/rand"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -518,4 +519,27 @@ func TestAgain(t *testing.T) {
 	}
 	alice.tell(id, "there you are")
 	bob.wants("there you are")
+}
+
+// What could not be written of the conversations, on a full disk, is written as soon as that goes.
+func TestSavedLater(t *testing.T) {
+	w := newWorld(t)
+	p := w.add(newID(t))
+	with := newID(t).ID()
+	if err := os.Mkdir(p.talksPath(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Begin(with, nil, true); err == nil {
+		t.Fatal("it was written")
+	}
+	if err := os.Remove(p.talksPath()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Save(); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	if talks := p.Talks(); len(talks) != 1 || talks[0].With != with {
+		t.Errorf("%+v", talks)
+	}
 }
