@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -68,14 +66,6 @@ type contact struct {
 	Warned   string    `json:"warned,omitempty"` // message.NickKey of the nick that the user was warned of
 
 	disk *contact // as it was read, where it is not to be written otherwise
-}
-
-// claim is a nick that someone went by since then. Verified: also when they were; one that they take afterwards is as anybody's.
-type claim struct {
-	Nick     string    `json:"nick"`
-	Since    time.Time `json:"since,omitzero"`
-	Verified bool      `json:"verified,omitempty"`
-	key      string
 }
 
 func (k *contact) kept() bool { return k.Verified || k.Ignored }
@@ -219,127 +209,6 @@ func (c *contacts) sinceLocked(now time.Time) time.Time {
 	return c.latest
 }
 
-// claimLocked makes a nick the one that is shown; one that looks like one they had is theirs since then.
-func (c *contacts) claimLocked(k *contact, n claim) {
-	c.version++
-	if i := slices.IndexFunc(k.Nicks, func(cl claim) bool { return cl.key == n.key }); i >= 0 {
-		n.Since, n.Verified = k.Nicks[i].Since, k.Nicks[i].Verified
-		c.dropLocked(k, i)
-	}
-	if len(k.Nicks) >= maxClaims {
-		c.dropLocked(k, 0)
-	}
-	k.Nicks = append(k.Nicks, n)
-	c.claims[n.key] = append(c.claims[n.key], identity.PeerID(k.Key))
-	delete(c.first, n.key)
-}
-
-func (c *contacts) dropLocked(k *contact, i int) {
-	key := k.Nicks[i].key
-	c.version++
-	k.Nicks = slices.Delete(k.Nicks, i, i+1)
-	if c.claims[key] = slices.DeleteFunc(c.claims[key], func(id identity.PeerID) bool { return id == identity.PeerID(k.Key) }); len(c.claims[key]) == 0 {
-		delete(c.claims, key)
-	}
-	delete(c.first, key)
-}
-
-// firstLocked returns whose nicks of that key are.
-func (c *contacts) firstLocked(key string) identity.PeerID {
-	if id, ok := c.first[key]; ok || len(c.claims[key]) == 0 {
-		return id
-	}
-	type holder struct {
-		id    identity.PeerID
-		rank  int
-		since time.Time
-	}
-	var best, next holder
-	for n, id := range c.claims[key] {
-		k := c.known[id]
-		h := holder{id: id}
-		for _, cl := range k.Nicks {
-			if cl.key == key {
-				h.since, h.rank = cl.Since, rank(k, cl)
-			}
-		}
-		switch before := func(o holder) bool { return h.rank < o.rank || h.rank == o.rank && h.since.Before(o.since) }; {
-		case n == 0:
-			best = h
-		case before(best):
-			best, next = h, best
-		case n == 1 || before(next):
-			next = h
-		}
-	}
-	if len(c.claims[key]) > 1 && best.rank == next.rank && next.since.Sub(best.since) < together {
-		best.id = identity.PeerID{}
-	}
-	c.first[key] = best.id
-	return best.id
-}
-
-// rank orders those who claim a nick: the lower goes first.
-func rank(k *contact, cl claim) int {
-	switch {
-	case k.Ignored:
-		return 2
-	case k.Verified && cl.Verified:
-		return 0
-	}
-	return 1
-}
-
-// of returns whose the nicks of a key are (zero: nobody's in particular), and whether others than id went by one.
-func (c *contacts) of(key string, id identity.PeerID) (first identity.PeerID, others bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.firstLocked(key), slices.ContainsFunc(c.claims[key], func(o identity.PeerID) bool { return o != id })
-}
-
-// get returns what is known of someone; its Nicks are not to be changed.
-func (c *contacts) get(id identity.PeerID) (contact, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.known[id]
-	if k == nil {
-		return contact{}, false
-	}
-	out := *k
-	out.Nicks = slices.Clone(k.Nicks)
-	return out, true
-}
-
-// all returns everybody who is known, in no order.
-func (c *contacts) all() (out []contact) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, k := range c.known {
-		one := *k
-		one.Nicks = slices.Clone(k.Nicks)
-		out = append(out, one)
-	}
-	return out
-}
-
-// ignores reports whether someone is ignored.
-func (c *contacts) ignores(id identity.PeerID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.known[id]
-	return k != nil && k.Ignored
-}
-
-// marked reports what the user made of someone.
-func (c *contacts) marked(id identity.PeerID) (verified, ignored bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if k := c.known[id]; k != nil {
-		return k.Verified, k.Ignored
-	}
-	return false, false
-}
-
 // nickOf returns the nick that someone who is known was shown by last.
 func (c *contacts) nickOf(id identity.PeerID) string {
 	c.mu.Lock()
@@ -355,78 +224,6 @@ func (c *contacts) changes() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.version
-}
-
-// marks returns who is verified or ignored, where that is newer than number since.
-func (c *contacts) marks(since uint64) (map[identity.PeerID]Mark, uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.marking == since {
-		return nil, since
-	}
-	out := map[identity.PeerID]Mark{}
-	for id, k := range c.known {
-		if k.kept() {
-			out[id] = Mark{k.Verified, k.Ignored}
-		}
-	}
-	return out, c.marking
-}
-
-// mark changes what the user made of someone, and has written it when it returns. nick is for who is not known yet.
-func (c *contacts) mark(id identity.PeerID, nick string, edit func(*contact)) error {
-	c.mu.Lock()
-	k := c.known[id]
-	if k == nil {
-		if len(c.known) >= maxContacts && !c.evictLocked() {
-			c.mu.Unlock()
-			return &Error{Text: fmt.Sprintf("%d people are verified or ignored, and no more can be", maxContacts), Hint: "/unverify or /unignore some"}
-		}
-		now := time.Now()
-		k = &contact{Key: peerHex(id), First: now, Last: now, Days: 1}
-		c.known[id] = k
-		c.claimLocked(k, claim{Nick: nick, Since: c.sinceLocked(now), key: message.NickKey(nick)})
-	}
-	was := *k
-	was.Nicks = slices.Clone(k.Nicks)
-	if edit(k); k.Verified != was.Verified {
-		for i := range k.Nicks {
-			k.Nicks[i].Verified = k.Verified && i == len(k.Nicks)-1
-		}
-	}
-	c.version++
-	c.marking++
-	clear(c.first)
-	c.mu.Unlock()
-	err := c.save()
-	if err == nil {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k.Verified, k.Ignored = was.Verified, was.Ignored
-	for i := range k.Nicks {
-		k.Nicks[i].Verified = slices.ContainsFunc(was.Nicks, func(cl claim) bool { return cl.Verified && cl.key == k.Nicks[i].key })
-	}
-	c.version++
-	c.marking++
-	clear(c.first)
-	return fmt.Errorf("remember it: %w", err)
-}
-
-// warn reports whether the user is to be warned of someone's nick, with its tag, once for each however it is written.
-func (c *contacts) warn(id identity.PeerID, nick string) bool {
-	nick, _, _ = strings.Cut(nick, "~")
-	key := message.NickKey(nick)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.known[id]
-	if k == nil || k.Ignored || k.Warned == key {
-		return false // who is not remembered is one of too many
-	}
-	k.Warned = key
-	c.changed()
-	return true
 }
 
 // changed has what is known written, where it is.
