@@ -2,9 +2,9 @@ package node
 
 import (
 	"context"
-	"errors"
 	"time"
 
+	"earshot/node/exchange"
 	"earshot/node/hub"
 	"earshot/node/identity"
 	"earshot/node/wire"
@@ -15,34 +15,42 @@ const greeting = 5 * time.Second
 
 // accept serves a link that another node dialled: it greets, and then serves it if this node is the hub, or says who is.
 func (n *Node) accept(ctx context.Context, c *identity.Conn) {
+	r, hello := wire.NewReader(c), new(wire.Hello)
+	var h *hub.Hub
+	exchange.Aside(func() { h = n.greet(ctx, c, r, hello) })
+	if h != nil {
+		h.Serve(ctx, c, r, hello)
+	}
+	c.NetConn().Close()
+}
+
+// greet reads HELLO and answers it; nil: the link is not served.
+func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) *hub.Hub {
 	stop := context.AfterFunc(ctx, func() { c.NetConn().Close() })
 	defer stop()
-	defer c.NetConn().Close()
 	c.SetDeadline(time.Now().Add(greeting))
-	r := wire.NewReader(c)
 	t, body, err := r.Next()
 	if err != nil || t != wire.TypeHello {
-		return
+		return nil
 	}
-	var hello wire.Hello
-	if err := wire.Decode(body, &hello); err != nil {
+	if err := wire.Decode(body, hello); err != nil {
 		n.log.Info("link refused", "err", err)
-		return
+		return nil
 	}
 	if hello.Session == n.session {
-		return // this very process
+		return nil // this very process
 	}
 	if hello.Look {
 		c.Write(n.look())
-		return
+		return nil
 	}
-	if err := wire.CheckVersion(&hello); err != nil {
+	if err := wire.CheckVersion(hello); err != nil {
 		mine := n.seat.hello(nil)
 		c.Write(wire.Append(nil, wire.TypeHello, &mine)) // so that the other end can say it too
 		n.notice(err.Error(), "run the same version of earshot on both machines")
-		return
+		return nil
 	}
-	h := n.seat.hold(ctx, c.Peer, &hello)
+	h := n.seat.hold(ctx, c.Peer, hello)
 	mine := n.seat.hello(nil)
 	mine.Term = n.seat.claimed()
 	b := wire.Append(nil, wire.TypeHello, &mine)
@@ -50,13 +58,11 @@ func (n *Node) accept(ctx context.Context, c *identity.Conn) {
 		to := n.seat.elsewhere()
 		b = wire.Append(b, wire.TypeRedirect, &to)
 	}
-	if _, err := c.Write(b); err != nil || h == nil {
-		return
+	if _, err := c.Write(b); err != nil {
+		return nil
 	}
 	c.SetDeadline(time.Time{})
-	if err := h.Serve(ctx, c, r, &hello); errors.Is(err, hub.ErrParted) {
-		n.log.Debug("follower left", "peer", hello.Session)
-	}
+	return h
 }
 
 // hold returns the hub, waiting a moment where this node may be about to be it; nil: it is not. A hub that has no realm yet settles on one now that somebody comes.

@@ -12,8 +12,8 @@
 // than the other keeps, and what a long catch-up brought. Once a second the hub sends BEAT, to all at once, and who hears it answers with its own: at rest neither wakes up for
 // anything else but PING. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
 //
-// Goroutines: Run reads on the caller's goroutine. Who has something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the alarm of a
-// BEAT, or the one that brought a line to all links (relay.go). At rest a link has no goroutine but its reader, and no memory to write from. What is sent goes in this order: what the reader
+// Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the alarm of a
+// BEAT, or the one that brought a line to all links (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader
 // answered, the tail from the cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
 // a peer that asks without reading the answers is cut off.
 //
@@ -178,38 +178,43 @@ type Link struct {
 	CaughtUp func()
 }
 
-// Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Nobody writes to it any more then. The link is the exchange's from then on, on the heap: its reader's stack is most of what a link at rest takes.
+// Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Nobody writes to it any more then. The link is the
+// exchange's from then on. The stack of the goroutine that calls it is most of what a link at rest takes: it should have little on it.
 func (x *Exchange) Run(ctx context.Context, l *Link) error {
 	p := newPeer(x, l)
-	ctx, p.fail = context.WithCancelCause(ctx)
-	stop := context.AfterFunc(ctx, func() { abort(l.Conn) })
-	defer stop()
-	if l.Control != nil {
-		l.Control.Begin(p.poke)
-	}
-	x.enter(p)
-	defer x.forget(p)
-	var err error
-	if l.Hub { // before anything else is written: STATE comes first
-		_, err = p.offer(true)
-	}
-	if err == nil {
-		p.begin()
-		err = p.read(ctx)
-	}
-	p.fail(err)
+	own, cancel := context.WithCancelCause(ctx)
+	p.fail = func(err error) { cancel(err); abort(l.Conn) }
+	stop := context.AfterFunc(ctx, func() { p.fail(context.Cause(ctx)) })
+	p.fail(p.read(own))
+	stop()
 	p.end()
-	abort(l.Conn)
-	return context.Cause(ctx)
+	x.forget(p)
+	return context.Cause(own)
 }
 
 // begin lets what there is be written from now on.
-func (p *peer) begin() {
+func (p *peer) begin() error {
+	if r, ok := p.Conn.(resting); ok && r.Awaits() {
+		p.resting = r
+	}
+	if p.Control != nil {
+		p.Control.Begin(p.poke)
+	}
+	p.exchange.enter(p)
+	if p.Hub { // before anything else is written: STATE comes first
+		if _, err := p.offer(true); err != nil {
+			return err
+		}
+	}
 	p.mu.Lock()
 	p.alarm = time.AfterFunc(p.rest(), p.ring)
 	p.mu.Unlock()
 	p.turn.set(true)
 	p.poke()
+	if p.State != nil {
+		return p.compare(p.State)
+	}
+	return nil
 }
 
 // end waits until nothing is written any more.

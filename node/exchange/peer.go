@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -17,7 +16,8 @@ type peer struct {
 	journal  *journal.Journal
 	origin   journal.Origin
 	turn     turn
-	fail     context.CancelCauseFunc
+	fail     func(error) // ends the link; the first error is why
+	resting  resting     // the connection, if it can be waited for
 
 	walk  walk
 	wants map[message.LogID]uint64 // asked of this peer and not yet done, up to that number

@@ -8,28 +8,58 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/wire"
 )
 
-// read takes frames until one fails.
-func (p *peer) read(ctx context.Context) error {
+// read takes frames until one fails. A link at rest is this goroutine, which waits; what has come is taken aside.
+func (p *peer) read(ctx context.Context) (err error) {
+	Aside(func() { err = p.begin() })
+	if err == nil && p.resting == nil {
+		return p.take(ctx)
+	}
+	for err == nil {
+		Aside(func() { err = p.take(ctx) })
+		if err == nil {
+			p.Reader.Rest()
+			err = p.wait(p.resting.Await)
+		}
+	}
+	return err
+}
+
+// Aside runs f on a goroutine of its own and waits for it: the caller's stack stays as small as it is. One that has grown is not given back while the goroutine lasts, and of links at rest it would
+// be most of the memory.
+func Aside(f func()) {
+	var aside sync.WaitGroup
+	aside.Go(f)
+	aside.Wait()
+}
+
+// A resting connection can be waited for without reading from it (identity.Conn).
+type resting interface {
+	Awaits() bool
+	Await() error
+}
+
+// take takes frames until one fails, or, where the connection can be waited for, until there are no more.
+func (p *peer) take(ctx context.Context) error {
 	var limit *rate.Limiter
 	if p.Hub && p.exchange.config.Limit != nil {
 		limit = p.exchange.config.Limit(p.Peer)
 	}
-	if p.State != nil {
-		if err := p.compare(p.State); err != nil {
-			return err
-		}
-	}
 	for ctx.Err() == nil {
 		t, body, err := p.next()
+		if p.resting != nil && (errors.Is(err, identity.ErrNothing) || errors.Is(err, os.ErrDeadlineExceeded)) {
+			return nil // whether that is too long is for wait to say
+		}
 		if err != nil {
 			return err
 		}
@@ -51,38 +81,46 @@ func (p *peer) read(ctx context.Context) error {
 // Stalled reports whether this process did not run when it should have, at due: then that nothing came until due says nothing.
 func Stalled(due time.Time) bool { return time.Since(due) > stall }
 
-// next returns the next frame, and notes when it had to wait for it.
-func (p *peer) next() (wire.Type, []byte, error) {
-	if p.Reader.Buffered() {
+// next returns the next frame, if need be after waiting for it.
+func (p *peer) next() (t wire.Type, body []byte, err error) {
+	if p.resting != nil || p.Reader.Buffered() {
 		return p.Reader.Next()
 	}
-	began := p.journal.Clock().Local()
-	t, body, err := p.wait()
-	if p.journal.Clock().Local().Sub(began) > glance {
-		p.waited = began
-	}
+	err = p.wait(func() error {
+		t, body, err = p.Reader.Next()
+		return err
+	})
 	return t, body, err
 }
 
-// wait waits for a frame. That none came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
+// wait waits for the other end, and notes when it had to. That nothing came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
 // kept back by what kept this process back.
-func (p *peer) wait() (wire.Type, []byte, error) {
-	if p.Silence <= 0 {
-		return p.Reader.Next()
+func (p *peer) wait(wait func() error) error {
+	began := p.journal.Clock().Local()
+	err := p.patiently(wait)
+	if p.journal.Clock().Local().Sub(began) > glance {
+		p.waited = began
 	}
-	for wait, stalls := p.Silence, 0; ; {
-		due := time.Now().Add(wait)
+	return err
+}
+
+func (p *peer) patiently(wait func() error) error {
+	if p.Silence <= 0 {
+		return wait()
+	}
+	for most, stalls := p.Silence, 0; ; {
+		due := time.Now().Add(most)
 		p.Conn.SetReadDeadline(due)
-		t, body, err := p.Reader.Next()
+		err := wait()
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return t, body, err
+			return err
 		case Stalled(due) && stalls < maxStalls:
-			wait, stalls = p.Silence, stalls+1
-		case wait > glance:
-			wait = glance
+			most, stalls = p.Silence, stalls+1
+		case most > glance:
+			most = glance
 		default:
-			return 0, nil, ErrSilent
+			return ErrSilent
 		}
 	}
 }

@@ -100,19 +100,28 @@ func New(c Config) *Hub {
 func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
 
 // Serve runs one link whose HELLOs have been exchanged, until it ends.
-func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) error {
-	m := h.member(c, hello)
-	links, err := h.join(m)
+func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) (err error) {
+	var l *exchange.Link
+	exchange.Aside(func() { l, err = h.link(c, r, hello) })
 	if err != nil {
 		c.NetConn().Close()
 		return err
 	}
-	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
-	err = h.config.Exchange.Run(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Hub: true,
-		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m, Trip: m.tripped})
-	h.leave(m)
-	h.log.Info("link ended", "peer", hello.Session, "err", err)
+	err = h.config.Exchange.Run(ctx, l)
+	h.leave(l.Control.(*member), err)
 	return err
+}
+
+// link adds one to those who are linked.
+func (h *Hub) link(c *identity.Conn, r *wire.Reader, hello *wire.Hello) (*exchange.Link, error) {
+	m := h.member(c, hello)
+	links, err := h.join(m)
+	if err != nil {
+		return nil, err
+	}
+	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
+	return &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Hub: true,
+		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m, Trip: m.tripped}, nil
 }
 
 func (h *Hub) member(c *identity.Conn, hello *wire.Hello) *member {
@@ -177,7 +186,8 @@ func (h *Hub) removeLocked(m *member) bool {
 	return true
 }
 
-func (h *Hub) leave(m *member) {
+func (h *Hub) leave(m *member, why error) {
+	h.log.Info("link ended", "peer", m.person.Session, "err", why)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.removeLocked(m) {

@@ -13,7 +13,9 @@ const maxRecord = 16 << 10
 // a key update: that goes behind what is held.
 type gatherer struct {
 	net.Conn
-	raw syscall.RawConn // nil: there is no writing without waiting
+	raw syscall.RawConn // nil: there is no writing or reading without waiting
+
+	awaits, arrived bool // the reader's (await.go): it reads only what has arrived; something has
 
 	// mu protects what follows, and is held while writing: what is held goes first.
 	mu   sync.Mutex

@@ -58,9 +58,10 @@ func (p *Port) admit(ctx context.Context, a arrival) {
 		c.NetConn().Close()
 		return
 	}
+	serve := p.serve[c.Proto]
 	p.work.Go(func() {
-		defer p.door.exit(a.ip)
-		p.serve[c.Proto](ctx, c)
+		serve(ctx, c)
+		p.door.exit(a.ip)
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 // A buffer is the memory of a Reader.
 type buffer []byte
 
-// sizes are those a buffer has. An idle link keeps the smallest (there are many of them); the largest holds the largest frame, and under
+// sizes are those a buffer has. A link on which little comes has the smallest; the largest holds the largest frame, and under
 // load several, so that one read of the connection serves a whole run of frames.
 var sizes = [...]int{512, 4 << 10, 32 << 10, 128 << 10}
 
@@ -29,15 +29,23 @@ func take(class int) *buffer {
 // It grows only by what has arrived: who claims a large frame and sends none of it takes no memory.
 type Reader struct {
 	src   io.Reader
-	buf   *buffer
-	class int   // of buf, an index of sizes
-	r, w  int   // buf[r:w] is not read yet
-	last  int   // how much the last read brought
-	err   error // of the last read, if it brought something too
+	buf   *buffer // nil: none (Rest)
+	class int     // of buf, an index of sizes
+	r, w  int     // buf[r:w] is not read yet
+	last  int     // how much the last read brought
+	err   error   // of the last read, if it brought something too
 }
 
 // NewReader returns a Reader of frames from r, usually an admitted connection.
-func NewReader(r io.Reader) *Reader { return &Reader{src: r, buf: take(0)} }
+func NewReader(r io.Reader) *Reader { return &Reader{src: r} }
+
+// Rest gives the memory away until the next read, where nothing in it is unread: a link at rest needs none (there are many of them). The last frame's body is not valid any more.
+func (r *Reader) Rest() {
+	if r.buf != nil && r.r == r.w {
+		spare[r.class].Put(r.buf)
+		r.buf, r.r, r.w = nil, 0, 0
+	}
+}
 
 // Next returns the next frame; body is valid until the following call. It waits for the connection as long as the deadline set there
 // allows. The error is io.EOF where the stream ends between two frames, io.ErrUnexpectedEOF inside one, wraps ErrFrame for a length
@@ -85,10 +93,10 @@ func (r *Reader) Buffered() bool {
 
 // whole returns the size of the frame that is next, header included, if all of it is there, else 0.
 func (r *Reader) whole() (int, error) {
-	b := (*r.buf)[r.r:r.w]
-	if len(b) < HeaderLen-1 {
+	if r.w-r.r < HeaderLen-1 {
 		return 0, nil
 	}
+	b := (*r.buf)[r.r:r.w]
 	n := binary.BigEndian.Uint32(b)
 	if n < 1 || n > MaxFrame {
 		return 0, fmt.Errorf("%w: %d bytes long", ErrFrame, n)
@@ -104,6 +112,9 @@ func (r *Reader) fill() error {
 	if err := r.err; err != nil {
 		r.err = nil
 		return err
+	}
+	if r.buf == nil {
+		r.buf = take(r.class)
 	}
 	r.resize()
 	for range 100 {

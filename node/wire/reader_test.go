@@ -306,3 +306,30 @@ func BenchmarkReader(b *testing.B) {
 		}
 	}
 }
+
+// A reader that rests between any two reads has no memory meanwhile, and loses nothing of a frame that is not whole.
+func TestReaderRests(t *testing.T) {
+	encoded, want := stream()
+	r := NewReader(iotest.TimeoutReader(iotest.HalfReader(bytes.NewReader(encoded))))
+	var got []frame
+	for {
+		kind, body, err := r.Next()
+		switch {
+		case err == nil:
+			got = append(got, frame{kind, string(body)})
+			if r.Rest(); r.r == r.w && r.buf != nil {
+				t.Fatal("it keeps a buffer with nothing in it")
+			}
+			continue
+		case errors.Is(err, iotest.ErrTimeout):
+			r.Rest()
+			continue
+		case err != io.EOF:
+			t.Fatal(err)
+		}
+		break
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d frames of %d", len(got), len(want))
+	}
+}

@@ -1,0 +1,115 @@
+package exchange_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"earshot/node/exchange"
+	"earshot/node/identity"
+	"earshot/node/journal"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
+	"earshot/node/wire"
+)
+
+// overTCP are both ends of an admitted connection over the loopback. Those of a simulated LAN cannot be waited for without reading.
+func overTCP(t *testing.T, from, to *replica) (here, there *identity.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan *identity.Conn, 1)
+	go func() {
+		defer close(accepted)
+		if raw, err := l.Accept(); err == nil {
+			if c, err := frames.Gate(t, to.who).Accept(context.Background(), raw, identity.ProtoChat); err == nil {
+				accepted <- c
+			}
+		}
+	}()
+	raw, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if here, err = frames.Gate(t, from.who).Dial(t.Context(), raw, identity.ProtoChat, nil); err != nil {
+		t.Fatal(err)
+	}
+	if there = <-accepted; there == nil {
+		t.Fatal("not admitted")
+	}
+	return here, there
+}
+
+// until waits for what is to become so when a journal has changed.
+func (r *replica) until(what string, is func() bool) {
+	r.t.Helper()
+	changed := make(chan struct{}, 1)
+	defer r.journal.Hear(func(journal.Origin) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})()
+	for end := time.After(20 * time.Second); !is(); {
+		select {
+		case <-changed:
+		case <-end:
+			r.t.Fatalf("%s: not %s", r.name, what)
+		}
+	}
+}
+
+// Over real connections, on which a reader at rest waits without reading, everything comes: what was said before, much at once and a line by itself; and then each link waits again.
+func TestRealLinks(t *testing.T) {
+	lan := nodetest.New(1)
+	hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+	a.say(100)
+	for _, r := range []*replica{a, b} {
+		here, there := overTCP(t, r, hub)
+		r.join(hub, here, there)
+	}
+	said := 100
+	for _, n := range []int{1, 500, 1} {
+		b.until("up to date", func() bool { return len(b.texts()) == said })
+		a.say(n)
+		said += n
+	}
+	b.until("up to date", func() bool { return len(b.texts()) == said })
+	equal(t, said, hub, a, b)
+	at := func() string {
+		var all strings.Builder
+		if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {
+			t.Fatal(err)
+		}
+		return all.String()
+	}
+	for end := time.Now().Add(10 * time.Second); ; {
+		s := at()
+		if strings.Count(s, "identity.(*Conn).Await") == 4 && !strings.Contains(s, "(*peer).take") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("goroutines:\n%s", s)
+		}
+	}
+}
+
+// One that says nothing is silent after as long over a real connection.
+func TestRealSilence(t *testing.T) {
+	lan := nodetest.New(1)
+	a, b := newReplica(t, lan, "a"), newReplica(t, lan, "b")
+	here, there := overTCP(t, a, b)
+	defer here.NetConn().Close()
+	began := time.Now()
+	err := b.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Silence: 300 * time.Millisecond})
+	if took := time.Since(began); !errors.Is(err, exchange.ErrSilent) || took < 300*time.Millisecond || took > 10*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+}

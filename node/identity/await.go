@@ -1,0 +1,52 @@
+package identity
+
+// ErrNothing: there is nothing to read just now (Conn.Awaits).
+var ErrNothing error = nothing{}
+
+// nothing passes, as crypto/tls asks for: after such an error it goes on where it was.
+type nothing struct{}
+
+func (nothing) Error() string   { return "nothing to read" }
+func (nothing) Timeout() bool   { return true }
+func (nothing) Temporary() bool { return true }
+
+// Awaits has Read wait no more: it returns ErrNothing when it has read what has arrived, and then it is time for Await. False: this cannot be done here, and is not.
+func (c *Conn) Awaits() bool {
+	g := c.out
+	if g.raw == nil {
+		return false
+	}
+	g.awaits, g.arrived = true, g.readable()
+	return true
+}
+
+// Await waits until something has arrived, or the read deadline, with a tenth of the stack that Read takes to wait, and no buffer. Await and Read must not be called concurrently.
+func (c *Conn) Await() error {
+	g := c.out
+	looked := false
+	err := g.raw.Read(func(fd uintptr) bool {
+		ready := looked || readable(fd)
+		looked = true // it is asked again when something has arrived
+		return ready
+	})
+	g.arrived = err == nil
+	return err
+}
+
+// Read reads from the network; after Awaits only what has arrived.
+func (g *gatherer) Read(b []byte) (int, error) {
+	if !g.awaits {
+		return g.Conn.Read(b)
+	}
+	if !g.arrived {
+		return 0, ErrNothing
+	}
+	n, err := g.Conn.Read(b)
+	g.arrived = n == len(b) && g.readable() // otherwise that was all
+	return n, err
+}
+
+func (g *gatherer) readable() (is bool) {
+	g.raw.Control(func(fd uintptr) { is = readable(fd) })
+	return is
+}
