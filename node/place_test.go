@@ -1,8 +1,11 @@
 package node_test
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,27 +70,35 @@ func TestSaidWhileUnplugged(t *testing.T) {
 	})
 }
 
-// What was said here alone is told as said now, also to who reads it only when others were met.
+// What was said here alone is told as said now, also to who reads it only when others were met; what they had said is not.
 func TestSaidBeforeMeeting(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
-		bob := instance.Start(t, lan, "bob", node.Config{})
+		const lines = 200 // more than wait for a reader
+		bob := instance.Start(t, lan, "bob", node.Config{Rate: -1})
 		events := bob.Node.Events(t.Context(), -1)
-		for _, text := range []string{"one", "two", "three"} {
-			bob.Say(text)
+		lan.Cut("alice")
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		time.Sleep(5 * time.Second) // each is caught up with itself
+		alice.Say("elsewhere")
+		for i := range lines {
+			bob.Say(fmt.Sprint("alone ", i))
 		}
-		instance.Meet(t, 3*time.Second, bob, instance.Start(t, lan, "alice", node.Config{}))
-		for told := 0; told < 3; {
+		lan.Heal("alice")
+		instance.Meet(t, 30*time.Second, bob, alice)
+		time.Sleep(5 * time.Second)
+		told := map[string]bool{}
+		for len(told) < lines+1 {
 			select {
 			case list := <-events:
 				for _, e := range list {
 					if s, ok := e.(node.Said); ok {
-						if told++; s.History || !s.Mine {
-							t.Errorf("told as history: %+v", s)
+						if told[s.Text] = true; s.History == s.Mine {
+							t.Errorf("mine: %v, told as history: %v: %s", s.Mine, s.History, s.Text)
 						}
 					}
 				}
 			case <-time.After(time.Second):
-				t.Fatalf("%d of 3 lines are told", told)
+				t.Fatalf("%d of %d lines are told", len(told), lines+1)
 			}
 		}
 	})
@@ -164,4 +175,82 @@ func TestSaidAtHome(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Of a gathering entered so much is told as was asked for, its newest, and what was said here alone as said now.
+func TestEnteredWithHistory(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		const lines = 30
+		alice, bob := instance.Start(t, lan, "alice", node.Config{Rate: -1}), instance.Start(t, lan, "bob", node.Config{Rate: -1})
+		instance.Meet(t, 3*time.Second, alice, bob)
+		for i := range lines {
+			alice.Say(fmt.Sprint("at home ", i))
+		}
+		same(t, 3*time.Second, lines, alice, bob)
+		bob.Stop()
+		lan.Split([]string{"alice"}, []string{"bob", "carol"})
+		bob = instance.Start(t, lan, "bob", node.Config{Rate: -1})
+		carol := instance.Start(t, lan, "carol", node.Config{})
+		instance.Meet(t, 10*time.Second, bob, carol) // in a gathering of their own, the one that bob left last
+		carol.Say("elsewhere")
+		instance.Until(t, 3*time.Second, "bob has it", func() bool { return len(bob.Lines(instance.Lobby)) > 0 })
+		bob.Stop()
+		carol.Stop()
+		lan.Join()
+		lan.Cut("bob")
+		bob = instance.Start(t, lan, "bob", node.Config{Rate: -1})
+		asked := []int{0, 5, 1000, -1}
+		heard := make([][]node.Event, len(asked))
+		var reading sync.WaitGroup
+		for i, history := range asked {
+			events := bob.Node.Events(t.Context(), history)
+			reading.Go(func() { heard[i] = until(events, "welcome back") })
+		}
+		bob.Say("alone")
+		lan.Heal("bob")
+		instance.Meet(t, 30*time.Second, alice, bob)
+		time.Sleep(5 * time.Second)
+		alice.Say("welcome back")
+		reading.Wait()
+		for i, history := range asked {
+			var told []string
+			for _, e := range heard[i] {
+				s, ok := e.(node.Said)
+				if !ok {
+					continue
+				}
+				if now := s.Text == "alone" || s.Text == "welcome back"; s.History == now {
+					t.Errorf("history %d: %q is told as history: %v", history, s.Text, s.History)
+				}
+				if !strings.HasPrefix(s.Text, "elsewhere") {
+					told = append(told, s.Text)
+				}
+			}
+			var want []string
+			for i := range lines {
+				if history < 0 || i > lines-history { // "alone" is one of the newest
+					want = append(want, fmt.Sprint("at home ", i))
+				}
+			}
+			want = append(want, "alone", "welcome back")
+			slices.Sort(want)
+			slices.Sort(told)
+			if !slices.Equal(told, want) {
+				t.Errorf("history %d: told %q", history, told)
+			}
+		}
+	})
+}
+
+// until returns what is told until a line with this text is.
+func until(events <-chan []node.Event, text string) (out []node.Event) {
+	for list := range events {
+		for _, e := range list {
+			out = append(out, e)
+			if s, ok := e.(node.Said); ok && s.Text == text {
+				return out
+			}
+		}
+	}
+	return out
 }

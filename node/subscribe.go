@@ -86,7 +86,9 @@ type subscription struct {
 	called   map[message.RoomID]string // of sealed rooms, as told
 	rooms    map[message.RoomID]bool   // joined, whose history was told
 	joins    uint64                    // number of the last change of that
+	history  int                       // how much was asked for; negative: all
 	newest   int                       // how much is told of a room that is joined
+	entered  int64                     // the newest arrival when this gathering was entered, unless that was shown before
 	noticed  uint64
 	caughtUp bool
 }
@@ -138,11 +140,12 @@ func (s *subscription) run(history int) {
 		return
 	}
 	s.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
-	if s.newest = history; history < 0 {
+	s.history, s.newest = history, history
+	if history < 0 {
 		s.newest = newestOfJoined
 	}
 	s.joins, s.rooms = n.joins.Load(), n.inRooms()
-	if !s.past(history) {
+	if !s.past(s.first, history) {
 		return
 	}
 	for _, r := range n.rooms() {
@@ -184,20 +187,31 @@ func (s *subscription) look(news <-chan struct{}) bool {
 	}
 }
 
-// past tells the stored history of what is shown at the start, oldest first.
-func (s *subscription) past(max int) bool {
+// toldAtOnce is how many lines of all history are read before they are told.
+const toldAtOnce = 1024
+
+// past tells the newest stored lines of gatherings, oldest first, or with max < 0 all: those that had arrived by what was shown of them.
+func (s *subscription) past(of []*gathering, max int) bool {
 	var lines []journal.Line
-	for _, at := range s.first {
+	for _, at := range of {
 		if max == 0 {
 			continue
 		}
 		for l, err := range s.stored(at, max) {
 			if err != nil {
-				s.node.log.Warn("cannot read history", "err", err)
+				if !ends(err) { // then there is another
+					s.node.log.Warn("cannot read history", "err", err)
+				}
 				break
 			}
 			if l.Arrival <= s.shown[at.journal.StoreID()] {
 				lines = append(lines, l)
+			}
+			if max < 0 && len(of) == 1 && len(lines) == toldAtOnce {
+				if !s.tell(lines, true) {
+					return false
+				}
+				lines = lines[:0]
 			}
 		}
 	}
@@ -242,29 +256,17 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 	}
 	s.held, s.shown[s.at.journal.StoreID()] = nil, s.cursor.Arrival()
 	mended := at.realm == s.at.realm && at.alone == s.at.alone
-	s.at, s.version = at, version
+	s.at, s.version, s.entered = at, version, 0
 	if told, ok := s.shown[at.journal.StoreID()]; ok {
 		s.cursor = at.journal.Follow(told)
 		return true
 	}
-	last := at.journal.Last()
-	s.cursor = at.journal.Follow(last)
-	if s.met && !mended && !s.send(RealmChanged{}) { // what was said alone goes along: that is no change
+	s.shown[at.journal.StoreID()], s.entered = at.began, at.journal.Last() // what was taken along arrived since
+	s.cursor = at.journal.Follow(at.began)
+	if s.met && !mended && (!s.send(RealmChanged{}) || !s.flush()) { // what was said alone goes along: that is no change
 		return false
 	}
-	for l, err := range at.journal.All(0) {
-		if err != nil {
-			break // it was closed: there is another
-		}
-		if l.Arrival > last {
-			continue // told below
-		}
-		_, _, now := s.node.own.mine(l.ID) // said here a moment ago
-		if !s.tell([]journal.Line{l}, !now) {
-			return false
-		}
-	}
-	return true
+	return s.past([]*gathering{at}, s.history)
 }
 
 // became tells a message as it is now.
@@ -405,7 +407,14 @@ func (s *subscription) entry(e journal.Entry) bool {
 		s.node.log.Warn("cannot read what arrived", "err", err)
 		return true
 	}
-	if !s.tell(lines, e.Bulk || e.From != 0 && !s.caughtUp) {
+	if e.Arrival <= s.entered {
+		for i := range lines {
+			_, _, now := s.node.own.mine(lines[i].ID) // said here a moment ago
+			if !s.tell(lines[i:i+1], !now) {
+				return false
+			}
+		}
+	} else if !s.tell(lines, e.Bulk || e.From != 0 && !s.caughtUp) {
 		return false
 	}
 	for i := range lines {
