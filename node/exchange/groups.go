@@ -119,7 +119,7 @@ func (p *peer) concerns(g message.GroupID, author identity.PeerID) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.extra) < wire.MaxGroups {
-		p.extra[g] = struct{}{}
+		put(&p.extra, g, struct{}{})
 	}
 	return true
 }
@@ -137,7 +137,7 @@ func (p *peer) adopt(s *wire.State) {
 		}
 		p.mu.Lock()
 		if len(p.extra) < wire.MaxGroups {
-			p.extra[g] = struct{}{}
+			put(&p.extra, g, struct{}{})
 		}
 		p.mu.Unlock()
 	}

@@ -9,7 +9,8 @@ import (
 	"earshot/node/wire"
 )
 
-// A peer is one link. The reader owns walk, wants, gaps, stripped and bodies; who has the turn owns cursor, dirty, serve and what it sends.
+// A peer is one link. The reader owns walk, wants, gaps, stripped and bodies; who has the turn owns cursor, dirty, serve and what it sends. Its maps
+// are made when something goes into them (put): a link at rest has none.
 type peer struct {
 	*Link
 	exchange *Exchange
@@ -69,9 +70,16 @@ type peer struct {
 }
 
 func newPeer(x *Exchange, l *Link) *peer {
-	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(),
-		wants: map[message.LogID]uint64{}, gaps: map[message.LogID]uint64{}, stripped: map[message.LogID]struct{}{}, bodies: map[message.LogID]time.Time{}, dirty: map[message.LogID]int64{}, extra: map[message.GroupID]struct{}{}, second: time.Since(x.born) / beatEvery,
+	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), second: time.Since(x.born) / beatEvery,
 		waited: x.journal.Clock().Local(), handing: !l.Hub && x.journal.Carries()}
+}
+
+// put adds to a map that may not have been made.
+func put[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[k] = v
 }
 
 // answer leaves a frame for the writer.

@@ -226,11 +226,11 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	case err == nil:
 	case errors.Is(err, journal.ErrStripped): // it would be stripped again: another link is asked, when that says what it has
 		if len(p.stripped) < maxGaps {
-			p.stripped[r.Log] = struct{}{}
+			put(&p.stripped, r.Log, struct{}{})
 		}
 	case errors.Is(err, journal.ErrGap):
 		if len(p.gaps) < maxGaps {
-			p.gaps[r.Log] = r.Last()
+			put(&p.gaps, r.Log, r.Last())
 		}
 	case errors.Is(err, journal.ErrDay):
 		p.exchange.log.Debug("run not taken", "peer", p.Hello.Session, "log", r.Log, "seq", r.First, "err", err)

@@ -185,7 +185,7 @@ func (p *peer) walkHeads(h *wire.Heads) error {
 	for _, h := range h.Heads {
 		from, lacking := p.lacks(h)
 		if lacking && p.exchange.pull(h.Log, p) {
-			p.wants[h.Log] = h.Seq
+			put(&p.wants, h.Log, h.Seq)
 			want.Wants = append(want.Wants, wire.WantLog{Log: h.Log, From: from})
 		}
 	}
@@ -220,7 +220,7 @@ func (p *peer) wantFrom(l message.LogID, from, until uint64) error {
 	if _, stripped := p.stripped[l]; asked || stripped || len(p.wants) >= maxServing || !p.exchange.pull(l, p) {
 		return nil
 	}
-	p.wants[l] = until
+	put(&p.wants, l, until)
 	return p.answer(wire.TypeWant, &wire.Want{Wants: []wire.WantLog{{Log: l, From: from}}})
 }
 
@@ -256,7 +256,7 @@ func (p *peer) askBodies() error {
 			if len(p.bodies) >= maxGaps {
 				clear(p.bodies)
 			}
-			p.bodies[w.Log] = now.Add(maxPause)
+			put(&p.bodies, w.Log, now.Add(maxPause))
 		}
 	}
 	return nil

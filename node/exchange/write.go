@@ -171,7 +171,7 @@ func (p *peer) tail(b []byte, witness bool) (frames, _ []byte, err error) {
 	for i := range entries {
 		e := &entries[i]
 		if witness {
-			p.dirty[e.Log] = e.Arrival
+			put(&p.dirty, e.Log, e.Arrival)
 		}
 		if e.From == p.origin || e.Bulk || !p.takes(e, theirs) {
 			continue

@@ -16,6 +16,8 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -53,8 +55,10 @@ func (c Conn) String() string { return c.Peer.Fingerprint() }
 type Gate struct {
 	identity *Identity
 	network  *Network
-	// config returns a new TLS configuration for either role; its certificate carries nothing but the key. A function, as in Identity.
+	// config returns a new TLS configuration for either role; its certificate carries nothing but the key. shared returns one for some protocols, the same for all connections: each keeps it,
+	// and there are thousands. Functions, as in Identity.
 	config func() *tls.Config
+	shared func(protos []string) *tls.Config
 }
 
 // NewGate makes the certificate and the TLS configuration: 1.3 only, tickets off, no SNI, the default (hybrid) key exchange,
@@ -66,7 +70,7 @@ func NewGate(i *Identity, n *Network) (*Gate, error) {
 		return nil, fmt.Errorf("make certificate: %w", err)
 	}
 	cert := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: i.key()}
-	return &Gate{identity: i, network: n, config: func() *tls.Config {
+	config := func() *tls.Config {
 		return &tls.Config{
 			MinVersion:                  tls.VersionTLS13,
 			Certificates:                []tls.Certificate{cert},
@@ -77,6 +81,17 @@ func NewGate(i *Identity, n *Network) (*Gate, error) {
 			// It runs before the client's signature is checked: a refusal may come from here, but nothing may be learnt here.
 			VerifyConnection: func(cs tls.ConnectionState) error { _, err := peerKey(cs); return err },
 		}
+	}
+	var made sync.Map // by the protocols
+	return &Gate{identity: i, network: n, config: config, shared: func(protos []string) *tls.Config {
+		key := strings.Join(protos, " ")
+		c, ok := made.Load(key)
+		if !ok {
+			one := config()
+			one.NextProtos = slices.Clone(protos)
+			c, _ = made.LoadOrStore(key, one)
+		}
+		return c.(*tls.Config)
 	}}, nil
 }
 
@@ -100,15 +115,19 @@ func (g *Gate) Dial(ctx context.Context, raw net.Conn, proto string, want *PeerI
 	})
 }
 
-// Accept runs the listener's side for any of protos.
+// Accept runs the listener's side for any of protos. The connection does not keep the other side's certificate.
 func (g *Gate) Accept(ctx context.Context, raw net.Conn, protos ...string) (*Conn, error) {
-	return g.admit(ctx, raw, protos, tls.Server, func(c *tls.Conn, peer PeerID, ekm []byte) error {
+	c, err := g.admit(ctx, raw, protos, tls.Server, func(c *tls.Conn, peer PeerID, ekm []byte) error {
 		if err := readProof(c, g.proof(dialer, peer, g.identity.id, ekm)); err != nil {
 			return err
 		}
 		_, err := c.Write(proofFrame(g.proof(listener, peer, g.identity.id, ekm)))
 		return err
 	})
+	if err == nil {
+		clear(c.ConnectionState().PeerCertificates) // they are the connection's own, 1.6 KB for as long as it lasts
+	}
+	return c, err
 }
 
 // admit is what both sides have in common: the deadline over everything, TLS, the peer's key, and how it ends.
@@ -135,10 +154,8 @@ func (g *Gate) admit(ctx context.Context, raw net.Conn, protos []string, role fu
 	if err := raw.SetDeadline(time.Now().Add(AdmissionTimeout)); err != nil {
 		return nil, err
 	}
-	config := g.config()
-	config.NextProtos = protos
 	out := gather(raw)
-	c := role(out, config)
+	c := role(out, g.shared(protos))
 	if err := c.Handshake(); err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (p *Port) arrive(ctx context.Context, a arrival) {
 // admit is the goroutine of a connection from its turn on. Its handler gets another: the stack of this one grew to 16 KB in the handshake, and would stay so.
 func (p *Port) admit(ctx context.Context, a arrival) {
 	inTime, cancel := context.WithDeadline(ctx, a.at.Add(identity.AdmissionTimeout)) // waiting counts: nobody stays longer by it
-	c, err := p.gate.Accept(inTime, a.conn, slices.Collect(maps.Keys(p.serve))...)
+	c, err := p.gate.Accept(inTime, a.conn, slices.Sorted(maps.Keys(p.serve))...)
 	cancel()
 	for _, next := range p.door.leave(a.ip) {
 		p.work.Go(func() { p.admit(ctx, next) })
