@@ -4,9 +4,10 @@
 // A session is usually one link. A process that has moved, or was copied with its machine, has several until one ends: none is cut off for the other.
 //
 // Goroutines: each link runs on the goroutine that called Serve; the hub has none of its own. A change of presence is written to the links a moment later, so that many joins at once
-// travel as one delta. A link that is further behind than the kept changes gets a full presence.
+// travel as one batch, which is encoded once for all. Of a crowd (200 links and more) each is told with its next PING, and who comes may be told first who was there a little before: in the end
+// everybody knows everybody. A link that is further behind than the kept batches gets a full presence. What is long goes in slices, between which messages go.
 //
-// Back-pressure is exchange's: the hub keeps nothing for a link but a position in the changes.
+// Back-pressure is exchange's: the hub keeps nothing for a link but a position in the batches.
 package hub
 
 import (
@@ -29,9 +30,11 @@ import (
 
 const (
 	// batch is how long a change of presence waits for others to go with it, and batchLink how much longer for each link that is to be told: so many changes wake all of them up once.
-	batch, batchLink, batchMax = 20 * time.Millisecond, 100 * time.Microsecond, ping
+	batch, batchLink, batchMax = 20 * time.Millisecond, 100 * time.Microsecond, time.Second
 	// kept is how many changes of presence are kept; who is further behind gets all of it: of thousands, who come within seconds, that must happen to few.
-	kept = 16 << 10
+	kept = 4 << 10
+	// stale is what share of a crowd may have come or gone since a whole presence was encoded that is told yet: one in 8.
+	stale = 8
 	// silence is how long a follower may say nothing: it answers the BEAT of every second.
 	silence = 4 * time.Second
 	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone: two a second and a BEAT. One may be late by more than a
@@ -39,7 +42,7 @@ const (
 	ping = time.Second / 3
 	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond.
 	phase, phaseLinks = 10 * time.Millisecond, 50
-	// aCrowd is how many links are many: they are told of each other with the next PING. When that many have come and gone, their memory is given back, sweepAfter the last of them.
+	// aCrowd is how many links are many: they are told of each other, of who types, and of the succession with the next PING. When that many have come and gone, their memory is given back, sweepAfter the last of them.
 	aCrowd, sweepAfter = 200, 300 * time.Millisecond
 	// goodbye is how long Close waits for the links to end.
 	goodbye = 300 * time.Millisecond
@@ -70,10 +73,14 @@ type Hub struct {
 	mu      sync.Mutex
 	members map[identity.Session][]*member // those of one session in the order they came
 	links   int
-	people  map[identity.Session]entry
-	changes []identity.Session // of whom, the newest; the last has number rev
-	delta   delta
-	rev     uint64
+	people  map[identity.Session]*entry
+	changed uint64             // counts the changes of people
+	waiting []identity.Session // of whom changes are in no batch yet
+	batch   uint64             // number of the last batch
+	batches []*telling         // the newest
+	kept    int                // changes in them
+	whole   *telling           // told last, or nil
+	wholeAt uint64             // changed, then
 	waking  bool
 	order   wire.Order
 	bye     *wire.Bye
@@ -92,8 +99,7 @@ func New(c Config) *Hub {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]entry{c.Self.Session: newEntry(c.Self)}, rev: 1,
-		changes: []identity.Session{c.Self.Session}}
+	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]*entry{c.Self.Session: newEntry(c.Self, nil)}, batch: 1}
 }
 
 // Exchange returns what the hub keeps equal.
@@ -206,17 +212,14 @@ func (h *Hub) leave(m *member, why error) {
 }
 
 func (h *Hub) setLocked(p wire.Person) {
-	h.people[p.Session] = newEntry(p)
+	h.people[p.Session] = newEntry(p, h.people[p.Session])
 	h.changedLocked(p.Session)
 }
 
 // changedLocked notes a change and sees to it that the links hear of it.
 func (h *Hub) changedLocked(s identity.Session) {
-	h.rev++
-	h.changes = append(h.changes, s)
-	if len(h.changes) > 2*kept {
-		h.changes = slices.Clone(h.changes[len(h.changes)-kept:])
-	}
+	h.changed++
+	h.waiting = append(h.waiting, s)
 	if !h.waking {
 		h.waking = true
 		time.AfterFunc(min(batch+time.Duration(h.links)*batchLink, batchMax), h.wake)
@@ -226,11 +229,17 @@ func (h *Hub) changedLocked(s identity.Session) {
 func (h *Hub) wake() {
 	h.mu.Lock()
 	h.waking = false
-	if h.links < aCrowd { // otherwise it goes with the next PING: to wake thousands at once keeps everything else from running for most of a second
-		h.pokeLocked()
-	}
+	h.closeLocked()
+	h.nudgeLocked()
 	h.mu.Unlock()
 	h.config.Changed()
+}
+
+// nudgeLocked has all links told what is new, or lets it go with the next PING where they are many: to wake thousands at once keeps everything else from running for most of a second.
+func (h *Hub) nudgeLocked() {
+	if h.links < aCrowd {
+		h.pokeLocked()
+	}
 }
 
 func (h *Hub) pokeLocked() {
@@ -251,7 +260,7 @@ func (h *Hub) sweepLocked() {
 	if h.sweep == nil {
 		h.sweep = time.AfterFunc(sweepAfter, func() {
 			h.mu.Lock()
-			h.crowd = 0
+			h.crowd, h.whole = 0, nil
 			h.mu.Unlock()
 			debug.FreeOSMemory()
 		})
@@ -278,7 +287,7 @@ func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 	}
 	h.order = o
 	h.config.Exchange.Witnesses(o.Witnesses)
-	h.pokeLocked()
+	h.nudgeLocked()
 }
 
 func (h *Hub) witnessesLocked(successors []identity.Session) []identity.Session {

@@ -8,9 +8,6 @@ import (
 	"earshot/node/wire"
 )
 
-// maxMarks bounds how many profiles a link is known to have.
-const maxMarks = 8 * wire.MaxKnown
-
 // A member is one link: exchange.Control for it.
 type member struct {
 	hub     *Hub
@@ -25,8 +22,9 @@ type member struct {
 
 	// What follows is the writer's.
 	typed uint64     // number of the last Typing told
-	told  uint64     // number of the last change of presence told
-	known [][8]byte  // marks of profiles that the other end has, ascending
+	told  uint64     // number of the last batch told, or that the whole presence told goes up to; 0: nothing yet
+	rest  [][]byte   // of that, frames that are still to be told
+	known [][8]byte  // marks of profiles that the other end had when it came, ascending
 	order wire.Order // as told
 	bye   bool
 }

@@ -44,7 +44,7 @@ func (h *Hub) typingLocked(t wire.Typing) {
 	}
 	h.typed++
 	h.typing[t.Who] = typed{t, now, h.typed}
-	h.pokeLocked()
+	h.nudgeLocked()
 }
 
 // heardTyping takes a follower's word.
