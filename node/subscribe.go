@@ -71,6 +71,7 @@ type subscription struct {
 	first    []*gathering // whose history is told first
 	version  uint64
 	cursor   *journal.Cursor
+	lined    []journal.Line     // has room for the lines of an entry
 	held     []journal.Entry    // own, not yet known to be on this disk
 	shown    map[[16]byte]int64 // how far the history in each store was told
 	met      bool               // something of a gathering was told
@@ -402,11 +403,15 @@ func (s *subscription) restated(m *Message) bool {
 
 // entry tells the lines of one run.
 func (s *subscription) entry(e journal.Entry) bool {
-	lines, err := s.at.journal.Lines(e)
+	lines, err := s.at.journal.LinesIn(s.lined, e)
 	if err != nil {
 		s.node.log.Warn("cannot read what arrived", "err", err)
 		return true
 	}
+	defer func() {
+		clear(lines) // or it would keep the bodies
+		s.lined = lines[:0]
+	}()
 	if e.Arrival <= s.entered {
 		for i := range lines {
 			_, _, now := s.node.own.mine(lines[i].ID) // said here a moment ago

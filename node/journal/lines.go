@@ -46,12 +46,11 @@ func (l *Line) Ref() message.Ref { return message.Ref{Log: l.Log, Seq: l.Seq, ID
 
 // lines returns those messages of run, a run of l, that are seen.
 func (l *state) lines(run *message.Run, arrival int64) []Line {
-	return l.linesOf(run, run.Hashes(), arrival)
+	return l.linesOf(make([]Line, 0, len(run.Records)), run, run.Hashes(), arrival)
 }
 
-// linesOf is lines where the hashes of the headers are known.
-func (l *state) linesOf(run *message.Run, hashes []message.Hash, arrival int64) []Line {
-	out := make([]Line, 0, len(run.Records))
+// linesOf appends them where the hashes of the headers are known.
+func (l *state) linesOf(out []Line, run *message.Run, hashes []message.Hash, arrival int64) []Line {
 	for i, h := range hashes {
 		r := &run.Records[i]
 		seq := run.First + uint64(i)
@@ -93,7 +92,10 @@ func (e *Entry) run() (*message.Run, []message.Hash, error) {
 
 // Lines decodes an entry; none are returned of a log that was dropped meanwhile, of a proof, or past a fork; what this process wrote is told all the same, and
 // of what was tried again only what has opened. Bodies alias the frame, or are shared: they must not be changed.
-func (j *Journal) Lines(e Entry) ([]Line, error) {
+func (j *Journal) Lines(e Entry) ([]Line, error) { return j.LinesIn(nil, e) }
+
+// LinesIn is Lines for who decodes one entry after another: it may overwrite what lines has room for.
+func (j *Journal) LinesIn(lines []Line, e Entry) ([]Line, error) {
 	if e.Fork != 0 {
 		return nil, nil
 	}
@@ -108,7 +110,7 @@ func (j *Journal) Lines(e Entry) ([]Line, error) {
 	if e.From == 0 {
 		l.Seq = math.MaxUint64
 	}
-	lines := l.linesOf(run, hashes, e.Arrival)
+	lines = l.linesOf(slices.Grow(lines[:0], len(run.Records)), run, hashes, e.Arrival)
 	if o := e.open; o != nil {
 		for i := range lines {
 			what, _ := o.at(lines[i].Seq)

@@ -31,11 +31,14 @@ type printer struct {
 
 // print prints what happened, if there is something to say of it.
 func (p *printer) print(e node.Event) (err error) {
-	now := time.Now()
-	if p.JSON {
-		p.buf, err = appendJSON(p.buf[:0], now, e, p.ServerOnly)
-	} else {
-		p.buf = p.appendText(p.buf[:0], now, e)
+	said, ok := e.(node.Said)
+	switch {
+	case p.JSON:
+		p.buf, err = appendJSON(p.buf[:0], time.Now(), e, p.ServerOnly)
+	case ok: // says itself when it was
+		p.buf = p.appendSaid(p.buf[:0], &said)
+	default:
+		p.buf = p.appendText(p.buf[:0], time.Now(), e)
 	}
 	if err == nil && len(p.buf) > 0 {
 		_, err = p.Out.Write(p.buf)
