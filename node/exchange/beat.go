@@ -12,13 +12,16 @@ func (p *peer) rest() time.Duration {
 	if p.Ping == 0 {
 		return beatPatience
 	}
-	return p.Ping - (time.Since(p.exchange.born)+p.Ping-p.Phase)%p.Ping
+	return p.Ping - p.phased()%p.Ping
 }
+
+// phased is how long the moments of this link's phase have been counted. BEATs have moments of their own, too: what thousands answer at once keeps everything else from running.
+func (p *peer) phased() time.Duration { return time.Since(p.exchange.born) + beatEvery - p.Phase }
 
 // ring says something, and sets the alarm anew: the hub says a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there
 // was none.
 func (p *peer) ring() {
-	second := time.Since(p.exchange.born) / beatEvery
+	second := p.phased() / beatEvery
 	p.mu.Lock()
 	if p.gone {
 		p.mu.Unlock()

@@ -169,7 +169,7 @@ type Link struct {
 	State *wire.State
 	// Hub: this end is the hub.
 	Hub bool
-	// Silence is how long nothing may be heard; 0: no bound. Ping is how often the hub says something, at moments that all its links share that have the same Phase.
+	// Silence is how long nothing may be heard; 0: no bound. Ping is how often the hub says something, at moments that all its links share that have the same Phase, less than a second.
 	Silence, Ping, Phase time.Duration
 	Control              Control
 	// Trip, if set, is told how long a word takes to the other end and back, each time that is measured; news: it is worth showing at once.

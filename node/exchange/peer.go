@@ -70,8 +70,9 @@ type peer struct {
 }
 
 func newPeer(x *Exchange, l *Link) *peer {
-	return &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), second: time.Since(x.born) / beatEvery,
-		waited: x.journal.Clock().Local(), handing: !l.Hub && x.journal.Carries()}
+	p := &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), waited: x.journal.Clock().Local(), handing: !l.Hub && x.journal.Carries()}
+	p.second = p.phased() / beatEvery
+	return p
 }
 
 // put adds to a map that may not have been made.

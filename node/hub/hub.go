@@ -40,7 +40,8 @@ const (
 	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone: two a second and a BEAT. One may be late by more than a
 	// retransmission takes (200 ms and some).
 	ping = time.Second / 3
-	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond.
+	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond. BEATs, which are answered,
+	// come so spread over all of a second.
 	phase, phaseLinks = 10 * time.Millisecond, 50
 	// aCrowd is how many links are many: they are told of each other, of who types, and of the succession with the next PING. When that many have come and gone, their memory is given back, sweepAfter the last of them.
 	aCrowd, sweepAfter = 200, 300 * time.Millisecond
@@ -127,7 +128,7 @@ func (h *Hub) link(c *identity.Conn, r *wire.Reader, hello *wire.Hello) (*exchan
 	}
 	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
 	return &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Hub: true,
-		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % ping, Control: m, Trip: m.tripped}, nil
+		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped}, nil
 }
 
 func (h *Hub) member(c *identity.Conn, hello *wire.Hello) *member {
