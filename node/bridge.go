@@ -27,15 +27,18 @@ type bridge struct {
 	next  time.Time // not to be tried before
 }
 
-// heardOnLocked notes on which interfaces an instance was heard.
-func (s *seat) heardOnLocked(id identity.Session, links []string) {
+// heardOnLocked notes on which interfaces an instance was heard, and reports whether that is news: it may come after all else that says that this machine is needed.
+func (s *seat) heardOnLocked(id identity.Session, links []string) (news bool) {
 	if len(links) == 0 || id == (identity.Session{}) {
-		return
+		return false
 	}
-	if _, ok := s.bridge.links[id]; !ok && len(s.bridge.links) >= maxHints {
+	was, ok := s.bridge.links[id]
+	if !ok && len(s.bridge.links) >= maxHints {
 		clear(s.bridge.links) // they are heard again
 	}
-	s.bridge.links[id] = slices.Clone(links)
+	links = slices.Sorted(slices.Values(links))
+	s.bridge.links[id] = links
+	return !slices.Equal(was, links)
 }
 
 // apart reports whether two instances were heard, and on no interface both.
@@ -51,13 +54,16 @@ func (s *seat) bridgesLocked(in election.Input, serving bool) bool {
 	switch {
 	case serving && up && b.joins(in):
 		b.until, b.used = now.Add(bridgeFor), true
-	case !serving && b.missed(in) && (up || !now.Before(b.next)):
+	case !serving && (up || !now.Before(b.next)) && b.missed(in):
 		b.until = now.Add(bridgeFor)
 	case !up && b.used:
-		b.used, b.rest = false, 0
+		b.used, b.rest, b.until = false, 0, time.Time{}
 	case !up && !b.until.IsZero():
 		b.rest = min(max(2*b.rest, bridgeRest), bridgeRestMax)
 		b.until, b.next = time.Time{}, now.Add(b.rest)
+	}
+	if now.Before(b.next) {
+		s.retryAt(b.next) // nobody says again what was lost
 	}
 	if up = now.Before(b.until); up {
 		s.retryAt(b.until)

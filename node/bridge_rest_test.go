@@ -27,8 +27,13 @@ func TestBridgeOfNoUse(t *testing.T) {
 		last := time.Now()
 		for _, want := range []time.Duration{0, time.Minute, 2 * time.Minute, 4 * time.Minute} {
 			for !s.bridgesLocked(missed, false) {
-				time.Sleep(time.Second)
+				if s.retry.IsZero() {
+					t.Fatal("it does not look again by itself")
+				}
+				time.Sleep(time.Until(s.retry))
+				s.retry = time.Time{}
 			}
+			s.retry = time.Time{}
 			if took := time.Since(last); took != want {
 				t.Errorf("again after %v, want %v", took, want)
 			}
@@ -50,10 +55,11 @@ func TestBridgeOfNoUse(t *testing.T) {
 				t.Fatal("no more, though it is needed")
 			}
 		}
-		for s.bridgesLocked(useless, true) {
+		for range 2 * bridgeFor / time.Second {
+			s.bridgesLocked(useless, true)
 			time.Sleep(time.Second)
 		}
-		if s.bridgesLocked(missed, false); !s.bridgesLocked(missed, false) {
+		if !s.bridgesLocked(missed, false) {
 			t.Error("not again at once, though it was of use")
 		}
 	})

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -124,5 +125,33 @@ func TestTwoNetworksLeftApart(t *testing.T) {
 		lan.Join()
 		gather(t, "all are at the hub", 5*time.Second, left, middle, right)
 		same(t, 2*time.Second, 1, left, middle, right)
+	})
+}
+
+// The machine between the networks hears of the hub on a card only after somebody else has lost it: nothing else happens that would have it look again.
+func TestTwoNetworksHeardLate(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		lan.Split([]string{"left", "middle"}, []string{"right"})
+		lan.Bridge("middle")
+		lan.Mute("middle")
+		hears := func(i, other *instance.Instance, card string) {
+			i.Found(other.Session(), []netip.AddrPort{netip.AddrPortFrom(lan.Host(other.Name).IP(), uint16(other.Port()))}, []string{card})
+		}
+		right := instance.Start(t, lan, "right", node.Config{})
+		instance.Until(t, time.Second, "it serves", right.Serving)
+		middle := instance.Start(t, lan, "middle", node.Config{})
+		hears(right, middle, "card")
+		gather(t, "both are at the hub", 3*time.Second, right, middle)
+		left := instance.Start(t, lan, "left", node.Config{})
+		hears(left, middle, "card")
+		hears(middle, left, "card0")
+		time.Sleep(5 * time.Second)
+		if s := left.Snapshot().Hub; s.State != node.Searching || middle.Serving() {
+			t.Fatalf("it is known already: %+v", s)
+		}
+		hears(middle, right, "card1")
+		if hub := gather(t, "all are at one hub", 3*time.Second, left, middle, right); hub != middle {
+			t.Errorf("%s is the hub", hub.Name)
+		}
 	})
 }

@@ -115,7 +115,9 @@ func (s *seat) learn(p wire.Presence) {
 func (s *seat) found(id identity.Session, addresses []netip.AddrPort, links []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.heardOnLocked(id, links)
+	if s.heardOnLocked(id, links) {
+		s.look()
+	}
 	var hint []string
 	for _, a := range addresses {
 		hint = append(hint, a.String())
