@@ -46,7 +46,7 @@ func Table() []Spec {
 		{"join", []string{"j"}, "#ROOM", "open a public room, or make one", true},
 		{"leave", []string{"part"}, "[#ROOM]", "close a room or a conversation", true},
 		{"msg", []string{"m", "w"}, "PERSON TEXT", "say something to one person, end-to-end encrypted", true},
-		{"query", []string{"dm"}, "PERSON", "open a conversation with one person", true},
+		{"query", []string{"dm"}, "PERSON [TEXT]", "open a conversation with one person", true},
 		{"receipts", nil, "[on|off]", "choose whether the other is told what you have read", true},
 		{"read", nil, "[@NICK]", "tell the other that you have read what they said", true},
 		{"room new", nil, "NAME", "make a private room, end-to-end encrypted", true},

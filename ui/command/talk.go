@@ -22,8 +22,12 @@ func msg(spec Spec, args string) (Action, error) {
 	return Action{Do: node.Say{Room: direct(who), Text: text}}, fits(text)
 }
 
-// query opens a conversation.
+// query opens a conversation, with the first words if there are any.
 func query(spec Spec, args string) (Action, error) {
+	who, text := split(args)
+	if text != "" {
+		return Action{Do: node.Say{Room: direct(who), Text: text}, Show: direct(who)}, fits(text)
+	}
 	who, err := person(spec, args)
 	return Action{Do: node.Join{Room: direct(who)}, Show: direct(who)}, err
 }

@@ -33,6 +33,7 @@ func TestTalk(t *testing.T) {
 		{"#lobby", "/w @bob hi", node.Say{Room: "@bob", Text: "hi"}, ""},
 		{"#lobby", "/m bob~7Q2K /etc", node.Say{Room: "@bob~7Q2K", Text: "/etc"}, ""},
 		{"#lobby", "/query @bob", node.Join{Room: "@bob"}, "@bob"},
+		{"#lobby", "/dm bob hi there", node.Say{Room: "@bob", Text: "hi there"}, "@bob"},
 		{"#lobby", "/dm ABCD-EFGH", node.Join{Room: "@ABCD-EFGH"}, "@ABCD-EFGH"},
 		{"#lobby", "/room new Tea", node.NewRoom{Name: "tea"}, "#tea"},
 		{"#lobby", "/ROOM NEW tea", node.NewRoom{Name: "tea"}, "#tea"},
@@ -64,10 +65,10 @@ func TestTalk(t *testing.T) {
 		}
 	}
 	for in, want := range map[string][2]string{
-		"/msg":                                  {"say what, to whom?", "usage: /msg PERSON TEXT"},
-		"/msg bob":                              {"say what to bob?", "usage: /msg PERSON TEXT"},
-		"/query":                                {"who?", "usage: /query PERSON"},
-		"/query bob carol":                      {"one at a time: a nick has no spaces", "usage: /query PERSON"},
+		"/msg":     {"say what, to whom?", "usage: /msg PERSON TEXT"},
+		"/msg bob": {"say what to bob?", "usage: /msg PERSON TEXT"},
+		"/query":   {"who?", "usage: /query PERSON [TEXT]"},
+		"/query bob " + strings.Repeat("x", 4097): {"this has 4097 bytes and a message at most 4096", "say it in several messages"},
 		"/room new":                             {"what is it to be called?", "usage: /room new NAME"},
 		"/room new plans":                       {"#plans is there already", "call the new one something else"},
 		"/room new a b":                         {"a room's name consists of letters, digits, - _ and . only", "a room is called like #build: small letters, digits, - _ ."},
