@@ -43,8 +43,9 @@ const (
 	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond. BEATs, which are answered,
 	// come so spread over all of a second.
 	phase, phaseLinks = 10 * time.Millisecond, 50
-	// aCrowd is how many links are many: they are told of each other, of who types, and of the succession with the next PING. When that many have come and gone, their memory is given back, sweepAfter the last of them.
-	aCrowd, sweepAfter = 200, 300 * time.Millisecond
+	// aCrowd is how many links are many: they are told of each other, of who types, and of the succession with the next PING. When that many have come and gone, their memory is given back, sweepAfter the last of them:
+	// then all have been told of that.
+	aCrowd, sweepAfter = 200, 2 * ping
 	// goodbye is how long Close waits for the links to end.
 	goodbye = 300 * time.Millisecond
 )
