@@ -296,3 +296,30 @@ func TestReopenWaitsForTheDisk(t *testing.T) {
 		t.Errorf("%+v, %v", lines, err)
 	}
 }
+
+// What a later key opens says something about a message of which was read already that nothing became of it.
+func TestReopenMarks(t *testing.T) {
+	writer := newVault(1)
+	source := start(t, Config{Vault: writer})
+	alice := source.NewAuthor(person(t, 1), "alice")
+	target := whisperText(t, alice, "one")
+	writer.next(2)
+	whisperAbout(t, alice, message.React, message.About{Refs: []message.Ref{target}, Emoji: "👍", On: true})
+	whisperText(t, alice, "two")
+
+	v := newVault(1)
+	j := start(t, Config{Vault: v})
+	feedSealed(t, source, j, Live)
+	checkWhispered(t, j, "one", "#", "#")
+	j.mu.RLock()
+	_, none := j.unmarked.logs[target.Log]
+	j.mu.RUnlock()
+	if !none {
+		t.Error("it is not known that nothing became of it")
+	}
+	c := j.Follow(j.Last())
+	v.with(2)
+	j.Reopen(conversation)
+	fresh(t, j, c, 1)
+	checkWhispered(t, j, "one 👍1", "two")
+}
