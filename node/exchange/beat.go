@@ -18,8 +18,7 @@ func (p *peer) rest() time.Duration {
 // phased is how long the moments of this link's phase have been counted. BEATs have moments of their own, too: what thousands answer at once keeps everything else from running.
 func (p *peer) phased() time.Duration { return time.Since(p.exchange.born) + beatEvery - p.Phase }
 
-// ring says something, and sets the alarm anew: the hub says a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there
-// was none.
+// ring says something: the hub a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there was none; it sets its alarm anew.
 func (p *peer) ring() {
 	second := p.phased() / beatEvery
 	p.mu.Lock()
@@ -32,10 +31,12 @@ func (p *peer) ring() {
 	} else {
 		p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
 	}
-	p.alarm.Reset(p.rest())
+	if p.alarm != nil {
+		p.alarm.Reset(p.rest())
+	}
 	p.mu.Unlock()
-	if p.turn.take() {
-		p.write()
+	if p.turn.take() && !p.speak() {
+		go p.write()
 	}
 }
 

@@ -12,8 +12,8 @@
 // than the other keeps, and what a long catch-up brought. Once a second the hub sends BEAT, to all at once, and who hears it answers with its own: at rest neither wakes up for
 // anything else but PING. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
 //
-// Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the alarm of a
-// BEAT, or the one that brought a line to all links (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader
+// Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the bell of a
+// BEAT or PING (bell.go), or the one that brought a line to all links (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader
 // answered, the tail from the cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
 // a peer that asks without reading the answers is cut off.
 //
@@ -124,7 +124,8 @@ type Exchange struct {
 	// mu protects what follows.
 	mu        sync.Mutex
 	links     map[*peer]struct{}
-	deaf      func() // ends that the journal is heard
+	bells     map[time.Duration]*bell // by phase
+	deaf      func()                  // ends that the journal is heard
 	pulling   map[message.LogID]*pull
 	free      time.Time          // when nothing was being brought, last
 	witnesses []identity.Session // of the hub
@@ -139,7 +140,7 @@ func New(c Config) *Exchange {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &Exchange{journal: c.Journal, config: c, log: c.Log, born: time.Now(), links: map[*peer]struct{}{}, pulling: map[message.LogID]*pull{}}
+	x := &Exchange{journal: c.Journal, config: c, log: c.Log, born: time.Now(), links: map[*peer]struct{}{}, bells: map[time.Duration]*bell{}, pulling: map[message.LogID]*pull{}}
 	x.free = x.born
 	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}, haves: map[*peer]map[message.LogID]wire.Head{}, tells: map[*peer][]wire.StableLog{}}
 	return x
@@ -206,9 +207,13 @@ func (p *peer) begin() error {
 			return err
 		}
 	}
-	p.mu.Lock()
-	p.alarm = time.AfterFunc(p.rest(), p.ring)
-	p.mu.Unlock()
+	if p.Ping > 0 {
+		p.exchange.hang(p)
+	} else {
+		p.mu.Lock()
+		p.alarm = time.AfterFunc(p.rest(), p.ring)
+		p.mu.Unlock()
+	}
 	p.turn.set(true)
 	p.poke()
 	if p.State != nil {
@@ -223,7 +228,8 @@ func (p *peer) end() {
 	p.turn.end()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone = true; p.alarm != nil {
+	p.gone = true
+	if p.alarm != nil {
 		p.alarm.Stop()
 	}
 	p.serve.stop()
@@ -262,6 +268,7 @@ func (x *Exchange) forget(p *peer) {
 		}
 	}
 	x.mu.Unlock()
+	x.unhang(p)
 	x.journal.Clock().Doubt(p)
 	x.acks.forget(p)
 }

@@ -49,7 +49,7 @@ type peer struct {
 	sent     uint64
 	walking  bool
 	due      bool          // the writer shall send BEAT
-	alarm    *time.Timer   // when something is to be said
+	alarm    *time.Timer   // when something is to be said; nil at the hub, which has bells
 	gone     bool          // it is not set again
 	mark     uint32        // of the hub's last BEAT, to be given back; 0: it was
 	marked   time.Time     // when it came
@@ -66,7 +66,7 @@ type peer struct {
 	beaten time.Time     // when a BEAT was answered
 	waited time.Time     // since when, by the machine's clock, it waited for a frame, last
 
-	second time.Duration // alarm's: the second of the last BEAT, as Exchange.born counts
+	second time.Duration // of the last BEAT, as Exchange.born counts
 }
 
 func newPeer(x *Exchange, l *Link) *peer {

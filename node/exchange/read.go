@@ -39,7 +39,10 @@ func (p *peer) read(ctx context.Context) (err error) {
 // be most of the memory.
 func Aside(f func()) {
 	var aside sync.WaitGroup
-	aside.Go(f)
+	aside.Go(func() {
+		roomy(0)
+		f()
+	})
 	aside.Wait()
 }
 

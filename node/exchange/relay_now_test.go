@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"earshot/node/nodetest"
+	"earshot/node/wire"
 )
 
-// hasty writes without waiting, all of it or nothing.
+// hasty writes without waiting, all of it or nothing, and counts the lines.
 type hasty struct {
 	net.Conn
 	takes  bool
@@ -21,7 +22,9 @@ type hasty struct {
 }
 
 func (c *hasty) WriteNow(b []byte) (bool, error) {
-	c.asked.Add(1)
+	if wire.Type(b[wire.HeaderLen-1]) == wire.TypeRun {
+		c.asked.Add(1)
+	}
 	if c.behind = append(c.behind, b...); !c.takes {
 		return false, nil
 	}

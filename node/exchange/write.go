@@ -12,6 +12,7 @@ import (
 
 // write sends all there is, for who has taken the turn, and gives it back.
 func (p *peer) write() {
+	roomy(0)
 	for {
 		if err := p.send(); err != nil {
 			p.turn.set(false)
@@ -131,7 +132,7 @@ func (p *peer) round(b []byte) (frames, _ []byte, more bool, err error) {
 		p.serving = nil
 	}
 	beat := p.due
-	if p.due = false; beat && !p.gone {
+	if p.due = false; beat && !p.gone && p.alarm != nil {
 		p.alarm.Reset(p.rest())
 	}
 	tailing, witness := p.tailing, p.witness && !p.Hub && p.journal.Persistent()

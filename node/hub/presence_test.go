@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,7 @@ import (
 type listener struct {
 	*member
 	t        *testing.T
-	poked    bool
+	poked    atomic.Bool
 	coming   []wire.Person // a whole presence, until all of it has come
 	whole    bool
 	here     map[identity.Session]wire.Person
@@ -38,15 +39,14 @@ func arrive(t *testing.T, h *Hub, p wire.Person, knows ...[]byte) *listener {
 	if _, err := h.join(l.member); err != nil {
 		t.Fatal(err)
 	}
-	l.Begin(func() { l.poked = true })
+	l.Begin(func() { l.poked.Store(true) })
 	return l
 }
 
 // listen takes what there is to be told now: round after round, as long as the hub wishes.
 func (l *listener) listen() {
 	l.t.Helper()
-	for l.poked = true; l.poked; {
-		l.poked = false
+	for l.poked.Store(true); l.poked.Swap(false); {
 		b := l.Next(nil, true)
 		if l.bytes += len(b); len(b) > slice+wire.MaxFrame {
 			l.t.Fatalf("%d bytes at once", len(b))
@@ -93,6 +93,8 @@ func (l *listener) take(f wire.Presence) {
 // check fails unless l knows of everybody, with the profile.
 func (l *listener) check() {
 	l.t.Helper()
+	l.hub.mu.Lock()
+	defer l.hub.mu.Unlock()
 	if len(l.here) != len(l.hub.people) {
 		l.t.Errorf("%s knows of %d, there are %d", l.person.Nick, len(l.here), len(l.hub.people))
 	}
@@ -164,7 +166,7 @@ func TestEverybodyKnowsEverybody(t *testing.T) {
 // Of thousands who come one after the other everybody is told of each once, or nearly, and what is told is encoded once for all.
 func TestCrowdIsToldOnce(t *testing.T) {
 	presence(t, func(h *Hub) {
-		const crowd = 600
+		const crowd = 400
 		var here []*listener
 		for i := range crowd {
 			p := somebody(i)
@@ -184,6 +186,8 @@ func TestCrowdIsToldOnce(t *testing.T) {
 			l.check()
 			told += l.bytes
 		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
 		for _, b := range h.batches {
 			for _, f := range b.framesFor(nil) {
 				frames[&f[0]] = struct{}{}
@@ -211,7 +215,10 @@ func TestFarBehind(t *testing.T) {
 			}
 			time.Sleep(batch + 3*batchLink)
 		}
-		if n := len(h.batches); n > kept {
+		h.mu.Lock()
+		n := len(h.batches)
+		h.mu.Unlock()
+		if n > kept {
 			t.Errorf("%d batches are kept", n)
 		}
 		slow.here = map[identity.Session]wire.Person{}

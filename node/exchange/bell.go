@@ -1,0 +1,99 @@
+package exchange
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// A bell has the hub speak on the links of one phase, one after the other on one goroutine, without waiting for any. With a timer for each link thousands of goroutines would begin where this
+// process did not run for a moment, each with a stack to grow, and whoever is to keep the seat would wait for all of them.
+type bell struct {
+	// mu protects what follows.
+	mu    sync.Mutex
+	links []*peer // replaced where one is taken out: who rings goes through it without the lock
+	timer *time.Timer
+}
+
+// hang has p rung for from now on.
+func (x *Exchange) hang(p *peer) {
+	x.mu.Lock()
+	b := x.bells[p.Phase]
+	if b == nil {
+		b = &bell{}
+		x.bells[p.Phase] = b
+	}
+	x.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.links = append(b.links, p)
+	if b.timer == nil {
+		b.timer = time.AfterFunc(p.rest(), b.ring)
+	}
+}
+
+// unhang takes p out again, if it was there. Who rings just now finds that it is gone.
+func (x *Exchange) unhang(p *peer) {
+	x.mu.Lock()
+	b := x.bells[p.Phase]
+	x.mu.Unlock()
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.links = slices.DeleteFunc(slices.Clone(b.links), func(q *peer) bool { return q == p })
+	if len(b.links) == 0 && b.timer != nil {
+		b.timer.Stop()
+		b.timer = nil
+	}
+}
+
+func (b *bell) ring() {
+	roomy(0)
+	b.mu.Lock()
+	links := b.links
+	b.mu.Unlock()
+	for _, p := range links {
+		p.ring()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timer != nil && len(b.links) > 0 {
+		b.timer.Reset(b.links[0].rest())
+	}
+}
+
+// speak is write without waiting for the other end, of little. It returns false where write is to be called.
+func (p *peer) speak() bool {
+	e, ok := p.Conn.(eager)
+	p.mu.Lock()
+	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= soon
+	p.mu.Unlock()
+	if !ok {
+		return false
+	}
+	b := buffers.Get().(*buffer)
+	defer b.free()
+	frames, rest, more, err := p.round((*b)[:0])
+	all := true
+	for _, part := range [...][]byte{frames, rest} {
+		if err == nil && len(part) > 0 {
+			all, err = e.WriteNow(part)
+		}
+	}
+	if *b = rest; err != nil {
+		p.turn.set(false)
+		p.fail(err)
+		return p.turn.done()
+	}
+	return all && !more && p.turn.done()
+}
+
+// roomy makes the stack of a new goroutine large enough at once for what goes through TLS. Otherwise it grows in three steps, and is copied each time with more on it.
+//
+//go:noinline
+func roomy(i int) byte {
+	var room [8 << 10]byte
+	return room[i]
+}
