@@ -38,7 +38,7 @@ func (p *peer) takeTime(b *wire.Beat) {
 }
 
 // old reports whether what is read now may be too old to tell the time by.
-func (p *peer) old() bool { return p.journal.Clock().Local().Sub(p.waited) > maxAge }
+func (p *peer) old() bool { return p.journal.Clock().Local().Sub(p.since) > maxAge }
 
 // correct goes by the time in a BEAT.
 func (x *Exchange) correct(p *peer, b *wire.Beat) {

@@ -128,6 +128,7 @@ type Exchange struct {
 	deaf      func()                  // ends that the journal is heard
 	pulling   map[message.LogID]*pull
 	free      time.Time          // when nothing was being brought, last
+	usual     listed             // by the last that said
 	witnesses []identity.Session // of the hub
 	net       time.Time          // the median, as it was at netAt, if netKnown
 	netAt     time.Time
@@ -197,6 +198,7 @@ func (x *Exchange) Run(ctx context.Context, l *Link) error {
 func (p *peer) begin() error {
 	if r, ok := p.Conn.(resting); ok && r.Awaits() {
 		p.resting = r
+		p.wait()
 	}
 	if p.Control != nil {
 		p.Control.Begin(p.poke)

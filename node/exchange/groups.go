@@ -25,14 +25,20 @@ import (
 // listed are groups, each with the oldest day that is kept of it.
 type listed map[message.GroupID]uint32
 
-func listOf(s *wire.State) listed {
+// listOf returns those of a STATE: the same map for all links that list the same, which is most of them, and it is not changed.
+func (x *Exchange) listOf(s *wire.State) listed {
 	l := make(listed, len(s.Groups))
 	for i := range s.Groups {
 		if _, twice := l[s.Groups[i].Group]; !twice {
 			l[s.Groups[i].Group] = s.Groups[i].Horizon
 		}
 	}
-	return l
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !maps.Equal(l, x.usual) {
+		x.usual = l
+	}
+	return x.usual
 }
 
 // own are the groups besides Public that this person takes part in.
@@ -85,7 +91,7 @@ func (p *peer) list() []message.GroupID {
 // heard takes what the other end lists now. A group that the hub said before and that is not among it is not for the other end, which has left it; but where there was no room for
 // it. Who had not heard of it yet will list it.
 func (p *peer) heard(s *wire.State) {
-	theirs := listOf(s)
+	theirs := p.exchange.listOf(s)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.Hub && len(theirs) < wire.MaxGroups {

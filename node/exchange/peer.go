@@ -59,18 +59,19 @@ type peer struct {
 	clocked  time.Time     // when it came; zero: not yet
 
 	// What follows is the reader's.
-	seen   int64         // the last mailbox that was looked at
-	apart  int           // for how many BEATs both ends covered other groups
-	again  time.Time     // when a difference is talked about next
-	pause  time.Duration // how long after this time; 0: something came since
-	beaten time.Time     // when a BEAT was answered
-	waited time.Time     // since when, by the machine's clock, it waited for a frame, last
+	seen    int64         // the last mailbox that was looked at
+	apart   int           // for how many BEATs both ends covered other groups
+	again   time.Time     // when a difference is talked about next
+	pause   time.Duration // how long after this time; 0: something came since
+	beaten  time.Time     // when a BEAT was answered
+	since   time.Time     // since when, by the machine's clock, it waited for a frame, last
+	waiting wait
 
 	second time.Duration // of the last BEAT, as Exchange.born counts
 }
 
 func newPeer(x *Exchange, l *Link) *peer {
-	p := &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), waited: x.journal.Clock().Local(), handing: !l.Hub && x.journal.Carries()}
+	p := &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), since: x.journal.Clock().Local(), handing: !l.Hub && x.journal.Carries()}
 	p.second = p.phased() / beatEvery
 	return p
 }

@@ -19,19 +19,29 @@ import (
 	"earshot/node/wire"
 )
 
-// read takes frames until one fails. A link at rest is this goroutine, which waits; what has come is taken aside.
+// read takes frames until one fails. A link at rest is this goroutine, which waits; all else is done aside.
 func (p *peer) read(ctx context.Context) (err error) {
 	Aside(func() { err = p.begin() })
 	if err == nil && p.resting == nil {
 		return p.take(ctx)
 	}
-	for err == nil {
-		Aside(func() { err = p.take(ctx) })
+	for came := error(nil); err == nil; {
+		Aside(func() { err = p.takeAll(ctx, came) })
 		if err == nil {
-			p.Reader.Rest()
-			err = p.wait(p.resting.Await)
+			came = p.resting.Await()
 		}
 	}
+	return err
+}
+
+// takeAll takes what has come after a wait that ended so, and begins to wait again.
+func (p *peer) takeAll(ctx context.Context, came error) error {
+	again, err := p.waited(came)
+	if err == nil && !again {
+		err = p.take(ctx)
+		p.Reader.Rest()
+	}
+	p.wait()
 	return err
 }
 
@@ -89,43 +99,54 @@ func (p *peer) next() (t wire.Type, body []byte, err error) {
 	if p.resting != nil || p.Reader.Buffered() {
 		return p.Reader.Next()
 	}
-	err = p.wait(func() error {
+	for again := true; again; {
+		p.wait()
 		t, body, err = p.Reader.Next()
-		return err
-	})
+		again, err = p.waited(err)
+	}
 	return t, body, err
 }
 
-// wait waits for the other end, and notes when it had to. That nothing came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
+// A wait is one for the other end. That nothing came counts only while this process ran: what arrived while it did not lies in the kernel, and what did not arrive may have been
 // kept back by what kept this process back.
-func (p *peer) wait(wait func() error) error {
-	began := p.journal.Clock().Local()
-	err := p.patiently(wait)
-	if p.journal.Clock().Local().Sub(began) > glance {
-		p.waited = began
-	}
-	return err
+type wait struct {
+	began  time.Time // by the machine's clock; zero: it has not
+	due    time.Time
+	most   time.Duration
+	stalls int
 }
 
-func (p *peer) patiently(wait func() error) error {
-	if p.Silence <= 0 {
-		return wait()
+// wait begins to wait, or goes on.
+func (p *peer) wait() {
+	w := &p.waiting
+	if w.began.IsZero() {
+		w.began, w.most, w.stalls = p.journal.Clock().Local(), p.Silence, 0
 	}
-	for most, stalls := p.Silence, 0; ; {
-		due := time.Now().Add(most)
-		p.Conn.SetReadDeadline(due)
-		err := wait()
+	if p.Silence > 0 {
+		w.due = time.Now().Add(w.most)
+		p.Conn.SetReadDeadline(w.due)
+	}
+}
+
+// waited is called when something came, or the deadline; again: it is to be waited on. It notes since when there was nothing.
+func (p *peer) waited(came error) (again bool, err error) {
+	w := &p.waiting
+	if p.Silence > 0 && errors.Is(came, os.ErrDeadlineExceeded) {
 		switch {
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return err
-		case Stalled(due) && stalls < maxStalls:
-			most, stalls = p.Silence, stalls+1
-		case most > glance:
-			most = glance
-		default:
-			return ErrSilent
+		case Stalled(w.due) && w.stalls < maxStalls:
+			w.most, w.stalls = p.Silence, w.stalls+1
+			return true, nil
+		case w.most > glance:
+			w.most = glance
+			return true, nil
 		}
+		came = ErrSilent
 	}
+	if p.journal.Clock().Local().Sub(w.began) > glance {
+		p.since = w.began
+	}
+	w.began = time.Time{}
+	return false, came
 }
 
 // frame handles one frame; live is how many records it brought that nobody asked for.
@@ -296,8 +317,9 @@ func (p *peer) offer(reply bool) (*wire.State, error) {
 		return nil, err
 	}
 	s.Reply = reply
+	mine := p.exchange.listOf(s)
 	p.mu.Lock()
-	p.mine = listOf(s)
+	p.mine = mine
 	p.coverLocked()
 	p.mu.Unlock()
 	return s, p.answer(wire.TypeState, s)
