@@ -20,6 +20,10 @@ func (p *peer) phased() time.Duration { return time.Since(p.exchange.born) + bea
 
 // ring says something: the hub a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there was none; it sets its alarm anew.
 func (p *peer) ring() {
+	if p.stuck() {
+		p.fail(ErrStuck)
+		return
+	}
 	second := p.phased() / beatEvery
 	p.mu.Lock()
 	if p.gone {

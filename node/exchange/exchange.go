@@ -20,7 +20,7 @@
 // The proof of a fork goes with the tail, like the rows of its log, from the end that found it or was brought it: once a log, and once more where it lowers the number. With
 // heads and WANT it reaches who was not there. At the hub it counts against its bringer's rate, asked for or not.
 //
-// Back-pressure: a slow peer only lags, its cursor behind the journal's end; one that does not take a write within WriteTimeout is cut off. A peer that says too much is
+// Back-pressure: a slow peer only lags, its cursor behind the journal's end; one that does not take a write within WriteTimeout is cut off, or within a second where megabytes wait behind it. A peer that says too much is
 // not read from (Config.Limit). Reads have a deadline too: a silent peer is ErrSilent; time in
 // which this process did not run is not the peer's silence.
 //
@@ -53,6 +53,8 @@ import (
 // Limits and times.
 const (
 	WriteTimeout = 5 * time.Second
+	stuckAfter   = time.Second // in one write
+	stuckBehind  = 4 << 20     // bytes
 	beatEvery    = time.Second
 	beatPatience = 3 * beatEvery / 2 // after that long without the hub's BEAT the other end sends its own
 	writeBytes   = 64 << 10          // the most that one round of the writer takes from the tail, and from what is wanted
@@ -84,6 +86,8 @@ const (
 var (
 	// ErrSilent: nothing was heard for as long as Link.Silence.
 	ErrSilent = errors.New("silent")
+	// ErrStuck: the other end took nothing for a while in which much was said.
+	ErrStuck = errors.New("takes nothing")
 	// ErrFlood: the other end asked for more than it took.
 	ErrFlood = errors.New("asked for more than it took")
 	// ErrRealm: the other end is in another realm than this journal.

@@ -296,39 +296,58 @@ func TestBrokenLinksLoseNothing(t *testing.T) {
 	})
 }
 
-// A reader that takes nothing is cut off after WriteTimeout; the others do not notice.
+// deaf links a follower to the hub that says what it holds, which begins its tail, and then reads no more than the test does. It tells when its link ended.
+func deaf(t *testing.T, lan *nodetest.LAN, hub *replica) (net.Conn, <-chan time.Time) {
+	t.Helper()
+	stuck := newReplica(t, lan, "stuck")
+	c, there := ends(t, lan, "stuck", hub)
+	t.Cleanup(func() { c.Close() })
+	ended := make(chan time.Time, 1)
+	go func() {
+		hub.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Ping: 250 * time.Millisecond, Hello: wire.Hello{Session: stuck.session}})
+		ended <- time.Now()
+	}()
+	state := wire.State{Realm: realm, Groups: []wire.GroupState{{Group: message.Public}}}
+	if _, err := c.Write(wire.Append(nil, wire.TypeState, &state)); err != nil {
+		t.Fatal(err)
+	}
+	return c, ended
+}
+
+// A reader that takes nothing is cut off after WriteTimeout where little is said, and sooner where much is; the others do not notice.
 func TestStuckReaderHarmsNobody(t *testing.T) {
-	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
-		hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
-		a.link(hub)
-		b.link(hub)
-		stuck := newReplica(t, lan, "stuck")
-		c, there := ends(t, lan, "stuck", hub)
-		defer c.Close()
-		ended := make(chan time.Time, 1)
-		go func() {
-			hub.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: stuck.session}})
-			ended <- time.Now()
-		}()
-		// It says what it holds, which begins its tail, and then reads no more.
-		state := wire.State{Realm: realm, Groups: []wire.GroupState{{Group: message.Public}}}
-		if _, err := c.Write(wire.Append(nil, wire.TypeState, &state)); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		began := time.Now()
-		big := string(make([]byte, 4000))
-		for i := range 200 {
-			a.sayText(fmt.Sprint(i, big))
-			time.Sleep(20 * time.Millisecond)
-			if n := len(b.texts()); n != i+1 {
-				t.Fatalf("b has %d messages after %d", n, i+1)
+	for _, test := range []struct {
+		pause       time.Duration // between lines of 4 KB
+		least, most time.Duration
+	}{
+		{20 * time.Millisecond, exchange.WriteTimeout, 3 * exchange.WriteTimeout / 2},
+		{800 * time.Microsecond, time.Second, 2 * time.Second}, // 4 MB take 0.8 s
+	} {
+		bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+			hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+			a.link(hub)
+			b.link(hub)
+			_, ended := deaf(t, lan, hub)
+			began := time.Now() // it takes not even the STATE of the hub
+			big := string(make([]byte, 4000))
+			said := 0
+			for ; len(ended) == 0 && time.Since(began) < test.most; said++ {
+				a.sayText(fmt.Sprint(said, big))
+				time.Sleep(test.pause)
+				if n := b.journal.Last(); n < int64(said)-int64(time.Second/10/test.pause) {
+					t.Fatalf("b has %d messages after %d", n, said+1)
+				}
 			}
-		}
-		if d := (<-ended).Sub(began); d > 3*exchange.WriteTimeout {
-			t.Errorf("cut off after %v", d)
-		}
-	})
+			if len(ended) == 0 {
+				t.Fatalf("a line every %v: not cut off after %v", test.pause, test.most)
+			}
+			if after := (<-ended).Sub(began); after < test.least {
+				t.Errorf("a line every %v: cut off after %v", test.pause, after)
+			}
+			time.Sleep(time.Second)
+			equal(t, said, hub, b)
+		})
+	}
 }
 
 // An author hears that its message is on two more machines' disks: the hub's and a witness's.

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"earshot/node/journal"
@@ -17,8 +18,9 @@ type peer struct {
 	journal  *journal.Journal
 	origin   journal.Origin
 	turn     turn
-	fail     func(error) // ends the link; the first error is why
-	resting  resting     // the connection, if it can be waited for
+	writing  atomic.Int64 // since when something is being written, in ns since Exchange.born; 0: nothing is
+	fail     func(error)  // ends the link; the first error is why
+	resting  resting      // the connection, if it can be waited for
 
 	walk  walk
 	wants map[message.LogID]uint64 // asked of this peer and not yet done, up to that number

@@ -40,11 +40,12 @@ func (p *peer) send() error {
 	b := buffers.Get().(*buffer)
 	defer b.free()
 	if e, ok := p.Conn.(eager); ok { // sendNow left it
-		p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
+		p.writes()
 		if err := e.Flush(); err != nil {
 			return err
 		}
 	}
+	defer p.writing.Store(0)
 	for more := true; more; {
 		var frames []byte
 		var err error
@@ -55,13 +56,33 @@ func (p *peer) send() error {
 			if len(part) == 0 {
 				continue
 			}
-			p.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
+			p.writes()
 			if _, err := p.Conn.Write(part); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// writes comes before each write that may wait.
+func (p *peer) writes() {
+	now := time.Now()
+	p.writing.Store(int64(now.Sub(p.exchange.born)))
+	p.Conn.SetWriteDeadline(now.Add(WriteTimeout))
+}
+
+// stuck reports whether a follower takes nothing while more is said than a slow link could be behind by: what it lacks it gets from the store when it comes again. Where less is said nobody is cut
+// off before WriteTimeout, and a machine may sleep for a moment.
+func (p *peer) stuck() bool {
+	began := time.Duration(p.writing.Load())
+	if !p.Hub || began == 0 || time.Since(p.exchange.born)-began < stuckAfter {
+		return false
+	}
+	p.mu.Lock()
+	tailing, at := p.tailing, p.at
+	p.mu.Unlock()
+	return tailing && p.journal.Behind(at) > stuckBehind
 }
 
 // eager is a connection that can write without waiting (identity.Conn).

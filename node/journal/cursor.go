@@ -71,6 +71,13 @@ func (c *Cursor) fromTailLocked(max int) []Entry {
 	return entries
 }
 
+// Behind is about how many bytes of frames came after an entry.
+func (j *Journal) Behind(arrival int64) int64 {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return (j.last.Load() - arrival) * int64(j.tail.bytes) / int64(max(1, len(j.tail.items)))
+}
+
 // Join returns frames with next behind them, without copying, if that is where next lies; frames that are nil are none yet. Nothing may be appended to what it returns.
 func Join(frames, next []byte) (_ []byte, ok bool) {
 	n := len(frames)

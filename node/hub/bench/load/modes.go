@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -118,18 +119,19 @@ func (g *generator) runStuck(r Result) error {
 	if err := g.during(g.Warm, func() (time.Duration, error) { return time.Millisecond, g.flood() }); err != nil {
 		return err
 	}
-	_, err := g.engine.dial(g.Receivers+g.Senders+1, deaf)
+	stuck, err := g.engine.dial(g.Receivers+g.Senders+1, deaf)
 	if err != nil {
 		return err
 	}
-	open, began, looked := descriptors(g.PID), time.Now(), time.Now()
+	defer runtime.KeepAlive(stuck) // or its connection would be closed by the collector
+	open, began, looked := connections(g.Address), time.Now(), time.Now()
 	r["cut_s"] = -1
 	for _, c := range g.receivers {
 		c.gap = 0
 	}
 	err = g.measure(r, func() (time.Duration, error) {
 		if r["cut_s"] < 0 && time.Since(looked) > 50*time.Millisecond {
-			if looked = time.Now(); descriptors(g.PID) < open {
+			if looked = time.Now(); connections(g.Address) < open {
 				r["cut_s"] = time.Since(began).Seconds()
 			}
 		}

@@ -53,11 +53,19 @@ func statusKB(pid int, key string) float64 {
 	return 0
 }
 
-// descriptors is how many a process has open.
-func descriptors(pid int) int {
-	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil {
-		return 0
+// connections is how many a server holds on that port. What it closed and the kernel still sends, or cannot send, is none.
+func connections(address string) (n int) {
+	_, port, _ := strings.Cut(address, ":")
+	number, _ := strconv.Atoi(port)
+	local, listens := fmt.Sprintf(":%04X", number), "0A"
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		b, _ := os.ReadFile(table)
+		for line := range strings.Lines(string(b)) {
+			f := strings.Fields(line) // number, local, remote, state, queues, timer, retransmissions, user, timeout, inode
+			if len(f) > 9 && strings.HasSuffix(f[1], local) && f[3] != listens && f[9] != "0" {
+				n++
+			}
+		}
 	}
-	return len(all)
+	return n
 }
