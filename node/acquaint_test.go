@@ -10,8 +10,10 @@ import (
 	"earshot/node"
 	"earshot/node/identity"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
 	"earshot/node/nodetest/instance"
 	"earshot/node/seal"
+	"earshot/node/wire"
 )
 
 // knows waits until i knows of o what is right by ok, and returns that.
@@ -25,6 +27,23 @@ func knows(t *testing.T, i *instance.Instance, o identity.PeerID, ok func(*seal.
 		return p != nil && ok(p)
 	})
 	return p
+}
+
+// A hub is told which profiles it need not say; who has dialled one needs no such list, which is long where many were met.
+func TestHubListsNoProfiles(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol")
+		hub := instance.Meet(t, 3*time.Second, all...)
+		for _, o := range others(all, hub) {
+			knows(t, hub, o.ID(), func(p *seal.Profile) bool { return p.Nick == o.Name })
+		}
+		p := frames.Dial(t, lan, "dave", frames.Identity(t, "dave"), address(lan, hub))
+		p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Session: identity.NewSession(), Nick: "dave", LinkOnly: true})
+		var hello wire.Hello
+		if p.Await(time.Second, wire.TypeHello, &hello); len(hello.Known) > 0 {
+			t.Errorf("the hub lists %d profiles", len(hello.Known))
+		}
+	})
 }
 
 // People tell each other the keys to seal for them with, over the hub, and are known when they are away; a key is renewed when it is a day old, and a changed nick told.

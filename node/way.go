@@ -247,13 +247,16 @@ func (s *seat) complainLocked(w *way, err error) {
 	s.node.notice(err.Error(), hint)
 }
 
-// hello is what this node says of itself to the hub at the other end of w.
+// hello is what this node says of itself to the hub at the other end of w, or where that is nil to who has dialled it.
 func (s *seat) hello(w *way) wire.Hello {
 	n := s.node
 	at, _ := n.gather.now()
 	h := wire.Hello{Version: wire.Version, Software: Software, Session: n.session, Host: n.host, Nick: n.Nick(), Class: uint8(n.config.class()), Port: uint16(n.port.Number()),
 		Tags: n.gather.tags(n.session)}
-	h.Profile, h.Known = n.met.shown(), n.met.marks()
+	h.Profile = n.met.shown()
+	if w != nil { // a hub is told what it need not say; to tell everyone who comes it would go through all it has met
+		h.Known = n.met.marks()
+	}
 	if now, sure := n.gather.clock.Sure(); sure {
 		h.Net = now.UnixMilli()
 	}
