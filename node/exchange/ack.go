@@ -40,10 +40,15 @@ func (x *Exchange) Await(l message.LogID, seq uint64) {
 	x.acks.count([]message.LogID{l})
 }
 
-// arrived: the author's own link brought a message.
+// arrived: the author's own link brought a message. It may have been committed since: then Committed has not seen that it is awaited.
 func (a *acks) arrived(p *peer, l message.LogID, seq uint64) {
-	if o, ok := p.journal.Opening(l); ok && o.Author == p.Peer {
-		a.await(p, l, seq, false)
+	o, ok := p.journal.Opening(l)
+	if !ok || o.Author != p.Peer {
+		return
+	}
+	a.await(p, l, seq, false)
+	if h, ok := p.journal.DurableHead(l); ok && h.Seq >= seq {
+		a.count([]message.LogID{l})
 	}
 }
 

@@ -245,6 +245,9 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	if frames == 1 {
 		added, err = p.journal.Append(ctx, r, p.origin, via)
 	}
+	if added > 0 && p.Hub { // before it is passed on, for it may be on the disk before it is
+		p.exchange.acks.arrived(p, r.Log, r.Last())
+	}
 	p.exchange.brought(len(r.Records))
 	switch {
 	case err == nil:
@@ -269,9 +272,6 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 	if added > 0 {
 		p.again, p.pause = time.Time{}, 0
 		p.exchange.pulled(r.Log, p, false)
-		if p.Hub {
-			p.exchange.acks.arrived(p, r.Log, r.Last())
-		}
 	}
 	p.mu.Lock()
 	p.received += frames

@@ -65,6 +65,39 @@ func TestLineIsPassedOnByWhoBroughtIt(t *testing.T) {
 	}
 }
 
+// slow takes its time with what is written without waiting.
+type slow struct {
+	net.Conn
+	takes time.Duration
+}
+
+func (c slow) WriteNow(b []byte) (bool, error) {
+	time.Sleep(c.takes)
+	_, err := c.Conn.Write(b)
+	return true, err
+}
+
+func (c slow) Flush() error { return nil }
+
+// Who said something hears that it is on the hub's disk when it is, also where that is before it was written to all links.
+func TestStableWhileItIsPassedOn(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a, b := newReplicaIn(t, lan, "hub", t.TempDir()), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+		hub.commits()
+		a.link(hub)
+		here, there := ends(t, lan, "b", hub)
+		b.join(hub, here, slow{there, 100 * time.Millisecond})
+		time.Sleep(3*time.Second + 450*time.Millisecond)
+		a.say(1)
+		time.Sleep(50 * time.Millisecond)
+		if a.told(1) != 1 {
+			t.Error("the author was not told within 50 ms")
+		}
+		time.Sleep(time.Second)
+		equal(t, 1, hub, a, b)
+	})
+}
+
 // A link at rest has no goroutine but the one that reads.
 func TestRestingLinkHasNoWriter(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
