@@ -4,7 +4,7 @@
 // everything downstream (links, the store, subscribers) follows that journal with a cursor of its own.
 //
 // Goroutines: Run starts the port, the roster, and the seat, which alone holds the election and starts and stops what the role needs: the hub, or a link to it. A watcher follows
-// what becomes durable. Each subscription of Events has one. All have ended when Run returns, with the port, the store and the profile's lock released.
+// what becomes durable, another how much garbage there may be (garbage.go). Each subscription of Events has one. All have ended when Run returns, with the port, the store and the profile's lock released.
 //
 // Order: a subscription gives messages in the order of arrival in the journal. Presence, hub and deliveries are states: a subscriber that looks late sees the newest, and
 // how it got there is not replayed.
@@ -312,6 +312,7 @@ func (n *Node) Run(ctx context.Context) error {
 	roles.Go(func() { n.people.known.keep(ctx, n.people.see) })
 	roles.Go(func() { n.keepVault(ctx) })
 	roles.Go(func() { n.carry(ctx) })
+	roles.Go(func() { n.collect(ctx) })
 	roles.Wait()
 	stopList()
 	list.Wait()

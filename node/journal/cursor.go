@@ -71,6 +71,13 @@ func (c *Cursor) fromTailLocked(max int) []Entry {
 	return entries
 }
 
+// Tail is how many bytes of memory the tail takes.
+func (j *Journal) Tail() int {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.tail.bytes
+}
+
 // Behind is about how many bytes of frames came after an entry.
 func (j *Journal) Behind(arrival int64) int64 {
 	j.mu.RLock()
