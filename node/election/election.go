@@ -14,7 +14,8 @@
 //  5. The hub is gone for this node when a redial is refused, when it said goodbye, when more than half of the others cannot reach it (they say Lost),
 //     or when it leaves the roster. The first three hold for a while against the stale claim the roster still shows, and for longer while
 //     that claim does not change and there is another hub that has followers; a refusal is believed once,
-//     so that a firewall that refuses one node does not make it claim again and again; and whom a hub gives its seat to is dead for nobody. A vote alone is no majority where others were there: who is cut off
+//     so that a firewall that refuses one node does not make it claim again and again; and whom a hub gives its seat to is dead for nobody. Votes against a new claim count after a second: all dial
+//     it at once, and where packets are lost most may be late, who would vote down one hub after another. A vote alone is no majority where others were there: who is cut off
 //     sees them go one by one, and waits for what the roster says of the hub.
 //  6. A hub that did not run for 700 ms may have been replaced: it drops its claim before it says anything and listens for a second. One that most others call
 //     lost, though it runs, drops it too, if another may have it, and waits longer each time before it takes over from one: a box behind a firewall must not make the seat flap.

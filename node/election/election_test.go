@@ -486,6 +486,37 @@ func TestVotedLost(t *testing.T) {
 	}
 }
 
+// All dial at once who claims anew, and where packets are lost most may be late: for a second that is no majority, for the hub and for those who are there already. Then it is.
+func TestLateAtANewHub(t *testing.T) {
+	e := New(b, Ordinary, ms(0))
+	_, at := play(e, ms(0), ms(1000), Input{})
+	lost := Seat{b, e.claim.Term}
+	in := Input{Members: []Member{{ID: a, Class: Ordinary, Lost: lost}, {ID: c, Class: Ordinary, Lost: lost}, {ID: d, Class: Ordinary}}}
+	if act, _ := play(e, at.Add(400*time.Millisecond), at.Add(950*time.Millisecond), in); !act.Hub {
+		t.Error("it gives up what it has just claimed")
+	}
+	if act, _ := e.Step(at.Add(time.Second), in); act.Hub {
+		t.Error("it keeps the seat that most have lost")
+	}
+
+	e, in = follower(c, Ordinary, a, b, c)
+	in.Members[0] = hubAt(a, Bridge, 0, 6)
+	in.Members[2].Hub = false
+	in.Link, in.Seat, in.Since = Parted, Seat{d, 5}, ms(10100)
+	in.Successor = a
+	e.Step(ms(10100), in)
+	in.Link, in.Seat, in.Since, in.Successor = Linked, Seat{a, 6}, ms(10300), ID{}
+	in.Members[1].Lost, in.Members[2].Lost = Seat{a, 6}, Seat{a, 6}
+	e.Step(ms(10300), in)
+	e.heirTill = ms(10400) // the successor's own grace, which is over for who was not told of it
+	if act, _ := play(e, ms(10500), ms(11050), in); act.Follow != in.Seat {
+		t.Errorf("who is at the new hub leaves it: %+v", act)
+	}
+	if act, _ := e.Step(ms(11150), in); act.Follow == in.Seat {
+		t.Errorf("it stays at a hub that most have lost: %+v", act)
+	}
+}
+
 func TestResign(t *testing.T) {
 	members := []Member{{ID: a, Class: Ordinary, Since: ms(20)}, {ID: c, Class: Ordinary, Since: ms(10)}, {ID: d, Class: Never, Since: ms(0)}}
 	for _, in := range []Input{{Unfit: true}, {Leaving: true}} {

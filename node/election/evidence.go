@@ -148,6 +148,10 @@ func (e *Election) vote(in Input) {
 		if m.ID == e.heir && e.now.Before(e.heirTill) {
 			continue // the votes are from before the seat was given to it
 		}
+		if till := e.seatAt.Add(gossipWait); s == e.seat && e.now.Before(till) {
+			e.at(till)
+			continue // who claims anew is dialled by all at once, and some are late
+		}
 		if e.lost == s {
 			votes[s]++
 		}
@@ -162,6 +166,9 @@ func (e *Election) vote(in Input) {
 
 // deposed reports whether most of the others say that they lost this node as the hub.
 func (e *Election) deposed(in Input) bool {
+	if e.now.Before(e.heldAt.Add(gossipWait)) {
+		return false // as they count themselves
+	}
 	votes := 0
 	for _, m := range in.Members {
 		if m.Lost == (Seat{e.self, e.claim.Term}) {
