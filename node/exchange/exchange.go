@@ -9,13 +9,14 @@
 // lacks it, one page at a time, so that neither end holds more than a page of the other's in memory; a log that another link is bringing already
 // is not asked for twice, unless it brings nothing. A live run that leaves a gap is asked for at once, not at the next comparison. From the
 // moment STATE was made, what arrives in the journal is sent on in order of arrival (the tail), minus what came from this link, what is older
-// than the other keeps, and what a long catch-up brought. Once a second the hub sends BEAT, to all at once, and who hears it answers with its own: at rest neither wakes up for
-// anything else but PING. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
+// than the other keeps, and what a long catch-up brought. Once a second the hub sends BEAT, to the links of a phase at once, and who hears it answers with its own: at rest neither wakes
+// up for anything else but PING. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
 //
-// Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the bell of a
-// BEAT or PING (bell.go), or the one that brought a line to all links (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader
-// answered, the tail from the cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded:
-// a peer that asks without reading the answers is cut off.
+// Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has
+// something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the bell of a BEAT or PING (bell.go), or the one that brought a line to
+// all links (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader answered, the tail from the
+// cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. What the reader answered is bounded: a peer that asks without reading the answers is
+// cut off.
 //
 // The proof of a fork goes with the tail, like the rows of its log, from the end that found it or was brought it: once a log, and once more where it lowers the number. With
 // heads and WANT it reaches who was not there. At the hub it counts against its bringer's rate, asked for or not.
