@@ -231,12 +231,11 @@ func (v *Vault) Concerns(g message.GroupID, author, p identity.PeerID) bool {
 func (v *Vault) Own(g message.GroupID, author identity.PeerID) bool {
 	id := message.RoomID(g)
 	v.mu.Lock()
-	r := v.rooms[id]
-	_, talk := v.talks[id]
-	v.mu.Unlock()
-	if r != nil {
+	defer v.mu.Unlock()
+	if r := v.rooms[id]; r != nil {
 		return r.status != Left
 	}
+	_, talk := v.talks[id]
 	return talk || v.Concerns(g, author, v.me)
 }
 
