@@ -74,13 +74,14 @@ func (y *typist) take() {
 				y.Errorf("%s printed it twice: %s", y.p, e.Raw)
 			}
 			y.heard[e.Text] = true
-			if run, n := parts(e.Text); !e.History && n > y.early[run] {
+			run, n := parts(e.Text)
+			if !e.History && n > y.early[run] {
 				if n <= y.order[run] {
 					y.Errorf("%s printed it after number %d: %s", y.p, y.order[run], e.Raw)
 				}
 				y.order[run] = n
 			}
-			if e.Mine && !e.History {
+			if e.Mine && !e.History && run == [2]int{y.number, y.starts} { // what it said before it was killed may come back from somebody who was apart
 				y.own[e.Text] = true
 				y.ids[e.Text] = e.ID
 				if !y.newest.IsZero() {
