@@ -3,8 +3,6 @@ package journal
 import (
 	"bytes"
 	"cmp"
-	"database/sql"
-	"encoding/json"
 	"math"
 	"slices"
 
@@ -221,7 +219,7 @@ func (s *store) lines(places []place) ([]Line, error) {
 		arrivals = append(arrivals, p.arrival)
 	}
 	slices.Sort(arrivals)
-	list, err := json.Marshal(slices.Compact(arrivals))
+	list, err := jsonOf(slices.Compact(arrivals))
 	if err != nil {
 		return nil, err
 	}
@@ -229,25 +227,13 @@ func (s *store) lines(places []place) ([]Line, error) {
 	for _, p := range places {
 		found[p.Key] = Line{}
 	}
-	err = s.each("SELECT "+logColumns+", run.arrival, run.data FROM json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log",
-		[]any{string(list)}, func(rows *sql.Rows) error {
-			var l state
-			var arrival int64
-			var data []byte
-			if err := l.scan(rows, &arrival, &data); err != nil {
-				return err
+	err = s.eachRun(runsOfList, []any{list}, func(l *state, run *message.Run, arrival int64) {
+		for _, line := range l.lines(run, arrival) {
+			if _, ok := found[line.Key]; ok {
+				found[line.Key] = line
 			}
-			run, err := parseHeld(data)
-			if err != nil {
-				return err
-			}
-			for _, line := range l.lines(run, arrival) {
-				if _, ok := found[line.Key]; ok {
-					found[line.Key] = line
-				}
-			}
-			return nil
-		})
+		}
+	})
 	if err != nil {
 		return nil, err
 	}

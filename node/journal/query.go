@@ -2,6 +2,7 @@ package journal
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -124,6 +125,31 @@ func (s *store) each(query string, args []any, f func(*sql.Rows) error) error {
 			return err
 		}
 		return eachOf(rows, f)
+	})
+}
+
+// runsOfList is what eachRun reads where the runs are those with the arrivals of a list, which jsonOf encodes.
+const runsOfList = "json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log"
+
+func jsonOf(arrivals []int64) (string, error) {
+	list, err := json.Marshal(arrivals)
+	return string(list), err
+}
+
+// eachRun reads runs with their logs: from is what follows FROM, with the tables run and log in it. What f is given it may keep.
+func (s *store) eachRun(from string, args []any, f func(l *state, run *message.Run, arrival int64)) error {
+	return s.each("SELECT "+logColumns+", run.arrival, run.data FROM "+from, args, func(rows *sql.Rows) error {
+		var l state
+		var arrival int64
+		var data []byte
+		if err := l.scan(rows, &arrival, &data); err != nil {
+			return err
+		}
+		run, err := parseHeld(data)
+		if err == nil {
+			f(&l, run, arrival)
+		}
+		return err
 	})
 }
 

@@ -3,8 +3,6 @@ package journal
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"encoding/json"
 	"slices"
 
 	"earshot/node/journal/search"
@@ -129,7 +127,6 @@ func Merge(n int, pages ...Found) Found {
 
 // linesIn reads the lines at places that are left and match as they were said, in no order.
 func (j *Journal) linesIn(q *search.Query, places []search.Place) (out []Hit, err error) {
-	var sealed []Hit
 	byRun := map[int64][]search.Place{}
 	var arrivals []int64
 	for _, p := range places {
@@ -138,38 +135,32 @@ func (j *Journal) linesIn(q *search.Query, places []search.Place) (out []Hit, er
 		}
 		byRun[p.Arrival] = append(byRun[p.Arrival], p)
 	}
-	list, err := json.Marshal(arrivals)
+	list, err := jsonOf(arrivals)
 	if err != nil {
 		return nil, err
 	}
-	err = j.store.each("SELECT "+logColumns+", run.arrival, run.data FROM json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log", []any{string(list)},
-		func(rows *sql.Rows) error {
-			var l state
-			var arrival int64
-			var data []byte
-			if err := l.scan(rows, &arrival, &data); err != nil {
-				return err
+	return j.matching(q, runsOfList, []any{list}, func(_ *message.Run, arrival int64) []search.Place { return byRun[arrival] })
+}
+
+// matching returns what matches, as it was said, of runs, which are as eachRun reads them, at those places that at returns of each.
+func (j *Journal) matching(q *search.Query, runs string, args []any, at func(run *message.Run, arrival int64) []search.Place) (out []Hit, err error) {
+	var sealed []Hit
+	err = j.store.eachRun(runs, args, func(l *state, run *message.Run, arrival int64) {
+		var lines []Line
+		for _, p := range at(run, arrival) {
+			if p.N >= len(run.Records) || run.First+uint64(p.N) > l.Seq || !mayMatch(q, l, &run.Records[p.N]) {
+				continue
 			}
-			run, err := parseHeld(data)
-			if err != nil {
-				return err
+			if lines == nil { // what it takes to know their ids is not for those that do not match
+				lines = l.lines(run, arrival)
 			}
-			var lines []Line
-			for _, p := range byRun[arrival] {
-				if p.N >= len(run.Records) || run.First+uint64(p.N) > l.Seq || !mayMatch(q, &l, &run.Records[p.N]) {
-					continue
-				}
-				if lines == nil { // what it takes to know their ids is not for those that do not match
-					lines = l.lines(run, arrival)
-				}
-				if line := lines[p.N]; line.Kind == message.Sealed {
-					sealed = append(sealed, Hit{line, p.Slot})
-				} else {
-					out = append(out, Hit{line, p.Slot})
-				}
+			if line := lines[p.N]; line.Kind == message.Sealed {
+				sealed = append(sealed, Hit{line, p.Slot})
+			} else {
+				out = append(out, Hit{line, p.Slot})
 			}
-			return nil
-		})
+		}
+	})
 	if err == nil {
 		sealed, err = j.opening(q, sealed)
 	}
@@ -276,57 +267,29 @@ func (j *Journal) scan(ctx context.Context, q search.Query, older int64, n int, 
 		}
 		return cmp.Or(err, ctx.Err())
 	}
+	var places []search.Place // of one run
+	all := func(run *message.Run, arrival int64) []search.Place {
+		places = places[:0]
+		for n := range run.Records {
+			if slot := search.SlotOf(run.Records[n].HLC); older <= 0 || slot < older {
+				places = append(places, search.Place{Slot: slot, Arrival: arrival, N: n})
+			}
+		}
+		return places
+	}
 	for some := range slices.Chunk(runs, scanned) {
-		list, err := json.Marshal(some)
+		list, err := jsonOf(some)
 		if err != nil {
 			return nil, err
 		}
-		if err := add(j.matching(&q, older, "json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log", string(list))); err != nil {
+		if err := add(j.matching(&q, runsOfList, []any{list}, all)); err != nil {
 			return nil, err
 		}
 	}
 	for ; from < to; from += scanned {
-		if err := add(j.matching(&q, older, "run CROSS JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=?", from, min(from+scanned, to))); err != nil {
+		if err := add(j.matching(&q, "run CROSS JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=?", []any{from, min(from+scanned, to)}, all)); err != nil {
 			return nil, err
 		}
 	}
 	return hits, ctx.Err()
-}
-
-// matching returns what matches, as it was said, of runs.
-func (j *Journal) matching(q *search.Query, older int64, runs string, args ...any) (out []Hit, err error) {
-	var sealed []Hit
-	err = j.store.each("SELECT "+logColumns+", run.arrival, run.data FROM "+runs, args, func(rows *sql.Rows) error {
-		var l state
-		var arrival int64
-		var data []byte
-		if err := l.scan(rows, &arrival, &data); err != nil {
-			return err
-		}
-		run, err := parseHeld(data)
-		if err != nil {
-			return err
-		}
-		var lines []Line
-		for i := range run.Records {
-			r := &run.Records[i]
-			slot := search.SlotOf(r.HLC)
-			if run.First+uint64(i) > l.Seq || older > 0 && slot >= older || !mayMatch(q, &l, r) {
-				continue
-			}
-			if lines == nil {
-				lines = l.lines(run, arrival)
-			}
-			if lines[i].Kind == message.Sealed {
-				sealed = append(sealed, Hit{lines[i], slot})
-			} else {
-				out = append(out, Hit{lines[i], slot})
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		sealed, err = j.opening(q, sealed)
-	}
-	return append(out, sealed...), err
 }
