@@ -64,32 +64,6 @@ func (b *bell) ring() {
 	}
 }
 
-// speak is write without waiting for the other end, of little. It returns false where write is to be called.
-func (p *peer) speak() bool {
-	e, ok := p.Conn.(eager)
-	p.mu.Lock()
-	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= soon
-	p.mu.Unlock()
-	if !ok {
-		return false
-	}
-	b := buffers.Get().(*buffer)
-	defer b.free()
-	frames, rest, more, err := p.round((*b)[:0])
-	all := true
-	for _, part := range [...][]byte{frames, rest} {
-		if err == nil && len(part) > 0 {
-			all, err = e.WriteNow(part)
-		}
-	}
-	if *b = rest; err != nil {
-		p.turn.set(false)
-		p.fail(err)
-		return p.turn.done()
-	}
-	return all && !more && p.turn.done()
-}
-
 // roomy makes the stack of a new goroutine large enough at once for what goes through TLS. Otherwise it grows in three steps, and is copied each time with more on it.
 //
 //go:noinline

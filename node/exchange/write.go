@@ -15,13 +15,20 @@ func (p *peer) write() {
 	roomy(0)
 	for {
 		if err := p.send(); err != nil {
-			p.turn.set(false)
-			p.fail(err)
+			p.broken(err)
+			return
 		}
 		if p.turn.done() {
 			return
 		}
 	}
+}
+
+// broken ends the link, for who has the turn, and gives it back.
+func (p *peer) broken(err error) {
+	p.turn.set(false)
+	p.fail(err)
+	p.turn.done()
 }
 
 // A buffer is what one round is collected in.
@@ -92,26 +99,49 @@ type eager interface {
 }
 
 // sendNow sends lines, which are the newest in the journal, without waiting for the other end, and gives the turn back; it is for who brought them, and costs half of what it does to let a
-// goroutine do it. False: there is more to do than that, or now there is.
+// goroutine do it. False: write is to be called, for there is more to do than that, or now there is.
 func (p *peer) sendNow(lines []journal.Entry) bool {
 	e, ok := p.Conn.(eager)
 	if !ok {
 		return false
 	}
 	frames, ok := p.only(lines)
+	return ok && p.hasten(e, false, frames)
+}
+
+// speak is write without waiting for the other end, of little; false: write is to be called.
+func (p *peer) speak() bool {
+	e, ok := p.Conn.(eager)
+	p.mu.Lock()
+	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= soon
+	p.mu.Unlock()
 	if !ok {
 		return false
 	}
-	if len(frames) > 0 {
-		all, err := e.WriteNow(frames)
-		if err != nil {
-			p.turn.set(false)
-			p.fail(err)
-		} else if !all {
-			return false
+	b := buffers.Get().(*buffer)
+	defer b.free()
+	frames, rest, more, err := p.round((*b)[:0])
+	if *b = rest; err != nil {
+		p.broken(err)
+		return true
+	}
+	return p.hasten(e, more, frames, rest)
+}
+
+// hasten writes parts without waiting, and gives the turn back. False: write is to be called, for not all has gone, or there is more.
+func (p *peer) hasten(e eager, more bool, parts ...[]byte) bool {
+	all := true
+	for _, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		var err error
+		if all, err = e.WriteNow(part); err != nil {
+			p.broken(err)
+			return true
 		}
 	}
-	return p.turn.done()
+	return all && !more && p.turn.done()
 }
 
 // only returns the frames of lines that the other end is to get, and moves the cursor past them, if nothing else is to be written to it first.
