@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"context"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -29,23 +28,13 @@ func (s *spoken) Flush() error { return nil }
 // The links of a phase are spoken to three times a second, one after the other, until they end: no goroutine begins for each.
 func TestBell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, err := journal.Open(journal.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			over, end := context.WithCancel(t.Context())
-			if end(); j.Run(over) != nil {
-				t.Error("the journal did not close")
-			}
-		}()
-		x := New(Config{Journal: j})
+		x := unlinked(t, journal.Config{})
 		var conn spoken
 		var links []*peer
 		const many = 100
 		for i := range 2 * many {
 			p := newPeer(x, &Link{Conn: &conn, Hub: true, Ping: time.Second / 3, Phase: time.Duration(i/many) * 500 * time.Millisecond})
-			p.tailing, p.cursor = true, j.Follow(j.Last())
+			p.tailing, p.cursor = true, x.journal.Follow(x.journal.Last())
 			p.turn.set(true)
 			x.hang(p)
 			links = append(links, p)

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -9,6 +8,21 @@ import (
 
 	"earshot/node/journal"
 )
+
+// unlinked returns an exchange without links, of a journal that is closed at the end.
+func unlinked(t *testing.T, c journal.Config) *Exchange {
+	t.Helper()
+	j, err := journal.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if j.Run(t.Context()) != nil { // which has ended
+			t.Error("the journal did not close")
+		}
+	})
+	return New(Config{Journal: j})
+}
 
 // The BEATs of thousands of links come together: one of them looks at all clocks, and the others go on with what was known.
 func TestOneCounts(t *testing.T) {
@@ -22,17 +36,7 @@ func TestOneCounts(t *testing.T) {
 			}
 			return time.Now()
 		})
-		j, err := journal.Open(journal.Config{Clock: clock})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() {
-			over, end := context.WithCancel(t.Context())
-			if end(); j.Run(over) != nil {
-				t.Error("the journal did not close")
-			}
-		}()
-		x := New(Config{Journal: j})
+		x := unlinked(t, journal.Config{Clock: clock})
 		known := time.Now().Add(time.Hour)
 		x.net, x.netAt, x.netKnown = known, time.Now(), true
 		time.Sleep(time.Second)
