@@ -284,23 +284,22 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 
 // ahead returns r, which takes size bytes, with the runs behind it that have arrived already and continue it, and how many those are, of how many bytes: one signature is verified for all of
 // them, and one run is kept and relayed. Where that does not verify, each is to be taken for itself.
-func (p *peer) ahead(t wire.Type, r *message.Run, size int) (_ *message.Run, frames uint64, bytes int) {
+func (p *peer) ahead(t wire.Type, r *message.Run, size int) (whole *message.Run, frames uint64, bytes int) {
+	both := *r
+	both.Records = slices.Clip(r.Records) // those of r stay as they are
+	whole = &both
 	for t == wire.TypeRun {
 		next, body, n := p.Reader.Ahead(bytes)
 		if size += len(body); next != t || size > message.MaxRunBytes {
 			break
 		}
 		run, err := message.ParseRun(body)
-		if err != nil {
+		if err != nil || !whole.Extend(run) {
 			break
 		}
-		whole, ok := r.Join(run)
-		if !ok {
-			break
-		}
-		r, frames, bytes = whole, frames+1, bytes+n
+		frames, bytes = frames+1, bytes+n
 	}
-	return r, frames, bytes
+	return whole, frames, bytes
 }
 
 // offer sends STATE; reply asks for the other's. What arrives in the journal from here on is the tail's. It returns what it

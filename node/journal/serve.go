@@ -162,11 +162,8 @@ func join(rows [][]byte, from, end uint64) (out [][]byte, next uint64, err error
 			run, row = run.From(from, run.Hashes()[from-1-run.First]), nil
 		}
 		from = run.Last() + 1
-		if sum != nil && len(sum.Records)+len(run.Records) <= message.MaxRecords && size+encodedRecords(run) <= message.MaxRunBytes {
-			sum.Records = append(sum.Records, run.Records...)
-			sum.Sig = run.Sig
-			size += encodedRecords(run)
-			data = nil
+		if more := encodedRecords(run); sum != nil && size+more <= message.MaxRunBytes && sum.Extend(run) {
+			size, data = size+more, nil
 			continue
 		}
 		flush()

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"earshot/node/identity"
 )
@@ -59,16 +58,15 @@ func (r *Run) From(seq uint64, prev Hash) *Run {
 	return &Run{Log: r.Log, First: seq, Prev: prev, Records: r.Records[seq-r.First:], Sig: r.Sig}
 }
 
-// Join returns r with next behind it under next's signature, which vouches for all of it; ok is false where next does not continue r, its stamps do not, or there are too many records. Whether
-// the hashes agree shows when that is verified. Neither is changed.
-func (r *Run) Join(next *Run) (_ *Run, ok bool) {
+// Extend puts the records of next behind those of r, under next's signature, which vouches for all of it; false: next does not continue r, its stamps do not,
+// or there are too many records, and r is as it was. Whether the hashes agree shows when that is verified.
+func (r *Run) Extend(next *Run) bool {
 	n := len(r.Records)
 	if next.Log != r.Log || next.First != r.Last()+1 || next.Records[0].HLC <= r.Records[n-1].HLC || n+len(next.Records) > MaxRecords {
-		return nil, false
+		return false
 	}
-	both := *r
-	both.Records, both.Sig = slices.Concat(r.Records, next.Records), next.Sig
-	return &both, true
+	r.Records, r.Sig = append(r.Records, next.Records...), next.Sig
+	return true
 }
 
 // signLabel precedes a header where it is signed.
