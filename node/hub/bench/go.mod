@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	earshot v0.0.0
 	github.com/creack/pty v1.1.24
+	golang.org/x/sys v0.49.0
 )
 
 require (

@@ -7,5 +7,5 @@
 // Everything else that an earshot client does it does: TLS 1.3 with its own certificate, admission, HELLO, STATE, the walk over what it lacks, an answer to each BEAT. What the senders
 // say is chained and signed, as the server will verify.
 //
-// Goroutines: each connection over TLS has one that reads; plain ones are read by the goroutine that called Run. All sockets go to the address given and end with the process.
+// Goroutines: all connections are read by the goroutine that called Run (poller); while clients join, some others dial. All sockets go to the address given and end with the process.
 package load

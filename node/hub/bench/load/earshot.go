@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +19,7 @@ const lifetime = 10 * time.Minute
 
 // earshot is the engine of this project's own protocol.
 type earshot struct {
+	*poller
 	g       *generator
 	network *identity.Network
 	// upToDate: who comes says that it holds what the hub holds; otherwise nothing, and catches up.
@@ -29,7 +29,14 @@ type earshot struct {
 
 func newEarshot(g *generator) (*earshot, error) {
 	n, err := identity.NewNetwork(message.Lobby, nil)
-	e := &earshot{g: g, network: n}
+	if err != nil {
+		return nil, err
+	}
+	poll, err := newPoller()
+	if err != nil {
+		return nil, err
+	}
+	e := &earshot{poller: poll, g: g, network: n}
 	e.upToDate.Store(g.Mode != "join")
 	for i := range g.Senders {
 		who, err := person(g.Receivers + i)
@@ -37,9 +44,6 @@ func newEarshot(g *generator) (*earshot, error) {
 			return nil, err
 		}
 		e.people = append(e.people, who)
-	}
-	if err != nil {
-		return nil, err
 	}
 	return e, e.await()
 }
@@ -64,21 +68,6 @@ func person(id int) (*identity.Identity, error) {
 	return identity.FromSeed(seed)
 }
 
-// poll waits for the slowest: the connections have goroutines of their own.
-func (e *earshot) poll(d time.Duration) { e.g.await(d) }
-
-func (g *generator) await(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-g.news:
-	case <-t.C:
-	}
-}
-
 // follower is one connection's reading side.
 type follower struct {
 	*client
@@ -98,27 +87,24 @@ func (e *earshot) dial(id int, r role) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := net.DialTimeout("tcp", e.g.Address, 10*time.Second)
+	w, err := connect(e.g.Address, r)
 	if err != nil {
 		return nil, err
 	}
-	if r == deaf {
-		raw.(*net.TCPConn).SetReadBuffer(4096)
-	}
-	c, err := gate.Dial(context.Background(), raw, identity.ProtoChat, nil)
+	c, err := gate.Dial(context.Background(), w, identity.ProtoChat, nil)
 	if err != nil {
 		return nil, err
 	}
-	c.SetDeadline(time.Now().Add(lifetime))
+	w.SetDeadline(time.Now().Add(lifetime)) // admission lifts its own
 	f := &follower{client: &client{write: c.Write, close: c.NetConn().Close}, g: e.g, conn: c, frames: wire.NewReader(c)}
 	if err := f.greet(fmt.Sprintf("client%d", id), r != receiver || e.upToDate.Load()); err != nil {
 		c.Close()
 		return nil, err
 	}
-	if r != deaf {
-		go f.follow(r == receiver)
+	if r == deaf {
+		return f.client, nil
 	}
-	return f.client, nil
+	return f.client, e.watch(w, f.client, func() error { return f.follow(r == receiver) })
 }
 
 // greet exchanges HELLO and STATE.
@@ -163,15 +149,16 @@ func (f *follower) greet(nick string, upToDate bool) error {
 	}
 }
 
-// follow reads until the connection ends.
-func (f *follower) follow(receiver bool) {
-	defer f.dead.Store(true)
+// follow reads until there is nothing.
+func (f *follower) follow(receiver bool) error {
 	for {
 		t, body, err := f.frames.Next()
-		if err != nil {
-			return
+		if err == identity.ErrNothing {
+			return nil
 		}
-		f.bytes.Add(int64(wire.HeaderLen + len(body)))
+		if err != nil {
+			return err
+		}
 		switch t {
 		case wire.TypeRun, wire.TypePulled, wire.TypeBulk:
 			f.received++
@@ -182,7 +169,7 @@ func (f *follower) follow(receiver bool) {
 			err = f.control(t, body)
 		}
 		if err != nil {
-			return
+			return err
 		}
 	}
 }
@@ -271,7 +258,6 @@ func (f *follower) control(t wire.Type, body []byte) error {
 		for _, l := range s.Logs {
 			f.recv.Store(max(f.recv.Load(), int64(l.Seq)))
 		}
-		f.g.poke()
 	}
 	if b == nil {
 		return nil

@@ -34,7 +34,6 @@ type Result map[string]float64
 // client is one connection.
 type client struct {
 	id    int
-	fd    int // of a plain one
 	buf   []byte
 	n     int
 	recv  atomic.Int64 // messages; of a sender: those acknowledged
@@ -43,7 +42,7 @@ type client struct {
 	write func([]byte) (int, error) // may be short where the other end does not read
 	close func() error              // of earshot
 
-	// What follows is the reading goroutine's until the run is over.
+	// What follows is the polling goroutine's.
 	delays []int32 // µs
 	last   int64   // time of the last delivery, ns
 	gap    int64   // the longest time between two, ns
@@ -58,16 +57,7 @@ func (g *generator) arrived(c *client, k int64, now int64) {
 		c.gap = now - c.last
 	}
 	c.last = now
-	if c.recv.Add(k) >= g.goal.Load() {
-		g.poke()
-	}
-}
-
-func (g *generator) poke() {
-	select {
-	case g.news <- struct{}{}:
-	default:
-	}
+	c.recv.Add(k)
 }
 
 // delivered looks at one message.
@@ -135,8 +125,6 @@ type generator struct {
 	engine engine
 	author func(i int) (author, error)
 	timing atomic.Bool
-	goal   atomic.Int64 // a receiver that has so many wakes who waits
-	news   chan struct{}
 
 	receivers []*client
 	senders   []*sender
@@ -155,7 +143,7 @@ type sender struct {
 }
 
 func newGenerator(s Spec) (*generator, error) {
-	g := &generator{Spec: s, news: make(chan struct{}, 1)}
+	g := &generator{Spec: s}
 	if s.Protocol == "earshot" {
 		e, err := newEarshot(g)
 		g.engine, g.author = e, e.author
@@ -166,12 +154,8 @@ func newGenerator(s Spec) (*generator, error) {
 		return nil, fmt.Errorf("protocol %q is not known", s.Protocol)
 	}
 	g.author = func(int) (author, error) { return plain{p}, nil }
-	if s.TLS {
-		g.engine = &tlsEngine{g: g, p: p}
-		return g, nil
-	}
-	var err error
-	g.engine, err = newEpoll(g, p)
+	poll, err := newPoller()
+	g.engine = &plainEngine{poller: poll, g: g, p: p}
 	return g, err
 }
 
@@ -314,7 +298,6 @@ func (g *generator) flood() error {
 			s.rest = s.rest[n:]
 		}
 	}
-	g.goal.Store(g.lowest + max(1, min(unit, g.sent-g.lowest)))
 	return nil
 }
 

@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"sync"
-	"syscall"
 	"time"
+
+	"earshot/node/identity"
 )
 
 const bufferSize = 64 << 10
@@ -37,143 +36,49 @@ func (g *generator) take(p protocol, c *client) {
 	g.arrived(c, k, now)
 }
 
-// epollEngine reads plain connections on one thread, each once when it is ready.
-type epollEngine struct {
-	g     *generator
-	p     protocol
-	epoll int
-	ready [256]syscall.EpollEvent
-	mu    sync.Mutex // protects by
-	by    map[int32]*client
-}
-
-func newEpoll(g *generator, p protocol) (*epollEngine, error) {
-	fd, err := syscall.EpollCreate1(0)
-	return &epollEngine{g: g, p: p, epoll: fd, by: map[int32]*client{}}, err
-}
-
-// socket is a connection that blocks, while it joins.
-type socket int
-
-func (s socket) Write(b []byte) (int, error) { return syscall.Write(int(s), b) }
-
-func (s socket) Read(b []byte) (int, error) {
-	for {
-		n, err := syscall.Read(int(s), b)
-		if err != syscall.EINTR { // the runtime's preemption signal ends a read that has a time limit
-			return max(n, 0), err
-		}
-	}
-}
-
-func (e *epollEngine) dial(id int, r role) (*client, error) {
-	a, err := net.ResolveTCPAddr("tcp4", e.g.Address)
-	if err != nil {
-		return nil, err
-	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	if r == deaf {
-		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096)
-	}
-	syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
-	syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Sec: 20})
-	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: a.Port, Addr: [4]byte(a.IP.To4())}); err != nil {
-		return nil, os.NewSyscallError("connect", err)
-	}
-	rest, err := e.p.join(socket(fd), id, r)
-	if err != nil {
-		return nil, err
-	}
-	c := &client{fd: fd}
-	c.write = func(b []byte) (int, error) {
-		n, err := syscall.Write(fd, b)
-		if err == syscall.EAGAIN {
-			err = nil
-		}
-		return max(n, 0), err
-	}
-	if r == deaf {
-		return c, nil
-	}
-	c.buf = make([]byte, bufferSize)
-	c.n = copy(c.buf, rest)
-	syscall.SetNonblock(fd, true)
-	e.mu.Lock()
-	e.by[int32(fd)] = c
-	e.mu.Unlock()
-	return c, syscall.EpollCtl(e.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
-}
-
-func (e *epollEngine) poll(d time.Duration) {
-	n, _ := syscall.EpollWait(e.epoll, e.ready[:], int((d+time.Millisecond-1)/time.Millisecond))
-	for i := range max(n, 0) {
-		e.mu.Lock()
-		c := e.by[e.ready[i].Fd]
-		e.mu.Unlock()
-		k, err := syscall.Read(c.fd, c.buf[c.n:])
-		if k <= 0 {
-			if err != syscall.EAGAIN && err != syscall.EINTR {
-				c.dead.Store(true)
-				syscall.EpollCtl(e.epoll, syscall.EPOLL_CTL_DEL, c.fd, nil)
-			}
-			continue
-		}
-		c.n += k
-		c.bytes.Add(int64(k))
-		e.g.take(e.p, c)
-	}
-}
-
-// tlsEngine has a goroutine read each connection.
-type tlsEngine struct {
+// plainEngine is that of all protocols but earshot's own.
+type plainEngine struct {
+	*poller
 	g *generator
 	p protocol
 }
 
-func (e *tlsEngine) dial(id int, r role) (*client, error) {
-	raw, err := net.DialTimeout("tcp", e.g.Address, 10*time.Second)
+func (e *plainEngine) dial(id int, r role) (*client, error) {
+	w, err := connect(e.g.Address, r)
 	if err != nil {
 		return nil, err
 	}
-	if r == deaf {
-		raw.(*net.TCPConn).SetReadBuffer(4096)
-	}
-	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
-	conn.SetDeadline(time.Now().Add(lifetime))
-	if err := conn.Handshake(); err != nil {
-		return nil, err
+	var conn net.Conn = w
+	c := &client{write: w.WriteSome}
+	if e.g.TLS {
+		conn = tls.Client(w, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
+		c.write = conn.Write
 	}
 	rest, err := e.p.join(conn, id, r)
-	if err != nil {
-		return nil, err
-	}
-	c := &client{write: conn.Write}
-	if r == deaf {
-		return c, nil
+	if err != nil || r == deaf {
+		return c, err
 	}
 	c.buf = make([]byte, bufferSize)
 	c.n = copy(c.buf, rest)
-	go func() {
-		defer c.dead.Store(true)
-		for {
-			k, err := conn.Read(c.buf[c.n:])
-			if k > 0 {
-				c.n += k
-				c.bytes.Add(int64(k))
-				e.g.take(e.p, c)
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return c, nil
+	return c, e.watch(w, c, func() error { return e.g.readAll(e.p, c, conn) })
 }
 
-func (e *tlsEngine) poll(d time.Duration) { e.g.await(d) }
+// readAll reads into c until there is nothing.
+func (g *generator) readAll(p protocol, c *client, r io.Reader) error {
+	for {
+		k, err := r.Read(c.buf[c.n:])
+		if k > 0 {
+			c.n += k
+			g.take(p, c)
+		}
+		if err == identity.ErrNothing {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
 
 // A protocol works on bytes; the engines own the sockets.
 type protocol interface {
