@@ -58,7 +58,7 @@ func openStore(dir string, network identity.NetworkID, realm identity.Realm) (*s
 		}
 	}
 	// 8 KiB pages measured best: runs of one message and of 256 both fit without chains of overflow pages.
-	if s.w, s.r, err = database.Open(path, []string{"page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-8192)", "secure_delete(1)"}, readers); err != nil {
+	if s.w, s.r, err = database.Open(path, []string{"page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-4096)", "secure_delete(1)"}, readers); err != nil {
 		return nil, err
 	}
 	if err := s.init(dir, network, realm); err != nil {
