@@ -148,6 +148,7 @@ func New(c Config) *Exchange {
 	}
 	x := &Exchange{journal: c.Journal, config: c, log: c.Log, born: time.Now(), links: map[*peer]struct{}{}, bells: map[time.Duration]*bell{}, pulling: map[message.LogID]*pull{}}
 	x.free = x.born
+	x.journal.Slowest(x.slowest)
 	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}, haves: map[*peer]map[message.LogID]wire.Head{}, tells: map[*peer][]wire.StableLog{}}
 	return x
 }

@@ -308,6 +308,7 @@ func (p *peer) offer(reply bool) (*wire.State, error) {
 	p.mu.Lock()
 	if p.cursor == nil {
 		p.cursor = p.journal.Follow(p.journal.Last())
+		p.at = p.cursor.Arrival()
 	}
 	p.served = 0
 	p.mu.Unlock()

@@ -35,6 +35,19 @@ func (r *relay) all() []*peer {
 
 func (r *relay) set(links []*peer) { r.links.Store(&links) }
 
+// slowest is the last arrival that all links have taken, as far as what comes is sent to them.
+func (x *Exchange) slowest() int64 {
+	seen := x.journal.Last()
+	for _, p := range x.relay.all() {
+		p.mu.Lock()
+		if p.tailing {
+			seen = min(seen, p.at)
+		}
+		p.mu.Unlock()
+	}
+	return seen
+}
+
 // changed is called when something was appended, by a link or another, or committed. A link that brought something tells the others itself (brought). The hub's links have nothing to say about
 // commits: acks pokes who waits.
 func (x *Exchange) changed(by journal.Origin) {

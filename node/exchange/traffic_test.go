@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +90,36 @@ func TestReconnectSaysLittle(t *testing.T) {
 		t.Logf("%d bytes one way, %d the other", in.Load(), out.Load())
 		if in.Load() > 4<<10 || out.Load() > 4<<10 {
 			t.Errorf("%d bytes one way, %d the other for one message", in.Load(), out.Load())
+		}
+	})
+}
+
+// What a link that takes nothing has not been sent is kept in memory as long as it lasts, and no longer.
+func TestTailWaitsForTheSlowest(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+		a.link(hub)
+		b.link(hub)
+		time.Sleep(2 * time.Second)
+		tail := func(n int) int {
+			for range n {
+				hub.sayText(strings.Repeat("x", 16000))
+			}
+			time.Sleep(100 * time.Millisecond)
+			return hub.journal.Tail()
+		}
+		const little = 4 << 20
+		tail(600)
+		if n := tail(1); n > little { // it is looked at when something is committed
+			t.Errorf("%d bytes are kept of what all have", n)
+		}
+		lan.Cut("b")
+		if n := tail(600); n < 600*16000-1<<20 {
+			t.Errorf("%d bytes are kept of what one has not", n)
+		}
+		time.Sleep(10 * time.Second) // it is cut off
+		if n := tail(1); n > little {
+			t.Errorf("%d bytes are kept when that one is gone", n)
 		}
 	})
 }

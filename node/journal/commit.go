@@ -24,6 +24,7 @@ func (j *Journal) commit() error {
 		return err
 	}
 	j.store.took = time.Since(began)
+	seen := j.seen()
 	j.mu.Lock()
 	j.saved = b.edits
 	for i, l := range logs {
@@ -58,7 +59,7 @@ func (j *Journal) commit() error {
 			}
 		}
 		j.durable.Store(last)
-		j.tail.trim(last)
+		j.tail.trim(last, seen)
 	}
 	j.logs.trim(j.changed)
 	j.tellLocked()

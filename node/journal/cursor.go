@@ -1,5 +1,7 @@
 package journal
 
+import "math"
+
 // A Cursor is a position in the order of arrival. It belongs to one goroutine.
 type Cursor struct {
 	j       *Journal
@@ -69,6 +71,21 @@ func (c *Cursor) fromTailLocked(max int) []Entry {
 	}
 	c.arrival += int64(n)
 	return entries
+}
+
+// Slowest has the tail kept, within its limit, for the slowest of many readers: f gives the arrival which that has seen last. It is called by who commits, and must not block. What all of them have
+// seen is kept no longer: the few who come late read it from the store.
+func (j *Journal) Slowest(f func() int64) { j.slowest.Store(&f) }
+
+// seen is what the slowest has seen, where that matters.
+func (j *Journal) seen() int64 {
+	j.mu.RLock()
+	long := j.tail.bytes > leastTail
+	j.mu.RUnlock()
+	if f := j.slowest.Load(); long && f != nil {
+		return (*f)()
+	}
+	return math.MaxInt64
 }
 
 // Tail is how many bytes of memory the tail takes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -86,6 +87,46 @@ func TestCursor(t *testing.T) {
 			t.Error("something after the last", es, err)
 		}
 	}
+}
+
+// What all readers have is kept no longer than it is little; what the slowest has not is kept up to the limit, and past that it goes on from the store.
+func TestTailIsAsLongAsTheSlowestNeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := start(t, Config{Dir: t.TempDir(), Tail: 8 << 20})
+		var slowest atomic.Int64
+		j.Slowest(slowest.Load)
+		a := j.NewAuthor(person(t, 1), "a")
+		text := strings.Repeat("x", 16000)
+		grow := func(bytes int) (tail int) {
+			for ; bytes > 0; bytes -= len(text) {
+				say(t, a, text)
+			}
+			settle(t, j)
+			return j.Tail()
+		}
+		if n := grow(6 << 20); n < 6<<20 {
+			t.Errorf("%d bytes are left of what a reader has not seen", n)
+		}
+		if n := grow(6 << 20); n > 8<<20 || n < 7<<20 {
+			t.Errorf("%d bytes in a tail that may have 8 MiB", n)
+		}
+		c, arrival := j.Follow(0), int64(0)
+		for arrival < j.Last() {
+			es, err := c.Next(64 << 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range es {
+				if arrival++; e.Arrival != arrival {
+					t.Fatalf("arrival %d after %d", e.Arrival, arrival-1)
+				}
+			}
+		}
+		slowest.Store(c.Arrival() - 10)
+		if n := grow(len(text)); n > leastTail || n < leastTail-2*len(text) {
+			t.Errorf("%d bytes are left of what all have seen but for little", n)
+		}
+	})
 }
 
 func TestFramesLieSideBySide(t *testing.T) {

@@ -15,7 +15,7 @@
 // For people the order is (hlc, lid, seq), the same on every machine.
 //
 // Back-pressure: Append and Write wait while more than 32 MiB are not yet committed. Cursors never hold anything back: a reader further behind than the
-// tail (64 MiB) goes on from the store, at its own pace.
+// tail goes on from the store, at its own pace. The tail is 4 MiB, and where the exchange has a reader that is slower as much as that needs, up to 64 MiB.
 //
 // Visibility: what was accepted is in heads, sums, cursors and Serve at once, however slow the disk; Page, After, All and Rooms wait until what was accepted before
 // the call is committed and indexed. They do not wait while Err is set: then they tell what is on disk. Search
@@ -71,7 +71,7 @@ type Config struct {
 	Keep time.Duration
 	// Forked, if set, is told of every fork that is found, and of one that is found to be lower. It must not block, nor use the journal.
 	Forked func(Fork)
-	// Tail is how many bytes of framed runs stay in memory; 0 means 64 MiB. What is not yet committed stays in any case.
+	// Tail is how many bytes of framed runs stay in memory at most; 0 means 64 MiB. Most of the time it is less (Slowest). What is not yet committed stays in any case.
 	Tail int
 	// Clock is shared by the journals of a process; nil: one of its own.
 	Clock *Clock
@@ -119,6 +119,7 @@ type Journal struct {
 	recovered string
 	origins   atomic.Uint64
 	watchers  watchers
+	slowest   atomic.Pointer[func() int64]
 	work      chan struct{} // has room for one: Run should look
 	reckoned  atomic.Uint32 // the day on which the Vault was asked whose the groups are
 	gone      atomic.Uint32 // Run's: nothing public that is older is on disk

@@ -39,6 +39,9 @@ type item struct {
 	filled bool // it brought bodies that were missing: the run is on disk
 }
 
+// leastTail is what the tail keeps though everyone has it: half a second of the fastest flood.
+const leastTail = 4 << 20
+
 // tail is the newest entries.
 type tail struct {
 	items []item
@@ -83,10 +86,10 @@ func (e *Entry) size() int { return len(e.Frame) + len(e.hashes)*len(message.Has
 // at returns the entry with that number; it must be held.
 func (t *tail) at(arrival int64) *item { return &t.items[arrival-t.first] }
 
-// trim drops the oldest, down to the limit, as far as they are committed.
-func (t *tail) trim(durable int64) {
+// trim drops the oldest, as far as they are committed: down to the limit, and further those up to seen.
+func (t *tail) trim(durable, seen int64) {
 	n := 0
-	for ; t.bytes > t.max && t.first <= durable && n < len(t.items); n++ {
+	for ; t.first <= durable && n < len(t.items) && (t.bytes > t.max || t.bytes > leastTail && t.first <= seen); n++ {
 		t.bytes -= t.items[n].size()
 		t.items[n] = item{} // or the array would keep its segment
 		t.first++
