@@ -143,17 +143,12 @@ type copied struct {
 
 // count tells the authors of logs what has become stable.
 func (a *acks) count(logs []message.LogID) {
-	if len(logs) == 0 {
-		return
-	}
-	hosts := a.exchange.hosts()
 	for _, l := range logs {
-		a.countOne(l, hosts)
+		a.countOne(l)
 	}
 }
 
-// countOne counts one log; could are the machines that could hold a copy.
-func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
+func (a *acks) countOne(l message.LogID) {
 	j := a.exchange.journal
 	var copies []copied
 	head, _ := j.Head(l)
@@ -180,10 +175,7 @@ func (a *acks) countOne(l message.LogID, could map[identity.HostID]bool) {
 	}
 	copies = slices.DeleteFunc(copies, func(c copied) bool { return c.host == w.host })
 	slices.SortFunc(copies, func(a, b copied) int { return cmp.Compare(b.seq, a.seq) })
-	others := len(could)
-	if could[w.host] {
-		others--
-	}
+	others := a.exchange.keepers(w.host)
 	var tell []wire.StableLog
 	hosts := map[identity.HostID]bool{}
 	for _, c := range copies {
@@ -225,22 +217,33 @@ func (a *acks) dropLocked(l message.LogID) {
 	}
 }
 
-// hosts are the machines that could hold a copy.
-func (x *Exchange) hosts() map[identity.HostID]bool {
-	hosts := map[identity.HostID]bool{}
-	if x.journal.Persistent() {
-		hosts[x.config.Host] = true
-	}
+// keeper notes whether what is said is kept on p's machine. Machines are counted as links come and go: each message asks how many there are.
+func (x *Exchange) keeper(p *peer, keeps bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for p := range x.links {
-		p.mu.Lock()
-		if p.state != nil && p.state.Durable {
-			hosts[p.Hello.Host] = true
-		}
-		p.mu.Unlock()
+	if p.keeper == keeps {
+		return
 	}
-	return hosts
+	p.keeper = keeps
+	if keeps {
+		x.keeping[p.Hello.Host]++
+	} else if x.keeping[p.Hello.Host]--; x.keeping[p.Hello.Host] == 0 {
+		delete(x.keeping, p.Hello.Host)
+	}
+}
+
+// keepers is how many machines could hold a copy, but for one.
+func (x *Exchange) keepers(but identity.HostID) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n := len(x.keeping)
+	if x.keeping[but] > 0 {
+		n--
+	}
+	if own := x.config.Host; x.journal.Persistent() && own != but && x.keeping[own] == 0 {
+		n++
+	}
+	return n
 }
 
 // next appends STABLE for p.

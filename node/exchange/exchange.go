@@ -129,6 +129,7 @@ type Exchange struct {
 	// mu protects what follows.
 	mu        sync.Mutex
 	links     map[*peer]struct{}
+	keeping   map[identity.HostID]int // links to each machine on which what is said is kept
 	bells     map[time.Duration]*bell // by phase
 	deaf      func()                  // ends that the journal is heard
 	pulling   map[message.LogID]*pull
@@ -146,7 +147,7 @@ func New(c Config) *Exchange {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	x := &Exchange{journal: c.Journal, config: c, log: c.Log, born: time.Now(), links: map[*peer]struct{}{}, bells: map[time.Duration]*bell{}, pulling: map[message.LogID]*pull{}}
+	x := &Exchange{journal: c.Journal, config: c, log: c.Log, born: time.Now(), links: map[*peer]struct{}{}, keeping: map[identity.HostID]int{}, bells: map[time.Duration]*bell{}, pulling: map[message.LogID]*pull{}}
 	x.free = x.born
 	x.journal.Slowest(x.slowest)
 	x.acks = acks{exchange: x, awaited: map[message.LogID]*awaited{}, haves: map[*peer]map[message.LogID]wire.Head{}, tells: map[*peer][]wire.StableLog{}}
@@ -276,6 +277,7 @@ func (x *Exchange) forget(p *peer) {
 		}
 	}
 	x.mu.Unlock()
+	x.keeper(p, false)
 	x.unhang(p)
 	x.journal.Clock().Doubt(p)
 	x.acks.forget(p)

@@ -53,6 +53,7 @@ type peer struct {
 	due      bool          // the writer shall send BEAT
 	alarm    *time.Timer   // when something is to be said; nil at the hub, which has bells
 	gone     bool          // it is not set again
+	keeper   bool          // what is said is kept there; Exchange.mu protects it
 	mark     uint32        // of the hub's last BEAT, to be given back; 0: it was
 	marked   time.Time     // when it came
 	trip     time.Duration // measured of late

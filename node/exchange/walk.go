@@ -50,6 +50,7 @@ func (p *peer) compare(s *wire.State) error {
 	}
 	p.adopt(s)
 	p.heard(s) // from here on the tail goes by it, and what came before is in the answer
+	p.exchange.keeper(p, s.Durable)
 	look := p.hold
 	if s.Reply || p.cursor == nil || p.news() {
 		look = func() (*wire.State, error) { return p.offer(false) }
