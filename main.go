@@ -176,7 +176,7 @@ func show(ctx context.Context, front *node.Front, s *cli.Setup, guard *ui.Guard)
 		})
 	}
 	err := plain.Run(ctx, plain.Config{
-		Node: front, In: s.In, Typed: s.Typed, Out: os.Stdout, Colour: term.IsTerminal(int(os.Stdout.Fd())), JSON: s.JSON, ServerOnly: s.Node.ServerOnly, History: s.History, Linger: s.Linger, Version: s.Version,
+		Node: front, In: s.In, Typed: s.Typed, Out: os.Stdout, Colour: term.IsTerminal(int(os.Stdout.Fd())), JSON: s.JSON, ServerOnly: s.Node.ServerOnly, NoHistory: s.Node.NoHistory, History: s.History, Linger: s.Linger, Version: s.Version,
 	})
 	switch {
 	case errors.Is(err, plain.ErrNobody):

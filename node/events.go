@@ -70,6 +70,12 @@ type Said struct {
 	History bool
 }
 
+// Passed: of that many messages, of what is said and what becomes of it, Console has not told, because there were too many.
+type Passed struct {
+	Room  string // "#name"; empty: they were of several
+	Count int
+}
+
 // Message is one line of a conversation, fit to be shown.
 type Message struct {
 	ID     message.ID
@@ -241,6 +247,7 @@ func (Ready) event()         {}
 func (HubChanged) event()    {}
 func (PeerChanged) event()   {}
 func (Said) event()          {}
+func (Passed) event()        {}
 func (Delivered) event()     {}
 func (Withdrawn) event()     {}
 func (Renamed) event()       {}

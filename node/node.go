@@ -4,7 +4,9 @@
 // everything downstream (links, the store, subscribers) follows that journal with a cursor of its own.
 //
 // Goroutines: Run starts the port, the roster, and the seat, which alone holds the election and starts and stops what the role needs: the hub, or a link to it. A watcher follows
-// what becomes durable, another how much garbage there may be (garbage.go). Each subscription of Events has one. All have ended when Run returns, with the port, the store and the profile's lock released.
+// what becomes durable, another how much garbage there may be (garbage.go). Each subscription of Events, or Console, has one. All have ended when Run returns, with the port, the store and the profile's lock released.
+//
+// Bound: a box prints what Console tells, which in a flood counts messages instead of telling each (console.go). All other readers of Events get every one; who is slow lags.
 //
 // Order: a subscription gives messages in the order of arrival in the journal. Presence, hub and deliveries are states: a subscriber that looks late sees the newest, and
 // how it got there is not replayed.

@@ -23,12 +23,12 @@ const (
 // ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan []Event {
 	out := make(chan []Event, listsAhead)
-	n.events(ctx, out, history, (*journal.Journal).Last, func() { close(out) })
+	n.events(ctx, out, history, (*journal.Journal).Last, nil, func() { close(out) })
 	return out
 }
 
 // eventsSinceStart tells what happened since this process opened the history, and from now on.
-func (n *Node) eventsSinceStart(ctx context.Context, out chan<- []Event, ended func()) {
+func (n *Node) eventsSinceStart(ctx context.Context, out chan<- []Event, ration *ration, ended func()) {
 	opened := map[*journal.Journal]int64{}
 	for _, at := range n.gather.shown() {
 		opened[at.journal] = at.began
@@ -38,12 +38,12 @@ func (n *Node) eventsSinceStart(ctx context.Context, out chan<- []Event, ended f
 			return began
 		}
 		return j.Last()
-	}, ended)
+	}, ration, ended)
 }
 
-// events is Events for who reads out, until ended is called; what is history is what had arrived in a journal by the number that past returns.
-func (n *Node) events(ctx context.Context, out chan<- []Event, history int, past func(*journal.Journal) int64, ended func()) {
-	s := &subscription{node: n, ctx: ctx, out: out, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: newTellings(), topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
+// events is Events for who reads out, until ended is called, or Console with a ration; what is history is what had arrived in a journal by the number that past returns.
+func (n *Node) events(ctx context.Context, out chan<- []Event, history int, past func(*journal.Journal) int64, ration *ration, ended func()) {
+	s := &subscription{node: n, ctx: ctx, out: out, ration: ration, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: newTellings(), topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
 	s.begin(past)
 	ok := n.watch.subscribe(func() {
 		defer ended()
@@ -66,6 +66,7 @@ type subscription struct {
 	next    []Event // for out, as soon as there is nothing more at present
 	changed chan struct{}
 	end     <-chan struct{}
+	ration  *ration // of messages; nil: all are told
 
 	at       *gathering
 	first    []*gathering // whose history is told first
@@ -174,7 +175,7 @@ func (s *subscription) look(news <-chan struct{}) bool {
 		if _, version := s.node.gather.now(); version != s.version {
 			return true
 		}
-		if !s.states() || !s.lines() || !s.deliveries() || !s.flush() {
+		if !s.passed() || !s.states() || !s.lines() || !s.deliveries() || !s.flush() {
 			return false
 		}
 		select {
@@ -183,7 +184,11 @@ func (s *subscription) look(news <-chan struct{}) bool {
 		case <-s.end:
 			return false
 		case <-news:
+			if s.ration != nil && !s.together(news) {
+				return false
+			}
 		case <-s.changed:
+		case <-s.ration.ended():
 		}
 	}
 }
@@ -403,6 +408,9 @@ func (s *subscription) restated(m *Message) bool {
 
 // entry tells the lines of one run.
 func (s *subscription) entry(e journal.Entry) bool {
+	if s.ration.spent() && s.skim(e) {
+		return true
+	}
 	lines, err := s.at.journal.LinesIn(s.lined, e)
 	if err != nil {
 		s.node.log.Warn("cannot read what arrived", "err", err)
@@ -412,21 +420,24 @@ func (s *subscription) entry(e journal.Entry) bool {
 		clear(lines) // or it would keep the bodies
 		s.lined = lines[:0]
 	}()
+	grant := s.grant(lines)
+	told, over := lines[:grant], lines[grant:]
 	if e.Arrival <= s.entered {
-		for i := range lines {
-			_, _, now := s.node.own.mine(lines[i].ID) // said here a moment ago
-			if !s.tell(lines[i:i+1], !now) {
+		for i := range told {
+			_, _, now := s.node.own.mine(told[i].ID) // said here a moment ago
+			if !s.tell(told[i:i+1], !now) {
 				return false
 			}
 		}
-	} else if !s.tell(lines, e.Bulk || e.From != 0 && !s.caughtUp) {
+	} else if !s.tell(told, e.Bulk || e.From != 0 && !s.caughtUp) {
 		return false
 	}
-	for i := range lines {
-		if k := lines[i].Kind; (k == message.Topic || k.About()) && !s.about(lines[i]) {
+	for i := range told {
+		if k := told[i].Kind; (k == message.Topic || k.About()) && !s.about(told[i]) {
 			return false
 		}
 	}
+	s.passLines(over)
 	return true
 }
 

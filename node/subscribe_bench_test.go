@@ -57,7 +57,7 @@ func BenchmarkTold(b *testing.B) {
 			for told := 0; told < b.N; {
 				ctx, cancel := context.WithCancel(b.Context())
 				events := make(chan []Event, listsAhead)
-				n.events(ctx, events, 0, func(*journal.Journal) int64 { return 0 }, func() {})
+				n.events(ctx, events, 0, func(*journal.Journal) int64 { return 0 }, nil, func() {})
 				for some := 0; some < count && told < b.N; {
 					for _, e := range <-events {
 						if _, ok := e.(Said); ok {
@@ -69,5 +69,26 @@ func BenchmarkTold(b *testing.B) {
 				cancel()
 			}
 		})
+	}
+}
+
+// What it costs to pass over a message; one op is one.
+func BenchmarkPassedOver(b *testing.B) {
+	const count = 20_000
+	dir := b.TempDir()
+	n, err := New(Config{Dir: filepath.Join(dir, "p"), HostDir: dir, Nick: "harry", ServerOnly: true, NoHistory: true, Net: nodetest.New(1).Host("harry").Net(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer n.Close()
+	said100(b, n, count)
+	s := &subscription{node: n, ration: newRation()}
+	s.at, s.version = n.gather.now()
+	s.ration.until = time.Now().Add(time.Hour)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for s.ration.passed.Count < b.N {
+		s.cursor = s.at.journal.Follow(0)
+		s.lines()
 	}
 }

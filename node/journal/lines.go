@@ -123,6 +123,15 @@ func (j *Journal) LinesIn(lines []Line, e Entry) ([]Line, error) {
 	return lines, j.mark(lines)
 }
 
+// Whose returns what is the same of all lines of an entry: the log, where that is said, and by whom; false: the log was dropped meanwhile.
+func (j *Journal) Whose(e Entry) (Line, bool) {
+	l, ok, err := j.lookup(e.Log)
+	if !ok || err != nil {
+		return Line{}, false
+	}
+	return Line{Key: Key{Log: e.Log}, Room: l.Room, Name: l.Name, Author: l.Author, Nick: l.nick, Nonce: l.Nonce, Arrival: e.Arrival}, true
+}
+
 // Beyond returns the lines from a number on that are kept of a log although it ends before them, at a fork: of the ways in which it went on, the one that
 // came here first.
 func (j *Journal) Beyond(id message.LogID, from uint64) (out []Line, err error) {

@@ -3,6 +3,7 @@ package message
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 )
 
 const (
@@ -63,10 +64,27 @@ func ParseRun(b []byte) (*Run, error) { return parseRun(b, true) }
 func ParseBodies(b []byte) (*Run, error) { return parseRun(b, false) }
 
 func parseRun(b []byte, sums bool) (*Run, error) {
+	r := new(Run)
+	b, err := r.parseHead(b)
+	if err != nil {
+		return nil, err
+	}
+	if b, err = r.parseRecords(b, sums); err != nil {
+		return nil, err
+	}
+	if len(b) != len(r.Sig) {
+		return nil, malformed("wrong length")
+	}
+	r.Sig = Signature(b)
+	return r, nil
+}
+
+// parseHead decodes what stands before the records, and returns what follows it.
+func (r *Run) parseHead(b []byte) ([]byte, error) {
 	if len(b) < 16+8+1 {
 		return nil, malformed("cut short")
 	}
-	r := &Run{Log: LogID(b[:16]), First: binary.BigEndian.Uint64(b[16:])}
+	r.Log, r.First = LogID(b[:16]), binary.BigEndian.Uint64(b[16:])
 	flags, b := b[24], b[25:]
 	switch flags {
 	case 0:
@@ -88,15 +106,26 @@ func parseRun(b []byte, sums bool) (*Run, error) {
 	if (r.First == 1) != (r.Opening != nil) {
 		return nil, malformed("an opening belongs to number 1")
 	}
-	b, err := r.parseRecords(b, sums)
-	if err != nil {
-		return nil, err
+	return b, nil
+}
+
+// Skim yields stamp and kind of each record of an encoded run, and takes no memory for them. It is for what was parsed before: of what is no run it yields what looks like records.
+func Skim(b []byte) iter.Seq2[uint64, Kind] {
+	return func(yield func(uint64, Kind) bool) {
+		var r Run
+		b, err := r.parseHead(b)
+		if err != nil || len(b) < 2 {
+			return
+		}
+		n := binary.BigEndian.Uint16(b)
+		b = b[2:]
+		var rec Record
+		for range n {
+			if b = rec.parse(b, false); b == nil || !yield(rec.HLC, rec.Kind) {
+				return
+			}
+		}
 	}
-	if len(b) != len(r.Sig) {
-		return nil, malformed("wrong length")
-	}
-	r.Sig = Signature(b)
-	return r, nil
 }
 
 // parseRecords decodes the count and the records at the start of b and returns what follows them.

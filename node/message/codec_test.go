@@ -214,7 +214,7 @@ func TestAppendPanics(t *testing.T) {
 	}
 }
 
-// One allocation for the run and one for its records: this is the path of every message.
+// One allocation for the run and one for its records, and none to skim it: this is the path of every message.
 func TestParseAllocates(t *testing.T) {
 	encoded := golden(t)["continuing"].Append(nil)
 	if n := testing.AllocsPerRun(100, func() {
@@ -223,6 +223,14 @@ func TestParseAllocates(t *testing.T) {
 		}
 	}); n > 2 {
 		t.Errorf("%v allocations", n)
+	}
+	count := 0
+	if n := testing.AllocsPerRun(100, func() {
+		for range Skim(encoded) {
+			count++
+		}
+	}); n > 0 || count == 0 {
+		t.Errorf("%v allocations to skim %d records", n, count)
 	}
 }
 
@@ -242,6 +250,8 @@ func FuzzParseRun(f *testing.F) {
 			if r != nil || !errors.Is(err, ErrMalformed) {
 				t.Fatalf("%+v, %v", r, err)
 			}
+			for range Skim(b) { // as far as it goes
+			}
 			return
 		}
 		if again := r.Append(nil); !bytes.Equal(again, b) {
@@ -257,6 +267,16 @@ func FuzzParseRun(f *testing.F) {
 		}
 		if !reflect.DeepEqual(bodies, r) {
 			t.Fatalf("%+v, and without sums %+v", r, bodies)
+		}
+		seen := 0
+		for hlc, kind := range Skim(b) {
+			if rec := &r.Records[seen]; rec.HLC != hlc || rec.Kind != kind {
+				t.Fatalf("record %d is skimmed as %d, %d", seen, hlc, kind)
+			}
+			seen++
+		}
+		if seen != len(r.Records) {
+			t.Fatalf("%d of %d records are skimmed", seen, len(r.Records))
 		}
 		hashes := r.Hashes()
 		if len(hashes) != len(r.Records) {

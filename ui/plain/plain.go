@@ -1,6 +1,6 @@
 // Package plain is the line mode: a line of input is a message or a /command, and what happens is printed, for people as a line of text and for
 // programs as one JSON object (see json.go, whose form is a promise). It also prints what a server-only box logs of the chat: the same without
-// anybody's words.
+// anybody's words, and where messages come in a flood how many there are instead of each (node.Console), but for programs.
 //
 // Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order, and between them tells
 // the node what was seen of a conversation; both begin when the stored history has been printed. Node.Do waits
@@ -27,6 +27,7 @@ import (
 type Node interface {
 	Do(context.Context, node.Command) error
 	Events(ctx context.Context, history int) <-chan []node.Event
+	Console(ctx context.Context, history int) <-chan []node.Event
 	Snapshot() node.Snapshot
 	Page(room string, k node.Key, max int) ([]node.Message, error)
 	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
@@ -47,8 +48,10 @@ type Config struct {
 	Colour bool
 	// JSON prints objects for programs instead of lines for people.
 	JSON bool
-	// ServerOnly prints no words of messages, and takes commands but no messages from In, whose end means nothing then.
+	// ServerOnly prints no words of messages, for people not each of a flood of them, and takes commands but no messages from In, whose end means nothing then.
 	ServerOnly bool
+	// NoHistory: what is said is on no disk.
+	NoHistory bool
 	// History is how many lines of stored history come first; negative: all.
 	History int
 	// Linger is how long Run waits, when In has ended, for what was said to be on two machines; zero: not at all.
@@ -68,7 +71,11 @@ func Run(ctx context.Context, c Config) error {
 	out := bufio.NewWriter(c.Out)
 	c.Out = out
 	defer out.Flush()
-	events := c.Node.Events(ctx, c.History)
+	follow := c.Node.Events
+	if c.ServerOnly && !c.JSON {
+		follow = c.Node.Console
+	}
+	events := follow(ctx, c.History)
 	answers := make(chan answer)
 	obeys := c.In == nil // or what is said now might pass for stored history
 	p := &printer{Config: c, room: command.Lobby, day: today()}

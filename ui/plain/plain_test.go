@@ -25,6 +25,7 @@ type feed struct {
 	when      []time.Time   // each was done
 	stuck     chan struct{} // Do waits for it, where it is not nil
 	snapshot  node.Snapshot
+	bounded   bool          // Console was asked for
 	copyAfter time.Duration // 0: nobody is there
 	after     func(room string, k node.Key, max int) ([]node.Message, error)
 	search    func(query string, older int64, max int) (node.Found, error)
@@ -50,7 +51,11 @@ func (f *feed) Members(room string) ([]node.Member, error) {
 	return []node.Member{{Named: node.Named{Nick: "bob"}, Owner: true}}, nil
 }
 func (f *feed) Events(context.Context, int) <-chan []node.Event { return f.events }
-func (f *feed) tell(events ...node.Event)                       { f.events <- events }
+func (f *feed) Console(context.Context, int) <-chan []node.Event {
+	f.bounded = true
+	return f.events
+}
+func (f *feed) tell(events ...node.Event) { f.events <- events }
 
 func (f *feed) Do(ctx context.Context, c node.Command) error {
 	if f.stuck != nil {
@@ -248,6 +253,18 @@ func TestServerConsole(t *testing.T) {
 			t.Errorf("did %v, printed %q, ended after %v", f.did, out.String(), time.Since(start))
 		}
 	})
+}
+
+// What a box prints for people is bounded; programs, and who chats, get all.
+func TestConsole(t *testing.T) {
+	for _, c := range []Config{{ServerOnly: true}, {ServerOnly: true, JSON: true}, {}, {JSON: true}} {
+		f := &feed{events: make(chan []node.Event)}
+		close(f.events)
+		c.Node, c.Out = f, io.Discard
+		if err := Run(t.Context(), c); err != nil || f.bounded != (c.ServerOnly && !c.JSON) {
+			t.Errorf("%+v: bounded %v, %v", c, f.bounded, err)
+		}
+	}
 }
 
 func TestOutputGone(t *testing.T) {

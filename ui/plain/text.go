@@ -110,6 +110,8 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		return p.appendLines(b, now, "* ", fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers))
 	case node.Said:
 		return p.appendSaid(b, &e)
+	case node.Passed:
+		return p.appendLines(b, now, "* ", p.passed(&e))
 	case node.Withdrawn:
 		if e.Mine || e.Restated || p.ServerOnly {
 			return b // it was said again
@@ -155,6 +157,21 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		return p.appendLines(b, now, "* ", text)
 	}
 	return b // Delivered, CaughtUp, TypingChanged
+}
+
+// passed says how many messages are not listed, and that nobody missed them.
+func (p *printer) passed(e *node.Passed) string {
+	what, where, kept := "messages", "", "kept"
+	if e.Count == 1 {
+		what = "message"
+	}
+	if e.Room != "" {
+		where = " in " + oneLine(e.Room)
+	}
+	if p.NoHistory {
+		kept = "passed on"
+	}
+	return fmt.Sprintf("%d more %s%s, %s like the others but not listed here", e.Count, what, where, kept)
 }
 
 // about says what became of a message.

@@ -21,9 +21,10 @@ func TestText(t *testing.T) {
 		})
 	}
 	for name, c := range map[string]struct {
-		event  node.Event
-		server bool
-		want   string
+		event   node.Event
+		server  bool
+		forgets bool
+		want    string
 	}{
 		"message":      {event: said(nil), want: "09:01 bob: morning\n"},
 		"other room":   {event: said(func(s *node.Said) { s.Room = "#build" }), want: "09:01 #build bob: morning\n"},
@@ -31,6 +32,9 @@ func TestText(t *testing.T) {
 		"lines":        {event: said(func(s *node.Said) { s.Text = "one\n09:02 eve: two" }), want: "09:01 bob: one\n      | 09:02 eve: two\n"},
 		"another day":  {event: said(func(s *node.Said) { s.At = now.AddDate(0, 0, -1) }), want: "-- Thursday 19 November 2026\n09:01 bob: morning\n"},
 		"on a box":     {event: said(nil), server: true, want: "09:01 * message ab000000000000000000000000000001 in #lobby by bob\n"},
+		"not listed":   {event: node.Passed{Room: "#lobby", Count: 79_000}, server: true, want: "09:01 * 79000 more messages in #lobby, kept like the others but not listed here\n"},
+		"one of them":  {event: node.Passed{Count: 1}, server: true, want: "09:01 * 1 more message, kept like the others but not listed here\n"},
+		"not kept":     {event: node.Passed{Room: "#lobby", Count: 2}, server: true, forgets: true, want: "09:01 * 2 more messages in #lobby, passed on like the others but not listed here\n"},
 		"joined":       {event: node.PeerChanged{State: node.Joined, Nick: "carol", Peers: 4}, want: "09:01 * carol joined (4 here)\n"},
 		"left":         {event: node.PeerChanged{State: node.Left, Nick: "carol", Peers: 3}, want: "09:01 * carol left (3 here)\n"},
 		"away":         {event: node.PeerChanged{State: node.Away, Nick: "carol", Peers: 3}, want: "09:01 * carol is away (3 here)\n"},
@@ -54,7 +58,7 @@ func TestText(t *testing.T) {
 		"forged names": {event: node.PeerChanged{State: node.Joined, Nick: "x\n09:02 bob: hi", Peers: 4}, want: "09:01 * x 09:02 bob: hi joined (4 here)\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &printer{Config: Config{ServerOnly: c.server}, room: "#lobby", day: "Friday 20 November 2026"}
+			p := &printer{Config: Config{ServerOnly: c.server, NoHistory: c.forgets}, room: "#lobby", day: "Friday 20 November 2026"}
 			if got := string(p.appendText(nil, now, c.event)); got != c.want {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
