@@ -8,10 +8,17 @@ const together = 20 * time.Millisecond
 // few is how many messages may arrive in that time where the processor is free for what nobody waits for: the indexes of one take as long as to relay it to hundreds of links.
 const few = 4
 
+// lately is how long after a message others are to be expected.
+const lately = time.Second
+
+// lullNap is the shortest time that the runtime waits for the network (epoll_wait counts in ms).
+const lullNap = time.Millisecond
+
 // A lull finds out whether there is time for what nobody waits for. It belongs to one goroutine.
 type lull struct {
 	at    time.Time // when it looked last
 	seen  int64     // how many messages had arrived then
+	heard time.Time // when it saw last that one had
 	flood bool
 }
 
@@ -19,7 +26,13 @@ type lull struct {
 func (l *lull) flooded(messages int64) bool {
 	if times := int64(time.Since(l.at) / together); times > 0 {
 		l.flood = (messages-l.seen)/few >= times
-		l.at, l.seen = time.Now(), messages
+		l.at = time.Now()
+		if messages > l.seen {
+			l.heard, l.seen = l.at, messages
+		}
 	}
 	return l.flood
 }
+
+// talk reports whether anything arrived lately.
+func (l *lull) talk() bool { return time.Since(l.heard) < lately }

@@ -7,6 +7,13 @@ import (
 	"time"
 )
 
+// watermark is how far the timeline has come.
+func watermark(j *Journal) int64 {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.watermark
+}
+
 // TestIndexesWaitForALull: while much is said neither index is written, but for those who ask; when less is said they are.
 func TestIndexesWaitForALull(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
@@ -14,11 +21,6 @@ func TestIndexesWaitForALull(t *testing.T) {
 			j := start(t, Config{Dir: dir})
 			a := j.NewAuthor(person(t, 1), "nick")
 			n := 0
-			watermark := func() int64 {
-				j.mu.RLock()
-				defer j.mu.RUnlock()
-				return j.watermark
-			}
 			found := func() int64 { // what is in the search index
 				index, done := j.text.use()
 				defer done()
@@ -40,16 +42,16 @@ func TestIndexesWaitForALull(t *testing.T) {
 				synctest.Wait()
 			}
 			talk(time.Second, 800)
-			if w := watermark(); w > 200 { // what came before it was seen that much comes
+			if w := watermark(j); w > 200 { // what came before it was seen that much comes
 				t.Errorf("%d of %d are in the timeline while much is said", w, n)
 			}
 			page, err := j.Page(lobby, Key{}, 5)
 			if err != nil || len(page) != 5 || string(page[4].Body) != fmt.Sprint(n-1) {
 				t.Errorf("the newest page while much is said is %v, %v", page, err)
 			}
-			before := watermark()
+			before := watermark(j)
 			talk(time.Second, 800)
-			if w := watermark(); w > before+200 {
+			if w := watermark(j); w > before+200 {
 				t.Errorf("%d were put into the timeline while much was said", w-before)
 			}
 			if w := found(); w > int64(n/2) {
@@ -61,7 +63,7 @@ func TestIndexesWaitForALull(t *testing.T) {
 			if w := found(); dir != "" && w != j.Last() {
 				t.Errorf("%d of %d are in the search index when less is said", w, j.Last())
 			}
-			if w := watermark(); w != j.Last() {
+			if w := watermark(j); w != j.Last() {
 				t.Errorf("%d of %d are in the timeline when less is said", w, j.Last())
 			}
 		})
@@ -85,11 +87,15 @@ func TestLull(t *testing.T) {
 			{10 * together, 10*few - 1, false}, // it has not looked for long
 			{10 * together, 10 * few, true},
 			{time.Hour, 100, false},
+			{lately, 0, false},
 		} {
 			time.Sleep(step.wait)
 			last += step.arrived
 			if got := l.flooded(last); got != step.flooded {
 				t.Errorf("%d after %v: flooded is %v", step.arrived, step.wait, got)
+			}
+			if want := step.wait < lately || step.arrived > 0; l.talk() != want {
+				t.Errorf("%d after %v: talk is %v", step.arrived, step.wait, l.talk())
 			}
 		}
 	})

@@ -450,35 +450,84 @@ func TestIndexRestsAtTheStart(t *testing.T) {
 	})
 }
 
-// While something waits for the disk the index gives way, and gets on all the same.
+// While something waits for the disk, or people talk, the index gives way, and gets on all the same.
 func TestIndexGivesWay(t *testing.T) {
+	const lines = 1024
+	for name, rest := range map[string]time.Duration{"disk": textPatience, "talk": lullNap} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				d := disk.Under(t, dir)
+				j := start(t, Config{Dir: dir})
+				c := newChain(t, 1, today())
+				for i := range lines {
+					c.add(fmt.Sprint("line ", i))
+				}
+				a := j.NewAuthor(person(t, 2), "a")
+				synctest.Wait()
+				for first := 1; first < lines; first += 256 {
+					take(t, j, c.run(first, first+255), 256, nil)
+				}
+				settle(t, j)
+				if name == "disk" {
+					d.Slow(10 * time.Second)
+					say(t, a, "slow") // is being committed all the time
+				}
+				began, to := time.Now(), j.Durable()
+				for indexedTo(t, j) < to {
+					progress := j.text.progress()
+					<-progress
+				}
+				want := textEvery + 2*lines/(textShare+1)*rest // for the rows alone
+				if took := time.Since(began); took < want || took > want+rest*4 || j.Durable() > to {
+					t.Errorf("it took %v, with %d on disk; want %v or a little more, and %d", took, j.Durable(), want, to)
+				}
+				began = time.Now()
+				settle(t, j)
+				filled(t, j)
+				if took := time.Since(began); took > 11*time.Second {
+					t.Errorf("the rest took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// The index rests after each share only while people talk, and longer where something waits for the disk.
+func TestGiveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		d := disk.Under(t, dir)
 		j := start(t, Config{Dir: dir})
-		c := newChain(t, 1, today())
-		for i := range 256 {
-			c.add(fmt.Sprint("line ", i))
-		}
-		a := j.NewAuthor(person(t, 2), "a")
-		synctest.Wait()
-		take(t, j, c.run(1, 256), 256, nil)
+		a := j.NewAuthor(person(t, 1), "a")
+		say(t, a, "first")
 		settle(t, j)
+		giveWay := j.giveWay(t.Context())
+		// shares calls it for so many, and returns how long it rested.
+		shares := func(n int) time.Duration {
+			began := time.Now()
+			for range n * (textShare + 1) {
+				giveWay()
+			}
+			return time.Since(began)
+		}
+		if rested := shares(10); rested != 10*lullNap {
+			t.Errorf("it rested %v after a message", rested)
+		}
+		time.Sleep(lately)
+		if rested := shares(10); rested != 0 {
+			t.Errorf("it rested %v a while later", rested)
+		}
+		say(t, a, "second")
+		settle(t, j)
+		time.Sleep(together)
+		if rested := shares(10); rested != 10*lullNap {
+			t.Errorf("it rested %v after another", rested)
+		}
 		d.Slow(10 * time.Second)
-		say(t, a, "slow") // is being committed all the time
-		began := time.Now()
-		for indexedTo(t, j) < 1 {
-			progress := j.text.progress()
-			<-progress
-		}
-		if took, want := time.Since(began), textEvery+256/(textShare+1)*textPatience; took < want || took > want+textEvery/2 || j.Durable() > 1 {
-			t.Errorf("it took %v, with %d on disk; want %v, and 1", took, j.Durable(), want)
-		}
-		began = time.Now()
-		settle(t, j)
-		filled(t, j)
-		if took := time.Since(began); took > 11*time.Second {
-			t.Errorf("the rest took %v", took)
+		say(t, a, "slow")
+		if rested := shares(10); rested != 10*textPatience {
+			t.Errorf("it rested %v while a message waits for the disk", rested)
 		}
 	})
 }

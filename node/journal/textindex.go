@@ -19,11 +19,11 @@ const (
 	textEvery = time.Second
 	// textMessages is how many messages go in at once: the more, the fewer segments there are to merge; so many take about 0.05 s.
 	textMessages = 1024
-	// textPatience is how long the index waits at a stretch for commits, and for less to arrive, looking every textNap, before it takes textShare messages (about 2 ms of work) all the
-	// same: while much is said it has a fiftieth of a core.
-	textPatience = 100 * time.Millisecond
-	textNap      = 2 * time.Millisecond
-	textShare    = 32
+	// textShare is how many rows and pages the index writes, in about 0.5 ms, before it looks whether it is in the way. While anything is said it rests for a lullNap after each share: a process that
+	// has one core looks at the network when nobody wants to run, and otherwise every 10 ms.
+	textShare = 64
+	// textPatience is how long it waits at a stretch for commits, and for less to arrive, before it takes a share all the same: while much is said it has a fiftieth of a core.
+	textPatience = 50 * time.Millisecond
 	// textRetry is how long after an error it is tried again.
 	textRetry = 10 * time.Second
 )
@@ -210,7 +210,7 @@ func (j *Journal) fillText(ctx context.Context) error {
 	return nil
 }
 
-// giveWay returns what lets commits and the relay go before a message that goes into the index. It is the processor that they would wait for, not the disk: where all cores are taken, each step of a
+// giveWay returns what lets commits and the relay go before a row or a page goes into the index. It is the processor that they would wait for, not the disk: where all cores are taken, each step of a
 // commit waits for a time slice of several milliseconds (BenchmarkWriteWhileIndexing).
 func (j *Journal) giveWay(ctx context.Context) func() {
 	share := 0
@@ -218,28 +218,29 @@ func (j *Journal) giveWay(ctx context.Context) func() {
 	return func() {
 		if share > 0 {
 			share--
-		} else if !j.awaitLull(ctx, &l) {
-			share = textShare
+			return
+		}
+		share = textShare
+		for range textPatience / lullNap {
+			late := l.flooded(j.messages.Load()) || j.last.Load() > j.durable.Load()
+			if late || l.talk() {
+				j.nap(ctx)
+			}
+			if !late || ctx.Err() != nil {
+				return
+			}
 		}
 	}
 }
 
-// awaitLull waits until nothing waits for the disk and little arrives, and returns false where that takes too long. It looks from time to time instead of being woken by the commit: whoever
-// else was waiting for that shall run first.
-func (j *Journal) awaitLull(ctx context.Context, l *lull) bool {
-	for range textPatience / textNap {
-		if !l.flooded(j.messages.Load()) && j.last.Load() == j.durable.Load() {
-			return true
-		}
-		nap := time.NewTimer(textNap)
-		select {
-		case <-nap.C:
-		case <-ctx.Done():
-			nap.Stop()
-			return false
-		}
+// nap lets others run. It is looked from time to time whether they are done, instead of being woken by a commit: whoever else was waiting for that shall run first.
+func (j *Journal) nap(ctx context.Context) {
+	nap := time.NewTimer(lullNap)
+	defer nap.Stop()
+	select {
+	case <-nap.C:
+	case <-ctx.Done():
 	}
-	return false
 }
 
 // addText puts what arrived after from, up to to, into the index, or the first of it, and returns how far it came.

@@ -48,7 +48,6 @@ func (x *Index) Add(docs []Doc, watermark int64) error {
 		var terms []byte
 		last := int64(-1)
 		for i := range docs {
-			x.pause()
 			d := &docs[i]
 			if d.Slot, err = free(taken, max(SlotOf(d.HLC), last+1)); err != nil {
 				return err
@@ -93,7 +92,6 @@ func (x *Index) Remove(slots []int64) error {
 	}
 	return x.write(func(tx *sql.Tx) error {
 		for _, slot := range slots {
-			x.pause()
 			for _, q := range []string{"DELETE FROM text WHERE rowid=?", "DELETE FROM doc WHERE id=?"} {
 				if _, err := tx.Exec(q, slot); err != nil {
 					return err

@@ -24,6 +24,8 @@ import (
 	"path/filepath"
 	"unicode"
 
+	"modernc.org/sqlite"
+
 	"earshot/node/journal/database"
 )
 
@@ -49,8 +51,8 @@ var ErrOther = errors.New("the search index is of another history")
 
 // An Index is described in the package comment.
 type Index struct {
-	// Pause, if set, is called before each message goes in or out, by Add and Remove, and may wait: keeping an index is long work that is never urgent.
-	// It is set before they are called.
+	// Pause, if set, is called before each row and each page of the index (about 4 KB) that Add and Remove write, and may wait: keeping an index is long work that is never urgent. A message is two
+	// rows, and its share of some pages. It is set before they are called, and does not use the Index.
 	Pause func()
 
 	w, r *sql.DB // the same single connection in memory; w is nil where it is only read
@@ -72,7 +74,28 @@ func Open(dir string, store [16]byte) (*Index, error) {
 	if err := x.init(store); err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
+	if err := x.watch(func(sqlite.SQLitePreUpdateData) {
+		if x.Pause != nil {
+			x.Pause()
+		}
+	}); err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
 	return x, nil
+}
+
+// watch has f called before each row that is written; nil ends that. FTS5 writes and merges its segments in the middle of statements that may take a second: only from in between the pages that are
+// written then can it be interrupted.
+func (x *Index) watch(f func(sqlite.SQLitePreUpdateData)) error {
+	conn, err := x.w.Conn(context.Background()) // the only one
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(c any) error {
+		c.(sqlite.HookRegisterer).RegisterPreUpdateHook(f)
+		return nil
+	})
 }
 
 // OpenReader opens the index of a store in dir to read it, beside a process that fills it or without one. The error is fs.ErrNotExist where there is none.
@@ -137,7 +160,7 @@ func (x *Index) Close() error {
 		errs = append(errs, x.r.Close())
 	}
 	if x.w != nil {
-		errs = append(errs, x.w.Close())
+		errs = append(errs, x.watch(nil), x.w.Close()) // the driver would keep it
 	}
 	return errors.Join(errs...)
 }
@@ -146,12 +169,6 @@ func (x *Index) Close() error {
 func (x *Index) Watermark(ctx context.Context) (arrival int64, err error) {
 	err = x.r.QueryRowContext(ctx, "SELECT value FROM meta WHERE key='watermark'").Scan(&arrival)
 	return arrival, err
-}
-
-func (x *Index) pause() {
-	if x.Pause != nil {
-		x.Pause()
-	}
 }
 
 func (x *Index) write(f func(tx *sql.Tx) error) error {

@@ -162,6 +162,38 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// Pause is called for every message that goes in or out, and for the pages of the segments that are written and merged in between.
+func TestPause(t *testing.T) {
+	x := open(t, t.TempDir())
+	n := 0
+	x.Pause = func() { n++ }
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var slots []int64
+	for batch := range 20 {
+		docs := make([]Doc, 100)
+		for i := range docs {
+			docs[i] = Doc{HLC: stamp(64 * (100*batch + i)), Text: fmt.Sprintf("%x", rnd.Perm(40))}
+		}
+		if err := x.Add(docs, 0); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range docs {
+			slots = append(slots, d.Slot)
+		}
+	}
+	var bytes int
+	if err := x.r.QueryRow("SELECT sum(length(block)) FROM text_data").Scan(&bytes); err != nil {
+		t.Fatal(err)
+	}
+	if rows, pages := 2*len(slots), bytes/4050; n < rows+2*pages || n > rows+10*pages {
+		t.Errorf("%d calls for %d rows and %d pages that were written and merged", n, rows, pages)
+	}
+	n = 0
+	if err := x.Remove(slots[:10]); err != nil || n < 20 {
+		t.Errorf("%d calls for 10 messages that went out, %v", n, err)
+	}
+}
+
 func TestOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := OpenReader(dir, [16]byte{1}); !errors.Is(err, fs.ErrNotExist) {
