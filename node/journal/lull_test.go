@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"earshot/node/nodetest/disk"
 )
 
 // watermark is how far the timeline has come.
@@ -68,6 +70,45 @@ func TestIndexesWaitForALull(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTimelineRests: what is to go into the timeline while people talk goes in little by little, but for those who ask.
+func TestTimelineRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		d := disk.Under(t, dir)
+		j := start(t, Config{Dir: dir})
+		c := newChain(t, 1, today())
+		const runs, size = 40, indexShare
+		for i := range 2 * runs * size {
+			c.add(fmt.Sprint(i))
+		}
+		// arrive has so many runs come after a while in which nothing did, and returns when two commits have put them on disk, the second all but the first.
+		arrive := func(first int) {
+			time.Sleep(time.Minute)
+			d.Slow(lately / 4)
+			for i := first; i < first+runs; i++ {
+				take(t, j, c.run(i*size+1, (i+1)*size), size, nil)
+			}
+			d.Slow(0)
+			for j.Durable() < j.Last() {
+				time.Sleep(lullNap / 4)
+			}
+		}
+		arrive(0)
+		began := time.Now()
+		for watermark(j) < j.Last() {
+			time.Sleep(lullNap / 4)
+		}
+		if took := time.Since(began); took < (runs-3)*lullNap || took > 2*runs*lullNap {
+			t.Errorf("the timeline took %v", took)
+		}
+		arrive(runs)
+		began = time.Now()
+		if err := j.settle(); err != nil || time.Since(began) > lullNap {
+			t.Errorf("the timeline took %v for one who asks, %v", time.Since(began), err)
+		}
+	})
 }
 
 func TestLull(t *testing.T) {

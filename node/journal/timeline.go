@@ -14,6 +14,8 @@ const (
 	indexMessages = 4096
 	indexBacklog  = 4096
 	indexRows     = 64 // of one statement
+	// indexShare is how much it is while people talk and nobody waits for it: it takes about 1 ms, after which there is a rest of lullNap.
+	indexShare = 256
 )
 
 // index puts the next messages into the timeline, unless it is better to commit first, and reports whether there are more.
@@ -21,9 +23,11 @@ func (j *Journal) index() (more bool, err error) {
 	durable := j.durable.Load()
 	j.mu.RLock()
 	from := j.watermark
-	wanted := j.indexers > 0 || durable-from > indexBacklog
+	asked := j.indexers > 0
+	wanted := asked || durable-from > indexBacklog
 	brought, cutOff := j.brought, j.cutOff
 	j.mu.RUnlock()
+	flood := j.lull.flooded(j.messages.Load())
 	switch {
 	case from >= durable && len(brought)+len(cutOff) == 0:
 		return false, nil
@@ -31,12 +35,16 @@ func (j *Journal) index() (more bool, err error) {
 		return true, nil
 	case !wanted && j.Persistent() && j.putOff(j.indexed):
 		return false, nil
-	case !wanted && len(brought)+len(cutOff) == 0 && j.lull.flooded(j.messages.Load()):
+	case !wanted && len(brought)+len(cutOff) == 0 && flood:
 		j.later = together
 		return false, nil
 	}
 	j.indexed = time.Now()
-	to, found, err := j.store.index(from, durable, brought, cutOff, j.owns)
+	share, gentle := indexMessages, !asked && !flood && j.lull.talk()
+	if gentle {
+		share = indexShare
+	}
+	to, found, err := j.store.index(from, durable, share, brought, cutOff, j.owns)
 	if err != nil {
 		return false, err
 	}
@@ -62,11 +70,15 @@ func (j *Journal) index() (more bool, err error) {
 	if len(found.runs) > 0 {
 		j.watchers.tell(0)
 	}
-	return true, nil
+	if gentle && to < durable {
+		j.later, j.indexed = lullNap, time.Time{}
+	}
+	return !gentle, nil
 }
 
-// index puts what arrived after from into the timeline, but for the groups of others, no further than to, and returns how far it came. It stores what messages say about others, and sees to bodies.
-func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff, owns func(message.GroupID, identity.PeerID) bool) (int64, *indexed, error) {
+// index puts what arrived after from into the timeline, but for the groups of others, no further than to, and no more messages than a share and one
+// run; it returns how far it came. It stores what messages say about others, and sees to bodies.
+func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutOff, owns func(message.GroupID, identity.PeerID) bool) (int64, *indexed, error) {
 	found := &indexed{ranges: map[message.LogID][2]uint64{}, stripped: map[int64][]byte{}}
 	err := s.relax(true)
 	if err != nil {
@@ -96,7 +108,7 @@ func (s *store) index(from, to int64, brought [][]byte, cutOff []cutOff, owns fu
 						found.see(s, run, i)
 					}
 				}
-				if len(args) >= 5*indexMessages {
+				if len(args) >= 5*share {
 					to = last
 					return errEnough
 				}
