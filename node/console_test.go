@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,17 +78,22 @@ type heard struct {
 
 // listen returns what was told since it was asked last.
 func listen(events <-chan []Event) (told func() []heard) {
+	var mu sync.Mutex
 	var list []heard
 	begin := time.Now()
 	go func() {
 		for l := range events {
+			mu.Lock()
 			for _, e := range l {
 				list = append(list, heard{e, time.Since(begin)})
 			}
+			mu.Unlock()
 		}
 	}()
 	return func() (some []heard) {
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		some, list = list, nil
 		return some
 	}
