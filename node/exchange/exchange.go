@@ -205,6 +205,7 @@ func (x *Exchange) Run(ctx context.Context, l *Link) error {
 func (p *peer) begin() error {
 	if r, ok := p.Conn.(resting); ok && r.Awaits() {
 		p.resting = r
+		p.Reader.Unwaiting()
 		p.wait()
 	}
 	if p.Control != nil {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,8 @@ import (
 	"earshot/node/wire"
 )
 
-// overTCP are both ends of an admitted connection over the loopback. Those of a simulated LAN cannot be waited for without reading.
-func overTCP(t *testing.T, from, to *replica) (here, there *identity.Conn) {
+// overTCP are both ends of an admitted connection over the loopback, here's through what is put around it. Those of a simulated LAN cannot be waited for without reading.
+func overTCP(t *testing.T, from, to *replica, around ...func(net.Conn) net.Conn) (here, there *identity.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,6 +38,9 @@ func overTCP(t *testing.T, from, to *replica) (here, there *identity.Conn) {
 	raw, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, put := range around {
+		raw = put(raw)
 	}
 	if here, err = frames.Gate(t, from.who).Dial(t.Context(), raw, identity.ProtoChat, nil); err != nil {
 		t.Fatal(err)
@@ -111,5 +115,63 @@ func TestRealSilence(t *testing.T) {
 	err := b.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Silence: 300 * time.Millisecond})
 	if took := time.Since(began); !errors.Is(err, exchange.ErrSilent) || took < 300*time.Millisecond || took > 10*time.Second {
 		t.Errorf("%v after %v", err, took)
+	}
+}
+
+// A corked connection keeps back what is written to it until it is told.
+type corked struct {
+	net.Conn
+	mu   sync.Mutex
+	cork bool
+	kept []byte
+}
+
+func (c *corked) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cork {
+		c.kept = append(c.kept, b...)
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+// set has what is written kept back, or sends what was.
+func (c *corked) set(cork bool) {
+	c.mu.Lock()
+	c.cork = cork
+	kept := c.kept
+	c.mu.Unlock()
+	if !cork {
+		c.Conn.Write(kept)
+	}
+}
+
+// Runs that lie there together are taken as one, also where each came in a record of its own.
+func TestRunsInRecordsThatCameTogether(t *testing.T) {
+	lan := nodetest.New(1)
+	hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+	var cork corked
+	here, there := overTCP(t, a, hub, func(c net.Conn) net.Conn { cork.Conn = c; return &cork })
+	if !there.Awaits() {
+		t.Skip("a read waits on this system")
+	}
+	c := newChain(t, "evil", hub.journal.Today(), 10)
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		hub.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Peer: c.who.ID(), Ping: time.Second / 3})
+	})
+	defer ended.Wait()
+	defer here.NetConn().Close()
+	here.Write(wire.Append(nil, wire.TypeState, hub.state(false)))
+	before := hub.journal.Last()
+	cork.set(true)
+	for i := range uint64(10) {
+		here.Write(c.frame(wire.TypeRun, i+1, i+1))
+	}
+	cork.set(false)
+	hub.until("all of it", func() bool { return hub.has(c.whole.Log) == 10 })
+	if n := hub.journal.Last() - before; n > 5 { // the first reads are small
+		t.Errorf("ten runs that came together are %d", n)
 	}
 }

@@ -14,6 +14,9 @@ type buffer []byte
 // load several, so that one read of the connection serves a whole run of frames.
 var sizes = [...]int{512, 4 << 10, 32 << 10, 128 << 10}
 
+// few is how much is little.
+const few = 4 << 10
+
 // spare keeps buffers no Reader uses, by the index of their size. It is a cache without meaning.
 var spare [len(sizes)]sync.Pool
 
@@ -34,10 +37,14 @@ type Reader struct {
 	r, w  int     // buf[r:w] is not read yet
 	last  int     // how much the last read brought
 	err   error   // of the last read, if it brought something too
+	few   int     // how much is read on for, where reading does not wait
 }
 
 // NewReader returns a Reader of frames from r, usually an admitted connection.
 func NewReader(r io.Reader) *Reader { return &Reader{src: r} }
+
+// Unwaiting says that a read of the connection does not wait any more (identity.Conn.Awaits). Then a read goes on where it brought little: what came in small records is there together.
+func (r *Reader) Unwaiting() { r.few = few }
 
 // Rest gives the memory away until the next read, where nothing in it is unread: a link at rest needs none (there are many of them). The last frame's body is not valid any more.
 func (r *Reader) Rest() {
@@ -120,8 +127,10 @@ func (r *Reader) fill() error {
 	for range 100 {
 		n, err := r.src.Read((*r.buf)[r.w:])
 		if n > 0 {
-			r.w += n
-			r.last, r.err = n, err
+			for r.w, r.last = r.w+n, n; err == nil && r.last < r.few && r.w < len(*r.buf); r.w, r.last = r.w+n, r.last+n {
+				n, err = r.src.Read((*r.buf)[r.w:])
+			}
+			r.err = err
 			return nil
 		}
 		if err != nil {

@@ -333,3 +333,68 @@ func TestReaderRests(t *testing.T) {
 		t.Errorf("%d frames of %d", len(got), len(want))
 	}
 }
+
+// pieces gives one a read; where there is none, that nothing has come, once.
+type pieces [][]byte
+
+var errNothing = errors.New("nothing has come")
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(*p) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, (*p)[0])
+	if (*p)[0] = (*p)[0][n:]; len((*p)[0]) == 0 {
+		*p = (*p)[1:]
+	}
+	if n == 0 {
+		return 0, errNothing
+	}
+	return n, nil
+}
+
+// Where a read does not wait, what came in small pieces is there together, though not without end, and what ended it is told after that.
+func TestReaderUnwaiting(t *testing.T) {
+	small, large := AppendFrame(nil, TypePing, []byte("small")), AppendFrame(nil, TypePing, make([]byte, few))
+	ahead := func(r *Reader) (n int) {
+		for skip := 0; ; n++ {
+			_, _, size := r.Ahead(skip)
+			if size == 0 {
+				return n
+			}
+			skip += size
+		}
+	}
+	src := append(slices.Repeat(pieces{small}, 10), nil, small, nil, large[:few/2], large[few/2:], small)
+	for _, unwaiting := range []bool{true, false} {
+		left := slices.Clone(src)
+		r := NewReader(&left)
+		if unwaiting {
+			r.Unwaiting()
+		}
+		if _, _, err := r.Next(); err != nil || unwaiting != (ahead(r) == 9) || !unwaiting && ahead(r) != 0 {
+			t.Errorf("unwaiting %v: %v, and %d frames ahead", unwaiting, err, ahead(r))
+		}
+		got := []int{1, 0}
+		for err := error(nil); err != io.EOF; got[1]++ {
+			if _, _, err = r.Next(); err == nil {
+				got[0]++
+			}
+		}
+		if want := []int{13, 15}; !slices.Equal(got, want) {
+			t.Errorf("unwaiting %v: %d frames in %d times, want %d", unwaiting, got[0], got[1], want)
+		}
+	}
+	many := &records{b: bytes.Repeat(small, 10*few), size: len(small)}
+	r := NewReader(many)
+	r.Unwaiting()
+	for range 10 * few {
+		before := len(many.b)
+		if _, _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if read := before - len(many.b); read >= few+len(small) {
+			t.Fatalf("%d bytes are read at once", read)
+		}
+	}
+}
