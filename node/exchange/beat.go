@@ -18,27 +18,33 @@ func (p *peer) rest() time.Duration {
 // phased is how long the moments of this link's phase have been counted. BEATs have moments of their own, too: what thousands answer at once keeps everything else from running.
 func (p *peer) phased() time.Duration { return time.Since(p.exchange.born) + beatEvery - p.Phase }
 
-// ring says something: the hub a BEAT once a second, and a PING in between. The other end answers each BEAT with its own, and has come here because there was none; it sets its alarm anew.
+// ring says something: the hub a BEAT once a second, and a PING in between. To whom something was written lately it does not: a PING is not needed, and a BEAT goes with what is written next, or is
+// written when it rings again. The other end answers each BEAT with its own, and has come here because there was none; it sets its alarm anew.
 func (p *peer) ring() {
 	if p.stuck() {
 		p.fail(ErrStuck)
 		return
 	}
-	second := p.phased() / beatEvery
+	second, spoken := p.phased()/beatEvery, p.spoken()
 	p.mu.Lock()
 	if p.gone {
 		p.mu.Unlock()
 		return
 	}
-	if p.Ping == 0 || second != p.second {
+	late := p.due
+	switch {
+	case p.Ping == 0 || second != p.second:
 		p.second, p.due = second, true
-	} else {
+	case !spoken:
 		p.answers = wire.AppendFrame(p.answers, wire.TypePing, nil)
 	}
 	if p.alarm != nil {
 		p.alarm.Reset(p.rest())
 	}
 	p.mu.Unlock()
+	if spoken && !late {
+		return
+	}
 	if p.turn.take() && !p.speak() {
 		go p.write()
 	}

@@ -70,3 +70,37 @@ func TestBell(t *testing.T) {
 		spoken(0)
 	})
 }
+
+// Who is written to anyway gets no PING, and BEAT with what is written; when that ends it hears something as soon as it must.
+func TestBellIsSilentWhereThereIsNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ping = time.Second / 3
+		x := unlinked(t, journal.Config{})
+		var conn spoken
+		p := newPeer(x, &Link{Conn: &conn, Hub: true, Ping: ping})
+		p.tailing, p.cursor = true, x.journal.Follow(x.journal.Last())
+		p.turn.set(true)
+		x.hang(p)
+		defer x.unhang(p)
+		time.Sleep(time.Second)
+		for range 10 { // something else is written all the time, which takes no BEAT along: one a second is written by itself
+			before := conn.times.Load()
+			for range 40 {
+				time.Sleep(25 * time.Millisecond)
+				p.spoke()
+			}
+			if n := conn.times.Load() - before; n != 1 || len(p.answers) > 0 {
+				t.Errorf("spoken to %d times in a second in which it was written to, and %d bytes wait", n, len(p.answers))
+			}
+		}
+		for i := range 30 {
+			time.Sleep(time.Duration(i) * 11 * time.Millisecond)
+			p.spoke()
+			before := conn.times.Load()
+			time.Sleep(ping + ping/lately + time.Millisecond)
+			if conn.times.Load() == before {
+				t.Errorf("%d: nothing was written for %v", i, ping+ping/lately)
+			}
+		}
+	})
+}

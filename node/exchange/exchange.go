@@ -10,7 +10,7 @@
 // is not asked for twice, unless it brings nothing. A live run that leaves a gap is asked for at once, not at the next comparison. From the
 // moment STATE was made, what arrives in the journal is sent on in order of arrival (the tail), minus what came from this link, what is older
 // than the other keeps, and what a long catch-up brought. Once a second the hub sends BEAT, to the links of a phase at once, and who hears it answers with its own: at rest neither wakes
-// up for anything else but PING. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
+// up for anything else but PING. Who is written to anyway is sent no PING, and BEAT with a line. BEAT carries the root of an end that is caught up; the other compares when nothing is in flight, and a difference starts again from STATE.
 //
 // Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has
 // something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the bell of a BEAT or PING (bell.go), or the one that brought a line to
@@ -57,6 +57,7 @@ const (
 	stuckAfter   = time.Second // in one write
 	stuckBehind  = 4 << 20     // bytes
 	beatEvery    = time.Second
+	lately       = 3                 // what share of the time between two PINGs is lately: one in 3. The longest silence is the sum
 	beatPatience = 3 * beatEvery / 2 // after that long without the hub's BEAT the other end sends its own
 	writeBytes   = 64 << 10          // the most that one round of the writer takes from the tail, and from what is wanted
 	maxAnswers   = 256 << 10

@@ -19,6 +19,7 @@ type peer struct {
 	origin   journal.Origin
 	turn     turn
 	writing  atomic.Int64 // since when something is being written, in ns since Exchange.born; 0: nothing is
+	wrote    atomic.Int64 // when the other end was written to last, in ns since Exchange.born
 	fail     func(error)  // ends the link; the first error is why
 	resting  resting      // the connection, if it can be waited for
 

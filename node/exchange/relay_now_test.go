@@ -18,17 +18,25 @@ type hasty struct {
 	net.Conn
 	takes  bool
 	asked  atomic.Int64
+	times  atomic.Int64
 	behind []byte
 }
 
 func (c *hasty) WriteNow(b []byte) (bool, error) {
+	c.times.Add(1)
 	if wire.Type(b[wire.HeaderLen-1]) == wire.TypeRun {
 		c.asked.Add(1)
 	}
 	if c.behind = append(c.behind, b...); !c.takes {
 		return false, nil
 	}
+	c.SetWriteDeadline(time.Time{}) // what does not wait minds none
 	return true, c.Flush()
+}
+
+func (c *hasty) Write(b []byte) (int, error) {
+	c.times.Add(1)
+	return c.Conn.Write(b)
 }
 
 func (c *hasty) Flush() error {
@@ -63,6 +71,34 @@ func TestLineIsPassedOnByWhoBroughtIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where lines go all the time, BEAT goes with one and there is no PING: each link is written to as often as there are lines.
+func TestBeatGoesWithLines(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
+		a.link(hub)
+		here, there := ends(t, lan, "b", hub)
+		to := &hasty{Conn: there, takes: true}
+		var in, out atomic.Int64
+		b.join(hub, counted{here, &in, &out}, to)
+		time.Sleep(3 * time.Second)
+		to.times.Store(0)
+		out.Store(0)
+		const lines = 200
+		for range lines {
+			a.say(1)
+			time.Sleep(50 * time.Millisecond)
+		}
+		if n := to.times.Load(); n > lines {
+			t.Errorf("written to %d times for %d lines", n, lines)
+		}
+		if n := out.Load(); n < 9*40 {
+			t.Errorf("%d bytes were answered to the BEATs of 10 s", n)
+		}
+		synctest.Wait()
+		equal(t, lines, hub, a, b)
+	})
 }
 
 // slow takes its time with what is written without waiting.

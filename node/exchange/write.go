@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,6 +68,7 @@ func (p *peer) send() error {
 			if _, err := p.Conn.Write(part); err != nil {
 				return err
 			}
+			p.spoke()
 		}
 	}
 	return nil
@@ -77,6 +79,14 @@ func (p *peer) writes() {
 	now := time.Now()
 	p.writing.Store(int64(now.Sub(p.exchange.born)))
 	p.Conn.SetWriteDeadline(now.Add(WriteTimeout))
+}
+
+// spoke comes after a write.
+func (p *peer) spoke() { p.wrote.Store(int64(time.Since(p.exchange.born))) }
+
+// spoken reports whether the other end was written to so lately that it needs no PING: if none comes now, it hears the next one in time.
+func (p *peer) spoken() bool {
+	return time.Since(p.exchange.born)-time.Duration(p.wrote.Load()) < p.Ping/lately
 }
 
 // stuck reports whether a follower takes nothing while more is said than a slow link could be behind by: what it lacks it gets from the store when it comes again. Where less is said nobody is cut
@@ -98,15 +108,17 @@ type eager interface {
 	Flush() error
 }
 
-// sendNow sends lines, which are the newest in the journal, without waiting for the other end, and gives the turn back; it is for who brought them, and costs half of what it does to let a
+// sendNow sends lines, which are the newest in the journal, and a BEAT that is due, without waiting for the other end, and gives the turn back; it is for who brought them, and costs half of what it does to let a
 // goroutine do it. False: write is to be called, for there is more to do than that, or now there is.
 func (p *peer) sendNow(lines []journal.Entry) bool {
 	e, ok := p.Conn.(eager)
 	if !ok {
 		return false
 	}
-	frames, ok := p.only(lines)
-	return ok && p.hasten(e, false, frames)
+	if frames, ok := p.only(lines); ok {
+		return p.hasten(e, false, frames)
+	}
+	return p.speak()
 }
 
 // speak is write without waiting for the other end, of little; false: write is to be called.
@@ -125,6 +137,10 @@ func (p *peer) speak() bool {
 		p.broken(err)
 		return true
 	}
+	if len(frames) > 0 && len(rest) > 0 {
+		*b = slices.Insert(rest, 0, frames...) // one record, which is one write
+		return p.hasten(e, more, *b)
+	}
 	return p.hasten(e, more, frames, rest)
 }
 
@@ -140,6 +156,9 @@ func (p *peer) hasten(e eager, more bool, parts ...[]byte) bool {
 			p.broken(err)
 			return true
 		}
+	}
+	if all {
+		p.spoke()
 	}
 	return all && !more && p.turn.done()
 }

@@ -38,7 +38,7 @@ const (
 	// silence is how long a follower may say nothing: it answers the BEAT of every second.
 	silence = 4 * time.Second
 	// ping is how often a follower hears something, so that it knows within 700 ms that the hub is gone: two a second and a BEAT. One may be late by more than a
-	// retransmission takes (200 ms and some).
+	// retransmission takes (200 ms and some), also where who was written to less than a third of that before is spared it.
 	ping = time.Second / 3
 	// phase is between the moments at which one lot of links is written to and the next: so many share a wake-up, and more would make messages wait for a millisecond. BEATs, which are answered,
 	// come so spread over all of a second.
