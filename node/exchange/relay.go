@@ -10,7 +10,8 @@ import (
 )
 
 // relay is how what arrives in the journal gets to the links. A line or two are written by who brought them, link after link, without waiting for any: most of what a message costs
-// that comes alone is to wake a goroutine for each link. Where more is under way goroutines are woken: they get to run when all that has arrived is in, and take it together.
+// that comes alone is to wake a goroutine for each link. Where more is under way goroutines are woken: they get to run when all that has arrived is in, and take it together. To write to a crowd takes
+// so long that what came meanwhile is read together: it is written by who brought it, too.
 type relay struct {
 	links    atomic.Pointer[[]*peer] // a copy of Exchange.links
 	told     atomic.Int64            // the newest arrival that links were told of
@@ -55,8 +56,11 @@ func (x *Exchange) changed(by journal.Origin) {
 	if by != 0 && slices.ContainsFunc(links, func(p *peer) bool { return p.origin == by }) {
 		return
 	}
-	last := x.journal.Last()
-	arrived := x.relay.told.Swap(last) != last
+	arrived := false
+	if x.relay.bringing.Load() == 0 { // otherwise who brings something just now tells them of this, too: what is committed meanwhile would have all links woken for it
+		last := x.journal.Last()
+		arrived = x.relay.told.Swap(last) != last
+	}
 	for _, p := range links {
 		if arrived || !p.Hub {
 			p.poke()
@@ -77,7 +81,8 @@ func (x *Exchange) brought(records int) {
 	}
 	links := r.all()
 	lines, err := x.journal.Follow(told).Next(writeBytes)
-	if err != nil || records > soon || len(lines) == 0 || len(lines) > soon || others > 0 || time.Since(x.born)-time.Duration(r.rested.Load()) < calm {
+	crowd := len(links) > share
+	if err != nil || len(lines) == 0 || len(lines) > soon || others > 0 || !crowd && (records > soon || time.Since(x.born)-time.Duration(r.rested.Load()) < calm) {
 		for _, p := range links {
 			p.poke()
 		}
