@@ -4,7 +4,7 @@
 // A session is usually one link. A process that has moved, or was copied with its machine, has several until one ends: none is cut off for the other.
 //
 // Goroutines: each link runs on the goroutine that called Serve; the hub has none of its own. A change of presence is written to the links a moment later, so that many joins at once
-// travel as one batch, which is encoded once for all. Of a crowd (200 links and more) each is told with its next PING, and who comes may be told first who was there a little before: in the end
+// travel as one batch, which is encoded once for all. Of a crowd (200 links and more) each is told with its next PING, or BEAT where lines spare it PINGs, and who comes may be told first who was there a little before: in the end
 // everybody knows everybody. A link that is further behind than the kept batches gets a full presence. What is long goes in slices, between which messages go.
 //
 // Back-pressure is exchange's: the hub keeps nothing for a link but a position in the batches.
