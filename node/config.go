@@ -39,8 +39,9 @@ type Config struct {
 	// ServerOnly prefers this node as the hub, and shows it as a box, not a person. NeverHub: it never is.
 	ServerOnly bool
 	NeverHub   bool
-	// NoHistory keeps nothing of what is said on disk.
+	// NoHistory keeps nothing of what is said on disk, and in memory no more than Memory bytes of it; 0: 64 MiB.
 	NoHistory bool
+	Memory    int
 	// Join are host[:port] of hubs to reach by hand; see Joins.
 	Join []string
 	// Remembered are addresses at which peers of this network were met before.

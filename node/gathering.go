@@ -44,6 +44,7 @@ type gatherings struct {
 	network *identity.Network
 	who     *identity.Identity
 	keep    time.Duration
+	memory  int // journal.Config.Memory
 	clock   *journal.Clock
 	limit   func(identity.PeerID) *rate.Limiter
 	host    identity.HostID
@@ -106,7 +107,7 @@ func (g *gatherings) open() error {
 
 // start opens a journal and runs it.
 func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
-	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Clock: g.clock, Vault: g.vault, Log: g.log}
+	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Memory: g.memory, Clock: g.clock, Vault: g.vault, Log: g.log}
 	if g.dir != "" {
 		c.Dir = filepath.Join(g.dir, storeOf(r))
 		if alone {

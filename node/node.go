@@ -189,7 +189,7 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.seat = newSeat(n)
-	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, clock: clock, own: n.own, vault: n.vault, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
+	n.gather = &gatherings{network: n.network, who: n.who, host: n.host, keep: c.Keep, memory: c.Memory, clock: clock, own: n.own, vault: n.vault, nick: n.Nick, broken: n.broke, notice: n.notice, copied: c.Copied.Nonces, skew: &skew{notice: n.notice}, log: c.Log}
 	n.gather.changed, n.gather.apart = n.changed, c.Beside != nil
 	if n.limits.rate > 0 {
 		n.gather.limit = n.limits.of

@@ -31,6 +31,9 @@ func (j *Journal) Append(ctx context.Context, run *message.Run, from Origin, via
 			return 0, err
 		}
 		fresh, hashes, err := j.judge(&l, held, run, from)
+		if err == errForgotten { // it was taken once
+			return 0, nil
+		}
 		if err != nil || fresh == nil {
 			return 0, err
 		}
@@ -117,7 +120,7 @@ func (j *Journal) checkOpening(o *message.Opening, from Origin) error {
 	if o.Day < j.horizonLocked(o.Group, own) || from != 0 && o.Day > j.Tomorrow() {
 		return ErrDay
 	}
-	if !own && j.crowdedLocked(o.Group, o.Author) {
+	if !own && j.crowdedLocked(o.Group, o.Author) || j.full && from != 0 {
 		return ErrCrowded
 	}
 	return nil

@@ -203,6 +203,9 @@ func heldAt(tx *sql.Tx, at spot) (l state, run *message.Run, arrival int64, ok b
 	if err == nil {
 		err = tx.QueryRow("SELECT arrival, data FROM run WHERE log=? AND first<=? ORDER BY first DESC LIMIT 1", l.row, at.seq).Scan(&arrival, &data)
 	}
+	if errors.Is(err, sql.ErrNoRows) { // a journal in memory has forgotten it
+		return l, nil, 0, false, nil
+	}
 	if err != nil {
 		return l, nil, 0, false, err
 	}

@@ -24,6 +24,9 @@ func (j *Journal) commit() error {
 		return err
 	}
 	j.store.took = time.Since(began)
+	if !j.Persistent() {
+		j.weights.add(b.items)
+	}
 	seen := j.seen()
 	j.mu.Lock()
 	j.saved = b.edits

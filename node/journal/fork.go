@@ -23,6 +23,9 @@ func (j *Journal) conflict(l *state, run *message.Run, hashes []message.Hash) er
 	var failed error
 	n := sort.Search(int(min(run.Last(), l.Seq)-run.First), func(i int) bool {
 		have, err := j.hashAt(l, run.First+uint64(i))
+		if err == errForgotten {
+			return false // of what is not there any more nothing is known
+		}
 		if err != nil {
 			failed = err
 		}
@@ -58,6 +61,9 @@ func since(at uint64, run *message.Run) *message.Run {
 func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 	for l.Fork == 0 || at < l.Fork {
 		end, err := j.upTo(l, at-1)
+		if err == errForgotten {
+			end, err = endOf(l, at, proof)
+		}
 		if err != nil {
 			return err
 		}
@@ -107,6 +113,15 @@ func (j *Journal) upTo(l *state, seq uint64) (*state, error) {
 		}
 	}
 	return end, nil
+}
+
+// endOf returns how l was before number at, as far as the proof of a fork there tells: what follows names what it follows.
+func endOf(l *state, at uint64, proof []byte) (*state, error) {
+	one, _, err := message.ParseProof(proof)
+	if err != nil {
+		return nil, err
+	}
+	return &state{Head: Head{Log: l.Log, Seq: at - 1, Tip: one.Prev}, nick: l.nick, hlc: l.hlc}, nil
 }
 
 // Proof returns the proof of a log's fork, the body of a PROOF frame, or nil.

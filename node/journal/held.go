@@ -41,7 +41,14 @@ func (j *Journal) runAt(l *state, seq uint64) (*message.Run, error) {
 			return nil, j.fault(err)
 		}
 	}
-	run, err := parseHeld(data)
+	if data == nil && !j.Persistent() {
+		return nil, errForgotten
+	}
+	var run *message.Run
+	err := fmt.Errorf("%w: message %d of log %x is missing", ErrDamaged, seq, l.Log)
+	if data != nil {
+		run, err = parseHeld(data)
+	}
 	if err == nil && (run.First > seq || run.Last() < seq) {
 		err = fmt.Errorf("%w: message %d of log %x is missing", ErrDamaged, seq, l.Log)
 	}

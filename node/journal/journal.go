@@ -24,6 +24,7 @@
 // Disk: one row a run, in the encoding of package message, which is also the wire's: nothing is encoded again to be served, and a run of 256
 // messages is one insert. What is held about logs and days stands beside, written in the same transaction. In memory are the sums of all days, the
 // logs used lately and those not yet committed, and 2 MB of what was served last (answers.go); opening reads the days alone.
+// Without a folder all of it is in memory, within a bound past which the journal forgets (forget.go).
 //
 // Faults: a store that is missing beside its store id, or damaged (SQLite 11, 26, or a disk that fails to read or to sync), is set aside as *.corrupt-<time> and a new one started: Open reports it
 // in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside: Adopt then saves what only this process has. A full disk, or any other failure to write, stops
@@ -61,8 +62,10 @@ import (
 
 // Config of a Journal.
 type Config struct {
-	// Dir holds the store; empty keeps everything in memory and nothing on disk.
-	Dir     string
+	// Dir holds the store; empty keeps it in memory and nothing on disk.
+	Dir string
+	// Memory is how many bytes a store in memory may take before it forgets (forget.go); 0 means 64 MiB.
+	Memory  int
 	Network identity.NetworkID
 	Realm   identity.Realm
 	// Host is the machine, where that is known: a store that wakes up on another one takes a new id.
@@ -91,8 +94,8 @@ var (
 	ErrForeign = errors.New("run of another network")
 	// ErrDay: the log's day is before the horizon or after tomorrow.
 	ErrDay = errors.New("log of a day that is not kept")
-	// ErrCrowded is an ErrDay: the log is of a group of others, of which there are too many, and may be taken another day.
-	ErrCrowded = fmt.Errorf("%w: there are too many mailboxes", ErrDay)
+	// ErrCrowded is an ErrDay: the log is of a group of others, of which there are too many, or there are too many logs for a journal in memory. It may be taken another day.
+	ErrCrowded = fmt.Errorf("%w: there are too many", ErrDay)
 	// ErrClosed: Run has returned.
 	ErrClosed = errors.New("the journal is closed")
 	// ErrDamaged is wrapped by Run's error where the store cannot be read as one: open it again.
@@ -130,6 +133,8 @@ type Journal struct {
 	turned, indexed time.Time
 	later           time.Duration
 	lull            lull
+	weights         weights   // of logs in memory
+	large           []*weight // of which to be forgotten
 
 	// The newest arrival, and the newest on disk. They change under mu.
 	last, durable atomic.Int64
@@ -148,6 +153,7 @@ type Journal struct {
 	mailboxes   int64                      // how many were numbered
 	held        int                        // how many are held
 	maxHeld     int                        // how many may be, of others' groups
+	full        bool                       // in memory: nothing is left to be forgotten (forget.go)
 	touched     []*daySum                  // days that are not on disk as they are in memory
 	mine        map[message.Nonce]struct{}
 	unsure      uint32          // the oldest day of a log that was opened while nobody vouched for the clock

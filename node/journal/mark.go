@@ -332,6 +332,9 @@ func (j *Journal) Topic(room message.RoomID) (line Line, ok bool, err error) {
 // lineAt returns message seq of l, at most l.Seq, without its marks.
 func (j *Journal) lineAt(l *state, seq uint64) (line Line, ok bool, err error) {
 	run, err := j.runAt(l, seq)
+	if err == errForgotten {
+		return line, false, nil
+	}
 	if err != nil {
 		return line, false, err
 	}

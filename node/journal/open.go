@@ -43,6 +43,9 @@ func newJournal(c Config) *Journal {
 	if c.Tail == 0 {
 		c.Tail = 64 << 20
 	}
+	if c.Memory == 0 {
+		c.Memory = 64 << 20
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -66,6 +69,7 @@ func newJournal(c Config) *Journal {
 		unmarked: unmarked{logs: map[message.LogID]struct{}{}},
 		wanted:   map[message.LogID]*wanted{},
 		keys:     map[message.GroupID]int{},
+		weights:  weights{},
 		people:   map[identity.PeerID][]byte{},
 	}
 	if c.Keep > 0 {

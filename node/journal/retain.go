@@ -21,6 +21,7 @@ func (j *Journal) drop(old *horizons) (more bool, err error) {
 	}
 	j.mu.Unlock()
 	if !found {
+		j.weights.drop(old)
 		j.gone.Store(old.all)
 		j.watchers.tell(0)
 	}
@@ -102,10 +103,25 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 	if err != nil {
 		return err
 	}
+	if err := dropSaid(tx, "json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", string(list)); err != nil {
+		return err
+	}
+	for _, q := range []string{"DELETE FROM mark WHERE target IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
+		"DELETE FROM opened WHERE log IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
+		"DELETE FROM lack WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
+		if _, err := tx.Exec(q, string(list)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropSaid deletes the places of what runs say, and what that says about others: from is what follows FROM, with the tables run and log in it, given list.
+func dropSaid(tx *sql.Tx, from, list string) error {
 	var keys []any
 	var marks []mark
 	var sealed []sealedAt
-	err = each(tx, "SELECT log.grp, log.room, log.author, run.data FROM json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", []any{string(list)}, func(rows *sql.Rows) error {
+	err := each(tx, "SELECT log.grp, log.room, log.author, run.data FROM "+from, []any{list}, func(rows *sql.Rows) error {
 		var s speaker
 		var data sql.RawBytes
 		if err := rows.Scan(fixed(s.group[:]), fixed(s.room[:]), fixed(s.author[:]), &data); err != nil {
@@ -141,15 +157,5 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 	if err != nil {
 		return err
 	}
-	if err := dropMarks(tx, append(marks, within...)); err != nil {
-		return err
-	}
-	for _, q := range []string{"DELETE FROM mark WHERE target IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
-		"DELETE FROM opened WHERE log IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
-		"DELETE FROM lack WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
-		if _, err := tx.Exec(q, string(list)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return dropMarks(tx, append(marks, within...))
 }

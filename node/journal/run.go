@@ -142,6 +142,16 @@ func (j *Journal) turn() (more bool, err error) {
 	if err := j.commitPeople(); err != nil {
 		return false, err
 	}
+	if !j.Persistent() { // before what came is indexed: that may go on for as long as much is said
+		step := j.forget
+		if old != nil {
+			step = func() (bool, error) { return j.drop(old) }
+		}
+		if more, err := step(); more || err != nil {
+			return more, err
+		}
+		old = nil
+	}
 	indexing, err := j.index()
 	if err != nil {
 		return false, err
