@@ -1,7 +1,10 @@
 package node_test
 
 import (
+	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,5 +68,60 @@ func TestSaidWithoutHistory(t *testing.T) {
 		carol := instance.Start(t, lan, "carol", node.Config{})
 		instance.Meet(t, 5*time.Second, alice, bob, carol)
 		instance.Until(t, 3*time.Second, "alice's line is on two disks", ticked)
+	})
+}
+
+// A hub that keeps nothing on disk forgets what is too much for its memory. Who is there hears everything all the same, and has nothing to talk about with it; who comes then has what others than
+// the one who said so much said, is not told over and over what cannot be had, and gets that, too, from the hub after it.
+func TestForgetfulHub(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		count := differences{Handler: slog.DiscardHandler}
+		hub := instance.Start(t, lan, "box", node.Config{NoHistory: true, Memory: 1 << 20, ServerOnly: true, Rate: -1, Log: slog.New(&count)})
+		all := start(t, lan, "alice", "bob")
+		flood := instance.Start(t, lan, "flood", node.Config{Rate: -1})
+		all = append(all, flood)
+		if instance.Meet(t, 5*time.Second, append(all, hub)...) != hub {
+			t.Fatal("the box is not the hub")
+		}
+		all[0].Say("hello")
+		text := strings.Repeat("x", 2000)
+		const lines = 1500
+		for n := range lines {
+			flood.Say(fmt.Sprint(n, text))
+			if n%100 == 0 {
+				time.Sleep(time.Second)
+			}
+		}
+		all[1].Say("what was that?")
+		same(t, 10*time.Second, lines+2, all...)
+		time.Sleep(5 * time.Second)
+		if n := len(hub.Lines(instance.Lobby)); n > 500 {
+			t.Errorf("the hub holds %d lines of 2 KB in a megabyte", n)
+		}
+		count.n.Store(0)
+		time.Sleep(time.Minute)
+		if n := count.n.Load(); n > 0 {
+			t.Errorf("the hub found %d times that others hold something else", n)
+		}
+
+		carol := instance.Start(t, lan, "carol", node.Config{})
+		instance.Meet(t, 5*time.Second, append(all, hub, carol)...)
+		instance.Until(t, 3*time.Second, "carol has what is to be had", func() bool { return slices.Equal(carol.Heard(instance.Lobby), []string{"hello", "what was that?"}) })
+		count.n.Store(0)
+		before := lan.Carried()
+		for n := range 120 {
+			flood.Say(fmt.Sprint("more ", n))
+			time.Sleep(time.Second)
+		}
+		all[0].Say("a flood")
+		instance.Until(t, 3*time.Second, "carol hears alice", func() bool { return slices.Contains(carol.Heard(instance.Lobby), "a flood") })
+		t.Logf("%d bytes in two minutes, %d differences", lan.Carried()-before, count.n.Load())
+		if n := count.n.Load(); n > 12 {
+			t.Errorf("the hub and carol found %d times in two minutes that they differ", n)
+		}
+		hub.Stop()
+		all = append(all, carol)
+		instance.Meet(t, 10*time.Second, all...)
+		same(t, 2*time.Minute, lines+123, all...)
 	})
 }

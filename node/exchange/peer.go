@@ -24,8 +24,9 @@ type peer struct {
 	resting  resting      // the connection, if it can be waited for
 
 	walk  walk
-	wants map[message.LogID]uint64 // asked of this peer and not yet done, up to that number
-	gaps  map[message.LogID]uint64 // of which a live run, up to that number, left a gap
+	wants map[message.LogID]uint64    // asked of this peer and not yet done, up to that number
+	gaps  map[message.LogID]uint64    // of which a live run, up to that number, left a gap
+	vain  map[message.LogID]time.Time // that this peer was asked for, and did not bring all of: before that time no gap in them is asked about
 	// stripped are logs that this peer sent without a body that nobody deletes: it is not asked for them again.
 	stripped map[message.LogID]struct{}
 	bodies   map[message.LogID]time.Time // of which this peer is not asked for bodies before

@@ -256,7 +256,7 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 			put(&p.stripped, r.Log, struct{}{})
 		}
 	case errors.Is(err, journal.ErrGap):
-		if len(p.gaps) < maxGaps {
+		if len(p.gaps) < maxGaps && !time.Now().Before(p.vain[r.Log]) {
 			put(&p.gaps, r.Log, r.Last())
 		}
 	case errors.Is(err, journal.ErrDay):

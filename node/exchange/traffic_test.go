@@ -3,11 +3,13 @@ package exchange_test
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"earshot/node/journal"
 	"earshot/node/nodetest"
 )
 
@@ -97,8 +99,7 @@ func TestReconnectSaysLittle(t *testing.T) {
 // What a link that takes nothing has not been sent is kept in memory as long as it lasts, and no longer.
 func TestTailWaitsForTheSlowest(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
-		hub, a, b := newReplica(t, lan, "hub"), newReplica(t, lan, "a"), newReplica(t, lan, "b")
-		a.link(hub)
+		hub, b := newReplicaIn(t, lan, "hub", ""), newReplicaIn(t, lan, "b", "")
 		b.link(hub)
 		time.Sleep(2 * time.Second)
 		tail := func(n int) int {
@@ -109,17 +110,87 @@ func TestTailWaitsForTheSlowest(t *testing.T) {
 			return hub.journal.Tail()
 		}
 		const little = 4 << 20
-		tail(600)
+		tail(300)
 		if n := tail(1); n > little { // it is looked at when something is committed
 			t.Errorf("%d bytes are kept of what all have", n)
 		}
 		lan.Cut("b")
-		if n := tail(600); n < 600*16000-1<<20 {
+		if n := tail(350); n < 350*16000-1<<19 {
 			t.Errorf("%d bytes are kept of what one has not", n)
 		}
 		time.Sleep(10 * time.Second) // it is cut off
 		if n := tail(1); n > little {
 			t.Errorf("%d bytes are kept when that one is gone", n)
+		}
+	})
+}
+
+// A hub that has forgotten what a log begins with is not asked for it at each line that comes of it, and what it says is followed where it can be.
+func TestForgottenIsAskedForSeldom(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := newReplicaOf(t, lan, "hub", journal.Config{Memory: 1 << 20})
+		a, b, c := newReplicaIn(t, lan, "a", ""), newReplicaIn(t, lan, "b", ""), newReplicaIn(t, lan, "c", "")
+		a.link(hub)
+		c.link(hub)
+		c.say(3)
+		for n := range 300 {
+			a.sayText(fmt.Sprint(n, strings.Repeat("x", 16000)))
+		}
+		time.Sleep(5 * time.Second)
+		equal(t, 303, a, c)
+		var in, out atomic.Int64
+		b.traffic(hub, &in, &out)
+		time.Sleep(5 * time.Second)
+		equal(t, 3, b)
+		before := in.Load()
+		for range 300 {
+			a.say(1)
+			time.Sleep(10 * time.Millisecond)
+		}
+		c.say(1)
+		time.Sleep(2 * time.Second)
+		equal(t, 604, a, c)
+		equal(t, 4, b)
+		t.Logf("b said %d bytes", in.Load()-before)
+		if n := in.Load() - before; n > 5<<10 {
+			t.Errorf("b said %d bytes about 300 lines it cannot have", n)
+		}
+	})
+}
+
+// A hub with little memory is brought the newest days, as many as fit; of the others it asks for none, and then there is nothing to talk about.
+func TestHubTakesWhatFits(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := newReplica(t, lan, "a")
+		const days, lines = 60, 5
+		for range days { // 4.8 MB
+			for n := range lines {
+				a.sayText(fmt.Sprint(time.Now().Unix(), n, strings.Repeat("x", 16000)))
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		clock := journal.NewClock(nil)
+		clock.Vouch(time.Now())
+		hub := newReplicaOf(t, lan, "hub", journal.Config{Memory: 1 << 20, Clock: clock})
+		var in, out atomic.Int64
+		a.traffic(hub, &in, &out)
+		time.Sleep(10 * time.Second)
+		all := a.texts()
+		if got := hub.texts(); len(got) < 7*lines || len(got) > 13*lines || !slices.Equal(got, all[len(all)-len(got):]) {
+			t.Errorf("the hub has %d lines, which are to be the newest that fit into a megabyte", len(got))
+		}
+		if n := in.Load(); n > 2<<20 {
+			t.Errorf("the hub was brought %d bytes to hold a megabyte", n)
+		}
+		before := in.Load() + out.Load()
+		time.Sleep(2 * time.Minute)
+		if n := in.Load() + out.Load() - before; n > 80<<10 {
+			t.Errorf("%d bytes in two minutes in which nothing was said", n)
+		}
+		a.sayText("live")
+		time.Sleep(time.Second)
+		if got := hub.texts(); got[len(got)-1] != "live" {
+			t.Error("the hub has not heard what was said now")
 		}
 	})
 }

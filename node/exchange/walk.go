@@ -138,6 +138,10 @@ func (p *peer) step() error {
 		return nil
 	}
 	if !w.more {
+		own := p.exchange.own()
+		for n := len(w.days); n > 0 && w.days[n-1].day < p.horizon(w.days[n-1].group, own); n-- { // it has moved on since
+			w.days = w.days[:n-1]
+		}
 		if len(w.days) == 0 {
 			w.on = false
 			if !w.caughtUp {
@@ -263,12 +267,21 @@ func (p *peer) askBodies() error {
 	return nil
 }
 
-// done ends what was wanted.
+// done ends what was wanted. Where not all of a log has come the other end has it no more, or this one does not take it: each live run of that log leaves a gap then, and none is asked about for a while.
 func (p *peer) done(d *wire.Done) error {
 	for _, l := range d.Logs {
-		if _, asked := p.wants[l]; asked {
-			delete(p.wants, l)
-			p.exchange.pulled(l, p, true)
+		until, asked := p.wants[l]
+		if !asked {
+			continue
+		}
+		delete(p.wants, l)
+		p.exchange.pulled(l, p, true)
+		if h, _ := p.journal.Head(l); h.Seq < until && h.Fork == 0 {
+			if len(p.vain) >= maxGaps {
+				clear(p.vain)
+			}
+			put(&p.vain, l, time.Now().Add(maxPause))
+			delete(p.gaps, l)
 		}
 	}
 	if err := p.fill(); err != nil {
