@@ -82,7 +82,11 @@ func (j *Journal) seen() int64 {
 	j.mu.RLock()
 	long := j.tail.bytes > leastTail
 	j.mu.RUnlock()
-	if f := j.slowest.Load(); long && f != nil {
+	f := j.slowest.Load()
+	switch {
+	case !long: // but it may be, a moment later
+		return 0
+	case f != nil:
 		return (*f)()
 	}
 	return math.MaxInt64
