@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"earshot/node/identity"
@@ -15,10 +16,11 @@ type member struct {
 	address string // where it is
 	poke    func() // nil: not begun
 
+	trip atomic.Int64 // how long a word takes there and back, in ns; 0: not known. Thousands tell it each second, and none is to wait for the others
+
 	// After join only under hub.mu.
 	person  wire.Person
-	typedAt time.Time     // when this follower said last that its user types
-	trip    time.Duration // how long a word takes there and back; 0: not known
+	typedAt time.Time // when this follower said last that its user types
 
 	// What follows is the writer's.
 	typed uint64     // number of the last Typing told

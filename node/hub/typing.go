@@ -80,12 +80,9 @@ func (m *member) typingLocked(b []byte) []byte {
 
 // tripped takes how long a word takes to m and back.
 func (m *member) tripped(trip time.Duration, news bool) {
-	h := m.hub
-	h.mu.Lock()
-	m.trip = trip
-	h.mu.Unlock()
-	if news && h.config.Measured != nil {
-		h.config.Measured()
+	m.trip.Store(int64(trip))
+	if news && m.hub.config.Measured != nil {
+		m.hub.config.Measured()
 	}
 }
 
@@ -95,8 +92,8 @@ func (h *Hub) Trips() map[identity.Session]time.Duration {
 	defer h.mu.Unlock()
 	trips := map[identity.Session]time.Duration{}
 	for s := range h.members {
-		if m := h.newestLocked(s); m.trip > 0 {
-			trips[s] = m.trip
+		if trip := h.newestLocked(s).trip.Load(); trip > 0 {
+			trips[s] = time.Duration(trip)
 		}
 	}
 	return trips
