@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -339,6 +340,37 @@ func TestDamageTwiceInOneSecond(t *testing.T) {
 			t.Error(old, err)
 		}
 	})
+}
+
+// What is set aside can be opened by its new name, with all that was committed: most of it may be in the WAL alone.
+func TestSetAsideOpens(t *testing.T) {
+	dir, torn := t.TempDir(), t.TempDir()
+	j := start(t, Config{Dir: dir})
+	a := j.NewAuthor(person(t, 1), "a")
+	say(t, a, "mine")
+	settle(t, j)
+	for _, name := range []string{dbFile, dbFile + "-wal"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(torn, name), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	aside, err := setAside(torn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+aside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	logs := 0
+	if err := db.QueryRow("SELECT count(*) FROM log").Scan(&logs); logs != 1 || err != nil {
+		t.Errorf("%d logs were set aside: %v", logs, err)
+	}
 }
 
 func TestOtherStoreIsRefused(t *testing.T) {

@@ -204,7 +204,7 @@ func putStoreID(dir string, id [16]byte) error {
 	return err
 }
 
-// setAside renames all files of the store and returns the new name of the first.
+// setAside renames all files of the store and returns the new name of the first. They still belong together: opened by that name what is in the WAL is there, too.
 func setAside(dir string) (string, error) {
 	suffix := ".corrupt-" + time.Now().UTC().Format("20060102T150405Z")
 	for n := 2; exists(filepath.Join(dir, dbFile+suffix)) || exists(filepath.Join(dir, idFile+suffix)); n++ {
@@ -212,15 +212,15 @@ func setAside(dir string) (string, error) {
 	}
 	first := ""
 	// The mark of damage goes last: should this be interrupted, it is done again.
-	for _, name := range []string{dbFile, dbFile + "-wal", dbFile + "-shm", idFile} {
-		old := filepath.Join(dir, name)
-		if err := os.Rename(old, old+suffix); errors.Is(err, os.ErrNotExist) {
+	for _, name := range [][2]string{{dbFile}, {dbFile, "-wal"}, {dbFile, "-shm"}, {idFile}} {
+		old, aside := filepath.Join(dir, name[0]+name[1]), filepath.Join(dir, name[0]+suffix+name[1])
+		if err := os.Rename(old, aside); errors.Is(err, os.ErrNotExist) {
 			continue
 		} else if err != nil {
 			return "", err
 		}
 		if first == "" {
-			first = old + suffix
+			first = aside
 		}
 	}
 	if err := os.Remove(filepath.Join(dir, damageFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
