@@ -21,34 +21,50 @@ func readDisk(t testing.TB, dir string, before held) held {
 	t.Helper()
 	logs := held{}
 	for _, path := range stores(t, dir) {
-		db, err := sql.Open("sqlite", "file:"+path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows, err := db.Query("SELECT lid, seq FROM log")
-		if e := (*sqlite.Error)(nil); errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY {
-			db.Close()
+		switch err := logs.read(path); {
+		case is(err, sqlite3.SQLITE_BUSY):
 			return before
-		}
-		if err != nil {
+		case err != nil:
 			t.Fatalf("read %s: %v", path, err)
-		}
-		for rows.Next() {
-			var lid []byte
-			var seq uint64
-			if err := rows.Scan(&lid, &seq); err != nil {
-				t.Fatal(err)
-			}
-			logs[message.LogID(lid)] = seq
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		if err := db.Close(); err != nil {
-			t.Fatal(err)
 		}
 	}
 	return logs
+}
+
+// readAside adds what is in the stores below dir that were set aside, but for those that are none any more.
+func (logs held) readAside(t testing.TB, dir string) {
+	t.Helper()
+	for _, path := range aside(t, dir) {
+		if err := logs.read(path); err != nil && !is(err, sqlite3.SQLITE_NOTADB) {
+			t.Fatalf("read %s: %v", path, err)
+		}
+	}
+}
+
+func is(err error, code int) bool {
+	e := (*sqlite.Error)(nil)
+	return errors.As(err, &e) && e.Code()&0xff == code
+}
+
+// read adds what is in one store.
+func (logs held) read(path string) error {
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		return err
+	}
+	rows, err := db.Query("SELECT lid, seq FROM log")
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	for rows.Next() {
+		var lid []byte
+		var seq uint64
+		if err := rows.Scan(&lid, &seq); err != nil {
+			return errors.Join(err, db.Close())
+		}
+		logs[message.LogID(lid)] = max(logs[message.LogID(lid)], seq)
+	}
+	return errors.Join(rows.Err(), db.Close())
 }
 
 // audit checks that what was ticked since the last time is on as many machines' disks as was said. Who is down has what it had, and a disk that is gone had what it had.
@@ -58,6 +74,9 @@ func (w *world) audit() {
 	for _, h := range w.hosts {
 		if h.up() != nil {
 			h.held = readDisk(w.t, h.dir, h.held)
+			if h.broken {
+				h.lost.readAside(w.t, h.dir)
+			}
 		}
 	}
 	for _, h := range w.hosts {

@@ -31,6 +31,7 @@ type host struct {
 	old      bool         // it has what was said in the prologue
 	held     held         // as of the last audit
 	lost     held         // what a disk had that is gone
+	broken   bool         // a disk broke while its process ran, which went on writing for a moment
 	runs     []*run
 
 	// what the network does to it

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,16 @@ func stores(t testing.TB, dir string) []string {
 		t.Fatal(err)
 	}
 	return paths
+}
+
+// aside are the stores that were set aside.
+func aside(t testing.TB, dir string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*", "networks", "*", "*", "history.db.corrupt-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(paths, func(path string) bool { return strings.HasSuffix(path, "-wal") || strings.HasSuffix(path, "-shm") })
 }
 
 // copyDir copies what is on a host's disk at a moment at which nothing is being written. Shared memory is not on it.

@@ -343,6 +343,7 @@ func (w *world) lose(h *host, s Step) {
 				r.full = true // what it told may be on the old disk alone
 				o.disk.Break("history.db")
 				w.lost(o, time.Time{})
+				o.broken = true
 			}
 		}
 		return
