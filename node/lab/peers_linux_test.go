@@ -67,7 +67,7 @@ func TestPeers(t *testing.T) {
 		}
 	}
 	out, stderr, status := l.Host(4).Run("", "peers", "--timeout", "1s")
-	if status != 0 || stderr != "" || !strings.Contains(out, "\nhost1 is the hub: class 1 (like most),\nweight 2 (2 to 3 follow it), term ") {
+	if status != 0 || stderr != "" || !strings.Contains(out, "\n"+last(hub, "ready").Me+" is the hub: class 1 (like most),\nweight 2 (2 to 3 follow it), term ") {
 		t.Errorf("status %d: %s%s", status, out, stderr)
 	}
 	for line := range strings.Lines(out) {
