@@ -51,8 +51,11 @@ func (e *plainEngine) dial(id int, r role) (*client, error) {
 	var conn net.Conn = w
 	c := &client{write: w.WriteSome}
 	if e.g.TLS {
-		conn = tls.Client(w, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
-		c.write = conn.Write
+		secure := tls.Client(w, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
+		if err := secure.Handshake(); err != nil {
+			return nil, err
+		}
+		conn, c.write = secure, secure.Write
 	}
 	rest, err := e.p.join(conn, id, r)
 	if err != nil || r == deaf {
