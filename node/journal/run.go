@@ -147,10 +147,9 @@ func (j *Journal) turn() (more bool, err error) {
 		if old != nil {
 			step = func() (bool, error) { return j.drop(old) }
 		}
-		if more, err := step(); more || err != nil {
-			return more, err
+		if more, err := step(); more || old != nil || err != nil {
+			return true, err // what was dropped may not have been enough
 		}
-		old = nil
 	}
 	indexing, err := j.index()
 	if err != nil {
