@@ -3,6 +3,7 @@ package exchange
 import (
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,40 @@ func TestCrowdIsWrittenToAtOnce(t *testing.T) {
 			if n := conn.times.Load(); n != links {
 				t.Errorf("written %d times", n)
 			}
+		}
+	})
+}
+
+// roused fails the test where who brought something writes it.
+type roused struct {
+	deafened
+	writes atomic.Int64
+}
+
+func (r *roused) WriteNow(b []byte) (bool, error) {
+	r.t.Error("written by who brought it")
+	return true, nil
+}
+
+func (r *roused) Write(b []byte) (int, error) {
+	r.writes.Add(1)
+	return len(b), nil
+}
+
+// In a flood goroutines are woken for a crowd, too: they take together what comes until they run.
+func TestFloodIsLeftToTheLinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := unlinked(t, journal.Config{})
+		conn := &roused{deafened: deafened{t: t}}
+		const links = 2*share + 1
+		linked(x, links, conn)
+		time.Sleep(time.Second)
+		x.bring()
+		line(t, x, "a", 250) // 18 bytes each
+		x.brought(250)
+		synctest.Wait()
+		if n := conn.writes.Load(); n != links {
+			t.Errorf("written %d times", n)
 		}
 	})
 }

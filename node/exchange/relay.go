@@ -11,7 +11,7 @@ import (
 
 // relay is how what arrives in the journal gets to the links. A line or two are written by who brought them, link after link, without waiting for any: most of what a message costs
 // that comes alone is to wake a goroutine for each link. Where more is under way goroutines are woken: they get to run when all that has arrived is in, and take it together. To write to a crowd takes
-// so long that what came meanwhile is read together: it is written by who brought it, too.
+// so long that what came meanwhile is read together: it is written by who brought it, too, but in a flood, of which goroutines take more at once.
 type relay struct {
 	links    atomic.Pointer[[]*peer] // a copy of Exchange.links
 	told     atomic.Int64            // the newest arrival that links were told of
@@ -25,6 +25,8 @@ const (
 	calm = 50 * time.Microsecond
 	// share is how many links one goroutine writes to.
 	share = 256
+	// talk is how many bytes, at most, are said at once where there is no flood.
+	talk = 4 << 10
 )
 
 func (r *relay) all() []*peer {
@@ -81,7 +83,11 @@ func (x *Exchange) brought(records int) {
 	}
 	links := r.all()
 	lines, err := x.journal.Follow(told).Next(writeBytes)
-	crowd := len(links) > share
+	size := 0
+	for i := range lines {
+		size += len(lines[i].Frame)
+	}
+	crowd := len(links) > share && size <= talk
 	if err != nil || len(lines) == 0 || len(lines) > soon || others > 0 || !crowd && (records > soon || time.Since(x.born)-time.Duration(r.rested.Load()) < calm) {
 		for _, p := range links {
 			p.poke()
