@@ -3,15 +3,11 @@ package storm
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"earshot/node"
 	"earshot/node/message"
@@ -190,32 +186,24 @@ func (w *world) holdsAny(h *host, redacted map[message.ID]bool) (holds bool) {
 		if w.c.Open && strings.Contains(path, "alone") {
 			continue // of an earlier process, perhaps: it is not open any more when what it left is deleted
 		}
-		db, err := sql.Open("sqlite", "file:"+path)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		rows, err := db.Query("SELECT data FROM run")
-		if e := (*sqlite.Error)(nil); errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY {
-			db.Close()
-			return true // look again
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for rows.Next() {
+		locked, err := readStore(path, "SELECT data FROM run", func(rows *sql.Rows) error {
 			var data []byte
 			if err := rows.Scan(&data); err != nil {
-				w.t.Fatal(err)
+				return err
 			}
 			run, err := message.ParseRun(data)
 			if err != nil {
-				w.t.Fatal(err)
+				return err
 			}
 			for i, hash := range run.Hashes() {
 				holds = holds || redacted[hash.ID()] && !run.Records[i].Redacted
 			}
+			return nil
+		})
+		if locked {
+			return true // look again
 		}
-		if err := errors.Join(rows.Err(), db.Close()); err != nil {
+		if err != nil {
 			w.t.Fatal(err)
 		}
 	}

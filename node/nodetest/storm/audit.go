@@ -2,11 +2,9 @@ package storm
 
 import (
 	"database/sql"
-	"errors"
 	"testing"
 	"testing/synctest"
 
-	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"earshot/node"
@@ -21,10 +19,9 @@ func readDisk(t testing.TB, dir string, before held) held {
 	t.Helper()
 	logs := held{}
 	for _, path := range stores(t, dir) {
-		switch err := logs.read(path); {
-		case is(err, sqlite3.SQLITE_BUSY):
+		if locked, err := logs.read(path); locked {
 			return before
-		case err != nil:
+		} else if err != nil {
 			t.Fatalf("read %s: %v", path, err)
 		}
 	}
@@ -35,36 +32,23 @@ func readDisk(t testing.TB, dir string, before held) held {
 func (logs held) readAside(t testing.TB, dir string) {
 	t.Helper()
 	for _, path := range aside(t, dir) {
-		if err := logs.read(path); err != nil && !is(err, sqlite3.SQLITE_NOTADB) {
+		if _, err := logs.read(path); err != nil && !is(err, sqlite3.SQLITE_NOTADB) {
 			t.Fatalf("read %s: %v", path, err)
 		}
 	}
 }
 
-func is(err error, code int) bool {
-	e := (*sqlite.Error)(nil)
-	return errors.As(err, &e) && e.Code()&0xff == code
-}
-
 // read adds what is in one store.
-func (logs held) read(path string) error {
-	db, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		return err
-	}
-	rows, err := db.Query("SELECT lid, seq FROM log")
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
-	for rows.Next() {
+func (logs held) read(path string) (locked bool, err error) {
+	return readStore(path, "SELECT lid, seq FROM log", func(rows *sql.Rows) error {
 		var lid []byte
 		var seq uint64
-		if err := rows.Scan(&lid, &seq); err != nil {
-			return errors.Join(err, db.Close())
+		err := rows.Scan(&lid, &seq)
+		if err == nil {
+			logs[message.LogID(lid)] = max(logs[message.LogID(lid)], seq)
 		}
-		logs[message.LogID(lid)] = max(logs[message.LogID(lid)], seq)
-	}
-	return errors.Join(rows.Err(), db.Close())
+		return err
+	})
 }
 
 // audit checks that what was ticked since the last time is on as many machines' disks as was said. Who is down has what it had, and a disk that is gone had what it had.

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -15,9 +14,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"earshot/node"
 	"earshot/node/identity"
@@ -89,26 +85,14 @@ func (w *world) readRooms(h *host) (rooms map[message.RoomID]*member, ok bool) {
 // readSealed reads what a host's disk has of private rooms' messages: their epochs, and wrapped keys. ok is false where the disk is being written.
 func (w *world) readSealed(h *host, rooms map[message.RoomID]*member, into epochs) (ok bool) {
 	for _, path := range stores(w.t, h.dir) {
-		db, err := sql.Open("sqlite", "file:"+path)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		rows, err := db.Query("SELECT log.room, run.data FROM run JOIN log ON run.log = log.id WHERE log.grp <> x'00000000000000000000000000000000'")
-		if e := (*sqlite.Error)(nil); errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY {
-			db.Close()
-			return false
-		}
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for rows.Next() {
+		locked, err := readStore(path, "SELECT log.room, run.data FROM run JOIN log ON run.log = log.id WHERE log.grp <> x'00000000000000000000000000000000'", func(rows *sql.Rows) error {
 			var room, data []byte
 			if err := rows.Scan(&room, &data); err != nil {
-				w.t.Fatal(err)
+				return err
 			}
 			run, err := message.ParseRun(data)
 			if err != nil {
-				w.t.Fatal(err)
+				return err
 			}
 			m := rooms[message.RoomID(room)]
 			for i, hash := range run.Hashes() {
@@ -122,8 +106,12 @@ func (w *world) readSealed(h *host, rooms map[message.RoomID]*member, into epoch
 					}
 				}
 			}
+			return nil
+		})
+		if locked {
+			return false
 		}
-		if err := errors.Join(rows.Err(), db.Close()); err != nil {
+		if err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -1,12 +1,17 @@
 package storm
 
 import (
+	"database/sql"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 func stores(t testing.TB, dir string) []string {
@@ -26,6 +31,28 @@ func aside(t testing.TB, dir string) []string {
 		t.Fatal(err)
 	}
 	return slices.DeleteFunc(paths, func(path string) bool { return strings.HasSuffix(path, "-wal") || strings.HasSuffix(path, "-shm") })
+}
+
+// readStore has f read what a query finds in one store; locked: it is just being made, or written to, and is to be looked at again.
+func readStore(path, query string, f func(*sql.Rows) error) (locked bool, err error) {
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		return false, err
+	}
+	rows, err := db.Query(query)
+	if err != nil {
+		err = errors.Join(err, db.Close())
+		return is(err, sqlite3.SQLITE_BUSY), err
+	}
+	for err == nil && rows.Next() {
+		err = f(rows)
+	}
+	return false, errors.Join(err, rows.Err(), db.Close())
+}
+
+func is(err error, code int) bool {
+	e := (*sqlite.Error)(nil)
+	return errors.As(err, &e) && e.Code()&0xff == code
 }
 
 // copyDir copies what is on a host's disk at a moment at which nothing is being written. Shared memory is not on it.
