@@ -3,7 +3,6 @@ package journal
 import (
 	"cmp"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"maps"
 	"math"
@@ -182,11 +181,11 @@ func (s *store) forget(log int64, most int) (bytes int, err error) {
 				return err
 			}
 		}
-		list, err := json.Marshal(indexed)
+		list, err := jsonOf(indexed)
 		if err != nil {
 			return err
 		}
-		if err := dropSaid(tx, "json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log", string(list)); err != nil {
+		if err := dropSaid(tx, runsOfList, list); err != nil {
 			return err
 		}
 		for _, q := range []string{"DELETE FROM run WHERE log=? AND first<?", "DELETE FROM lack WHERE log=? AND seq<?", "DELETE FROM opened WHERE log=(SELECT lid FROM log WHERE id=?) AND seq<?",

@@ -45,11 +45,11 @@ func (j *Journal) runAt(l *state, seq uint64) (*message.Run, error) {
 		return nil, errForgotten
 	}
 	var run *message.Run
-	err := fmt.Errorf("%w: message %d of log %x is missing", ErrDamaged, seq, l.Log)
+	var err error
 	if data != nil {
 		run, err = parseHeld(data)
 	}
-	if err == nil && (run.First > seq || run.Last() < seq) {
+	if err == nil && (run == nil || run.First > seq || run.Last() < seq) {
 		err = fmt.Errorf("%w: message %d of log %x is missing", ErrDamaged, seq, l.Log)
 	}
 	return run, j.fault(err)

@@ -125,11 +125,12 @@ func (s *store) each(query string, args []any, f func(*sql.Rows) error) error {
 	})
 }
 
-// runsOfList is what eachRun reads where the runs are those with the arrivals of a list, which jsonOf encodes.
+// runsOfList is what eachRun, and dropSaid, read where the runs are those with the arrivals of a list, which jsonOf encodes.
 const runsOfList = "json_each(?) AS a CROSS JOIN run ON run.arrival=a.value CROSS JOIN log ON log.id=run.log"
 
-func jsonOf(arrivals []int64) (string, error) {
-	list, err := json.Marshal(arrivals)
+// jsonOf encodes a list for json_each.
+func jsonOf(numbers []int64) (string, error) {
+	list, err := json.Marshal(numbers)
 	return string(list), err
 }
 

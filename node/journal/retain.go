@@ -2,7 +2,6 @@ package journal
 
 import (
 	"database/sql"
-	"encoding/json"
 
 	"earshot/node/message"
 )
@@ -99,17 +98,17 @@ func (s *store) drop(old *horizons) (found bool, err error) {
 
 // dropRows deletes logs by their rows.
 func dropRows(tx *sql.Tx, rows []int64) error {
-	list, err := json.Marshal(rows)
+	list, err := jsonOf(rows)
 	if err != nil {
 		return err
 	}
-	if err := dropSaid(tx, "json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", string(list)); err != nil {
+	if err := dropSaid(tx, "json_each(?) AS a CROSS JOIN log ON log.id=a.value CROSS JOIN run ON run.log=log.id", list); err != nil {
 		return err
 	}
 	for _, q := range []string{"DELETE FROM mark WHERE target IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
 		"DELETE FROM opened WHERE log IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
 		"DELETE FROM lack WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
-		if _, err := tx.Exec(q, string(list)); err != nil {
+		if _, err := tx.Exec(q, list); err != nil {
 			return err
 		}
 	}

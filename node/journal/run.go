@@ -143,12 +143,12 @@ func (j *Journal) turn() (more bool, err error) {
 		return false, err
 	}
 	if !j.Persistent() { // before what came is indexed: that may go on for as long as much is said
-		step := j.forget
 		if old != nil {
-			step = func() (bool, error) { return j.drop(old) }
+			_, err := j.drop(old)
+			return true, err // it may not have been enough
 		}
-		if more, err := step(); more || old != nil || err != nil {
-			return true, err // what was dropped may not have been enough
+		if more, err := j.forget(); more || err != nil {
+			return true, err
 		}
 	}
 	indexing, err := j.index()
