@@ -87,8 +87,9 @@ func (x *Exchange) brought(records int) {
 	for i := range lines {
 		size += len(lines[i].Frame)
 	}
+	alone := records <= soon && time.Since(x.born)-time.Duration(r.rested.Load()) >= calm
 	crowd := len(links) > share && size <= talk
-	if err != nil || len(lines) == 0 || len(lines) > soon || others > 0 || !crowd && (records > soon || time.Since(x.born)-time.Duration(r.rested.Load()) < calm) {
+	if err != nil || len(lines) == 0 || len(lines) > soon || others > 0 || !alone && !crowd {
 		for _, p := range links {
 			p.poke()
 		}
