@@ -2,10 +2,13 @@ package command
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kyokomi/emoji/v2"
+
+	"earshot/node"
 )
 
 // An Emoji is a picture and its shortcode, ":smile:".
@@ -40,8 +43,53 @@ func Emojis(prefix string, max int) []Emoji {
 	return found[:min(len(found), max)]
 }
 
-// Picture returns the emoji that a shortcode stands for, with or without its colons.
-func Picture(code string) (string, bool) {
-	picture, ok := emoji.CodeMap()[":"+strings.Trim(code, ":")+":"]
+// picture returns the emoji that a shortcode stands for, with or without its colons.
+func picture(code string) (string, bool) {
+	picture, ok := emoji.CodeMap()[":"+strings.ToLower(strings.Trim(code, ":"))+":"]
 	return picture, ok
+}
+
+// pictures puts the emoji in place of shortcodes that stand by themselves, outside of code: "10:30:45" and "std::end::x" stay as they are.
+func pictures(text string) string {
+	parts := strings.Split(text, "`")
+	for i := 0; i < len(parts); i += 2 { // between them is code
+		parts[i] = word.ReplaceAllStringFunc(parts[i], func(word string) string {
+			codes := strings.Trim(word, "().,;!?")
+			drawn, rest := "", codes
+			for rest != "" {
+				end := strings.Index(rest[1:], ":") + 2
+				picture, ok := picture(rest[:end])
+				if !ok || rest[0] != ':' {
+					return word
+				}
+				drawn, rest = drawn+picture, rest[end:]
+			}
+			return strings.Replace(word, codes, drawn, 1)
+		})
+	}
+	return strings.Join(parts, "`")
+}
+
+// word is immutable.
+var word = regexp.MustCompile(`\S+`)
+
+// drawn returns a command that says something with the pictures in it.
+func drawn(c node.Command) node.Command {
+	switch c := c.(type) {
+	case node.Say:
+		c.Text = pictures(c.Text)
+		return c
+	case node.Reply:
+		c.Text = pictures(c.Text)
+		return c
+	case node.Edit:
+		c.Text = pictures(c.Text)
+		return c
+	case node.React:
+		if picture, ok := picture(c.Emoji); ok {
+			c.Emoji = picture
+		}
+		return c
+	}
+	return c
 }

@@ -52,12 +52,14 @@ type Action struct {
 type Setting struct{ Name, Value string }
 
 // Parse returns what a line of input asks for. A line that begins with "//" is text that begins with one slash; any other that begins with
-// a slash is a command, and never said. Errors are *node.Error. Text may have several lines; blank ones around it are dropped.
+// a slash is a command, and never said. Errors are *node.Error. Text may have several lines; blank ones around it are dropped. The shortcode of an emoji, ":tada:", becomes the emoji where it
+// stands by itself, outside of code.
 func Parse(input string, at At) (Action, error) {
 	a, err := parse(input, at)
 	if err != nil {
 		return Action{}, err
 	}
+	a.Do = drawn(a.Do)
 	return a, nil
 }
 

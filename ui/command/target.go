@@ -23,13 +23,13 @@ func (at At) pick(args string, may func(*node.Message) bool) (m *node.Message, r
 			return m, rest, nil
 		}
 	}
-	n, err := strconv.Atoi(word)
+	n, err := strconv.ParseUint(word, 10, 8) // without a sign: +1 is an emoji
 	switch {
 	case len(word) == 2*len(message.ID{}) && isHex(word):
 		return nil, "", &node.Error{Text: "there is no message " + word + " among the newest", Hint: "give the id of one that was told lately"}
 	case word == "last":
 		n = 1
-	case err != nil || n < 1 || n > 99:
+	case err != nil || n == 0 || n > 99:
 		n, rest = 1, args
 	}
 	for i, back := len(at.Recent)-1, n; i >= 0; i-- {
