@@ -24,7 +24,7 @@ type earshot struct {
 	network *identity.Network
 	// upToDate: who comes says that it holds what the hub holds; otherwise nothing, and catches up.
 	upToDate atomic.Bool
-	people   []*identity.Identity // the senders
+	logs     []*log // the senders'
 }
 
 func newEarshot(g *generator) (*earshot, error) {
@@ -43,7 +43,7 @@ func newEarshot(g *generator) (*earshot, error) {
 		if err != nil {
 			return nil, err
 		}
-		e.people = append(e.people, who)
+		e.logs = append(e.logs, e.log(i, who))
 	}
 	return e, e.await()
 }
@@ -74,6 +74,7 @@ type follower struct {
 	g        *generator
 	conn     *identity.Conn
 	frames   *wire.Reader
+	said     *log   // by this client; nil: it says nothing
 	day      uint32 // that is caught up with
 	received uint64 // of runs
 }
@@ -97,6 +98,9 @@ func (e *earshot) dial(id int, r role) (*client, error) {
 	}
 	w.SetDeadline(time.Now().Add(lifetime)) // admission lifts its own
 	f := &follower{client: &client{write: c.Write, close: c.NetConn().Close}, g: e.g, conn: c, frames: wire.NewReader(c)}
+	if i := id - e.g.Receivers; i >= 0 && i < len(e.logs) {
+		f.said = e.logs[i]
+	}
 	if err := f.greet(fmt.Sprintf("client%d", id), r != receiver || e.upToDate.Load()); err != nil {
 		c.Close()
 		return nil, err
@@ -226,7 +230,7 @@ func (f *follower) control(t wire.Type, body []byte) error {
 		if err := wire.Decode(body, &beat); err != nil {
 			return err
 		}
-		b = wire.Append(b, wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Received: f.received, Mark: beat.Mark})
+		b = wire.Append(b, wire.TypeBeat, &wire.Beat{Clock: time.Now().UnixMilli(), Received: f.received, Mark: beat.Mark, Waiting: f.waiting()})
 	case wire.TypeAskDays: // the hub's own walk: there is nothing here that it lacks
 		var ask wire.AskDays
 		if err := wire.Decode(body, &ask); err != nil {
@@ -266,6 +270,14 @@ func (f *follower) control(t wire.Type, body []byte) error {
 	return err
 }
 
+// waiting is what this client has said and is not acknowledged: the server forgets what it was to acknowledge where there is much of it, and is asked again.
+func (f *follower) waiting() []wire.Head {
+	if f.said == nil || f.said.seq <= uint64(f.recv.Load()) {
+		return nil
+	}
+	return []wire.Head{{Log: f.said.opening.Log(), Seq: f.said.seq, Tip: f.said.tip}}
+}
+
 // log is one author's log in one room.
 type log struct {
 	who     *identity.Identity
@@ -278,16 +290,18 @@ type log struct {
 	frame   []byte
 }
 
-func (e *earshot) author(i int) (author, error) {
+func (e *earshot) author(i int) (author, error) { return e.logs[i], nil }
+
+func (e *earshot) log(i int, who *identity.Identity) *log {
 	now := time.Now()
 	room := message.Lobby
 	if n := i % max(1, e.g.Rooms); n > 0 {
 		room = fmt.Sprintf("room%d", n)
 	}
 	if e.g.Private {
-		return newLog(e.people[i], &message.Opening{Network: e.network.ID(), Group: private, Room: message.RoomID(private)}, now, message.Sealed), nil
+		return newLog(who, &message.Opening{Network: e.network.ID(), Group: private, Room: message.RoomID(private)}, now, message.Sealed)
 	}
-	return newLog(e.people[i], &message.Opening{Network: e.network.ID(), Room: message.Room(room), Name: room}, now, message.Text), nil
+	return newLog(who, &message.Opening{Network: e.network.ID(), Room: message.Room(room), Name: room}, now, message.Text)
 }
 
 // private is the group of the room that Spec.Private means.
