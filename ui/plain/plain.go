@@ -81,6 +81,7 @@ func Run(ctx context.Context, c Config) error {
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
 	t := told{looked: make(chan struct{}, 1)}
+	caughtUp := false         // with the others
 	var late <-chan time.Time // fires when Linger is over
 	for {
 		if len(events) == 0 { // otherwise more comes with it
@@ -103,6 +104,10 @@ func Run(ctx context.Context, c Config) error {
 					lines := make(chan line)
 					go read(ctx, c.In, lines)
 					obeying.Go(func() { obey(ctx, c, &t, lines, answers) })
+				}
+				_, now := e.(node.CaughtUp)
+				if caughtUp = caughtUp || now; !caughtUp && !c.JSON && t.early(e) {
+					continue // its message is printed as it is by then, if it is
 				}
 				d.see(e)
 				t.see(e)

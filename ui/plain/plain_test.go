@@ -172,6 +172,27 @@ func TestHistoryFirst(t *testing.T) {
 	})
 }
 
+// Of what comes while catching up, a change of a message that is not printed yet is not news: the message comes as it is by then.
+func TestChangedBefore(t *testing.T) {
+	printed, other := message1(nil).Message, message.ID{9}
+	event := func(id message.ID) node.Event {
+		m := printed
+		m.ID = id
+		return node.Reacted{Message: m, Emoji: "👍", By: "carol", On: true}
+	}
+	f := &feed{events: make(chan []node.Event, 1)}
+	f.tell(node.Ready{}, node.Said{Message: printed}, event(other), event(printed.ID), node.Notice{Text: "caught up"}, node.CaughtUp{}, event(other))
+	close(f.events)
+	var b bytes.Buffer
+	if err := Run(t.Context(), Config{Node: f, Out: &b}); err != nil {
+		t.Fatal(err)
+	}
+	before, after, _ := strings.Cut(b.String(), "caught up")
+	if strings.Count(before, "carol reacts") != 1 || strings.Count(after, "carol reacts") != 1 {
+		t.Errorf("printed\n%s", &b)
+	}
+}
+
 func TestQuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, w := io.Pipe() // never ends

@@ -41,9 +41,29 @@ func (t *told) see(event node.Event) {
 }
 
 func (t *told) setLocked(m node.Message) {
-	if i := slices.IndexFunc(t.list, func(o node.Event) bool { return o.(node.Said).ID == m.ID && m.ID != message.ID{} }); i >= 0 {
+	if i := t.atLocked(m.ID); i >= 0 {
 		t.list[i] = node.Said{Message: m}
 	}
+}
+
+// atLocked is where in the list a message is; -1: it is not there.
+func (t *told) atLocked(id message.ID) int {
+	return slices.IndexFunc(t.list, func(o node.Event) bool { return o.(node.Said).ID == id && id != message.ID{} })
+}
+
+// early reports whether an event tells what became of a message that is not printed yet.
+func (t *told) early(event node.Event) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e := event.(type) {
+	case node.Edited:
+		return t.atLocked(e.ID) < 0
+	case node.Redacted:
+		return t.atLocked(e.ID) < 0
+	case node.Reacted:
+		return t.atLocked(e.ID) < 0
+	}
+	return false
 }
 
 // look has the node told of what the user has seen.
