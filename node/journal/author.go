@@ -172,7 +172,8 @@ func (a *Author) append(g message.GroupID, room message.RoomID, name string, rec
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		if held && (l.Fork != 0 || l.hlc >= hlc) {
+		// Who has a log that is none of this process's, a copy of its machine has begun it: of a sealed one perhaps in another epoch.
+		if others := g != message.Public && a.open[room].day != o.Day; held && (l.Fork != 0 || l.hlc >= hlc || others) {
 			a.mint()
 			continue
 		}

@@ -269,6 +269,26 @@ func TestSealRenews(t *testing.T) {
 	}
 }
 
+// The copy of a machine says nothing in a sealed log that the other has begun since: another epoch may have begun, too, and the copy's vault does not know of which the log is.
+func TestCopyLeavesSealedLogsAlone(t *testing.T) {
+	v := newVault(1)
+	here, there := start(t, Config{Vault: newVault(1, 2)}), start(t, Config{Vault: v})
+	a, b := here.NewAuthor(person(t, 1), "alice"), there.NewAuthor(person(t, 1), "alice")
+	b.Assume(a.Nonce())
+	one := whisperText(t, a, "one")
+	feedSealed(t, here, there, Live)
+	v.next(2)
+	two, three := whisperText(t, b, "two"), whisperText(t, b, "three")
+	if two.Log == one.Log {
+		t.Error("the copy goes on with a log of another epoch")
+	}
+	if three.Log != two.Log {
+		t.Error("the copy begins a log for each message")
+	}
+	feedSealed(t, there, here, Live)
+	checkWhispered(t, here, "one", "two", "three")
+}
+
 // Logs drop whole, with what was opened of them and what that said about others.
 func TestSealedIsDropped(t *testing.T) {
 	clock, set := wrongClock()
