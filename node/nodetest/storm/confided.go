@@ -471,18 +471,18 @@ func (w *world) nothingOn(h *host) {
 func (w *world) undelivered() {
 	c := w.sealed
 	shows, deleted := map[*host]map[message.ID]bool{}, map[message.ID]bool{}
-	texts, in := map[*host]map[string]bool{}, map[*host]bool{} // in: a private room, still
+	texts, in := map[*host]map[string]bool{}, map[*host]map[message.RoomID]bool{} // in: these private rooms, still
 	for _, h := range w.hosts {
 		r := h.up()
 		if r == nil {
 			continue
 		}
-		shows[h], texts[h] = map[message.ID]bool{}, map[string]bool{}
+		shows[h], texts[h], in[h] = map[message.ID]bool{}, map[string]bool{}, map[message.RoomID]bool{}
 		for _, room := range r.Snapshot().Rooms {
 			if room.Kind == node.PublicRoom {
 				continue
 			}
-			in[h] = in[h] || room.Kind == node.PrivateRoom
+			in[h][room.ID] = room.Kind == node.PrivateRoom && room.Joined
 			page, err := r.Page(room.Name, node.Key{}, 1<<20)
 			if err != nil {
 				w.errorf("%s shows nothing of %s: %v", h.name, room.Name, err)
@@ -508,10 +508,10 @@ func (w *world) undelivered() {
 	}
 	for _, h := range w.hosts {
 		for _, r := range h.runs {
-			own := map[message.ID]*secret{}
+			own, where := map[message.ID]*secret{}, map[message.ID]message.RoomID{}
 			for _, e := range r.events() {
 				if s, ok := e.(node.Said); ok && c.secrets[s.Text] != nil && c.secrets[s.Text].by == r {
-					own[s.ID] = c.secrets[s.Text]
+					own[s.ID], where[s.ID] = c.secrets[s.Text], s.RoomID
 				}
 			}
 			for _, e := range r.events() {
@@ -524,7 +524,7 @@ func (w *world) undelivered() {
 					id := o.up().ID()
 					mine := id == r.ID() || s.with == id
 					if s.with == (identity.PeerID{}) {
-						mine = id == r.ID() && o == h && in[h] && !withdrawn[d.ID]
+						mine = id == r.ID() && o == h && in[h][where[d.ID]] && !withdrawn[d.ID]
 					}
 					if mine && !shown[d.ID] && !deleted[d.ID] && !w.torn[id] && !texts[o][s.text] {
 						w.errorf("%s lost %q of %s%d, which was on %d disks", o.name, s.text, h.name, r.n, d.Copies)
