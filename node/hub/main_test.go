@@ -1,0 +1,10 @@
+package hub
+
+import (
+	"os"
+	"testing"
+
+	"earshot/node/nodetest/disk"
+)
+
+func TestMain(m *testing.M) { os.Exit(disk.InMemory(m)) }
