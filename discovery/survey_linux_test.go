@@ -89,12 +89,13 @@ func TestLookBehindAFirewall(t *testing.T) {
 		h.plug(t, "eth0", "br0", "10.0.0.1/24")
 		a.plug(t, "eth0", "br0", "10.0.0.2/24")
 		a.run(t, 1, 1)
-		h.firewall(t, "-4 -A INPUT -p udp --dport 5353 -j DROP")
+		const unasked = "-A INPUT -p udp --sport 5353 --dport 5353 -j DROP" // what a says by itself; it answers at the port that asked
+		h.firewall(t, unasked+"\n-4 -A INPUT -p udp --dport 5353 -j DROP")
 		s, found := h.survey(t, 1, 400*time.Millisecond)
 		if e := s.named(t, "eth0"); e.IPv4.Sent != 2 || e.IPv4.Back != 0 || e.IPv6.Sent != 2 || e.IPv6.Back != 2 || len(found) != 1 {
 			t.Errorf("in: %+v %+v, found %v", e.IPv4, e.IPv6, found)
 		}
-		h.firewall(t, "-4 -F INPUT\n-A OUTPUT -p udp --dport 5353 -j REJECT")
+		h.firewall(t, "-F INPUT\n"+unasked+"\n-A OUTPUT -p udp --dport 5353 -j REJECT")
 		s, found = h.survey(t, 1, 400*time.Millisecond)
 		if e := s.named(t, "eth0"); e.IPv4.Sent != 0 || e.IPv4.Err == nil || e.IPv6.Sent != 0 || len(found) != 0 {
 			t.Errorf("out: %+v %+v, found %v", e.IPv4, e.IPv6, found)
