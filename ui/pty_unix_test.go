@@ -160,7 +160,7 @@ func TestSlowTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	tty.Close()
-	late := time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() })
+	late := time.AfterFunc(2*time.Minute, func() { _ = c.Process.Kill() })
 	defer late.Stop()
 	const bytesPerTick = 96 // of a tenth of a second: 9600 baud are 960 bytes a second
 	tick := time.NewTicker(100 * time.Millisecond)

@@ -51,9 +51,15 @@ func TestMarkup(t *testing.T) {
 // What would take long to look at takes no longer than a moment: the work grows with the text, not with its square.
 func TestMarkupIsQuick(t *testing.T) {
 	for _, text := range []string{strings.Repeat(" *a", 20000), strings.Repeat("`a", 30000), strings.Repeat("http://", 9000), strings.Repeat("_a_ ", 15000), "http://a" + strings.Repeat(")", 60000)} {
-		start := time.Now()
-		markup(text)
-		if took := time.Since(start); took > time.Second {
+		var took time.Duration
+		for range 5 { // on a machine that is busy with other things the quickest counts
+			start := time.Now()
+			markup(text)
+			if took = time.Since(start); took < time.Second {
+				break
+			}
+		}
+		if took >= time.Second {
 			t.Errorf("%.10q… took %v", text, took)
 		}
 	}
