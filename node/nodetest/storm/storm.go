@@ -58,6 +58,7 @@ type world struct {
 	mu     sync.Mutex // protects what follows
 	trace  []string
 	differ time.Time // when two journals were last found to differ
+	seated time.Time // when somebody last became the hub
 }
 
 // Run runs a storm and checks what is left. It must be called in a bubble.
@@ -377,10 +378,13 @@ func (l *tracer) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	l.w.logf("%s %v %s%s", l.name, r.Level, r.Message, b.String())
-	if r.Message == "journals differ" { // package exchange
-		l.w.mu.Lock()
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	switch r.Message {
+	case "journals differ": // package exchange
 		l.w.differ = time.Now()
-		l.w.mu.Unlock()
+	case "serving as the hub": // package node
+		l.w.seated = time.Now()
 	}
 	return nil
 }
