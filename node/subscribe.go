@@ -453,14 +453,14 @@ func (s *subscription) about(l journal.Line) bool {
 	if s.node.people.known.ignores(l.Author) {
 		return true
 	}
-	for _, ref := range a.Refs {
-		t, held, err := s.at.journal.Find(ref)
-		if err != nil {
-			s.node.log.Debug("cannot read what something is about", "err", err)
-			return true // it was closed, and there is another
-		}
+	lines, err := s.at.journal.FindAll(a.Refs)
+	if err != nil {
+		s.node.log.Debug("cannot read what something is about", "err", err)
+		return true // it was closed, and there is another
+	}
+	for _, t := range lines {
 		m, ok := s.node.message(t)
-		if !held || !s.shows(m.RoomID, m.Room) || s.node.people.known.ignores(t.Author) {
+		if !s.shows(m.RoomID, m.Room) || s.node.people.known.ignores(t.Author) {
 			continue
 		}
 		if !ok { // its body is missing, and comes

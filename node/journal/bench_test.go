@@ -216,3 +216,50 @@ func BenchmarkReopen(b *testing.B) {
 		}
 	}
 }
+
+// fillIn waits until everything is indexed.
+func fillIn(t testing.TB, j *Journal) {
+	t.Helper()
+	if _, err := j.Page(lobby, Key{}, 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkRedact deletes 5,000 of 40,000 messages, 250 with each redaction, and looks up what became of them as they are told.
+func BenchmarkRedact(b *testing.B) {
+	for _, size := range []int{256, 1} {
+		b.Run(fmt.Sprintf("records=%d", size), func(b *testing.B) {
+			runs := written(b, 40960, size)
+			for b.Loop() {
+				b.StopTimer()
+				j := open(b, Config{Dir: b.TempDir()})
+				stop := run(b, j)
+				var refs []message.Ref
+				for _, r := range runs {
+					if _, err := j.Append(context.Background(), r, 1, Live); err != nil {
+						b.Fatal(err)
+					}
+					for i, h := range r.Hashes() {
+						refs = append(refs, message.Ref{Log: r.Log, Seq: r.First + uint64(i), ID: h.ID()})
+					}
+				}
+				settle(b, j)
+				fillIn(b, j)
+				a := j.NewAuthor(person(b, 1), "alice")
+				b.StartTimer()
+				for range 20 {
+					tell(b, a, message.Redact, message.About{Refs: refs[:250]})
+					if l, err := j.FindAll(refs[:250]); err != nil || len(l) != 250 || !l[249].Marks.Redacted {
+						b.Fatal(len(l), err)
+					}
+					refs = refs[250:]
+				}
+				settle(b, j)
+				fillIn(b, j)
+				b.StopTimer()
+				stop()
+				b.StartTimer()
+			}
+		})
+	}
+}

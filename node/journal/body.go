@@ -12,7 +12,7 @@ import (
 	"earshot/node/wire"
 )
 
-// A redaction deletes bodies; their lengths and hashes stay, so the chain verifies, and what is left is passed on. This happens in one place, settleBody, when the redaction or its target is
+// A redaction deletes bodies; their lengths and hashes stay, so the chain verifies, and what is left is passed on. This happens in one place, settleBodies, when the redaction or its target is
 // indexed, whatever came first. A body that is missing though no redaction of it counts is wanted: else any relay could strip bodies unseen. It is asked for, and taken from
 // whoever has it (bring); until then the message is held, and not shown, nor told to be on this disk.
 
@@ -185,10 +185,12 @@ func (x *indexed) settle(tx *sql.Tx) error {
 		}
 	}
 	slices.SortFunc(x.check, func(a, b spot) int { return cmp.Or(bytes.Compare(a.log[:], b.log[:]), cmp.Compare(a.seq, b.seq)) })
-	for _, at := range slices.Compact(x.check) {
-		if err := x.settleBody(tx, at); err != nil {
+	for check := slices.Compact(x.check); len(check) > 0; {
+		n, err := x.settleBodies(tx, check)
+		if err != nil {
 			return err
 		}
+		check = check[n:]
 	}
 	return nil
 }
@@ -213,41 +215,45 @@ func heldAt(tx *sql.Tx, at spot) (l state, run *message.Run, arrival int64, ok b
 	return l, run, arrival, err == nil && at.seq <= run.Last(), err
 }
 
-// settleBody deletes a message's body where a redaction of it counts, and takes note where it is missing and none does. It is the only place where bodies are deleted
-// but for retention, which deletes whole logs: what is kept of bodies elsewhere in the store is to be deleted here.
-func (x *indexed) settleBody(tx *sql.Tx, at spot) error {
-	l, run, arrival, ok, err := heldAt(tx, at)
+// settleBodies deletes the bodies of the first n messages of those, all that are in one run, where a redaction of them counts, and takes note where they are missing and none does. It is the only
+// place where bodies are deleted but for retention, which deletes whole logs: what is kept of bodies elsewhere in the store is to be deleted here.
+func (x *indexed) settleBodies(tx *sql.Tx, check []spot) (n int, err error) {
+	l, run, arrival, ok, err := heldAt(tx, check[0])
 	if err != nil || !ok {
-		return err
+		return 1, err
 	}
-	i := at.seq - run.First
-	rec := &run.Records[i]
-	if !rec.Kind.Redactable() {
-		return nil
-	}
-	id := run.Hashes()[i].ID()
-	var redacted bool
-	err = tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM mark JOIN log ON log.lid=mark.lid WHERE target=? AND at=? AND kind=? AND mark.author=? AND mark.id=?
-		AND log.room=? AND (log.fork=0 OR mark.seq<log.fork))`, at.log[:], at.seq, message.Redact, l.Author[:], id[:], l.Room[:]).Scan(&redacted)
-	switch {
-	case err != nil:
-		return err
-	case rec.Redacted && !redacted:
-		x.lacking = append(x.lacking, at)
-		_, err = tx.Exec("INSERT OR IGNORE INTO lack VALUES (?,?)", l.row, at.seq)
-		return err
-	case rec.Redacted:
-		return x.settledBody(tx, &l, at)
-	case redacted:
-		rec.Redacted, rec.Body = true, nil
-		if rec.Kind == message.Sealed {
-			if err := forgetSaid(tx, sealedAt{l.speaker(), Key{HLC: rec.HLC, Log: at.log, Seq: at.seq}}); err != nil {
-				return err
+	hashes, news := run.Hashes(), false
+	for ; n < len(check) && check[n].log == run.Log && check[n].seq <= min(run.Last(), l.Seq); n++ {
+		at := check[n]
+		rec := &run.Records[at.seq-run.First]
+		if !rec.Kind.Redactable() {
+			continue
+		}
+		id := hashes[at.seq-run.First].ID()
+		var redacted bool
+		err = tx.QueryRow(`SELECT EXISTS (SELECT 1 FROM mark JOIN log ON log.lid=mark.lid WHERE target=? AND at=? AND kind=? AND mark.author=? AND mark.id=?
+			AND log.room=? AND (log.fork=0 OR mark.seq<log.fork))`, at.log[:], at.seq, message.Redact, l.Author[:], id[:], l.Room[:]).Scan(&redacted)
+		switch {
+		case err != nil:
+		case rec.Redacted && !redacted:
+			x.lacking = append(x.lacking, at)
+			_, err = tx.Exec("INSERT OR IGNORE INTO lack VALUES (?,?)", l.row, at.seq)
+		case rec.Redacted:
+			err = x.settledBody(tx, &l, at)
+		case redacted:
+			rec.Redacted, rec.Body, news = true, nil, true
+			if rec.Kind == message.Sealed {
+				err = forgetSaid(tx, sealedAt{l.speaker(), Key{HLC: rec.HLC, Log: at.log, Seq: at.seq}})
 			}
 		}
-		return x.rewrite(tx, run, arrival)
+		if err != nil {
+			return n, err
+		}
 	}
-	return nil
+	if news {
+		err = x.rewrite(tx, run, arrival)
+	}
+	return n, err
 }
 
 // rewrite replaces a run, of which bodies are now missing, or no longer.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
 
@@ -131,7 +132,7 @@ func markable(k message.Kind) bool {
 
 // mark sets what became of lines.
 func (j *Journal) mark(lines []Line) error {
-	var logs []message.LogID // that may have marks in the store
+	asked := map[message.LogID]span{} // of the logs that may have marks in the store
 	// First what is in memory, then what is on disk: what is indexed in between is seen twice, and nothing not at all.
 	fresh := map[spot][]mark{}
 	j.mu.RLock()
@@ -144,19 +145,22 @@ func (j *Journal) mark(lines []Line) error {
 		if list := j.fresh[spot{l.Log, l.Seq}]; len(list) > 0 {
 			fresh[spot{l.Log, l.Seq}] = slices.Clone(list)
 		}
-		if _, none := j.unmarked.logs[l.Log]; !none && (len(logs) == 0 || logs[len(logs)-1] != l.Log) {
-			logs = append(logs, l.Log)
+		if _, none := j.unmarked.logs[l.Log]; !none {
+			r, ok := asked[l.Log]
+			if !ok {
+				r = span{l.Seq, l.Seq}
+			}
+			asked[l.Log] = span{min(r.first, l.Seq), max(r.last, l.Seq)}
 		}
 	}
 	j.mu.RUnlock()
-	if len(fresh)+len(logs) == 0 {
+	if len(fresh)+len(asked) == 0 {
 		return nil
 	}
-	slices.SortFunc(logs, func(a, b message.LogID) int { return bytes.Compare(a[:], b[:]) })
-	logs = slices.Compact(logs)
+	logs := slices.Collect(maps.Keys(asked))
 	marked := map[spot]bool{}
 	for some := range slices.Chunk(logs, 512) {
-		if err := j.store.marked(some, marked); err != nil {
+		if err := j.store.marked(some, asked, marked); err != nil {
 			return j.fault(err)
 		}
 	}
@@ -184,6 +188,9 @@ func (j *Journal) mark(lines []Line) error {
 	}
 	return nil
 }
+
+// A span is from one number in a log to another, both included.
+type span struct{ first, last uint64 }
 
 // unmarked are logs of which no message has marks in the store: in a flood each run would ask for them.
 type unmarked struct {
@@ -268,16 +275,40 @@ func (j *Journal) fold(l *Line, marks []mark) (out Marks, err error) {
 
 // Find returns a message that is held and counts.
 func (j *Journal) Find(ref message.Ref) (line Line, ok bool, err error) {
-	l, held, err := j.lookup(ref.Log)
-	if err != nil || !held || ref.Seq < 1 || ref.Seq > l.Seq {
+	lines, err := j.FindAll([]message.Ref{ref})
+	if err != nil || len(lines) == 0 {
 		return line, false, err
 	}
-	if line, ok, err = j.lineAt(&l, ref.Seq); err != nil || !ok || line.ID != ref.ID {
-		return line, false, err
+	return lines[0], true, nil
+}
+
+// FindAll returns those that are held and count. A run is read once for all that follow each other in it.
+func (j *Journal) FindAll(refs []message.Ref) (lines []Line, err error) {
+	var run []Line // that was read last
+	for _, ref := range refs {
+		if n := len(run); n == 0 || run[0].Log != ref.Log || ref.Seq < run[0].Seq || ref.Seq > run[n-1].Seq {
+			l, held, err := j.lookup(ref.Log)
+			if err != nil {
+				return nil, err
+			}
+			if !held || ref.Seq < 1 || ref.Seq > l.Seq {
+				continue
+			}
+			if run, err = j.runLines(&l, ref.Seq); err != nil {
+				return nil, err
+			}
+			if len(run) == 0 {
+				continue
+			}
+		}
+		if line := run[ref.Seq-run[0].Seq]; line.ID == ref.ID {
+			lines = append(lines, line)
+		}
 	}
-	one := []Line{line}
-	err = j.mark(one)
-	return one[0], err == nil, err
+	if err := j.unseal(lines); err != nil {
+		return nil, err
+	}
+	return lines, j.mark(lines)
 }
 
 // Edits returns the places of all edits of a line by its author that are held: what is to be deleted with it.
@@ -331,21 +362,25 @@ func (j *Journal) Topic(room message.RoomID) (line Line, ok bool, err error) {
 
 // lineAt returns message seq of l, at most l.Seq, without its marks.
 func (j *Journal) lineAt(l *state, seq uint64) (line Line, ok bool, err error) {
-	run, err := j.runAt(l, seq)
-	if err == errForgotten {
-		return line, false, nil
-	}
-	if err != nil {
+	run, err := j.runLines(l, seq)
+	if err != nil || len(run) == 0 {
 		return line, false, err
 	}
-	for _, line := range l.lines(run, 0) {
-		if line.Seq == seq {
-			one := []Line{line}
-			err := j.unseal(one)
-			return one[0], err == nil, err
-		}
+	one := []Line{run[seq-run[0].Seq]}
+	err = j.unseal(one)
+	return one[0], err == nil, err
+}
+
+// runLines returns the lines of the run that has message seq of l, at most l.Seq, as they are held; none where they were forgotten.
+func (j *Journal) runLines(l *state, seq uint64) ([]Line, error) {
+	run, err := j.runAt(l, seq)
+	if err == errForgotten {
+		return nil, nil
 	}
-	return line, false, nil
+	if err != nil {
+		return nil, err
+	}
+	return l.lines(run, 0), nil
 }
 
 // freshLocked takes note of what an item's records say, until that is in the store.
@@ -383,13 +418,15 @@ func (j *Journal) indexedLocked(watermark int64) {
 	j.freshest = j.freshest[n:]
 }
 
-// marked adds to out the messages of these logs that have marks.
-func (s *store) marked(logs []message.LogID, out map[spot]bool) error {
-	args := make([]any, len(logs))
+// marked adds to out the messages in these spans of logs that have marks, and of each log that has any the first: a log may have thousands.
+func (s *store) marked(logs []message.LogID, spans map[message.LogID]span, out map[spot]bool) error {
+	var args []any
 	for i := range logs {
-		args[i] = logs[i][:]
+		r := spans[logs[i]]
+		args = append(args, logs[i][:], r.first, r.last)
 	}
-	return s.each("SELECT DISTINCT target, at FROM mark WHERE target IN (?"+strings.Repeat(",?", len(logs)-1)+")", args, func(rows *sql.Rows) error {
+	return s.each("WITH span(log, low, high) AS (VALUES (?,?,?)"+strings.Repeat(",(?,?,?)", len(logs)-1)+`) SELECT target, at FROM span CROSS JOIN mark ON target=log AND at BETWEEN low AND high
+		UNION SELECT target, at FROM (SELECT log AS target, (SELECT min(at) FROM mark WHERE target=log) AS at FROM span) WHERE at IS NOT NULL`, args, func(rows *sql.Rows) error {
 		var at spot
 		if err := rows.Scan(fixed(at.log[:]), &at.seq); err != nil {
 			return err

@@ -455,3 +455,67 @@ func TestUnmarked(t *testing.T) {
 		t.Errorf("%d logs are remembered", known())
 	}
 }
+
+// What one message has is not looked for among the marks of all others in its log, of which there may be thousands.
+func TestMarkedIsOfTheSpan(t *testing.T) {
+	j := start(t, Config{Dir: t.TempDir()})
+	a := j.NewAuthor(person(t, 1), "alice")
+	var said []message.Ref
+	for range 50 {
+		said = append(said, ref(say(t, a, "hello")))
+	}
+	for _, r := range said[:40] {
+		react(t, a, r, "👍", true)
+	}
+	settle(t, j)
+	fillIn(t, j)
+	log := said[0].Log
+	for _, c := range []struct {
+		of   span
+		want []uint64
+	}{{span{1, 1}, []uint64{1}}, {span{30, 32}, []uint64{1, 30, 31, 32}}, {span{45, 50}, []uint64{1}}} {
+		marked := map[spot]bool{}
+		if err := j.store.marked([]message.LogID{log}, map[message.LogID]span{log: c.of}, marked); err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for at := range marked {
+			got = append(got, at.seq)
+		}
+		if slices.Sort(got); !slices.Equal(got, c.want) {
+			t.Errorf("in %v marked are %v, want %v", c.of, got, c.want)
+		}
+	}
+}
+
+// Many are found as each is: those of one run, those of others, and not those that are not held.
+func TestFindAll(t *testing.T) {
+	j := start(t, Config{})
+	var all []message.Ref
+	for _, r := range written(t, 100, 5) {
+		if _, err := j.Append(t.Context(), r, 1, Live); err != nil {
+			t.Fatal(err)
+		}
+		for i, h := range r.Hashes() {
+			all = append(all, message.Ref{Log: r.Log, Seq: r.First + uint64(i), ID: h.ID()})
+		}
+	}
+	react(t, j.NewAuthor(person(t, 2), "bob"), all[7], "👍", true)
+	wrong := all[3]
+	wrong.ID[0]++
+	want := []message.Ref{all[8], all[6], all[7], all[50], all[0], all[99]}
+	lines, err := j.FindAll(slices.Insert(slices.Clone(want), 2, message.Ref{}, wrong, message.Ref{Log: all[0].Log, Seq: 11}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []message.Ref
+	for _, l := range lines {
+		got = append(got, l.Ref())
+		if l.Marks.Any() != (l.ID == all[7].ID) {
+			t.Errorf("%v has marks %v", l.Key, l.Marks)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found %v, want %v", got, want)
+	}
+}
