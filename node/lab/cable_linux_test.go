@@ -20,7 +20,7 @@ func TestCables(t *testing.T) {
 	say(hub, lines[0])
 	haveAll(t, l, lines, all...)
 
-	since := mark(rest...)
+	since := mark(l, rest...)
 	l.Cut(2)
 	l.Unplug(5)
 	for i, p := range all {
@@ -39,19 +39,19 @@ func TestCables(t *testing.T) {
 	l.Heal(2)
 	l.Plug(5)
 	if together(t, l, 4*soon, append(rest, standby)...) != hub {
-		t.Error("the hub moved to one that was cut off")
+		since.errorf(t, "the hub moved to one that was cut off")
 	}
 	<-time.After(time.Second) // more than a process may oversleep and still be the hub
 	last5.Signal(syscall.SIGCONT)
 	if together(t, l, 4*soon, all...) != hub {
-		t.Error("the hub moved to one that slept")
+		since.errorf(t, "the hub moved to one that slept")
 	}
 	haveAll(t, l, lines, all...)
 	since.stayed(t, hub)
 
 	l.Unplug(1)
 	rest = all[1:]
-	l.Wait(4*soon, "the others have a hub", func() bool { h := hubOf(rest); return h != nil && h != hub })
+	serving(l, 4*soon, "the others have a hub", rest, but(hub))
 	l.Wait(4*soon, "the hub without a cable is alone", func() bool { return last(hub, "peer").Peers == 1 })
 	for i, p := range all {
 		lines = append(lines, numbers(fmt.Sprint("without", i), 3)...)
@@ -59,11 +59,11 @@ func TestCables(t *testing.T) {
 			say(p, text)
 		}
 	}
-	next := hubOf(rest)
-	since = mark(rest...)
+	next := serving(l, 4*soon, "they have it still", rest, but(hub))
+	since = mark(l, rest...)
 	l.Plug(1)
 	if together(t, l, 4*soon, all...) != next {
-		t.Error("the hub whose cable was pulled took its seat back")
+		since.errorf(t, "the hub whose cable was pulled took its seat back")
 	}
 	haveAll(t, l, lines, all...)
 	since.stayed(t, next)
@@ -76,7 +76,7 @@ func TestDeafInOneDirection(t *testing.T) {
 	all := inTurn(t, l, 5)
 	hub, deaf := all[0], all[4]
 	hearing := all[:4]
-	since := mark(hearing...)
+	since := mark(l, hearing...)
 	l.Host(5).Ignore(l.Host(1))
 	l.Wait(4*soon, "it has lost the hub", func() bool { return last(deaf, "hub").State != "linked" })
 	lines := append(numbers("hearing", 5), numbers("deaf", 5)...)
@@ -88,13 +88,13 @@ func TestDeafInOneDirection(t *testing.T) {
 	since.stayed(t, hub)
 	l.Loss(5, 0)
 	if together(t, l, 4*soon, all...) != hub {
-		t.Error("the hub moved because one did not hear it")
+		since.errorf(t, "the hub moved because one did not hear it")
 	}
 	haveAll(t, l, lines, all...)
 
 	l.Loss(1, 100)
 	rest := all[1:]
-	l.Wait(4*soon, "the others have another hub", func() bool { h := hubOf(rest); return h != nil && h != hub })
+	serving(l, 4*soon, "the others have another hub", rest, but(hub))
 	for i, p := range all {
 		lines = append(lines, numbers(fmt.Sprint("more", i), 3)...)
 		for _, text := range lines[len(lines)-3:] {

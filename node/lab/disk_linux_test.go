@@ -25,8 +25,8 @@ func TestHubsDiskFills(t *testing.T) {
 	l.Host(1).Fill()
 	refused := func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Text, "nothing can be said") }
 	kept := keepTyping(hub, refused)
-	l.Wait(4*soon, "another serves", func() bool { h := hubOf(all); return h != nil && h != hub })
-	next := hubOf(all)
+	next := serving(l, 4*soon, "another serves", all, but(hub))
+	since := mark(l, all...)
 	words := numbers("others", 20)
 	for _, text := range words {
 		say(rest[0], text)
@@ -47,7 +47,7 @@ func TestHubsDiskFills(t *testing.T) {
 	lines = append(lines, "room again")
 	haveAll(t, l, lines, all...)
 	if hubOf(all) != next {
-		t.Error("the hub moved back")
+		since.errorf(t, "the hub moved back")
 	}
 	for _, p := range all {
 		for _, text := range texts(p) {

@@ -145,8 +145,8 @@ func TestDoctor(t *testing.T) {
 			p := start(l, 2, "--network", "office", "--key-file", writeFile(t, l.Host(2), "key", officeKey))
 			l.Wait(soon, "it serves", func() bool { return last(p, "hub").State == "serving" })
 		}, alone, []string{"--network", "office", "--key-file", "key", "--join", "10.77.0.2"}, "join-network other-network", false},
-		{"another version", 2, func(t *testing.T, l *lab.Lab) { serving(t, l.Host(2), "posing 2 0s") }, alone, []string{"--join", "10.77.0.2"}, "version", false},
-		{"a clock off by hours", 2, func(t *testing.T, l *lab.Lab) { serving(t, l.Host(2), "posing 1 3h") }, alone, []string{"--join", "10.77.0.2"}, "clock multicast-dropped", false},
+		{"another version", 2, func(t *testing.T, l *lab.Lab) { helping(t, l.Host(2), "posing 2 0s") }, alone, []string{"--join", "10.77.0.2"}, "version", false},
+		{"a clock off by hours", 2, func(t *testing.T, l *lab.Lab) { helping(t, l.Host(2), "posing 1 3h") }, alone, []string{"--join", "10.77.0.2"}, "clock multicast-dropped", false},
 		{"nothing listens there", 2, alone, alone, []string{"--join", "10.77.0.2"}, "join-closed", false},
 		{"a port blocked there", 2, lobby(2), func(t *testing.T, l *lab.Lab) {
 			l.Host(2).Drop("-p", "tcp", "--dport", "4327")
@@ -163,7 +163,7 @@ func TestDoctor(t *testing.T) {
 				l.Host(i).Drop("-p", "udp", "--sport", "5353", "-m", "mac", "--mac-source", []string{"02:00:00:00:00:02", "02:00:00:00:00:01"}[i-1])
 			}
 		}, []string{"--join", "10.77.0.2"}, "multicast-dropped", false},
-		{"port 5353 kept by another", 2, lobby(2), func(t *testing.T, l *lab.Lab) { serving(t, l.Host(1), "hold") }, nil, "mdns-port", false},
+		{"port 5353 kept by another", 2, lobby(2), func(t *testing.T, l *lab.Lab) { helping(t, l.Host(1), "hold") }, nil, "mdns-port", false},
 		{"nobody there", 1, alone, func(t *testing.T, l *lab.Lab) { l.Host(1).Configure("route del default") }, nil, "nobody", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

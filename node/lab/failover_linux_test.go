@@ -42,13 +42,14 @@ func TestHubIsKilledWhileTwoType(t *testing.T) {
 
 	again := start(l, first)
 	all = append(rest, again)
+	since := mark(l, rest...)
 	if together(t, l, soon, all...) != new {
-		t.Error("the killed hub took its seat back")
+		since.errorf(t, "the killed hub took its seat back")
 	}
 	say(again, "i am back")
 	haveAll(t, l, append(lines, "i am back"), all...)
 	if hubOf(all) != new {
-		t.Error("the hub changed later")
+		since.errorf(t, "the hub changed later")
 	}
 	for _, e := range again.Events() {
 		if e.Kind == "message" && !e.History && e.Text != "i am back" {
@@ -100,7 +101,7 @@ func TestHubsCableIsPulled(t *testing.T) {
 	hub := together(t, l, soon, all...)
 	rest := others(all, hub)
 	l.Cut(slices.Index(all, hub) + 1)
-	l.Wait(2*soon, "the others have a hub", func() bool { return hubOf(rest) != nil })
+	serving(l, 2*soon, "the others have a hub", rest, but(hub))
 	lines := []string{"without 1", "cutoff 1"}
 	say(rest[0], lines[0])
 	say(hub, lines[1])

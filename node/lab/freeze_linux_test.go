@@ -31,7 +31,7 @@ func TestFrozen(t *testing.T) {
 
 	// Two that only listen are frozen, one of them first in line: nobody else minds.
 	sleepers, awake := []*lab.Process{all[1], all[3]}, []*lab.Process{all[0], all[2], all[4]}
-	since := mark(awake...)
+	since := mark(l, awake...)
 	enough := time.After(frozen)
 	for _, p := range sleepers {
 		p.Signal(syscall.SIGSTOP)
@@ -42,16 +42,15 @@ func TestFrozen(t *testing.T) {
 	// Now the hub dies, and the next in line does not answer.
 	all[0].Kill()
 	awake = awake[1:]
-	l.Wait(4*soon, "another takes over", func() bool { return hubOf(awake) != nil })
-	hub := hubOf(awake)
+	hub := serving(l, 4*soon, "another takes over", awake, but(all[0]))
 	tell(all[4], "orphan", awake...)
 	<-enough
-	since = mark(awake...)
+	since = mark(l, awake...)
 	for _, p := range sleepers {
 		p.Signal(syscall.SIGCONT)
 	}
 	if together(t, l, 4*soon, all[1:]...) != hub {
-		t.Error("one that was frozen took the seat")
+		since.errorf(t, "one that was frozen took the seat")
 	}
 	all[0] = start(l, 1)
 	together(t, l, 4*soon, all...)
@@ -64,22 +63,21 @@ func TestFrozen(t *testing.T) {
 	hub.Signal(syscall.SIGSTOP)
 	lines = append(lines, "typed into the frozen hub")
 	hub.Send("typed into the frozen hub")
-	l.Wait(4*soon, "the others have another hub", func() bool { h := hubOf(rest); return h != nil && h != hub })
-	next := hubOf(rest)
+	next := serving(l, 4*soon, "the others have another hub", rest, but(hub))
 	tell(rest[0], "meanwhile", rest...)
 	<-enough
-	since = mark(rest...)
+	since = mark(l, rest...)
 	before := len(hub.Events())
 	hub.Signal(syscall.SIGCONT)
 	if together(t, l, 4*soon, all...) != next {
-		t.Error("the frozen hub took its seat back")
+		since.errorf(t, "the frozen hub took its seat back")
 	}
 	tell(hub, "awake", all...)
 	haveAll(t, l, lines, all...)
 	since.stayed(t, next)
 	for _, e := range hub.Events()[before:] {
 		if e.Kind == "hub" && e.State == "serving" {
-			t.Errorf("the frozen hub still claims to serve: %s", e.Raw)
+			since.errorf(t, "the frozen hub still claims to serve: %s", e.Raw)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -28,6 +29,8 @@ type Lab struct {
 
 	mu      sync.Mutex    // protects what follows, and the events of all processes
 	changed chan struct{} // closed, and made anew, when something happened in any of them
+	running []*Process    // all that began; grows only
+	starved time.Time     // when last a process was seen to
 }
 
 // New makes a network of n hosts that lasts until the test ends: 10.77.0.i and fd77::i, with a default route to nowhere.
@@ -71,6 +74,13 @@ func New(t testing.TB, n int) *Lab {
 			fmt.Sprintf("addr add fd77::%x/64 dev eth0 nodad", i),
 			"route add default via 10.77.255.254 dev eth0")
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	var looking sync.WaitGroup
+	looking.Go(func() { l.look(ctx) })
+	t.Cleanup(func() {
+		stop()
+		looking.Wait()
+	})
 	return l
 }
 

@@ -44,6 +44,7 @@ func TestServerOnlyTakesTheSeatAndKeepsIt(t *testing.T) {
 	box := start(l, 4, "--server-only")
 	withBox := append(slices.Clone(all), box)
 	l.Wait(2*soon, "all are with the box", func() bool { return hubOf(withBox) == box })
+	since := mark(l, all...)
 
 	newcomer := start(l, 5)
 	withBox = append(withBox, newcomer)
@@ -61,7 +62,7 @@ func TestServerOnlyTakesTheSeatAndKeepsIt(t *testing.T) {
 		for _, e := range p.Events() {
 			served = served || e.Kind == "hub" && e.HubID == last(box, "ready").ID
 			if served && e.Kind == "hub" && e.HubID != last(box, "ready").ID {
-				t.Errorf("%s left the box: %s", p, e.Raw)
+				since.errorf(t, "%s left the box: %s", p, e.Raw)
 			}
 		}
 	}
@@ -99,6 +100,7 @@ func TestTwentyStartAtOnce(t *testing.T) {
 	}
 	started := time.Now()
 	hub := together(t, l, 8*soon, all...)
+	since := mark(l, all...)
 	t.Logf("started within %v, together %v later", started.Sub(began).Round(time.Millisecond), time.Since(started).Round(time.Millisecond))
 	var lines []string
 	for i, p := range all {
@@ -107,7 +109,7 @@ func TestTwentyStartAtOnce(t *testing.T) {
 	}
 	haveAll(t, l, lines, all...)
 	if hubOf(all) != hub {
-		t.Error("the hub moved")
+		since.errorf(t, "the hub moved")
 	}
 }
 

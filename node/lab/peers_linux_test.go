@@ -51,24 +51,25 @@ func TestPeers(t *testing.T) {
 	all = append(all, start(l, 5, "--join", l.Host(1).IP().String()))
 	hub := together(t, l, soon, all...)
 	<-time.After(time.Second) // the weight comes round
-	before := mark(all...)
+	before := mark(l, all...)
 	for _, h := range []*lab.Host{l.Host(4), l.Host(2)} {
 		list := peersOf(t, h)
 		if len(list) != 4 || !list[0].Hub || list[0].Session != last(hub, "ready").Session || list[0].Weight != 2 || list[0].Term == 0 {
-			t.Fatalf("%+v", list)
+			before.errorf(t, "%+v", list)
+			continue
 		}
 		for i, p := range list {
 			k := slices.IndexFunc(all, func(q *lab.Process) bool { return last(q, "ready").Session == p.Session })
 			class := map[int]int{0: 1, 1: 1}[k]
 			if k < 0 || p.Nick != last(all[k], "ready").Me || p.Hub != (i == 0) || p.Class != class || p.LinkOnly != (k == 3) || p.Answered != (k != 3) || p.Me != (h == l.Host(2) && k == 1) ||
 				p.Answered && p.With != list[0].Session {
-				t.Errorf("%+v", p)
+				before.errorf(t, "%+v", p)
 			}
 		}
 	}
 	out, stderr, status := l.Host(4).Run("", "peers", "--timeout", "1s")
 	if status != 0 || stderr != "" || !strings.Contains(out, "\n"+last(hub, "ready").Me+" is the hub: class 1 (like most),\nweight 2 (2 to 3 follow it), term ") {
-		t.Errorf("status %d: %s%s", status, out, stderr)
+		before.errorf(t, "status %d: %s%s", status, out, stderr)
 	}
 	for line := range strings.Lines(out) {
 		if utf8.RuneCountInString(line) > 81 {
@@ -76,11 +77,11 @@ func TestPeers(t *testing.T) {
 		}
 	}
 	say(all[1], "all the same")
-	for p, n := range before {
+	for p, n := range before.events {
 		reads(p, "all the same")
 		for _, e := range p.Events()[n:] {
 			if e.Kind == "peer" || e.Kind == "hub" || e.Kind == "notice" {
-				t.Errorf("%s was told: %s", p, e.Raw)
+				before.errorf(t, "%s was told: %s", p, e.Raw)
 			}
 		}
 	}

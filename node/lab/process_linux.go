@@ -16,7 +16,7 @@ import (
 )
 
 // exitWithin is how long a program may take to end once it was asked to.
-const exitWithin = 5 * time.Second * Slack
+const exitWithin = 15 * time.Second * Slack
 
 // A Process is the binary in line mode on a host.
 type Process struct {
@@ -54,6 +54,7 @@ func (h *Host) Earshot(args ...string) *Process {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
+	p.lab.happened(func() { p.lab.running = append(p.lab.running, p) })
 	go p.read(stdout)
 	p.t.Cleanup(p.end)
 	return p

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"earshot/node/lab"
 )
@@ -29,42 +28,42 @@ func TestRotate(t *testing.T) {
 	alice, bob, mallory, dave := begin(1, "alice"), begin(2, "bob"), begin(3, "mallory"), begin(4, "dave")
 	all := []*lab.Process{alice, bob, mallory, dave}
 	for _, p := range all {
-		p.Wait(20*time.Second, "all four are there", func(e lab.Event) bool { return e.Kind == "peer" && e.Peers == 4 })
+		p.Wait(soon, "all four are there", func(e lab.Event) bool { return e.Kind == "peer" && e.Peers == 4 })
 	}
 	alice.Send("with mallory")
 	for _, p := range all {
-		p.Wait(10*time.Second, "it is heard", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "with mallory" })
+		p.Wait(soon, "it is heard", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "with mallory" })
 	}
 	if dave.Stop() != 0 {
 		t.Error("dave ended badly")
 	}
 	asked := func(p *lab.Process) {
 		t.Helper()
-		p.Wait(30*time.Second, "the key is offered", func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Hint, "/key accept") })
+		p.Wait(soon, "the key is offered", func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Hint, "/key accept") })
 		n := len(p.Events())
 		p.Send("/key accept")
-		p.WaitFrom(n, 20*time.Second, "it goes on", func(e lab.Event) bool { return e.Kind == "ready" })
+		p.WaitFrom(n, soon, "it goes on", func(e lab.Event) bool { return e.Kind == "ready" })
 	}
 	alice.Send("/key rotate --except mallory")
-	alice.Wait(5*time.Second, "it is asked", func(e lab.Event) bool { return e.Kind == "notice" && strings.HasSuffix(e.Text, ": mallory") })
+	alice.Wait(soon, "it is asked", func(e lab.Event) bool { return e.Kind == "notice" && strings.HasSuffix(e.Text, ": mallory") })
 	n := len(alice.Events())
 	alice.Send("/key rotate --except mallory --yes")
-	alice.WaitFrom(n, 20*time.Second, "alice goes on", func(e lab.Event) bool { return e.Kind == "ready" && e.Network == "office" && e.Closed })
+	alice.WaitFrom(n, soon, "alice goes on", func(e lab.Event) bool { return e.Kind == "ready" && e.Network == "office" && e.Closed })
 	alice.Send("without mallory") // by the same input
 	asked(bob)
-	bob.Wait(20*time.Second, "bob hears it", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "without mallory" })
-	alice.Wait(20*time.Second, "alice knows that bob has it", func(e lab.Event) bool {
+	bob.Wait(soon, "bob hears it", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "without mallory" })
+	alice.Wait(soon, "alice knows that bob has it", func(e lab.Event) bool {
 		return e.Kind == "notice" && strings.HasPrefix(e.Text, "the new key has come to bob")
 	})
 	n = len(alice.Events())
 	alice.Send("/net")
-	alice.WaitFrom(n, 20*time.Second, "dave is waited for", func(e lab.Event) bool { return strings.Contains(e.Raw, "3 have the new key; waiting for dave") })
+	alice.WaitFrom(n, soon, "dave is waited for", func(e lab.Event) bool { return strings.Contains(e.Raw, "3 have the new key; waiting for dave") })
 	if alice.Stop() != 0 {
 		t.Error("alice ended badly")
 	}
 	dave = begin(4, "dave")
 	asked(dave)
-	dave.Wait(20*time.Second, "dave hears it", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "without mallory" })
+	dave.Wait(soon, "dave hears it", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "without mallory" })
 	if dave.Stop() != 0 { // what was heard is on the disk then
 		t.Error("dave ended badly")
 	}
@@ -111,9 +110,9 @@ func TestRotateFullScreen(t *testing.T) {
 	screen.Key("Enter")
 	screen.Type("half a li")
 	screen.Wait(soon, "it goes on", shows("from before", "office has a new key now", "half a li"))
-	alice.Wait(30*soon, "the key is offered", func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Hint, "/key accept") })
+	alice.Wait(10*soon, "the key is offered", func(e lab.Event) bool { return e.Kind == "notice" && strings.Contains(e.Hint, "/key accept") })
 	alice.Send("/key accept")
-	screen.Wait(30*soon, "both are there again", shows("2 here", "alice", "bob (you)", "from before", "half a li"))
+	screen.Wait(10*soon, "both are there again", shows("2 here", "alice", "bob (you)", "from before", "half a li"))
 	screen.Type("ne")
 	screen.Key("Enter")
 	alice.Wait(soon, "the line that was begun before", func(e lab.Event) bool { return e.Kind == "message" && e.Text == "half a line" })
