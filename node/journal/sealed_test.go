@@ -289,6 +289,34 @@ func TestCopyLeavesSealedLogsAlone(t *testing.T) {
 	checkWhispered(t, here, "one", "two", "three")
 }
 
+// What came while a group was this person's, and was put into its place when it was not, is shown when it is again.
+func TestGroupIsLeftBeforeTheTimeline(t *testing.T) {
+	source := start(t, Config{Vault: newVault(1)})
+	whisperText(t, source.NewAuthor(person(t, 1), "alice"), "one")
+	v := newVault(1)
+	own := func(is bool) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.own = is
+	}
+	j := open(t, Config{Dir: t.TempDir(), Vault: v})
+	feedSealed(t, source, j, Live)
+	if err := j.commit(); err != nil {
+		t.Fatal(err)
+	}
+	own(false)
+	if _, err := j.index(); err != nil {
+		t.Fatal(err)
+	}
+	if own(true); j.watermark < j.Last() {
+		t.Fatal("it is not in the timeline yet")
+	}
+	j.Reopen(conversation)
+	run(t, j)
+	fillIn(t, j)
+	checkWhispered(t, j, "one")
+}
+
 // Logs drop whole, with what was opened of them and what that said about others.
 func TestSealedIsDropped(t *testing.T) {
 	clock, set := wrongClock()

@@ -77,7 +77,7 @@ func (j *Journal) index() (more bool, err error) {
 }
 
 // index puts what arrived after from into the timeline, but for the groups of others, no further than to, and no more messages than a share and one
-// run; it returns how far it came. It stores what messages say about others, and sees to bodies.
+// run; it returns how far it came. It stores what messages say about others, and sees to bodies. What is open was this person's when it came, and may be so again: nobody opens it then.
 func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutOff, owns func(message.GroupID, identity.PeerID) bool) (int64, *indexed, error) {
 	found := &indexed{ranges: map[message.LogID][2]uint64{}, stripped: map[int64][]byte{}}
 	err := s.relax(true)
@@ -87,19 +87,20 @@ func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutO
 	err = s.write(func(tx *sql.Tx) error {
 		var args []any
 		last := from
-		err := each(tx, "SELECT run.arrival, run.data, log.grp, log.room, log.author, log.fork FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
+		err := each(tx, "SELECT run.arrival, run.data, log.grp, log.room, log.author, log.fork, "+notPublic+" AND EXISTS (SELECT 1 FROM opened WHERE log=lid AND seq>=first) FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
 			[]any{from, to}, func(rows *sql.Rows) error {
 				var data sql.RawBytes
 				var s speaker
 				var fork uint64
-				if err := rows.Scan(&last, &data, fixed(s.group[:]), fixed(s.room[:]), fixed(s.author[:]), &fork); err != nil {
+				var open bool
+				if err := rows.Scan(&last, &data, fixed(s.group[:]), fixed(s.room[:]), fixed(s.author[:]), &fork, &open); err != nil {
 					return err
 				}
 				run, err := parseHeld(data)
 				if err != nil {
 					return err
 				}
-				own := owns(s.group, s.author)
+				own := open || owns(s.group, s.author)
 				for i := range run.Records {
 					if seq := run.First + uint64(i); fork == 0 || seq < fork {
 						if own {
