@@ -9,6 +9,6 @@
 //
 // What it needs of the machine: ip (iproute2), nsenter (util-linux), iptables for Loss, Drop and Forward, tmux for Screen.
 //
-// A Lab and its parts are for the goroutine of one test. Tests may run in parallel, each with its own Lab, and four do unless -parallel says otherwise: 20 hosts at
-// once, since all namespaces share the kernel's neighbour table. A test that needs more than five is not parallel.
+// A Lab and its parts are for the goroutine of one test. Tests may run in parallel, each with its own Lab, as many as have 20 hosts together and no more than eight (with the race detector four), or
+// than -parallel says: all namespaces share the kernel's neighbour table. New waits for others to end.
 package lab

@@ -106,6 +106,7 @@ func TestNothingButThePort(t *testing.T) {
 
 // A machine with a card in each of two networks, and others in each. Whoever is there first: that machine is the hub in the end, and stays it.
 func TestTwoNetworks(t *testing.T) {
+	t.Parallel()
 	for _, order := range [][]int{{2, 1, 3, 4}, {1, 2, 3, 4}, {4, 3, 2, 1}, {1, 3, 4, 2}} {
 		t.Run(fmt.Sprint(order), func(t *testing.T) {
 			t.Parallel()

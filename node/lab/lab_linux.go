@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // netnsDir is where ip keeps named network namespaces.
@@ -19,6 +21,12 @@ const netnsDir = "/run/netns"
 
 // switches is how many parts a network can be split into.
 const switches = 3
+
+// mostHosts is how many there may be at once.
+const mostHosts = 20
+
+// hosts are those that all labs have: what they share is the kernel's, so that this is the process's. Who waits longest is served first.
+var hosts = semaphore.NewWeighted(mostHosts)
 
 // A Lab is a network of hosts 1 to n on one switch.
 type Lab struct {
@@ -47,9 +55,13 @@ func New(t testing.TB, n int) *Lab {
 		}
 		t.Skipf("no lab: %s", reason)
 	}
-	if n > 20 {
-		t.Fatalf("%d hosts: a lab has 20 at most", n)
+	if n > mostHosts {
+		t.Fatalf("%d hosts: a lab has %d at most", n, mostHosts)
 	}
+	if err := hosts.Acquire(t.Context(), int64(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { hosts.Release(int64(n)) })
 	watch(t)
 	dir := t.TempDir()
 	l := &Lab{t: t, changed: make(chan struct{}), name: strings.ReplaceAll(strings.TrimPrefix(dir, os.TempDir()+"/"), "/", "-"), binary: binary}

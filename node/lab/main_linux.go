@@ -57,7 +57,7 @@ func crowd() error {
 	if given {
 		return nil
 	}
-	return flag.Set("test.parallel", "4")
+	return flag.Set("test.parallel", atOnce)
 }
 
 // outside builds the binary and runs this program again, inside.
