@@ -85,7 +85,7 @@ func TestForgetfulHub(t *testing.T) {
 		}
 		all[0].Say("hello")
 		text := strings.Repeat("x", 2000)
-		const lines = 1500
+		const lines = 800
 		for n := range lines {
 			flood.Say(fmt.Sprint(n, text))
 			if n%100 == 0 {

@@ -26,7 +26,7 @@ func TestBehindATranslator(t *testing.T) {
 			began[i] = len(p.Events())
 		}
 		lines := 0
-		for minute := range 10 {
+		for minute := range 3 {
 			for _, p := range all {
 				p.Say(fmt.Sprintf("%s, minute %d", p.Name, minute))
 				lines++
