@@ -61,6 +61,7 @@ func (a *app) apply(e node.Event) bool {
 	case node.RealmChanged:
 		for _, r := range a.rooms {
 			r.list.Move()
+			r.kept = false
 		}
 		a.caughtUp = false
 		if a.welcomed {
@@ -99,7 +100,8 @@ func (a *app) said(e node.Said) bool {
 	r := a.roomOf(e.RoomID, e.Room)
 	shown := r == a.here()
 	direct := strings.HasPrefix(r.name, "@")
-	isLive := !e.History || a.caughtUp || direct && a.stored // what was said to the user while they were away is news
+	r.kept = r.kept || e.History && !a.stored
+	isLive := !e.History || a.caughtUp || a.stored && (direct || r.kept) // what was said while the user was away is news; not all there is of a room that they come to
 	unseen := isLive && (!shown || a.away || !r.list.Following())
 	if !r.list.Add(e, a.snapshot.Me.Nick, unseen) || e.Mine {
 		return e.Mine

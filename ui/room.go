@@ -22,6 +22,7 @@ type room struct {
 	muted   bool   // it asks for no attention
 	joined  bool   // the node said so, or that the user is invited: when it no longer does, the room goes
 	visited bool
+	kept    bool     // something of it was on the disk
 	told    node.Key // up to there the node knows that the user has seen it
 }
 

@@ -182,7 +182,7 @@ func TestSeen(t *testing.T) {
 	told()
 }
 
-// What was said to the user while they were away is news when they are back; what they had seen is not, nor what was said in public.
+// What was said while the user was away is news when they are back, where they knew the room; what they had seen is not.
 func TestBack(t *testing.T) {
 	s := newStage(t, 120, 40, talking(), Config{})
 	old := func(room byte, name, text string) {
@@ -190,20 +190,30 @@ func TestBack(t *testing.T) {
 	}
 	s.apply(node.Ready{Nick: "alice", ID: id("alice")})
 	old(4, "@erin", "yesterday")
+	old(1, "#plans", "yesterday")
 	s.apply(node.HubChanged{State: node.Searching})
 	s.draw()
 	s.wantNot("@erin", "●")
+	s.wantNot("#plans", "⚷ 1")
 	s.apply(s.fake.snapshot.Hub)
 	old(4, "@erin", "this morning")
 	old(1, "#plans", "this morning")
+	old(9, "#heron", "for years")
+	old(9, "#heron", "and this morning")
 	s.apply(node.CaughtUp{})
 	s.draw()
 	s.want("@erin", "●1")
-	s.wantNot("#plans", "⚷ 1")
+	s.want("#plans", "⚷ 1")
+	if n := s.roomOf(message.RoomID{9}, "#heron").news; n != 0 {
+		t.Errorf("%d messages of a room that is new here are news", n)
+	}
 	s.apply(node.RealmChanged{})
 	old(4, "@erin", "stored elsewhere")
+	s.apply(s.fake.snapshot.Hub)
+	old(1, "#plans", "all there is")
 	s.draw()
 	s.want("@erin", "●1")
+	s.want("#plans", "⚷ 1")
 }
 
 // A room that is called something else keeps what is typed there, what is unread, and its place; and another may have its old name.
