@@ -500,8 +500,11 @@ func (w *world) undelivered() {
 	for _, h := range w.hosts {
 		for _, r := range h.runs {
 			for _, e := range r.events() {
-				if x, ok := e.(node.Withdrawn); ok {
+				switch x := e.(type) {
+				case node.Withdrawn:
 					withdrawn[x.ID] = true
+				case node.Redacted: // whose disk was lost since does not show even that it was there
+					deleted[x.ID] = true
 				}
 			}
 		}
