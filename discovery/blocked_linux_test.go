@@ -83,6 +83,11 @@ func TestBeacon(t *testing.T) {
 			for i, p := range pair {
 				took := p.meets(t, pair[1-i])
 				t.Logf("%d: %v", n, took)
+				if q := pair[1-i]; p.begun.After(q.begun) { // the first beacon is that of who began first
+					took += p.begun.Sub(q.begun)
+				} else {
+					took += q.begun.Sub(p.begun)
+				}
 				if took < callAfter-time.Second {
 					t.Errorf("network %d: found after %v, before there was any beacon", n, took)
 				}

@@ -1,3 +1,5 @@
+//go:build !race
+
 package discovery
 
 import (
@@ -6,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestMain has four stories told at once, unless -parallel says how many, on however few processors: they wait most of the time.
+// TestMain has four stories told at once, unless -parallel says how many, on however few processors: they wait most of the time. With the race detector it is as many as there are processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
