@@ -59,7 +59,8 @@ const (
 	beatEvery    = time.Second
 	lately       = 3                 // what share of the time between two PINGs is lately: one in 3. The longest silence is the sum
 	beatPatience = 3 * beatEvery / 2 // after that long without the hub's BEAT the other end sends its own
-	writeBytes   = 64 << 10          // the most that one round of the writer takes from the tail, and from what is wanted
+	writeBytes   = 128 << 10         // the most that one round of the writer takes from the tail: a write costs as much as some 20 KiB in it
+	serveBytes   = 64 << 10          // likewise of what is wanted
 	maxAnswers   = 256 << 10
 	maxServing   = 2 * wire.MaxWants
 	maxWalk      = 4 << 10 // days that one walk visits

@@ -38,7 +38,7 @@ type buffer []byte
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 func (b *buffer) free() {
-	if cap(*b) <= 4*writeBytes {
+	if cap(*b) <= 2*writeBytes {
 		buffers.Put(b)
 	}
 }
@@ -361,14 +361,14 @@ func (s *served) stop() {
 	s.next, s.end = nil, nil
 }
 
-// append adds about writeBytes of what is wanted.
+// append adds about serveBytes of what is wanted.
 func (s *served) append(b []byte, p *peer) ([]byte, error) {
 	if s.next == nil {
 		return b, nil
 	}
 	var done wire.Done
 	sent, before := uint64(0), len(b)
-	for most := before + writeBytes; len(b) < most && len(done.Logs) < wire.MaxWants; {
+	for most := before + serveBytes; len(b) < most && len(done.Logs) < wire.MaxWants; {
 		st, err, ok := s.next()
 		if err != nil {
 			return nil, err

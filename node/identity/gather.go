@@ -27,7 +27,7 @@ type gatherer struct {
 var spare = sync.Pool{New: func() any { b := make([]byte, 0, maxHeld+2*maxRecord); return &b }}
 
 // maxHeld is from how many bytes on what is held is written, and where a link that does not take them waits.
-const maxHeld = 68 << 10
+const maxHeld = 132 << 10
 
 func gather(c net.Conn) *gatherer {
 	g := &gatherer{Conn: c}

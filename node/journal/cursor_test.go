@@ -136,7 +136,7 @@ func TestFramesLieSideBySide(t *testing.T) {
 		stop := run(t, j)
 		a := j.NewAuthor(person(t, 1), "a")
 		for range 300 {
-			say(t, a, strings.Repeat("x", 1500))
+			say(t, a, strings.Repeat("x", 4000))
 		}
 		check := func(from Origin, segments int) {
 			t.Helper()

@@ -5,6 +5,9 @@ import "time"
 // together is how long what nobody waits for is put off after the last time, so that the next few messages go with it: the timeline, and the commits of a store in memory.
 const together = 20 * time.Millisecond
 
+// much is how many bytes of frames are not put off.
+const much = 256 << 10
+
 // few is how many messages may arrive in that time where the processor is free for what nobody waits for: the indexes of one take as long as to relay it to hundreds of links.
 const few = 4
 

@@ -94,7 +94,7 @@ func (j *Journal) putOff(last time.Time) bool {
 		return false
 	}
 	j.mu.RLock()
-	wanted := j.indexers > 0 || j.queued > segSize || len(j.brought)+len(j.cutOff)+len(j.reopens) > 0
+	wanted := j.indexers > 0 || j.queued > much || len(j.brought)+len(j.cutOff)+len(j.reopens) > 0
 	j.mu.RUnlock()
 	if !wanted {
 		j.later = left

@@ -7,9 +7,9 @@ import (
 	"earshot/node/wire"
 )
 
-// segSize is how much memory is taken at once for frames. A segment is never written again once full, and is garbage when the last reader is done
-// with it: a ring would overwrite what a blocked writer still sends.
-const segSize = 256 << 10
+// segSize is how much memory is taken at once for frames: many times what is sent at once, for what begins in one and ends in another is sent in two writes. A segment is never written again once
+// full, and is garbage when the last reader is done with it: a ring would overwrite what a blocked writer still sends.
+const segSize = 1 << 20
 
 // entryCost is what one entry of the tail costs beside its frame and hashes.
 const entryCost = 128
