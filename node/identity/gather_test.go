@@ -99,7 +99,7 @@ func TestWriteGathers(t *testing.T) {
 	d, l := over(t)
 	under := &calls{Conn: l.out.Conn}
 	l.out.Conn = under
-	body := make([]byte, 60<<10)
+	body := make([]byte, 128<<10)
 	go func() { l.Write(body) }()
 	d.SetReadDeadline(time.Now().Add(10 * time.Second))
 	if _, err := io.ReadFull(d, make([]byte, len(body))); err != nil {

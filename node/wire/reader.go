@@ -14,8 +14,8 @@ type buffer []byte
 // load several, so that one read of the connection serves a whole run of frames.
 var sizes = [...]int{512, 4 << 10, 32 << 10, 128 << 10}
 
-// few is how much is little.
-const few = 4 << 10
+// few is how much is little. A TLS record brings 16 KiB, which is as much as runs that are taken together may have (package exchange), and of most some lies in the next.
+const few = 48 << 10
 
 // spare keeps buffers no Reader uses, by the index of their size. It is a cache without meaning.
 var spare [len(sizes)]sync.Pool
