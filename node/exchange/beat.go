@@ -45,7 +45,7 @@ func (p *peer) ring() {
 	if spoken && !late {
 		return
 	}
-	if p.turn.take() && !p.speak() {
+	if p.turn.take() && !p.speak(soon) {
 		go p.write()
 	}
 }

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -10,21 +11,23 @@ import (
 )
 
 // relay is how what arrives in the journal gets to the links. A line or two are written by who brought them, link after link, without waiting for any: most of what a message costs
-// that comes alone is to wake a goroutine for each link. Where more is under way goroutines are woken: they get to run when all that has arrived is in, and take it together. To write to a crowd takes
-// so long that what came meanwhile is read together: it is written by who brought it, too, but in a flood, of which goroutines take more at once.
+// that comes alone is to wake a goroutine for each link. Where more is under way goroutines are woken, one for some links each: they get to run when all that has arrived is in, and take it together.
+// To write to a crowd takes so long that what came meanwhile is read together: it is written by who brought it, too, but in a flood, of which goroutines take more at once. None of them waits for a
+// link: one that does not take all gets a goroutine of its own.
 type relay struct {
 	links    atomic.Pointer[[]*peer] // a copy of Exchange.links
 	told     atomic.Int64            // the newest arrival that links were told of
 	bringing atomic.Int64            // how many links bring something just now
 	rested   atomic.Int64            // when somebody wrote to all links last, in ns since Exchange.born
+	woken    atomic.Bool             // goroutines are to write to all links, and have not begun
 }
 
 const (
 	// soon is how many entries are few, and calm is how long after the last was written another has come by itself: it did not wait for that.
 	soon = 2
 	calm = 50 * time.Microsecond
-	// share is how many links one goroutine writes to.
-	share = 256
+	// share is how many links one goroutine writes to what came by itself, and some of what is under way: to start one, with its stack, and with the deadline of a write that may wait, is 5 % of what a write takes in a flood.
+	share, some = 256, 16
 	// talk is how many bytes, at most, are said at once where there is no flood.
 	talk = 4 << 10
 )
@@ -90,9 +93,7 @@ func (x *Exchange) brought(records int) {
 	alone := records <= soon && time.Since(x.born)-time.Duration(r.rested.Load()) >= calm
 	crowd := len(links) > share && size <= talk
 	if err != nil || len(lines) == 0 || len(lines) > soon || others > 0 || !alone && !crowd {
-		for _, p := range links {
-			p.poke()
-		}
+		x.wake()
 		return
 	}
 	var work sync.WaitGroup
@@ -105,6 +106,28 @@ func (x *Exchange) brought(records int) {
 	}
 	work.Wait()
 	r.rested.Store(int64(time.Since(x.born)))
+}
+
+// wake has goroutines write to all links what there is when they run.
+func (x *Exchange) wake() {
+	if x.relay.woken.Swap(true) {
+		return
+	}
+	go func() {
+		x.relay.woken.Store(false)
+		for part := range slices.Chunk(x.relay.all(), some) {
+			go sendMuch(part)
+		}
+	}()
+}
+
+func sendMuch(links []*peer) {
+	roomy(0)
+	for _, p := range links {
+		if p.turn.take() && !p.speak(math.MaxInt64) {
+			go p.write()
+		}
+	}
 }
 
 func sendAll(links []*peer, lines []journal.Entry) {

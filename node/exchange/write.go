@@ -119,14 +119,14 @@ func (p *peer) sendNow(lines []journal.Entry) bool {
 	if frames, ok := p.only(lines); ok {
 		return p.hasten(e, false, frames)
 	}
-	return p.speak()
+	return p.speak(soon)
 }
 
-// speak is write without waiting for the other end, of little; false: write is to be called.
-func (p *peer) speak() bool {
+// speak is write without waiting for the other end, where at most so many entries are to be sent; false: write is to be called.
+func (p *peer) speak(most int64) bool {
 	e, ok := p.Conn.(eager)
 	p.mu.Lock()
-	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= soon
+	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= most
 	p.mu.Unlock()
 	if !ok {
 		return false
@@ -138,7 +138,7 @@ func (p *peer) speak() bool {
 		p.broken(err)
 		return true
 	}
-	if len(frames) > 0 && len(rest) > 0 {
+	if len(frames) > 0 && len(rest) > 0 && len(frames)+len(rest) <= talk {
 		*b = slices.Insert(rest, 0, frames...) // one record, which is one write
 		return p.hasten(e, more, *b)
 	}

@@ -20,13 +20,14 @@ type gatherer struct {
 	// mu protects what follows, and is held while writing: what is held goes first.
 	mu   sync.Mutex
 	hold bool
+	now  bool    // what is held is written without waiting, however much it is
 	held *[]byte // nil: none
 }
 
 // spare keeps the memory of gatherers that hold nothing. It is a cache without meaning.
 var spare = sync.Pool{New: func() any { b := make([]byte, 0, maxHeld+2*maxRecord); return &b }}
 
-// maxHeld is from how many bytes on what is held is written, and where a link that does not take them waits.
+// maxHeld is from how many bytes on what is held is written, and where a link that does not take them waits, unless it is to wait for nothing.
 const maxHeld = 132 << 10
 
 func gather(c net.Conn) *gatherer {
@@ -46,16 +47,16 @@ func (g *gatherer) Write(b []byte) (int, error) {
 	if g.held == nil {
 		g.held = spare.Get().(*[]byte)
 	}
-	if *g.held = append(*g.held, b...); len(*g.held) >= maxHeld {
+	if *g.held = append(*g.held, b...); len(*g.held) >= maxHeld && !g.now {
 		return len(b), g.flushLocked()
 	}
 	return len(b), nil
 }
 
-// begin lets records collect.
-func (g *gatherer) begin() {
+// begin lets records collect; now: flushNow is to come.
+func (g *gatherer) begin(now bool) {
 	g.mu.Lock()
-	g.hold = true
+	g.hold, g.now = true, now
 	g.mu.Unlock()
 }
 
@@ -63,7 +64,7 @@ func (g *gatherer) begin() {
 func (g *gatherer) flush() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.hold = false
+	g.hold, g.now = false, false
 	return g.flushLocked()
 }
 
@@ -86,7 +87,7 @@ func (g *gatherer) emptyLocked() {
 func (g *gatherer) flushNow() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.hold = false
+	g.hold, g.now = false, false
 	if g.held == nil {
 		return true
 	}
@@ -105,7 +106,7 @@ func (g *gatherer) flushNow() bool {
 // Write is tls.Conn's, but that its records leave in one system call.
 func (c *Conn) Write(b []byte) (int, error) {
 	if len(b) > maxRecord {
-		c.out.begin()
+		c.out.begin(false)
 	}
 	n, err := c.Conn.Write(b)
 	if err == nil {
@@ -116,7 +117,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 
 // WriteNow is Write without waiting. It reports whether all has gone; otherwise Flush, or the next Write, sends the rest.
 func (c *Conn) WriteNow(b []byte) (all bool, err error) {
-	c.out.begin()
+	c.out.begin(true)
 	if _, err := c.Conn.Write(b); err != nil {
 		return false, err
 	}

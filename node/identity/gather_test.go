@@ -60,10 +60,12 @@ func TestWriteNow(t *testing.T) {
 		}
 		sent.Write(line)
 	}
-	if all, err := l.WriteNow([]byte("and more")); all || err != nil {
+	l.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	more := bytes.Repeat([]byte("and more"), 4<<20) // more than it takes meanwhile
+	if all, err := l.WriteNow(more); all || err != nil {
 		t.Errorf("written behind what waits: %v, %v", all, err)
 	}
-	sent.WriteString("and more")
+	sent.Write(more)
 	got, b := make(chan []byte), make([]byte, sent.Len()+len(" end"))
 	go func() {
 		d.SetReadDeadline(time.Now().Add(10 * time.Second))
