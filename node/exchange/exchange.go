@@ -14,7 +14,7 @@
 //
 // Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has
 // something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the bell of a BEAT or PING (bell.go), or the one that brought a line to
-// all links (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader answered, the tail from the
+// all links, or one that writes a flood to some of them (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader answered, the tail from the
 // cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. While anything is said, who serves a long history rests in between (served.giveWay). What the reader answered is bounded: a peer that asks without reading the answers is
 // cut off.
 //
