@@ -10,7 +10,7 @@ import (
 
 const (
 	lookEvery = 250 * time.Millisecond
-	// hunger is how much of that the threads of a process may stand in line for a processor, all together, before it counts as starved: a hub is taken for silent after 700 ms, of which 330
+	// hunger is how much of that a thread may stand in line for a processor before its process counts as starved: a hub is taken for silent after 700 ms, of which 330
 	// pass between two signs of life anyway, so that one that stands in line for the rest does so for half of that in one look at least.
 	hunger = 150 * time.Millisecond
 )
@@ -28,7 +28,7 @@ func (l *Lab) look(ctx context.Context) {
 	again := time.NewTicker(lookEvery)
 	defer again.Stop()
 	seen := time.Now()
-	waited := map[*Process]time.Duration{}
+	waited := map[string]time.Duration{}
 	for {
 		select {
 		case <-again.C:
@@ -41,10 +41,11 @@ func (l *Lab) look(ctx context.Context) {
 		starved := time.Since(seen) > 2*lookEvery
 		seen = time.Now()
 		for _, p := range running {
-			now := p.waited()
-			before, known := waited[p]
-			starved = starved || known && now-before > hunger
-			waited[p] = now
+			for thread, now := range p.waited() {
+				before, known := waited[thread]
+				starved = starved || known && now-before > hunger
+				waited[thread] = now
+			}
 		}
 		if starved {
 			l.mu.Lock()
@@ -54,9 +55,10 @@ func (l *Lab) look(ctx context.Context) {
 	}
 }
 
-// waited is how long the threads of the process have stood in line for a processor so far: the second number in schedstat (Documentation/scheduler/sched-stats.rst). It is 0 where the kernel does not
-// count that, and when the process has ended.
-func (p *Process) waited() (all time.Duration) {
+// waited is how long each thread of the process has stood in line for a processor so far: the second number in schedstat (Documentation/scheduler/sched-stats.rst). There is none where the kernel does
+// not count that, and when the process has ended.
+func (p *Process) waited() map[string]time.Duration {
+	all := map[string]time.Duration{}
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
 	for _, path := range threads {
 		b, err := os.ReadFile(path)
@@ -65,7 +67,7 @@ func (p *Process) waited() (all time.Duration) {
 		}
 		var ran, waited int64
 		if _, err := fmt.Sscan(string(b), &ran, &waited); err == nil {
-			all += time.Duration(waited)
+			all[path] = time.Duration(waited)
 		}
 	}
 	return all
