@@ -17,38 +17,39 @@ const greeting = 5 * time.Second
 func (n *Node) accept(ctx context.Context, c *identity.Conn) {
 	r, hello := wire.NewReader(c), new(wire.Hello)
 	var h *hub.Hub
-	exchange.Aside(func() { h = n.greet(ctx, c, r, hello) })
+	var greeting []byte
+	exchange.Aside(func() { h, greeting = n.greet(ctx, c, r, hello) })
 	if h != nil {
-		h.Serve(ctx, c, r, hello)
+		h.Serve(ctx, c, r, hello, greeting)
 	}
 	c.NetConn().Close()
 }
 
-// greet reads HELLO and answers it; nil: the link is not served.
-func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) *hub.Hub {
+// greet reads HELLO, and returns the hub with its own to be sent; nil: the link is not served, and has been told so.
+func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) (*hub.Hub, []byte) {
 	stop := context.AfterFunc(ctx, func() { c.NetConn().Close() })
 	defer stop()
 	c.SetDeadline(time.Now().Add(greeting))
 	t, body, err := r.Next()
 	if err != nil || t != wire.TypeHello {
-		return nil
+		return nil, nil
 	}
 	if err := wire.Decode(body, hello); err != nil {
 		n.log.Info("link refused", "err", err)
-		return nil
+		return nil, nil
 	}
 	if hello.Session == n.session {
-		return nil // this very process
+		return nil, nil // this very process
 	}
 	if hello.Look {
 		c.Write(n.look())
-		return nil
+		return nil, nil
 	}
 	if err := wire.CheckVersion(hello); err != nil {
 		mine := n.seat.hello(nil)
 		c.Write(wire.Append(nil, wire.TypeHello, &mine)) // so that the other end can say it too
 		n.notice(err.Error(), "run the same version of earshot on both machines")
-		return nil
+		return nil, nil
 	}
 	h := n.seat.hold(ctx, c.Peer, hello)
 	mine := n.seat.hello(nil)
@@ -56,13 +57,11 @@ func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hell
 	b := wire.Append(nil, wire.TypeHello, &mine)
 	if h == nil {
 		to := n.seat.elsewhere()
-		b = wire.Append(b, wire.TypeRedirect, &to)
-	}
-	if _, err := c.Write(b); err != nil {
-		return nil
+		c.Write(wire.Append(b, wire.TypeRedirect, &to))
+		return nil, nil
 	}
 	c.SetDeadline(time.Time{})
-	return h
+	return h, b
 }
 
 // hold returns the hub, waiting a moment where this node may be about to be it; nil: it is not. A hub that has no realm yet settles on one now that somebody comes.

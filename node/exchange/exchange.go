@@ -176,6 +176,8 @@ type Link struct {
 	Reader *wire.Reader
 	Peer   identity.PeerID
 	Hello  wire.Hello
+	// Greeting are frames that go before all others.
+	Greeting []byte
 	// State is the other end's, where it was read already.
 	State *wire.State
 	// Hub: this end is the hub.

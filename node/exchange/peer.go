@@ -77,7 +77,7 @@ type peer struct {
 
 func newPeer(x *Exchange, l *Link) *peer {
 	p := &peer{Link: l, exchange: x, journal: x.journal, origin: x.journal.NewOrigin(), since: x.journal.Clock().Local(), handing: !l.Hub && x.journal.Carries()}
-	p.second = p.phased() / beatEvery
+	p.second, p.answers, l.Greeting = p.phased()/beatEvery, l.Greeting, nil
 	return p
 }
 

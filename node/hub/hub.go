@@ -107,10 +107,10 @@ func New(c Config) *Hub {
 // Exchange returns what the hub keeps equal.
 func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
 
-// Serve runs one link whose HELLOs have been exchanged, until it ends.
-func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) (err error) {
+// Serve runs one link, whose HELLO has been read, until it ends. greeting is what answers that; it goes with what the exchange begins with.
+func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello, greeting []byte) (err error) {
 	var l *exchange.Link
-	exchange.Aside(func() { l, err = h.link(c, r, hello) })
+	exchange.Aside(func() { l, err = h.link(c, r, hello, greeting) })
 	if err != nil {
 		c.NetConn().Close()
 		return err
@@ -121,14 +121,14 @@ func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 }
 
 // link adds one to those who are linked.
-func (h *Hub) link(c *identity.Conn, r *wire.Reader, hello *wire.Hello) (*exchange.Link, error) {
+func (h *Hub) link(c *identity.Conn, r *wire.Reader, hello *wire.Hello, greeting []byte) (*exchange.Link, error) {
 	m := h.member(c, hello)
 	links, err := h.join(m)
 	if err != nil {
 		return nil, err
 	}
 	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
-	return &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Hub: true,
+	return &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Greeting: greeting, Hub: true,
 		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped}, nil
 }
 

@@ -90,7 +90,7 @@ func (s *seat) greet(ctx context.Context, gate *identity.Gate, raw net.Conn) {
 		s.t.Error(err)
 		return
 	}
-	s.ended <- s.Serve(ctx, c, r, &hello)
+	s.ended <- s.Serve(ctx, c, r, &hello, nil)
 }
 
 // link dials the hub as a person of that name with a session.

@@ -135,7 +135,7 @@ func greetAndServe(ctx context.Context, h *Hub, c *identity.Conn) {
 			wire.Decode(body, hello)
 		}
 	})
-	h.Serve(ctx, c, r, hello)
+	h.Serve(ctx, c, r, hello, nil)
 }
 
 // usage is what is in use, in bytes.
