@@ -29,8 +29,8 @@ import (
 )
 
 const (
-	// batch is how long a change of presence waits for others to go with it, and batchLink how much longer for each link that is to be told: so many changes wake all of them up once.
-	batch, batchLink, batchMax = 20 * time.Millisecond, 100 * time.Microsecond, time.Second
+	// batch is how long a change of presence waits for others to go with it, and batchLink how much longer for each link that is to be told: so many changes wake all of them up once, and this node goes through all who are here once.
+	batch, batchLink, batchMax = 20 * time.Millisecond, 500 * time.Microsecond, time.Second
 	// kept is how many changes of presence are kept; who is further behind gets all of it: of thousands, who come within seconds, that must happen to few.
 	kept = 4 << 10
 	// stale is what share of a crowd may have come or gone since a whole presence was encoded that is told yet: one in 8.
@@ -127,9 +127,17 @@ func (h *Hub) link(c *identity.Conn, r *wire.Reader, hello *wire.Hello, greeting
 	if err != nil {
 		return nil, err
 	}
-	h.log.Info("linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
+	h.log.Log(context.Background(), loud(links), "linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
 	return &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Greeting: greeting, Hub: true,
 		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped}, nil
+}
+
+// loud is the level of what is logged of each link: of a crowd the log would be that.
+func loud(links int) slog.Level {
+	if links > aCrowd {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 func (h *Hub) member(c *identity.Conn, hello *wire.Hello) *member {
@@ -195,7 +203,7 @@ func (h *Hub) removeLocked(m *member) bool {
 }
 
 func (h *Hub) leave(m *member, why error) {
-	h.log.Info("link ended", "peer", m.person.Session, "err", why)
+	h.log.Log(context.Background(), loud(h.Followers()), "link ended", "peer", m.person.Session, "err", why)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.removeLocked(m) {
