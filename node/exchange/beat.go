@@ -46,7 +46,7 @@ func (p *peer) ring() {
 		return
 	}
 	if p.turn.take() && !p.speak(soon) {
-		go p.write()
+		p.exchange.crew.do(p.write)
 	}
 }
 

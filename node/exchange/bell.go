@@ -63,11 +63,3 @@ func (b *bell) ring() {
 		b.timer.Reset(b.links[0].rest())
 	}
 }
-
-// roomy makes the stack of a new goroutine large enough at once for what goes through TLS. Otherwise it grows in three steps, and is copied each time with more on it.
-//
-//go:noinline
-func roomy(i int) byte {
-	var room [8 << 10]byte
-	return room[i]
-}

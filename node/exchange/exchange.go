@@ -14,7 +14,8 @@
 //
 // Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has
 // something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the bell of a BEAT or PING (bell.go), or the one that brought a line to
-// all links, or one that writes a flood to some of them (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from. What is sent goes in this order: what the reader answered, the tail from the
+// all links, or one that writes a flood to some of them (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from; what it does
+// then is done by one of a few goroutines that all links share (crew.go). What is sent goes in this order: what the reader answered, the tail from the
 // cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. While anything is said, who serves a long history rests in between (served.giveWay). What the reader answered is bounded: a peer that asks without reading the answers is
 // cut off.
 //
@@ -127,6 +128,7 @@ type Exchange struct {
 	born    time.Time
 	acks    acks
 	relay   relay
+	crew    crew
 
 	// mu protects what follows.
 	mu        sync.Mutex
@@ -266,6 +268,7 @@ func (x *Exchange) enter(p *peer) {
 	x.relay.set(append(x.relay.all(), p)) // behind what those see who look at it just now: what is taken out is taken out of a copy
 	if len(x.links) == 1 {
 		x.deaf = x.journal.Hear(x.changed)
+		x.crew.set(true)
 	}
 }
 
@@ -275,6 +278,7 @@ func (x *Exchange) forget(p *peer) {
 	x.relay.set(slices.DeleteFunc(slices.Clone(x.relay.all()), func(q *peer) bool { return q == p }))
 	if len(x.links) == 0 {
 		x.deaf()
+		x.crew.set(false)
 	}
 	for l, q := range x.pulling {
 		if q.by == p {

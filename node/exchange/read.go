@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -21,12 +20,12 @@ import (
 
 // read takes frames until one fails. A link at rest is this goroutine, which waits; all else is done aside.
 func (p *peer) read(ctx context.Context) (err error) {
-	Aside(func() { err = p.begin() })
+	p.exchange.crew.aside(func() { err = p.begin() })
 	if err == nil && p.resting == nil {
 		return p.take(ctx)
 	}
 	for came := error(nil); err == nil; {
-		Aside(func() { err = p.takeAll(ctx, came) })
+		p.exchange.crew.aside(func() { err = p.takeAll(ctx, came) })
 		if err == nil {
 			came = p.resting.Await()
 		}
@@ -43,17 +42,6 @@ func (p *peer) takeAll(ctx context.Context, came error) error {
 	}
 	p.wait()
 	return err
-}
-
-// Aside runs f on a goroutine of its own and waits for it: the caller's stack stays as small as it is. One that has grown is not given back while the goroutine lasts, and of links at rest it would
-// be most of the memory.
-func Aside(f func()) {
-	var aside sync.WaitGroup
-	aside.Go(func() {
-		roomy(0)
-		f()
-	})
-	aside.Wait()
 }
 
 // A resting connection can be waited for without reading from it (identity.Conn).

@@ -99,9 +99,9 @@ func (x *Exchange) brought(records int) {
 	var work sync.WaitGroup
 	for part := range slices.Chunk(links, share) {
 		if len(links) <= share {
-			sendAll(part, lines)
+			x.sendAll(part, lines)
 		} else {
-			work.Go(func() { sendAll(part, lines) })
+			work.Go(func() { x.sendAll(part, lines) })
 		}
 	}
 	work.Wait()
@@ -116,24 +116,24 @@ func (x *Exchange) wake() {
 	go func() {
 		x.relay.woken.Store(false)
 		for part := range slices.Chunk(x.relay.all(), some) {
-			go sendMuch(part)
+			go x.sendMuch(part)
 		}
 	}()
 }
 
-func sendMuch(links []*peer) {
+func (x *Exchange) sendMuch(links []*peer) {
 	roomy(0)
 	for _, p := range links {
 		if p.turn.take() && !p.speak(math.MaxInt64) {
-			go p.write()
+			x.crew.do(p.write)
 		}
 	}
 }
 
-func sendAll(links []*peer, lines []journal.Entry) {
+func (x *Exchange) sendAll(links []*peer, lines []journal.Entry) {
 	for _, p := range links {
 		if p.turn.take() && !p.sendNow(lines) {
-			go p.write()
+			x.crew.do(p.write)
 		}
 	}
 }

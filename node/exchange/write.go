@@ -13,7 +13,6 @@ import (
 
 // write sends all there is, for who has taken the turn, and gives it back.
 func (p *peer) write() {
-	roomy(0)
 	for {
 		if err := p.send(); err != nil {
 			p.broken(err)
