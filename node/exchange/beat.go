@@ -19,19 +19,20 @@ func (p *peer) rest() time.Duration {
 func (p *peer) phased() time.Duration { return time.Since(p.exchange.born) + beatEvery - p.Phase }
 
 // ring says something: the hub a BEAT once a second, and a PING in between. To whom something was written lately it does not: a PING is not needed, and a BEAT goes with what is written next, or is
-// written when it rings again. The other end answers each BEAT with its own, and has come here because there was none; it sets its alarm anew.
+// written when it rings again. What was said to a throng and not written yet (relay) is. The other end answers each BEAT with its own, and has come here because there was none; it sets its alarm anew.
 func (p *peer) ring() {
 	if p.stuck() {
 		p.fail(ErrStuck)
 		return
 	}
 	second, spoken := p.phased()/beatEvery, p.spoken()
+	last, many := p.journal.Last(), len(p.exchange.relay.all()) >= throng
 	p.mu.Lock()
 	if p.gone {
 		p.mu.Unlock()
 		return
 	}
-	late := p.due
+	late := p.due || many && p.tailing && p.at < last
 	switch {
 	case p.Ping == 0 || second != p.second:
 		p.second, p.due = second, true
@@ -45,7 +46,7 @@ func (p *peer) ring() {
 	if spoken && !late {
 		return
 	}
-	if p.turn.take() && !p.speak(soon) {
+	if p.turn.take() && !p.speak(little) {
 		p.exchange.crew.do(p.write)
 	}
 }

@@ -7,8 +7,10 @@ import (
 )
 
 // A bell has the hub speak on the links of one phase, one after the other on one goroutine, without waiting for any. With a timer for each link thousands of goroutines would begin where this
-// process did not run for a moment, each with a stack to grow, and whoever is to keep the seat would wait for all of them.
+// process did not run for a moment, each with a stack to grow, and whoever is to keep the seat would wait for all of them. For the same reason one bell rings at a time.
 type bell struct {
+	exchange *Exchange
+
 	// mu protects what follows.
 	mu    sync.Mutex
 	links []*peer // replaced where one is taken out: who rings goes through it without the lock
@@ -20,7 +22,7 @@ func (x *Exchange) hang(p *peer) {
 	x.mu.Lock()
 	b := x.bells[p.Phase]
 	if b == nil {
-		b = &bell{}
+		b = &bell{exchange: x}
 		x.bells[p.Phase] = b
 	}
 	x.mu.Unlock()
@@ -50,6 +52,7 @@ func (x *Exchange) unhang(p *peer) {
 }
 
 func (b *bell) ring() {
+	b.exchange.ringing.Lock()
 	roomy(0)
 	b.mu.Lock()
 	links := b.links
@@ -57,6 +60,7 @@ func (b *bell) ring() {
 	for _, p := range links {
 		p.ring()
 	}
+	b.exchange.ringing.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.timer != nil && len(b.links) > 0 {

@@ -129,6 +129,7 @@ type Exchange struct {
 	acks    acks
 	relay   relay
 	crew    crew
+	ringing sync.Mutex // held by the bell that rings
 
 	// mu protects what follows.
 	mu        sync.Mutex

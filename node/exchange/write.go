@@ -118,7 +118,7 @@ func (p *peer) sendNow(lines []journal.Entry) bool {
 	if frames, ok := p.only(lines); ok {
 		return p.hasten(e, false, frames)
 	}
-	return p.speak(soon)
+	return p.speak(little)
 }
 
 // speak is write without waiting for the other end, where at most so many entries are to be sent; false: write is to be called.
