@@ -66,6 +66,9 @@ func TestForkEndsEverywhereAtOnce(t *testing.T) {
 		// Whoever said which, both are told.
 		one.Await(time.Second, wire.TypeProof, nil)
 		two.Await(time.Second, wire.TypeProof, nil)
+		for err := error(nil); err == nil; { // who said the other is asked for the whole log, before it is told or after
+			_, _, err = two.Next(10 * time.Millisecond)
+		}
 		stands(t, endedOne)
 		stands(t, endedTwo)
 		// Both go on as they were, and nobody listens.
