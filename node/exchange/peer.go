@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/wire"
@@ -18,10 +20,11 @@ type peer struct {
 	journal  *journal.Journal
 	origin   journal.Origin
 	turn     turn
-	writing  atomic.Int64 // since when something is being written, in ns since Exchange.born; 0: nothing is
-	wrote    atomic.Int64 // when the other end was written to last, in ns since Exchange.born
-	fail     func(error)  // ends the link; the first error is why
-	resting  resting      // the connection, if it can be waited for
+	writing  atomic.Int64  // since when something is being written, in ns since Exchange.born; 0: nothing is
+	wrote    atomic.Int64  // when the other end was written to last, in ns since Exchange.born
+	fail     func(error)   // ends the link; the first error is why
+	resting  resting       // the connection, if it can be waited for
+	limit    *rate.Limiter // of what comes unasked; nil: none
 
 	walk  walk
 	wants map[message.LogID]uint64    // asked of this peer and not yet done, up to that number

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
@@ -52,9 +50,8 @@ type resting interface {
 
 // take takes frames until one fails, or, where the connection can be waited for, until there are no more.
 func (p *peer) take(ctx context.Context) error {
-	var limit *rate.Limiter
 	if p.Hub && p.exchange.config.Limit != nil {
-		limit = p.exchange.config.Limit(p.Peer)
+		p.limit = p.exchange.config.Limit(p.Peer)
 	}
 	for ctx.Err() == nil {
 		t, body, err := p.next()
@@ -68,9 +65,9 @@ func (p *peer) take(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("frame %d: %w", t, err)
 		}
-		for limit != nil && live > 0 {
-			n := min(live, limit.Burst())
-			if err := limit.WaitN(ctx, n); err != nil {
+		for p.limit != nil && live > 0 {
+			n := min(live, p.limit.Burst())
+			if err := p.limit.WaitN(ctx, n); err != nil {
 				return err
 			}
 			live -= n
@@ -271,18 +268,22 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 }
 
 // ahead returns r, which takes size bytes, with the runs behind it that have arrived already and continue it, and how many those are, of how many bytes: one signature is verified for all of
-// them, and one run is kept and relayed. Where that does not verify, each is to be taken for itself.
+// them, and one run is kept and relayed. Where that does not verify, each is to be taken for itself. Who says more than it may is not read ahead of.
 func (p *peer) ahead(t wire.Type, r *message.Run, size int) (whole *message.Run, frames uint64, bytes int) {
 	both := *r
 	both.Records = slices.Clip(r.Records) // those of r stay as they are
 	whole = &both
+	most := message.MaxRecords
+	if p.limit != nil {
+		most = min(most, int(p.limit.Tokens()))
+	}
 	for t == wire.TypeRun {
 		next, body, n := p.Reader.Ahead(bytes)
 		if size += len(body); next != t || size > message.MaxRunBytes {
 			break
 		}
 		run, err := message.ParseRun(body)
-		if err != nil || !whole.Extend(run) {
+		if err != nil || len(whole.Records)+len(run.Records) > most || !whole.Extend(run) {
 			break
 		}
 		frames, bytes = frames+1, bytes+n
