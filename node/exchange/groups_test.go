@@ -364,6 +364,7 @@ func TestMailIsHandedOver(t *testing.T) {
 		b.link(h1.replica)
 		time.Sleep(2 * time.Second)
 		other := c.to(a)
+		time.Sleep(time.Second) // what h1 hears of while h2 hands over goes to h2, too
 		states, _ := h2.counted(h1)
 		time.Sleep(5 * time.Second)
 		have(t, g, 1, h2, h1, b)
