@@ -78,15 +78,8 @@ func (c *crew) set(open bool) {
 	}
 }
 
-// Aside runs f on a goroutine of its own and waits for it: the stack of the caller, which is that of a link, stays small (crew).
-func Aside(f func()) {
-	var aside sync.WaitGroup
-	aside.Go(func() {
-		roomy(0)
-		f()
-	})
-	aside.Wait()
-}
+// Aside runs f on a goroutine of its own and waits for it: the stack of the caller, which is that of a link, stays small.
+func Aside(f func()) { new(crew).aside(f) }
 
 // roomy makes the stack of a goroutine large enough at once for what goes through TLS. Otherwise it grows in three steps, and is copied each time with more on it.
 //
