@@ -21,8 +21,8 @@ type relay struct {
 	told     atomic.Int64            // the newest arrival that links were told of
 	bringing atomic.Int64            // how many links bring something just now
 	rested   atomic.Int64            // when somebody wrote to all links last, in ns since Exchange.born
-	woken    atomic.Bool             // goroutines are to write to all links, and have not begun
 	took     atomic.Int64            // how long that took, in ns
+	woken    atomic.Bool             // goroutines are to write to all links, and have not begun
 }
 
 const (
