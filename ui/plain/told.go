@@ -29,21 +29,28 @@ func (t *told) see(event node.Event) {
 		if t.list = append(t.list, event); len(t.list) > 2*toldKept {
 			t.list = slices.Clone(t.list[len(t.list)-toldKept:])
 		}
-	case node.Edited:
-		t.setLocked(e.Message)
-	case node.Redacted:
-		t.setLocked(e.Message)
-	case node.Reacted:
-		t.setLocked(e.Message)
 	case node.Withdrawn:
 		t.list = slices.DeleteFunc(t.list, func(m node.Event) bool { return m.(node.Said).ID == e.ID })
+	default:
+		if m, ok := became(event); ok {
+			if i := t.atLocked(m.ID); i >= 0 {
+				t.list[i] = node.Said{Message: m}
+			}
+		}
 	}
 }
 
-func (t *told) setLocked(m node.Message) {
-	if i := t.atLocked(m.ID); i >= 0 {
-		t.list[i] = node.Said{Message: m}
+// became is the message of which an event tells what became of it.
+func became(event node.Event) (m node.Message, ok bool) {
+	switch e := event.(type) {
+	case node.Edited:
+		return e.Message, true
+	case node.Redacted:
+		return e.Message, true
+	case node.Reacted:
+		return e.Message, true
 	}
+	return m, false
 }
 
 // atLocked is where in the list a message is; -1: it is not there.
@@ -53,17 +60,10 @@ func (t *told) atLocked(id message.ID) int {
 
 // early reports whether an event tells what became of a message that is not printed yet.
 func (t *told) early(event node.Event) bool {
+	m, ok := became(event)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch e := event.(type) {
-	case node.Edited:
-		return t.atLocked(e.ID) < 0
-	case node.Redacted:
-		return t.atLocked(e.ID) < 0
-	case node.Reacted:
-		return t.atLocked(e.ID) < 0
-	}
-	return false
+	return ok && t.atLocked(m.ID) < 0
 }
 
 // look has the node told of what the user has seen.
