@@ -36,7 +36,7 @@ func line(t *testing.T, x *Exchange, name string, n int) {
 	o := &message.Opening{Room: message.Room(message.Lobby), Author: who.ID(), Day: x.journal.Today(), Nick: name, Name: message.Lobby}
 	r := &message.Run{Log: o.Log(), First: 1, Opening: o}
 	for i := range n {
-		r.Records = append(r.Records, message.Body(uint64(time.Now().UnixMilli())<<16+uint64(i), message.Text, []byte("hello")))
+		r.Records = append(r.Records, message.Body(uint64(time.Now().UnixMilli())<<16+uint64(i), message.Text, []byte("hello, all of you")))
 	}
 	r.Sign(who)
 	if _, err := x.journal.Append(t.Context(), r, x.journal.NewOrigin(), journal.Live); err != nil {
@@ -123,7 +123,7 @@ func TestFloodIsLeftToGoroutines(t *testing.T) {
 		time.Sleep(time.Second)
 		flood := func(who string) {
 			x.bring()
-			line(t, x, who, 250) // 18 bytes each
+			line(t, x, who, 250) // 20 bytes each
 			x.brought(250)
 		}
 		flood("a")

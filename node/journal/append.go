@@ -175,7 +175,7 @@ func (j *Journal) place(l *state, held bool, fresh *message.Run, hashes []messag
 		e.open = nil
 	}
 	e.hashes = hashes
-	e.Frame, e.Group, e.Day, e.Log = j.tail.frame(wire.TypeRun, encodedSize(fresh), fresh.Append), c.Group, c.Day, c.Log
+	e.Frame, e.Group, e.Day, e.Log = j.tail.frame(wire.TypeRun, fresh.Size(), fresh.Append), c.Group, c.Day, c.Log
 	arrival = j.arriveLocked(item{Entry: e, log: c.row, first: fresh.First})
 	c.pending = append(c.pending, arrival)
 	j.freshLocked(c, fresh, e.open, arrival)

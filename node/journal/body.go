@@ -362,7 +362,7 @@ func (j *Journal) replaceLocked(x *indexed) {
 		if c.Group != message.Public && j.conf.Vault != nil {
 			j.reopens = append(j.reopens, &reopening{group: c.Group, logs: []int64{c.row}})
 		}
-		f := j.tail.frame(wire.TypeRun, encodedSize(run), run.Append)
+		f := j.tail.frame(wire.TypeRun, run.Size(), run.Append)
 		j.arriveLocked(item{Entry: Entry{Frame: f, From: Stored, Group: c.Group, Day: c.Day, Log: c.Log}, filled: true})
 	}
 }

@@ -1,7 +1,9 @@
 package journal
 
-// schemaVersion stands in meta; a store of a later one is refused, not set aside.
-const schemaVersion = 1
+import "fmt"
+
+// schemaVersion stands in meta; a store of a later one is refused, not set aside. One of version 1 has runs with long records alone, and is read as it is; what is added to it makes it a 2.
+const schemaVersion = 2
 
 // A run is one row, byte for byte as it travels: serving re-encodes nothing and a flood of long runs costs one insert for 256 messages.
 // log holds how far each log goes (seq, tip, hlc: its visible end, before fork where that is not 0), its opening, and the proof of a fork.
@@ -51,3 +53,7 @@ const (
 	metaWatermark = "watermark" // arrivals up to it are in the timeline
 	metaLast      = "last"      // the newest arrival at the time something was dropped: numbers are not used again
 )
+
+func tooNew(version int) error {
+	return fmt.Errorf("the history is of version %d, this program reads %d: it was written by a newer earshot", version, schemaVersion)
+}

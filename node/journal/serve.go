@@ -162,36 +162,16 @@ func join(rows [][]byte, from, end uint64) (out [][]byte, next uint64, err error
 			run, row = run.From(from, run.Hashes()[from-1-run.First]), nil
 		}
 		from = run.Last() + 1
-		if more := encodedRecords(run); sum != nil && size+more <= message.MaxRunBytes && sum.Extend(run) {
+		if more := run.RecordBytes(); sum != nil && size+more <= message.MaxRunBytes && sum.Extend(run) {
 			size, data = size+more, nil
 			continue
 		}
 		flush()
-		sum, data, size = run, row, encodedSize(run)
+		sum, data, size = run, row, run.Size()
 		sum.Records = slices.Clip(sum.Records)
 	}
 	flush()
 	return out, from, nil
-}
-
-// encodedRecords is how many bytes the records of run take.
-func encodedRecords(run *message.Run) (n int) {
-	for i := range run.Records {
-		n += 8 + 1 + 4 + len(run.Records[i].Body)
-		if run.Records[i].Redacted {
-			n += len(run.Records[i].Sum)
-		}
-	}
-	return n
-}
-
-// encodedSize is how many bytes run takes.
-func encodedSize(run *message.Run) int {
-	n := 16 + 8 + 1 + 32 + 2 + encodedRecords(run) + len(run.Sig)
-	if o := run.Opening; o != nil {
-		n += 16 + 16 + 16 + 32 + 16 + 4 + 1 + len(o.Nick) + 1 + len(o.Name) - 32
-	}
-	return n
 }
 
 // settle waits until what was accepted before the call is on disk and in the timeline, or cannot be written.

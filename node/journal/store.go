@@ -107,10 +107,14 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 		}
 	}
 	switch {
-	case version != schemaVersion:
-		return fmt.Errorf("the history is of version %d, this program reads %d", version, schemaVersion)
+	case version > schemaVersion:
+		return tooNew(version)
 	case net != network || r != realm:
 		return errors.New("the history is of another network or realm")
+	case version < schemaVersion:
+		if _, err := s.w.Exec("UPDATE meta SET value=? WHERE key=?", schemaVersion, metaVersion); err != nil {
+			return err
+		}
 	}
 	for stmt, q := range map[**sql.Stmt]string{
 		&s.insertLog:    "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",

@@ -2,12 +2,14 @@ package lab_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"earshot/node/lab"
+	"earshot/node/wire"
 )
 
 // An examination is what earshot doctor --json prints, as far as it matters here.
@@ -145,8 +147,8 @@ func TestDoctor(t *testing.T) {
 			p := start(l, 2, "--network", "office", "--key-file", writeFile(t, l.Host(2), "key", officeKey))
 			l.Wait(soon, "it serves", func() bool { return last(p, "hub").State == "serving" })
 		}, alone, []string{"--network", "office", "--key-file", "key", "--join", "10.77.0.2"}, "join-network other-network", false},
-		{"another version", 2, func(t *testing.T, l *lab.Lab) { helping(t, l.Host(2), "posing 2 0s") }, alone, []string{"--join", "10.77.0.2"}, "version", false},
-		{"a clock off by hours", 2, func(t *testing.T, l *lab.Lab) { helping(t, l.Host(2), "posing 1 3h") }, alone, []string{"--join", "10.77.0.2"}, "clock multicast-dropped", false},
+		{"another version", 2, func(t *testing.T, l *lab.Lab) { helping(t, l.Host(2), fmt.Sprintf("posing %d 0s", wire.Version+1)) }, alone, []string{"--join", "10.77.0.2"}, "version", false},
+		{"a clock off by hours", 2, func(t *testing.T, l *lab.Lab) { helping(t, l.Host(2), fmt.Sprintf("posing %d 3h", wire.Version)) }, alone, []string{"--join", "10.77.0.2"}, "clock multicast-dropped", false},
 		{"nothing listens there", 2, alone, alone, []string{"--join", "10.77.0.2"}, "join-closed", false},
 		{"a port blocked there", 2, lobby(2), func(t *testing.T, l *lab.Lab) {
 			l.Host(2).Drop("-p", "tcp", "--dport", "4327")
@@ -176,7 +178,7 @@ func TestDoctor(t *testing.T) {
 				t.Errorf("findings %q, want %q: %+v", codes, c.want, got.Findings)
 			}
 			for _, f := range got.Findings {
-				if f.Code == "version" && f.Sentence != "poser runs earshot protocol 2, this is 1: upgrade this machine." {
+				if f.Code == "version" && f.Sentence != fmt.Sprintf("poser runs earshot protocol %d, this is %d: upgrade this machine.", wire.Version+1, wire.Version) {
 					t.Errorf("it says %q", f.Sentence)
 				}
 			}

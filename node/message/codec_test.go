@@ -49,16 +49,17 @@ func golden(t testing.TB) map[string]*Run {
 func TestGolden(t *testing.T) {
 	for name, r := range golden(t) {
 		t.Run(name, func(t *testing.T) {
-			want := goldenBytes(t, name, r.Append(nil))
-			parsed, err := ParseRun(want)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !reflect.DeepEqual(parsed, r) {
-				t.Errorf("parsed\n%+v\nwant\n%+v", parsed, r)
-			}
-			if _, err := parsed.Verify(author(t, 1).ID()); err != nil {
-				t.Error(err)
+			for _, encoded := range [][]byte{goldenBytes(t, name+"-short", r.Append(nil)), readGolden(t, name)} {
+				parsed, err := ParseRun(encoded)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !reflect.DeepEqual(parsed, r) {
+					t.Errorf("parsed\n%+v\nwant\n%+v", parsed, r)
+				}
+				if _, err := parsed.Verify(author(t, 1).ID()); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
@@ -67,24 +68,30 @@ func TestGolden(t *testing.T) {
 // goldenBytes returns what testdata/name.hex holds, and fails the test where that is not what was encoded.
 func goldenBytes(t *testing.T, name string, encoded []byte) []byte {
 	t.Helper()
-	file := filepath.Join("testdata", name+".hex")
 	if *update {
-		if err := os.WriteFile(file, wrapped(encoded), 0o666); err != nil {
+		if err := os.WriteFile(filepath.Join("testdata", name+".hex"), wrapped(encoded), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := readGolden(t, name)
 	if !bytes.Equal(encoded, want) {
-		t.Errorf("encoded\n%swant\n%s", wrapped(encoded), text)
+		t.Errorf("encoded\n%swant\n%s", wrapped(encoded), wrapped(want))
 	}
 	return want
+}
+
+// readGolden returns what testdata/name.hex holds.
+func readGolden(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name+".hex"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // wrapped writes b as hexadecimal digits, 32 bytes a line.
@@ -128,6 +135,15 @@ func TestRefused(t *testing.T) {
 		change(b)
 		return b
 	}
+	long := func(change func(b []byte)) []byte {
+		b := readGolden(t, "opening")
+		change(b)
+		return b
+	}
+	length := func(varint ...byte) []byte { // of the first body, instead of its one byte
+		b := runs["opening"].Append(nil)
+		return slices.Replace(b, records+2+9+1, records+2+9+2, varint...)
+	}
 	with := func(change func(r *Run)) []byte {
 		r := say(alice, "one", "two")
 		change(r)
@@ -137,37 +153,42 @@ func TestRefused(t *testing.T) {
 		return r.Append(nil)
 	}
 	for name, b := range map[string][]byte{
-		"nothing":          nil,
-		"unknown flag":     openingRun(func(b []byte) { b[24] |= 2 }),
-		"no records":       openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 0) }),
-		"too many records": openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], MaxRecords+1) }),
-		"more records":     openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 4) }),
-		"fewer records":    openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 2) }),
-		"a body of 2 GiB":  openingRun(func(b []byte) { binary.BigEndian.PutUint32(b[records+2+9:], 1<<31-1) }),
-		"a body too long":  openingRun(func(b []byte) { binary.BigEndian.PutUint32(b[records+2+9:], MaxBody+1) }),
-		"a redacted body too long": openingRun(func(b []byte) {
-			binary.BigEndian.PutUint32(b[records+2+9:], redactedBit|(MaxBody+1))
-		}),
-		"a byte more":              append(runs["opening"].Append(nil), 0),
-		"another log's opening":    openingRun(func(b []byte) { b[0]++ }),
-		"number 0":                 with(func(r *Run) { r.First, r.Opening = 0, nil }),
-		"number 0 with opening":    with(func(r *Run) { r.First = 0 }),
-		"number 1 without opening": with(func(r *Run) { r.Opening = nil }),
-		"number 2 with opening":    with(func(r *Run) { r.First = 2 }),
-		"first number too high":    with(func(r *Run) { r.First, r.Opening = 1<<48, nil }),
-		"last number too high":     with(func(r *Run) { r.First, r.Opening = 1<<48-1, nil }),
-		"numbers that wrap around": with(func(r *Run) { r.First, r.Opening = 1<<64-1, nil }),
-		"a stamp too high":         with(func(r *Run) { r.Records[1].HLC = 1 << 63 }),
-		"a first stamp too high":   with(func(r *Run) { r.Records = r.Records[:1]; r.Records[0].HLC = 1 << 63 }),
-		"stamps that stand still":  with(func(r *Run) { r.Records[1].HLC = r.Records[0].HLC }),
-		"stamps that fall":         with(func(r *Run) { r.Records[1].HLC = r.Records[0].HLC - 1 }),
-		"a nick that is no UTF-8":  with(func(r *Run) { r.Opening.Nick = "\xff" }),
-		"a name that is no UTF-8":  with(func(r *Run) { r.Opening.Name = "\xff"; r.Opening.Room = Room("\xff") }),
-		"a name for another room":  with(func(r *Run) { r.Opening.Name = "lounge" }),
-		"a public room unnamed":    with(func(r *Run) { r.Opening.Name = "" }),
-		"a private room named":     with(func(r *Run) { r.Opening.Group = GroupID{1} }),
-		"a group of another room":  with(func(r *Run) { r.Opening.Group, r.Opening.Name = GroupID{1}, "" }),
-		"all groups but one":       with(func(r *Run) { r.Opening.Group, r.Opening.Room, r.Opening.Name = Mail, RoomID(Mail), "" }),
+		"nothing":                        nil,
+		"unknown flag":                   openingRun(func(b []byte) { b[24] |= 4 }),
+		"no records":                     openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 0) }),
+		"too many records":               openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], MaxRecords+1) }),
+		"more records":                   openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 4) }),
+		"fewer records":                  openingRun(func(b []byte) { binary.BigEndian.PutUint16(b[records:], 2) }),
+		"a body too long":                length(binary.AppendUvarint(nil, 2*(MaxBody+1))...),
+		"a body of 2^62":                 length(binary.AppendUvarint(nil, 1<<63)...),
+		"a redacted body too long":       length(binary.AppendUvarint(nil, 2*(MaxBody+1)+1)...),
+		"a length in too many bytes":     length(2*byte(len("good morning"))|0x80, 0),
+		"a length that overflows":        length(bytes.Repeat([]byte{0xff}, 11)...),
+		"long, with an unknown flag":     long(func(b []byte) { b[24] |= 4 }),
+		"long, said to be short":         long(func(b []byte) { b[24] |= 2 }),
+		"long, a body of 2 GiB":          long(func(b []byte) { binary.BigEndian.PutUint32(b[records+2+9:], 1<<31-1) }),
+		"long, a body too long":          long(func(b []byte) { binary.BigEndian.PutUint32(b[records+2+9:], MaxBody+1) }),
+		"long, a redacted body too long": long(func(b []byte) { binary.BigEndian.PutUint32(b[records+2+9:], longRedacted|(MaxBody+1)) }),
+		"a byte more":                    append(runs["opening"].Append(nil), 0),
+		"another log's opening":          openingRun(func(b []byte) { b[0]++ }),
+		"number 0":                       with(func(r *Run) { r.First, r.Opening = 0, nil }),
+		"number 0 with opening":          with(func(r *Run) { r.First = 0 }),
+		"number 1 without opening":       with(func(r *Run) { r.Opening = nil }),
+		"number 2 with opening":          with(func(r *Run) { r.First = 2 }),
+		"first number too high":          with(func(r *Run) { r.First, r.Opening = 1<<48, nil }),
+		"last number too high":           with(func(r *Run) { r.First, r.Opening = 1<<48-1, nil }),
+		"numbers that wrap around":       with(func(r *Run) { r.First, r.Opening = 1<<64-1, nil }),
+		"a stamp too high":               with(func(r *Run) { r.Records[1].HLC = 1 << 63 }),
+		"a first stamp too high":         with(func(r *Run) { r.Records = r.Records[:1]; r.Records[0].HLC = 1 << 63 }),
+		"stamps that stand still":        with(func(r *Run) { r.Records[1].HLC = r.Records[0].HLC }),
+		"stamps that fall":               with(func(r *Run) { r.Records[1].HLC = r.Records[0].HLC - 1 }),
+		"a nick that is no UTF-8":        with(func(r *Run) { r.Opening.Nick = "\xff" }),
+		"a name that is no UTF-8":        with(func(r *Run) { r.Opening.Name = "\xff"; r.Opening.Room = Room("\xff") }),
+		"a name for another room":        with(func(r *Run) { r.Opening.Name = "lounge" }),
+		"a public room unnamed":          with(func(r *Run) { r.Opening.Name = "" }),
+		"a private room named":           with(func(r *Run) { r.Opening.Group = GroupID{1} }),
+		"a group of another room":        with(func(r *Run) { r.Opening.Group, r.Opening.Name = GroupID{1}, "" }),
+		"all groups but one":             with(func(r *Run) { r.Opening.Group, r.Opening.Room, r.Opening.Name = Mail, RoomID(Mail), "" }),
 		"a nick too long": func() []byte {
 			b := runs["opening"].Append(nil)
 			b[25+100] = MaxNickBytes + 1
@@ -179,10 +200,11 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	for name, r := range runs {
-		whole := r.Append(nil)
-		for n := range whole {
-			if _, err := ParseRun(whole[:n]); !errors.Is(err, ErrMalformed) {
-				t.Fatalf("%s cut to %d of %d bytes: %v", name, n, len(whole), err)
+		for _, whole := range [][]byte{r.Append(nil), readGolden(t, name)} {
+			for n := range whole {
+				if _, err := ParseRun(whole[:n]); !errors.Is(err, ErrMalformed) {
+					t.Fatalf("%s cut to %d of %d bytes: %v", name, n, len(whole), err)
+				}
 			}
 		}
 	}
@@ -235,8 +257,9 @@ func TestParseAllocates(t *testing.T) {
 }
 
 func FuzzParseRun(f *testing.F) {
-	for _, r := range golden(f) {
+	for name, r := range golden(f) {
 		f.Add(r.Append(nil))
+		f.Add(readGolden(f, name))
 	}
 	f.Add(sealed(author(f, 1)).Append(nil))
 	who := author(f, 1).ID()
@@ -254,8 +277,15 @@ func FuzzParseRun(f *testing.F) {
 			}
 			return
 		}
-		if again := r.Append(nil); !bytes.Equal(again, b) {
+		again := r.Append(nil)
+		if b[24]&flagShort != 0 && !bytes.Equal(again, b) {
 			t.Fatalf("parsed from\n%x\nencoded as\n%x", b, again)
+		}
+		if short, err := ParseRun(again); err != nil || !reflect.DeepEqual(short, r) {
+			t.Fatalf("parsed from\n%x\nand from what that is encoded as\n%x: %v", b, again, err)
+		}
+		if len(again) > r.Size() {
+			t.Fatalf("%d bytes, at most %d", len(again), r.Size())
 		}
 		for i := range bodies.Records {
 			if rec := &bodies.Records[i]; !rec.Redacted {

@@ -20,7 +20,7 @@ func forked(t testing.TB) (x, y *Run) {
 
 func TestProof(t *testing.T) {
 	x, y := forked(t)
-	proof := goldenBytes(t, "proof", AppendProof(nil, x, y))
+	proof := goldenBytes(t, "proof-short", AppendProof(nil, x, y))
 	if !bytes.Equal(proof, AppendProof(nil, y, x)) {
 		t.Error("one proof, two encodings")
 	}
@@ -34,6 +34,12 @@ func TestProof(t *testing.T) {
 	alice := author(t, 1).ID()
 	if seq, err := Fork(alice, a, b); seq != 3 || err != nil {
 		t.Errorf("fork at %d, %v", seq, err)
+	}
+	if a, b, err = ParseProof(readGolden(t, "proof")); err != nil {
+		t.Fatal(err)
+	}
+	if seq, err := Fork(alice, a, b); seq != 3 || err != nil {
+		t.Errorf("of long records: fork at %d, %v", seq, err)
 	}
 	if _, err := Fork(author(t, 2).ID(), a, b); !errors.Is(err, ErrSignature) {
 		t.Errorf("another author: %v", err)

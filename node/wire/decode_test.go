@@ -133,13 +133,13 @@ func checkStrict[T any](t *testing.T, cases strictCases) {
 
 // What a body held before does not shine through, and does not alias the bytes.
 func TestDecodeStartsAfresh(t *testing.T) {
-	frame := Append(nil, TypeHello, &Hello{Version: 1, Nick: "bob", Profile: []byte("profile")})
+	frame := Append(nil, TypeHello, &Hello{Version: Version, Nick: "bob", Profile: []byte("profile")})
 	h := Hello{Term: 5, LinkOnly: true, Tags: make([][8]byte, 3)}
 	if err := Decode(frame[HeaderLen:], &h); err != nil {
 		t.Fatal(err)
 	}
 	clear(frame)
-	if want := (Hello{Version: 1, Nick: "bob", Profile: []byte("profile")}); !reflect.DeepEqual(h, want) {
+	if want := (Hello{Version: Version, Nick: "bob", Profile: []byte("profile")}); !reflect.DeepEqual(h, want) {
 		t.Errorf("decoded %+v, want %+v", h, want)
 	}
 }
@@ -227,10 +227,10 @@ func TestCheckVersion(t *testing.T) {
 		hello Hello
 		want  string
 	}{
-		"newer":   {Hello{Version: Version + 1, Nick: "bob"}, "bob runs earshot protocol 2, this is 1: upgrade this machine"},
-		"older":   {Hello{Version: Version - 1, Nick: "bob"}, "bob runs earshot protocol 0, this is 1: upgrade that machine"},
-		"hostile": {Hello{Version: Version + 1, Nick: "\x1b[2J\nbob"}, "[2J_bob runs earshot protocol 2, this is 1: upgrade this machine"},
-		"unnamed": {Hello{Version: Version + 1}, "? runs earshot protocol 2, this is 1: upgrade this machine"},
+		"newer":   {Hello{Version: Version + 1, Nick: "bob"}, "bob runs earshot protocol 3, this is 2: upgrade this machine"},
+		"older":   {Hello{Version: Version - 1, Nick: "bob"}, "bob runs earshot protocol 1, this is 2: upgrade that machine"},
+		"hostile": {Hello{Version: Version + 1, Nick: "\x1b[2J\nbob"}, "[2J_bob runs earshot protocol 3, this is 2: upgrade this machine"},
+		"unnamed": {Hello{Version: Version + 1}, "? runs earshot protocol 3, this is 2: upgrade this machine"},
 	} {
 		if err := CheckVersion(&c.hello); !errors.Is(err, ErrVersion) || err.Error() != c.want {
 			t.Errorf("%s: %v", name, err)
@@ -247,8 +247,8 @@ func TestDecodeOtherVersion(t *testing.T) {
 		body string
 		want error
 	}{
-		{"a3 01 02 05 63 626f62 06 6161", ErrVersion},
-		{"a2 01 01 05 63 626f62", ErrFrame},
+		{"a3 01 03 05 63 626f62 06 6161", ErrVersion},
+		{"a2 01 02 05 63 626f62", ErrFrame},
 		{"a2 01 20 05 63 626f62", ErrFrame},
 		{"a1 05 63 626f62", ErrFrame},
 	} {
@@ -260,7 +260,7 @@ func TestDecodeOtherVersion(t *testing.T) {
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", c.body, err)
 		}
-		if want := "bob runs earshot protocol 2, this is 1: upgrade this machine"; c.want == ErrVersion && err.Error() != want {
+		if want := "bob runs earshot protocol 3, this is 2: upgrade this machine"; c.want == ErrVersion && err.Error() != want {
 			t.Errorf("%s: %v", c.body, err)
 		}
 	}

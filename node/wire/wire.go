@@ -15,8 +15,8 @@ package wire
 
 import "errors"
 
-// Version is the protocol spoken. Two participants talk when the versions are equal.
-const Version = 1
+// Version is the protocol spoken. Two participants talk when the versions are equal. 2 has runs with short records (message.Run.Append).
+const Version = 2
 
 // Limits. Counts are of entries in one frame.
 const (

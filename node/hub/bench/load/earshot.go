@@ -180,45 +180,47 @@ func (f *follower) follow(receiver bool) error {
 
 // count counts the records of a run, and looks into them where delays are measured.
 func (f *follower) count(run []byte) error {
-	records, n := recordsOf(run)
-	if records == nil {
-		return errors.New("not a run")
-	}
 	now := time.Now().UnixNano()
+	n := records(run)
 	if f.g.timing.Load() {
-		for range n {
-			size := binary.BigEndian.Uint32(records[9:])
-			f.g.delivered(f.client, records[13:13+size], now)
-			records = records[13+size:]
+		r, err := message.ParseBodies(run)
+		if err != nil {
+			return err
 		}
+		for i := range r.Records {
+			f.g.delivered(f.client, r.Records[i].Body, now)
+		}
+	}
+	if n == 0 {
+		return errors.New("not a run")
 	}
 	f.g.arrived(f.client, int64(n), now)
 	return nil
 }
 
-// recordsOf returns where a run's records begin, and how many there are (message.Run.Append has the form).
-func recordsOf(run []byte) ([]byte, int) {
+// records returns how many records a run has (message.Run.Append has the form), 0 of what is none. It looks at nothing else, that the generator has time for the hub.
+func records(run []byte) int {
 	const fixed = 16 + 8 + 1
 	if len(run) < fixed {
-		return nil, 0
+		return 0
 	}
 	at := fixed + 32
-	if run[fixed-1] != 0 {
+	if run[fixed-1]&1 != 0 {
 		for at = fixed + 100; at < fixed+101; at++ { // nick, then name: a byte of length and so many
 			if at >= len(run) {
-				return nil, 0
+				return 0
 			}
 			at += int(run[at])
 		}
 		if at >= len(run) {
-			return nil, 0
+			return 0
 		}
 		at += 1 + int(run[at])
 	}
 	if len(run) < at+2 {
-		return nil, 0
+		return 0
 	}
-	return run[at+2:], int(binary.BigEndian.Uint16(run[at:]))
+	return int(binary.BigEndian.Uint16(run[at:]))
 }
 
 // control answers what is not a run, as a client must.
