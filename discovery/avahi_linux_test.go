@@ -189,7 +189,7 @@ func TestBesideAvahi(t *testing.T) {
 				if !listed && strings.HasPrefix(line, "+;eth0;IPv4;"+left) {
 					listed = true
 					go b.stop()
-					late = time.After(3 * time.Second) // RFC 6762 §10.1: a goodbye counts a second later
+					late = time.After(patience) // without a goodbye it would be listed for two minutes
 				}
 				over = strings.HasPrefix(line, "-;eth0;IPv4;"+left)
 			case <-late:

@@ -31,11 +31,7 @@ func TestFirewall(t *testing.T) {
 			}
 			a, b := one.runAt(t, 4327, byte(10*n+1), byte(n)), two.runAt(t, 4327, byte(10*n+2), byte(n))
 			for _, pair := range [][2]*participant{{a, b}, {b, a}} {
-				took := pair[0].meets(t, pair[1])
-				if took > 3*time.Second {
-					t.Errorf("%d walled: it took %v", walled, took)
-				}
-				t.Logf("%d walled: %v", walled, took)
+				within(t, fmt.Sprintf("%d walled: found", walled), pair[0].meets(t, pair[1]), 3*time.Second)
 			}
 			a.stop()
 			b.until(t, "the goodbye is heard", func() bool { return b.gone[a.session] })
@@ -129,9 +125,6 @@ func TestLoss(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("all found all within %v", longest)
-		if longest > 10*time.Second {
-			t.Error("that is too long")
-		}
+		within(t, "all found all", longest, 10*time.Second)
 	})
 }

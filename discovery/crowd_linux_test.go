@@ -31,10 +31,7 @@ func TestCrowd(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("all started in %v, and found all within %v", started.Round(time.Millisecond), longest)
-		if longest > 3*time.Second {
-			t.Error("that is too long")
-		}
+		within(t, fmt.Sprintf("all started in %v, and found all", started.Round(time.Millisecond)), longest, 3*time.Second)
 		for _, p := range all {
 			p.stop()
 		}

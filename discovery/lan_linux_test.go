@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen; it is not a measure.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // onLAN tells a story on a network of its own: the test binary runs the same test again in a new user, network and mount namespace, where it is root and where
 // nothing it sends gets out. Several stories run at once.
@@ -38,7 +39,7 @@ func onLAN(t *testing.T, story func(*testing.T, *lan)) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		without(t, "no ip command")
 	}
-	flags := []string{"-test.run=^" + t.Name() + "$", "-test.count=1", "-test.v", "-test.timeout=60s"}
+	flags := []string{"-test.run=^" + t.Name() + "$", "-test.count=1", "-test.v", "-test.timeout=5m"}
 	root := []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 	groups := []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
 	var out []byte
@@ -290,6 +291,33 @@ func (h *host) runAt(t *testing.T, port uint16, n byte, network byte) *participa
 	t.Cleanup(p.stop)
 	p.until(t, "it knows its addresses", func() bool { return len(p.moved) > 0 })
 	return p
+}
+
+// within says how long something took, and fails where that is too long although no thread of this process had to stand in line for a processor for the rest of it: the stories are told beside others, on as few processors as there are.
+func within(t *testing.T, what string, took, most time.Duration) {
+	t.Helper()
+	busy := waited(t)
+	t.Logf("%s after %v, and %v of standing in line", what, took.Round(time.Millisecond), busy.Round(time.Millisecond))
+	if took > most+busy {
+		t.Errorf("that is more than %v", most)
+	}
+}
+
+// waited is how long the threads of this process have stood in line so far, together: the second number in schedstat (Documentation/scheduler/sched-stats.rst). It is 0 where the kernel does not count that.
+func waited(t *testing.T) (all time.Duration) {
+	t.Helper()
+	threads, err := filepath.Glob("/proc/self/task/*/schedstat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range threads {
+		var ran, stood time.Duration
+		if b, err := os.ReadFile(path); err == nil { // it may have ended
+			fmt.Sscan(string(b), &ran, &stood)
+		}
+		all += stood
+	}
+	return all
 }
 
 // open opens a port of the host: TCP, which is there to be reached, and UDP, which is returned.

@@ -28,11 +28,7 @@ func TestTwoMeet(t *testing.T) {
 		b := two.run(t, 2, 0)
 		for _, pair := range [][2]*participant{{a, b}, {b, a}} {
 			f, at := pair[0].finds(t, pair[1])
-			if took := at.Sub(b.begun); took > time.Second {
-				t.Errorf("it took %v", took)
-			} else {
-				t.Logf("found after %v: %v", took.Round(time.Millisecond), f)
-			}
+			within(t, fmt.Sprintf("found %v", f), at.Sub(b.begun), time.Second)
 		}
 		a.until(t, "all addresses of b are known", func() bool {
 			has := a.found[b.session].Addresses
@@ -135,11 +131,7 @@ func TestInterfaceComesBack(t *testing.T) {
 		a.until(t, "it is found there", func() bool { return slices.Contains(a.found[b.session].Addresses, addrPort("10.77.0.3:4002")) })
 		b.until(t, "it finds the other again", func() bool { return b.latest[a.session].After(back) })
 		_, at := a.finds(t, b)
-		took := at.Sub(back).Round(time.Millisecond)
-		t.Logf("found again %v after it was there", took)
-		if took > foundAgain {
-			t.Error("that is too long")
-		}
+		within(t, "found again", at.Sub(back), foundAgain)
 		for range 3 {
 			if announced := seen.next(t, b); slices.Contains(announced, netip.MustParseAddr("10.77.0.2")) {
 				t.Errorf("it still announces %v", announced)
