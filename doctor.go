@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -39,11 +38,7 @@ func examine(ctx context.Context, s *cli.Setup, port int, me identity.PeerID, se
 func seen(a probe.Answer) doctor.Peer {
 	p := doctor.Peer{Refusal: string(a.Refusal), Nick: a.Nick, Hub: a.Hub, Here: len(a.View.Here), Took: a.Took}
 	if a.Refusal != probe.None {
-		err := a.Err
-		for a.Refusal == probe.Version && errors.Unwrap(err) != nil { // the sentence alone
-			err = errors.Unwrap(err)
-		}
-		p.Err = err.Error()
+		p.Err = a.Sentence()
 		return p
 	}
 	p.ID, p.Session = a.Peer.Fingerprint(), a.Session.String()

@@ -48,7 +48,7 @@ func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hell
 	if err := wire.CheckVersion(hello); err != nil {
 		mine := n.seat.hello(nil)
 		c.Write(wire.Append(nil, wire.TypeHello, &mine)) // so that the other end can say it too
-		n.notice(err.Error(), "run the same version of earshot on both machines")
+		n.differ(err.Error())
 		return nil, nil
 	}
 	h := n.seat.hold(ctx, c.Peer, hello)

@@ -49,37 +49,39 @@ import (
 	"earshot/node/roster"
 	"earshot/node/seal"
 	"earshot/node/vault"
+	"earshot/node/wire"
 )
 
 // A Node is described in the package comment.
 type Node struct {
-	config  Config
-	log     *slog.Logger
-	who     *identity.Identity
-	host    identity.HostID
-	network *identity.Network
-	session identity.Session
-	profile *profile
-	port    *port.Port
-	roster  *roster.Roster
-	beacon  cipher.AEAD
-	gather  *gatherings
-	own     *deliveries
-	people  *people
-	met     *acquaintances
-	vault   *vault.Vault
-	tended  chan struct{} // has room for one: keepVault should look
-	rekey   rotations
-	typing  *typing
-	alarms  *rate.Limiter // of nicks that are not what they seem
-	rate    *rate.Limiter // of this author; nil: none
-	limits  limits
-	seat    *seat
-	watch   *watchers
-	serving atomic.Bool
-	joins   atomic.Uint64   // counts changes of inRooms
-	broken  context.Context // ends when something failed that this node cannot do without
-	fail    context.CancelFunc
+	config    Config
+	log       *slog.Logger
+	who       *identity.Identity
+	host      identity.HostID
+	network   *identity.Network
+	session   identity.Session
+	profile   *profile
+	port      *port.Port
+	roster    *roster.Roster
+	beacon    cipher.AEAD
+	gather    *gatherings
+	own       *deliveries
+	people    *people
+	met       *acquaintances
+	vault     *vault.Vault
+	tended    chan struct{} // has room for one: keepVault should look
+	rekey     rotations
+	typing    *typing
+	alarms    *rate.Limiter // of nicks that are not what they seem
+	rate      *rate.Limiter // of this author; nil: none
+	limits    limits
+	seat      *seat
+	watch     *watchers
+	strangers chan netip.AddrPort // has room for one: a machine with another version
+	serving   atomic.Bool
+	joins     atomic.Uint64   // counts changes of inRooms
+	broken    context.Context // ends when something failed that this node cannot do without
+	fail      context.CancelFunc
 
 	// mu protects what follows.
 	mu        sync.Mutex
@@ -93,7 +95,8 @@ type Node struct {
 	moved     []netip.Addr
 	placed    bool // Moved was called
 	notices   []Notice
-	noticed   uint64 // number of the last notice
+	noticed   uint64    // number of the last notice
+	differed  time.Time // when one of them told of another version
 	failed    error
 	looked    map[message.RoomID]journal.Key // what was seen, and is to be told
 	receipted time.Time                      // when that was done last
@@ -110,7 +113,7 @@ func New(c Config) (*Node, error) {
 	if c.HostDir == "" {
 		c.HostDir = filepath.Dir(c.Dir)
 	}
-	n := &Node{config: c, log: c.Log, network: c.Network, session: identity.NewSession(), since: time.Now(), status: HubChanged{State: Searching}, watch: newWatchers(), tended: make(chan struct{}, 1), looked: map[message.RoomID]journal.Key{}}
+	n := &Node{config: c, log: c.Log, network: c.Network, session: identity.NewSession(), since: time.Now(), status: HubChanged{State: Searching}, watch: newWatchers(), tended: make(chan struct{}, 1), strangers: make(chan netip.AddrPort, 1), looked: map[message.RoomID]journal.Key{}}
 	if c.Copied.Session != (identity.Session{}) {
 		n.session = c.Copied.Session
 	}
@@ -204,7 +207,7 @@ func (n *Node) open() (err error) {
 	if err = n.openRotations(); err != nil {
 		return err
 	}
-	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Changed: n.changed, Copied: n.copied, Log: c.Log})
+	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Version: wire.Version, Changed: n.changed, Copied: n.copied, Foreign: n.foreign, Log: c.Log})
 	n.port.Handle(identity.ProtoChat, n.accept)
 	return nil
 }
@@ -315,6 +318,7 @@ func (n *Node) Run(ctx context.Context) error {
 	roles.Go(func() { n.keepVault(ctx) })
 	roles.Go(func() { n.carry(ctx) })
 	roles.Go(func() { n.collect(ctx) })
+	roles.Go(func() { n.watchVersions(ctx) })
 	roles.Wait()
 	stopList()
 	list.Wait()

@@ -232,8 +232,11 @@ func (s *seat) report(w *way, r link.Report) {
 func (s *seat) complainLocked(w *way, err error) {
 	hint := "check the address and that earshot runs there; it goes on trying"
 	switch {
+	case errors.Is(err, wire.ErrVersion) && !w.hand:
+		s.node.differ(err.Error())
+		return
 	case errors.Is(err, wire.ErrVersion):
-		hint = "run the same version of earshot on both machines"
+		hint = sameVersion
 	case errors.Is(err, identity.ErrProof):
 		if !w.hand {
 			return // another network: nothing that concerns this one

@@ -66,6 +66,15 @@ type Answer struct {
 	View wire.View
 }
 
+// Sentence returns what Err says to a user: where Refusal is Version the sentence alone.
+func (a Answer) Sentence() string {
+	err := a.Err
+	for a.Refusal == Version && errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err.Error()
+}
+
 // Config of a Prober.
 type Config struct {
 	Network *identity.Network

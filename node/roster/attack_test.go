@@ -92,15 +92,15 @@ func TestForgedMeta(t *testing.T) {
 		m := newMallory(t, lan)
 		s := identity.Session{66}
 		name := s.String()
-		good := signMeta(m.who, m.id, name, m.at, signed{Status: Status{Class: 2}, serial: 7})
+		good := signMeta(m.who, m.id, name, m.at, signed{version: 2, Status: Status{Class: 2}, serial: 7})
 		flip := func(i int) []byte {
 			c := bytes.Clone(good)
 			c[i] ^= 1
 			return c
 		}
-		asVictim := signMeta(m.who, m.id, b.config.Session.String(), b.at(), signed{Status: Status{Class: 2, Hub: true}, serial: 9})
+		asVictim := signMeta(m.who, m.id, b.config.Session.String(), b.at(), signed{version: 2, Status: Status{Class: 2, Hub: true}, serial: 9})
 		second := nodeName(b.config.Session, 1)
-		own := signMeta(m.who, m.id, a.config.Session.String(), a.at(), signed{})
+		own := signMeta(m.who, m.id, a.config.Session.String(), a.at(), signed{version: 2})
 		oddVersion := alive(name, m.at, good, 1)
 		oddVersion.Vsn = []uint8{3, 3, 3, 0, 0, 0}
 		for what, forged := range map[string]aliveMessage{
@@ -110,14 +110,14 @@ func TestForgedMeta(t *testing.T) {
 			"a bit of signature": alive(name, m.at, flip(len(good)-1), 1),
 			"cut short":          alive(name, m.at, good[:len(good)-1], 1),
 			"another name":       alive(identity.Session{67}.String(), m.at, good, 1),
-			"no session":         alive("mallory", m.at, signMeta(m.who, m.id, "mallory", m.at, signed{}), 1),
+			"no session":         alive("mallory", m.at, signMeta(m.who, m.id, "mallory", m.at, signed{version: 2}), 1),
 			"another address":    alive(name, netip.AddrPortFrom(m.at.Addr(), 53), good, 1),
-			"multicast":          alive(name, netip.MustParseAddrPort("224.0.0.251:5353"), signMeta(m.who, m.id, name, netip.MustParseAddrPort("224.0.0.251:5353"), signed{}), 1),
-			"loopback":           alive(name, netip.MustParseAddrPort("127.0.0.1:1"), signMeta(m.who, m.id, name, netip.MustParseAddrPort("127.0.0.1:1"), signed{}), 1),
-			"another network":    alive(name, m.at, signMeta(m.who, identity.NetworkID{1}, name, m.at, signed{}), 1),
+			"multicast":          alive(name, netip.MustParseAddrPort("224.0.0.251:5353"), signMeta(m.who, m.id, name, netip.MustParseAddrPort("224.0.0.251:5353"), signed{version: 2}), 1),
+			"loopback":           alive(name, netip.MustParseAddrPort("127.0.0.1:1"), signMeta(m.who, m.id, name, netip.MustParseAddrPort("127.0.0.1:1"), signed{version: 2}), 1),
+			"another network":    alive(name, m.at, signMeta(m.who, identity.NetworkID{1}, name, m.at, signed{version: 2}), 1),
 			"an odd version":     oddVersion,
 			"b's session":        alive(b.config.Session.String(), b.at(), asVictim, 1000),
-			"b moved":            alive(second, m.at, signMeta(m.who, m.id, second, m.at, signed{Status: Status{Class: 2}}), 1),
+			"b moved":            alive(second, m.at, signMeta(m.who, m.id, second, m.at, signed{version: 2, Status: Status{Class: 2}}), 1),
 			"a itself":           alive(a.config.Session.String(), a.at(), own, 1000),
 		} {
 			m.send(a.at(), encode(typeAlive, forged))
@@ -135,7 +135,7 @@ func TestForgedMeta(t *testing.T) {
 		// All of that was refused for what it said, not for how it was sent.
 		m.send(a.at(), encode(typeAlive, alive(name, m.at, good, 1)))
 		until(t, "an honest stranger is a member of an open network", time.Second, func() bool { v, _ := a.member(66); return v.Class == 2 })
-		m.send(a.at(), encode(typeAlive, alive(name, m.at, signMeta(m.who, m.id, name, m.at, signed{Status: Status{Class: 1}, serial: 6}), 50)))
+		m.send(a.at(), encode(typeAlive, alive(name, m.at, signMeta(m.who, m.id, name, m.at, signed{version: 2, Status: Status{Class: 1}, serial: 6}), 50)))
 		time.Sleep(300 * time.Millisecond)
 		if v, ok := a.member(66); ok && v.Class != 2 {
 			t.Error("an old status came up again")
@@ -206,7 +206,7 @@ func TestRefusedPackets(t *testing.T) {
 		boxes := party(t, lan, 3)
 		m := newMallory(t, lan)
 		s := identity.Session{66}
-		hello := encode(typeAlive, alive(s.String(), m.at, signMeta(m.who, m.id, s.String(), m.at, signed{}), 1))
+		hello := encode(typeAlive, alive(s.String(), m.at, signMeta(m.who, m.id, s.String(), m.at, signed{version: 2}), 1))
 		packet, err := seal(m.seal, hello)
 		if err != nil {
 			t.Fatal(err)
@@ -323,7 +323,7 @@ func TestBoundedMembers(t *testing.T) {
 		m := newMallory(t, lan)
 		for i := range maxNodes + 200 {
 			s := identity.Session{66, byte(i >> 8), byte(i)}
-			m.send(a.at(), encode(typeAlive, alive(s.String(), m.at, signMeta(m.who, m.id, s.String(), m.at, signed{}), 1)))
+			m.send(a.at(), encode(typeAlive, alive(s.String(), m.at, signMeta(m.who, m.id, s.String(), m.at, signed{version: 2}), 1)))
 			if i%2 == 0 {
 				time.Sleep(2 * time.Millisecond)
 				m.send(a.at(), encode(typeDead, struct {

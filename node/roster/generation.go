@@ -110,7 +110,7 @@ func (g *generation) NodeMeta(int) []byte {
 	g.serial++
 	gate := r.config.Gate
 	at := netip.AddrPortFrom(g.addr, uint16(r.config.Port.Number()))
-	return signMeta(gate.Identity(), gate.Network().ID(), g.name, at, signed{Status: s, serial: g.serial})
+	return signMeta(gate.Identity(), gate.Network().ID(), g.name, at, signed{Status: s, version: r.config.Version, serial: g.serial})
 }
 
 func (g *generation) NotifyAlive(n *memberlist.Node) error { return g.roster.list.admit(g, n) }

@@ -28,8 +28,10 @@ const (
 // A list is this package's own copy of who is there, kept by memberlist's callbacks. Those run under memberlist's lock: they take list's and return.
 type list struct {
 	network identity.NetworkID
+	version uint8
 	self    identity.Session
 	person  identity.PeerID
+	foreign func(netip.AddrPort) // Config.Foreign
 
 	mu      sync.Mutex // guards all below
 	entries map[string]*entry
@@ -74,6 +76,8 @@ var (
 	errFull = fmt.Errorf("more than %d nodes", maxNodes)
 	errKey  = errors.New("the session is another person's")
 	errOld  = errors.New("an older status than the one known")
+
+	errVersion = errors.New("another version of the protocol")
 )
 
 // admit checks a node that memberlist is about to believe alive. Whoever it refuses is not a member, and not told to others.
@@ -93,6 +97,9 @@ func (l *list) admit(g *generation, n *memberlist.Node) error {
 		return fmt.Errorf("%w: address %v", errMeta, at)
 	case n.PMin != memberlist.ProtocolVersionMin || n.PMax < memberlist.ProtocolVersion2Compatible || n.PCur != memberlist.ProtocolVersion2Compatible || n.DMin != 0 || n.DMax != 0 || n.DCur != 0:
 		return fmt.Errorf("%w: protocol version %d", errMeta, n.PCur) // one odd version would keep all others from push/pull
+	case len(n.Meta) > 0 && n.Meta[0] != l.version:
+		l.foreign(at)
+		return errVersion
 	case l.verified(n.Name, n.Meta, at):
 		return nil
 	}

@@ -6,7 +6,7 @@
 // neither sent nor let in, and no host name is ever looked up.
 //
 // Meta is signed by the instance's person, over the network, the name and the address too: who is not signed, not named by the session, or at another
-// address than the one signed is no member. Within a network members are trusted to be honest about others' deaths: a forged one is refuted in about
+// address than the one signed is no member, nor who speaks another version of the protocol: of two versions nobody could follow the other's hub, so they are two lists, with an election each. Within a network members are trusted to be honest about others' deaths: a forged one is refuted in about
 // a second. An old status cannot be brought up again. At most 1,024 members are known.
 //
 // A partition that heals is never noticed by memberlist, so non-members that discovery finds are joined, eight at a time: at once, then after 1, 2, 5, 15 and
@@ -54,13 +54,17 @@ type Config struct {
 	Gate    *identity.Gate
 	Session identity.Session
 	Port    *port.Port
+	// Version is of the protocol spoken. Nodes of another one are no members here, nor this one there: of two versions nobody could follow the other's hub.
+	Version uint8
 	// Address is the address to advertise, one the others can reach; it may be changed with SetAddress. Invalid: no gossip until it is set.
 	Address netip.Addr
 	// Changed is called, on any goroutine, after the list or a status changed. It must not block.
 	Changed func()
 	// Copied, if set, is called once, on any goroutine, when this very process is met at another address: the machine was copied while it ran. It must not block.
 	Copied func()
-	Log    *slog.Logger
+	// Foreign, if set, is called, on any goroutine, with the address that a node of another version says it has. Nothing of that is proven. It must not block.
+	Foreign func(netip.AddrPort)
+	Log     *slog.Logger
 }
 
 // A Roster is described in the package comment. All methods may be called from any goroutine, before Run, during it and after it.
@@ -94,13 +98,16 @@ func New(c Config) *Roster {
 		c.Copied = func() {}
 	}
 	c.Copied = sync.OnceFunc(c.Copied)
+	if c.Foreign == nil {
+		c.Foreign = func(netip.AddrPort) {}
+	}
 	network := c.Gate.Network()
 	a, err := newSeal(network.GossipKey())
 	if err != nil {
 		panic(err) // a network's key has 32 bytes
 	}
 	r := &Roster{config: c, seal: a, kick: make(chan struct{}, 1), address: c.Address, heard: make(map[identity.Session]heard)}
-	r.list = list{network: network.ID(), self: c.Session, person: c.Gate.Identity().ID(), entries: make(map[string]*entry)}
+	r.list = list{network: network.ID(), version: c.Version, foreign: c.Foreign, self: c.Session, person: c.Gate.Identity().ID(), entries: make(map[string]*entry)}
 	c.Port.HandlePackets(Kind, r.receive)
 	c.Port.Handle(identity.ProtoGossip, r.serve)
 	return r

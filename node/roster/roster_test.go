@@ -27,6 +27,7 @@ type box struct {
 	changes atomic.Int64
 	streams atomic.Int64 // that others opened
 	copies  atomic.Int64 // of itself that were met
+	foreign atomic.Pointer[netip.AddrPort]
 }
 
 func person(t *testing.T, n byte) *identity.Identity {
@@ -55,6 +56,11 @@ func start(t *testing.T, lan *nodetest.LAN, n byte, secret string) *box {
 
 func startAs(t *testing.T, lan *nodetest.LAN, host string, who byte, s identity.Session, secret string) *box {
 	t.Helper()
+	return startVersion(t, lan, host, who, s, secret, 2)
+}
+
+func startVersion(t *testing.T, lan *nodetest.LAN, host string, who byte, s identity.Session, secret string, version uint8) *box {
+	t.Helper()
 	gate, err := identity.NewGate(person(t, who), network(t, secret))
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +71,8 @@ func startAs(t *testing.T, lan *nodetest.LAN, host string, who byte, s identity.
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Roster = New(Config{Gate: gate, Session: s, Port: p, Address: b.host.IP(), Changed: func() { b.changes.Add(1) }, Copied: func() { b.copies.Add(1) }})
+	b.Roster = New(Config{Gate: gate, Session: s, Port: p, Version: version, Address: b.host.IP(), Changed: func() { b.changes.Add(1) }, Copied: func() { b.copies.Add(1) },
+		Foreign: func(at netip.AddrPort) { b.foreign.Store(&at) }})
 	p.Handle(identity.ProtoGossip, func(ctx context.Context, c *identity.Conn) {
 		b.streams.Add(1)
 		b.serve(ctx, c)
@@ -247,6 +254,31 @@ func TestAnotherKeyDoesNotMeet(t *testing.T) {
 		time.Sleep(time.Minute)
 		if len(a.Members()) != 1 || len(b.Members()) != 1 || len(c.Members()) != 0 || len(d.Members()) != 0 {
 			t.Errorf("%v %v %v %v", a.sees(), b.sees(), c.sees(), d.sees())
+		}
+	})
+}
+
+// Two versions are two lists, and each hears that there is another.
+func TestAnotherVersionIsNoMember(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := make([]*box, 4)
+		for i := range boxes {
+			n := byte(i + 1)
+			boxes[i] = startVersion(t, lan, fmt.Sprint("host", n), n, identity.Session{n}, "", n/3)
+		}
+		for _, b := range boxes {
+			b.meet(boxes...)
+		}
+		old, young := boxes[:2], boxes[2:]
+		until(t, "those of one version meet", 2*time.Second, func() bool { return full(old...)() && full(young...)() })
+		time.Sleep(time.Minute)
+		for i, b := range boxes {
+			if len(b.Members()) != 1 {
+				t.Errorf("%d sees %v", i+1, b.sees())
+			}
+			if at := b.foreign.Load(); at == nil || !slices.ContainsFunc(boxes, func(o *box) bool { return o.at() == *at && o.config.Version != b.config.Version }) {
+				t.Errorf("%d heard of %v", i+1, at)
+			}
 		}
 	})
 }

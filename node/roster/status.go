@@ -31,18 +31,17 @@ func (s Status) equal(o Status) bool {
 
 // The Meta of a node, integers big-endian:
 //
-//	u8 version, person 32, u8 class, u8 flags (1: hub), u8 weight, u32 serial, u64 term, lost hub 8, u64 lost term,
+//	u8 version of the protocol, person 32, u8 class, u8 flags (1: hub), u8 weight, u32 serial, u64 term, lost hub 8, u64 lost term,
 //	u8 count and that many tags of 8, signature 64
 //
 // The signature is over "earshot/v1 status\0" || network id 16 || u8 length and name || address 16 (IPv4 in IPv6 form) || u16 port || all before it.
 // serial counts up in each process, so that nobody can bring an old status up again.
 const (
-	metaVersion = 1
-	metaFixed   = 1 + 32 + 3 + 4 + 8 + 8 + 8 + 1
-	maxTags     = 4
-	maxMeta     = metaFixed + maxTags*8 + signatureLen
-	maxClass    = 3
-	maxWeight   = 64 // bits.Len of a follower count
+	metaFixed = 1 + 32 + 3 + 4 + 8 + 8 + 8 + 1
+	maxTags   = 4
+	maxMeta   = metaFixed + maxTags*8 + signatureLen
+	maxClass  = 3
+	maxWeight = 64 // bits.Len of a follower count
 
 	signatureLen = 64
 	statusLabel  = "earshot/v1 status\x00"
@@ -53,14 +52,15 @@ var errMeta = errors.New("not a valid status")
 // A signed status is a Meta taken apart.
 type signed struct {
 	Status
-	person identity.PeerID
-	serial uint32
+	version uint8
+	person  identity.PeerID
+	serial  uint32
 }
 
 // encodeMeta returns a Meta without its signature.
 func encodeMeta(s signed) []byte {
 	b := make([]byte, 0, maxMeta)
-	b = append(b, metaVersion)
+	b = append(b, s.version)
 	b = append(b, s.person[:]...)
 	b = append(b, s.Class, 0, s.Weight)
 	if s.Hub {
@@ -80,9 +80,10 @@ func encodeMeta(s signed) []byte {
 
 // decodeMeta reads what encodeMeta wrote and returns the signature that follows it. There is one encoding of a status.
 func decodeMeta(b []byte) (s signed, signature []byte, err error) {
-	if len(b) < metaFixed+signatureLen || len(b) > maxMeta || b[0] != metaVersion {
+	if len(b) < metaFixed+signatureLen || len(b) > maxMeta {
 		return s, nil, errMeta
 	}
+	s.version = b[0]
 	copy(s.person[:], b[1:])
 	s.Class, s.Hub, s.Weight = b[33], b[34] == 1, b[35]
 	s.serial = binary.BigEndian.Uint32(b[36:])
