@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -15,8 +16,15 @@ var modes = map[string]func(*generator, Result) error{
 // patience bounds what is waited for beside the time measured.
 const patience = time.Minute
 
-// measure warms up, then counts for g.Time.
+// maxHeap is how much memory this process takes before it collects garbage while it measures.
+const maxHeap = 2 << 30
+
+// measure warms up, then counts for g.Time. No garbage is collected meanwhile: that takes the generator's core for milliseconds, for a server whose bytes cost it more memory many times as often,
+// and would be measured as that server's delay.
 func (g *generator) measure(r Result, step func() (time.Duration, error)) error {
+	runtime.GC()
+	debug.SetMemoryLimit(maxHeap)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	if err := g.during(g.Warm, step); err != nil {
 		return err
 	}
