@@ -122,7 +122,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	}
 	j, err := journal.Open(c)
 	if err != nil {
-		return nil, fmt.Errorf("open history: %w", err)
+		return nil, unopened(err)
 	}
 	if aside := j.Recovered(); aside != "" {
 		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
@@ -494,4 +494,12 @@ func (g *gatherings) close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// unopened is why a history cannot be opened, for the user where something can be done about it.
+func unopened(err error) error {
+	if errors.Is(err, journal.ErrNewer) {
+		return &Error{Text: "the history on this disk is of a newer version of earshot", Hint: "upgrade earshot on this machine, or keep another history: earshot --data-dir DIR", cause: err}
+	}
+	return err
 }

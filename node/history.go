@@ -77,7 +77,7 @@ func (h *History) open(p *profile, network identity.NetworkID, load func() (*ide
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return fmt.Errorf("open %s: %w", folder, err)
+			return fmt.Errorf("open %s: %w", folder, unopened(err))
 		default:
 			h.stores = append(h.stores, r)
 		}

@@ -100,6 +100,8 @@ var (
 	ErrClosed = errors.New("the journal is closed")
 	// ErrDamaged is wrapped by Run's error where the store cannot be read as one: open it again.
 	ErrDamaged = errors.New("the history is damaged")
+	// ErrNewer: the store was written by a later version, and is left as it is.
+	ErrNewer = errors.New("a newer version of earshot wrote it")
 )
 
 // maxQueued is how many bytes may wait for the disk before writers do.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -137,10 +137,10 @@ func TestOlderStore(t *testing.T) {
 	// What wrote version 1 would take short records for damage, and refuses the store instead: so does this program one of the next version.
 	setVersion(t, dir, schemaVersion+1)
 	for range 2 {
-		if _, err := Open(Config{Dir: dir, Network: network}); err == nil || !strings.Contains(err.Error(), "newer earshot") {
+		if _, err := Open(Config{Dir: dir, Network: network}); !errors.Is(err, ErrNewer) {
 			t.Errorf("opened: %v", err)
 		}
-		if r, err := OpenReader(dir, network); err == nil || !strings.Contains(err.Error(), "newer earshot") {
+		if r, err := OpenReader(dir, network); !errors.Is(err, ErrNewer) {
 			t.Errorf("read: %v, %v", r, err)
 		}
 	}

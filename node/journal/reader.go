@@ -38,8 +38,8 @@ func OpenReader(dir string, network identity.NetworkID) (*Reader, error) {
 		Scan(&version, fixed(s.id[:]), fixed(net[:]))
 	switch {
 	case err != nil:
-	case version > schemaVersion:
-		err = tooNew(version)
+	case readable(version) != nil:
+		err = readable(version)
 	case net != network:
 		err = errors.New("the history is of another network")
 	}

@@ -54,6 +54,13 @@ const (
 	metaLast      = "last"      // the newest arrival at the time something was dropped: numbers are not used again
 )
 
-func tooNew(version int) error {
-	return fmt.Errorf("the history is of version %d, this program reads %d: it was written by a newer earshot", version, schemaVersion)
+// readable refuses a store of a version that this program cannot read.
+func readable(version int) error {
+	switch {
+	case version > schemaVersion:
+		return ErrNewer
+	case version < 1:
+		return fmt.Errorf("%w: version %d", ErrDamaged, version)
+	}
+	return nil
 }

@@ -106,9 +106,10 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 			return err
 		}
 	}
+	if err := readable(version); err != nil {
+		return err
+	}
 	switch {
-	case version > schemaVersion:
-		return tooNew(version)
 	case net != network || r != realm:
 		return errors.New("the history is of another network or realm")
 	case version < schemaVersion:
