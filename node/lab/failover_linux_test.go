@@ -40,9 +40,9 @@ func TestHubIsKilledWhileTwoType(t *testing.T) {
 	t.Logf("another served %v after the kill", last(new, "hub").Seen.Sub(died).Round(time.Millisecond))
 	haveAll(t, l, lines, rest...)
 
+	since := mark(l, rest...)
 	again := start(l, first)
 	all = append(rest, again)
-	since := mark(l, rest...)
 	if together(t, l, soon, all...) != new {
 		since.errorf(t, "the killed hub took its seat back")
 	}
@@ -53,7 +53,7 @@ func TestHubIsKilledWhileTwoType(t *testing.T) {
 	}
 	for _, e := range again.Events() {
 		if e.Kind == "message" && !e.History && e.Text != "i am back" {
-			t.Errorf("what was said before is told as news: %s", e.Raw)
+			since.errorf(t, "what was said before is told as news: %s", e.Raw)
 		}
 	}
 }

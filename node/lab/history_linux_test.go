@@ -50,9 +50,10 @@ func TestHistoryOutlivesEveryProcess(t *testing.T) {
 	if got := historyOf(t, short); !slices.Equal(got, lines[27:]) {
 		t.Errorf("of its history it prints %q", got)
 	}
+	since := mark(l)
 	newcomer := start(l, 3)
 	if got := historyOf(t, newcomer); len(got) != len(lines) {
-		t.Errorf("the newcomer gets %d lines of %d: %q", len(got), len(lines), got)
+		since.errorf(t, "the newcomer gets %d lines of %d: %q", len(got), len(lines), got)
 	}
 	haveAll(t, l, lines, newcomer, alone)
 	say(newcomer, "line 30")

@@ -42,8 +42,7 @@ func (l *Lab) look(ctx context.Context) {
 		seen = time.Now()
 		for _, p := range running {
 			for thread, now := range p.waited() {
-				before, known := waited[thread]
-				starved = starved || known && now-before > hunger
+				starved = starved || now-waited[thread] > hunger // of one that is new it is all
 				waited[thread] = now
 			}
 		}

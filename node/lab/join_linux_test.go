@@ -49,10 +49,11 @@ func TestJoinThroughARouter(t *testing.T) {
 	near := start(l, 2)
 	together(t, l, soon, hub, near)
 	say(hub, "before 1")
+	since := mark(l)
 	far := start(l, 3, "--join", l.Host(1).IP().String())
 	together(t, l, soon, hub, near, far)
 	if e := reads(far, "before 1"); !e.History {
-		t.Errorf("told as news: %s", e.Raw)
+		since.errorf(t, "told as news: %s", e.Raw)
 	}
 	say(far, "far 1")
 	reads(near, "far 1")

@@ -102,10 +102,7 @@ func TestPeers(t *testing.T) {
 	if out, stderr, status := l.Host(4).Run("", "peers", "--timeout", "500ms"); status != 3 || out != "" || !strings.Contains(stderr, "hint: earshot doctor") {
 		t.Errorf("nobody is there: status %d, %s%s", status, out, stderr)
 	}
-	all := inTurn(t, l, 2)
-	all = append(all, start(l, 3, "--never-hub"))
-	together(t, l, soon, all...)
-	all = append(all, start(l, 5, "--join", l.Host(1).IP().String()))
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3, "--never-hub"), start(l, 5, "--join", l.Host(1).IP().String())}
 	before := looked(t, l, all, func(hub *lab.Process, timeout string) string {
 		for _, h := range []*lab.Host{l.Host(4), l.Host(2)} {
 			list := peersOf(t, h, "--timeout", timeout)

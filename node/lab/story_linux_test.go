@@ -21,7 +21,7 @@ func start(l *lab.Lab, i int, args ...string) *lab.Process {
 // inTurn starts n hosts one after the other: the first is the hub, and the others are its succession in that order. Where the machine is so busy that the first loses its seat meanwhile, all start again.
 func inTurn(t *testing.T, l *lab.Lab, n int) []*lab.Process {
 	t.Helper()
-	for range 3 {
+	for range 10 {
 		all := []*lab.Process{start(l, 1)}
 		l.Wait(soon, "the first serves", func() bool { return hubOf(all) != nil })
 		hub := all[0]
@@ -37,7 +37,7 @@ func inTurn(t *testing.T, l *lab.Lab, n int) []*lab.Process {
 			p.Stop()
 		}
 	}
-	t.Fatal("the first lost its seat three times")
+	t.Fatal("the first lost its seat each time")
 	return nil
 }
 
@@ -64,7 +64,8 @@ func mark(l *lab.Lab, all ...*lab.Process) marks {
 	return m
 }
 
-// errorf is for what must not have happened since the mark where processes run when they can; where one could not, it is only noted: whoever says nothing for 0.7 seconds is lost.
+// errorf is for what must not have happened since the mark where processes run when they can; where one could not, it is only noted: whoever says nothing for 0.7 seconds is lost, and who hears nobody so long is alone, and told
+// as news what it hears after that.
 func (m marks) errorf(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if m.lab.Starved(m.at) {
