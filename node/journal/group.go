@@ -22,12 +22,19 @@ type group struct {
 	own     bool   // this person takes part in it
 	horizon uint32 // of its days
 	edits   int    // counts changes of days
-	root    atomic.Pointer[root]
+	roots   atomic.Pointer[roots]
 }
 
-// A root is what Root returned last, and of what.
+// roots are what Root returned of late, while nothing changed: a link asks for the closed days, for what is new, and for both. They are replaced as a whole.
+type roots struct {
+	edits int
+	held  []root
+}
+
+// maxRoots bounds them.
+const maxRoots = 8
+
 type root struct {
-	edits    int
 	from, to uint32
 	hash     message.Hash
 }

@@ -172,13 +172,22 @@ func (j *Journal) Root(id message.GroupID, from, to uint32) (message.Hash, error
 	if g == nil {
 		return rootOf(nil), nil
 	}
-	r := g.root.Load()
-	if r == nil || r.edits != g.edits || r.from != from || r.to != to {
-		r = &root{g.edits, from, to, rootOf(j.daysLocked(id, from, to))}
-		g.root.Store(r)
+	was := g.roots.Load()
+	if was == nil || was.edits != g.edits || len(was.held) == maxRoots {
+		was = &roots{edits: g.edits}
 	}
+	for _, r := range was.held {
+		if r.from == from && r.to == to {
+			return r.hash, nil
+		}
+	}
+	r := root{from, to, rootOf(j.daysLocked(id, from, to))}
+	g.roots.Store(&roots{was.edits, append(slices.Clip(was.held), r)})
 	return r.hash, nil
 }
+
+// NoRoot is what Root returns where there is nothing.
+func NoRoot() message.Hash { return rootOf(nil) }
 
 func rootOf(days []DaySum) message.Hash {
 	b := append(make([]byte, 0, 16+36*len(days)), "earshot/v1 root\x00"...)
