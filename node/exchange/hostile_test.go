@@ -325,6 +325,30 @@ func (c counting) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// Who holds nothing, or nothing new, is not asked for it; who holds nothing of today is asked for what is older.
+func TestNothingIsAskedOfWhoHasNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, first, stranger, away := newReplica(t, lan, "hub"), newReplica(t, lan, "first"), newReplica(t, lan, "stranger"), newReplica(t, lan, "away")
+		old := newChain(t, "old", hub.journal.Today()-1, 3)
+		first.give(old.run(1, 3))
+		first.link(hub)
+		time.Sleep(5 * time.Second)
+		equal(t, 3, hub, first)
+		away.give(old.run(1, 3))
+		hub.give(newChain(t, "new", hub.journal.Today(), 2).run(1, 2))
+		for _, r := range []*replica{stranger, away} {
+			var asks, asked atomic.Int64
+			here, there := ends(t, lan, r.name, hub)
+			r.join(hub, counting{here, wire.TypeAskDays, &asks}, counting{there, wire.TypeAskDays, &asked})
+			time.Sleep(5 * time.Second)
+			if asks.Load() != 1 || asked.Load() != 0 {
+				t.Errorf("%s asks %d times, and is asked %d times", r.name, asks.Load(), asked.Load())
+			}
+			equal(t, 5, hub, r)
+		}
+	})
+}
+
 // What is of tomorrow, by a clock that is ahead, is caught up like today, and then there is no difference to talk about.
 func TestTomorrow(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/wire"
 )
@@ -70,6 +71,7 @@ func (p *peer) compare(s *wire.State) error {
 	for i := range mine.Groups {
 		held[mine.Groups[i].Group] = &mine.Groups[i]
 	}
+	nothing := journal.NoRoot()
 	for i := range s.Groups {
 		b := &s.Groups[i]
 		a := held[b.Group]
@@ -78,10 +80,13 @@ func (p *peer) compare(s *wire.State) error {
 		}
 		switch {
 		case a == nil, b.Group == message.Mail && p.hands():
-		case a.Horizon != b.Horizon || a.Today != b.Today || a.Root != b.Root || a.Sum != b.Sum:
+		case a.Today != b.Today || a.Root != b.Root || a.Sum != b.Sum: // whatever the horizons: the same root is of the same days
 			from := max(a.Horizon, b.Horizon)
-			if a.Horizon == b.Horizon && a.Today == b.Today && a.Root == b.Root {
+			if a.Today == b.Today && a.Root == b.Root {
 				from = b.Today // only what is new differs
+			}
+			if b.Sum == nothing && (b.Root == nothing || from == b.Today) {
+				continue // there is nothing to learn
 			}
 			p.walk.covers[b.Group] = struct{}{}
 			p.walk.ask = append(p.walk.ask, wire.AskDays{Group: b.Group, From: from})

@@ -133,15 +133,15 @@ func (f *follower) greet(nick string, upToDate bool) error {
 			return err
 		}
 		s.Reply, s.Durable = false, false // nothing here is on a disk
+		empty := message.Hash(sha256.Sum256([]byte("earshot/v1 root\x00")))
 		if f.g.Private {
-			empty := message.Hash(sha256.Sum256([]byte("earshot/v1 root\x00")))
 			public := s.Groups[0]
 			s.Groups = append(s.Groups[:1], wire.GroupState{Group: private, Horizon: public.Horizon, Today: public.Today, Root: empty, Sum: empty})
 		}
 		s.Store[0]++
 		var b []byte
 		if !upToDate {
-			s.Groups[0].Sum = message.Hash{} // all that there is is of today
+			s.Groups[0].Sum = empty // all that there is is of today
 		}
 		b = wire.Append(b, wire.TypeState, &s)
 		if !upToDate {
