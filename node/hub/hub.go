@@ -85,6 +85,8 @@ type Hub struct {
 	wholeAt uint64             // changed, then
 	waking  bool
 	order   wire.Order
+	ordered uint64 // counts its changes
+	orders  []byte // the frame that says it
 	bye     *wire.Bye
 	typing  map[identity.PeerID]typed
 	typed   uint64        // counts what is said of typing
@@ -295,7 +297,8 @@ func (h *Hub) SetOrder(term uint64, successors []identity.Session) {
 	if o.Term == h.order.Term && slices.Equal(o.Successors, h.order.Successors) && slices.Equal(o.Witnesses, h.order.Witnesses) {
 		return
 	}
-	h.order = o
+	h.order, h.orders = o, wire.Append(nil, wire.TypeOrder, &o)
+	h.ordered++
 	h.config.Exchange.Witnesses(o.Witnesses)
 	h.nudgeLocked()
 }

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -23,12 +22,12 @@ type member struct {
 	typedAt time.Time // when this follower said last that its user types
 
 	// What follows is the writer's.
-	typed uint64     // number of the last Typing told
-	told  uint64     // number of the last batch told, or that the whole presence told goes up to; 0: nothing yet
-	rest  [][]byte   // of that, frames that are still to be told
-	known [][8]byte  // marks of profiles that the other end had when it came, ascending
-	order wire.Order // as told
-	bye   bool
+	typed   uint64    // number of the last Typing told
+	told    uint64    // number of the last batch told, or that the whole presence told goes up to; 0: nothing yet
+	rest    [][]byte  // of that, frames that are still to be told
+	known   [][8]byte // marks of profiles that the other end had when it came, ascending
+	ordered uint64    // Hub.ordered, as told
+	bye     bool
 }
 
 // Begin has presence told from now on.
@@ -79,9 +78,9 @@ func (m *member) Next(b []byte, drained bool) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b = m.typingLocked(m.presenceLocked(b))
-	if h.order.Term != m.order.Term || !slices.Equal(h.order.Successors, m.order.Successors) || !slices.Equal(h.order.Witnesses, m.order.Witnesses) {
-		m.order = h.order
-		b = wire.Append(b, wire.TypeOrder, &h.order)
+	if m.ordered != h.ordered {
+		m.ordered = h.ordered
+		b = append(b, h.orders...)
 	}
 	if h.bye != nil && !m.bye {
 		m.bye = true

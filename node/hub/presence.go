@@ -28,8 +28,10 @@ func newEntry(p wire.Person, was *entry) *entry {
 		e.mark = wire.ProfileMark(p.Profile)
 	}
 	e.told = was != nil && was.told && was.mark == e.mark
-	p.Profile = nil
-	e.bare = wire.EncodePerson(&p)
+	if e.bare = e.whole; len(p.Profile) > 0 {
+		p.Profile = nil
+		e.bare = wire.EncodePerson(&p)
+	}
 	return e
 }
 

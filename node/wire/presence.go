@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"earshot/node/identity"
 )
@@ -21,7 +22,12 @@ func AppendPresence(b []byte, full, more bool, here [][]byte, gone []identity.Se
 			keys++
 		}
 	}
+	most := 32 + len(gone)*(1+len(identity.Session{}))
+	for _, p := range here {
+		most += len(p)
+	}
 	from := len(b)
+	b = slices.Grow(b, most)
 	b = append(b, 0, 0, 0, 0, byte(TypePresence))
 	b = appendHead(b, majorMap, keys)
 	if full {
