@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"earshot/node/exchange"
 	"earshot/node/hub"
 	"earshot/node/identity"
 	"earshot/node/wire"
@@ -13,16 +12,16 @@ import (
 // greeting bounds the exchange of HELLO.
 const greeting = 5 * time.Second
 
-// accept serves a link that another node dialled: it greets, and then serves it if this node is the hub, or says who is.
-func (n *Node) accept(ctx context.Context, c *identity.Conn) {
+// accept takes a link that another node dialled: it greets, and returns what serves it if this node is the hub, or says who is, and nil.
+func (n *Node) accept(ctx context.Context, c *identity.Conn) (serve func() error) {
 	r, hello := wire.NewReader(c), new(wire.Hello)
-	var h *hub.Hub
-	var greeting []byte
-	exchange.Aside(func() { h, greeting = n.greet(ctx, c, r, hello) })
-	if h != nil {
-		h.Serve(ctx, c, r, hello, greeting)
+	h, greeting := n.greet(ctx, c, r, hello)
+	if h == nil {
+		c.NetConn().Close()
+		return nil
 	}
-	c.NetConn().Close()
+	serve, _ = h.Begin(ctx, c, r, hello, greeting)
+	return serve
 }
 
 // greet reads HELLO, and returns the hub with its own to be sent; nil: the link is not served, and has been told so.

@@ -208,7 +208,7 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.roster = roster.New(roster.Config{Gate: gate, Session: n.session, Port: n.port, Version: wire.Version, Changed: n.changed, Copied: n.copied, Foreign: n.foreign, Log: c.Log})
-	n.port.Handle(identity.ProtoChat, n.accept)
+	n.port.HandleBegun(identity.ProtoChat, n.accept)
 	return nil
 }
 

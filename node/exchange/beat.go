@@ -47,7 +47,7 @@ func (p *peer) ring() {
 		return
 	}
 	if p.turn.take() && !p.speak(little) {
-		p.exchange.crew.do(p.write)
+		p.exchange.crew.Do(p.write)
 	}
 }
 

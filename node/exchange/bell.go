@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"earshot/node/crew"
 )
 
 // A bell has the hub speak on the links of one phase, one after the other on one goroutine, without waiting for any. With a timer for each link thousands of goroutines would begin where this
@@ -53,7 +55,7 @@ func (x *Exchange) unhang(p *peer) {
 
 func (b *bell) ring() {
 	b.exchange.ringing.Lock()
-	roomy(0)
+	crew.Roomy()
 	b.mu.Lock()
 	links := b.links
 	b.mu.Unlock()

@@ -15,7 +15,7 @@
 // Goroutines: Run waits on the caller's goroutine, and takes what comes aside (read.go), where the connection can be waited for without reading from it; otherwise on the caller's, too. Who has
 // something for the other end writes it, one at a time (turn.go): a goroutine that lasts as long as there is something, the bell of a BEAT or PING (bell.go), or the one that brought a line to
 // all links, or one that writes a flood to some of them (relay.go). At rest a link has no goroutine but its reader, and no memory to read into or to write from; what it does
-// then is done by one of a few goroutines that all links share (crew.go). What is sent goes in this order: what the reader answered, the tail from the
+// then is done by one of a few goroutines that all links share (package crew). What is sent goes in this order: what the reader answered, the tail from the
 // cursor, what Control has to say, and a slice of what was wanted; there is no queue of messages for a peer. While anything is said, who serves a long history rests in between (served.giveWay). What the reader answered is bounded: a peer that asks without reading the answers is
 // cut off.
 //
@@ -46,6 +46,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"earshot/node/crew"
 	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
@@ -128,7 +129,7 @@ type Exchange struct {
 	born    time.Time
 	acks    acks
 	relay   relay
-	crew    crew
+	crew    crew.Crew
 	ringing sync.Mutex // held by the bell that rings
 
 	// mu protects what follows.
@@ -195,21 +196,29 @@ type Link struct {
 }
 
 // Run keeps the journals equal until the connection fails, ctx ends, or the other end breaks the rules, and returns why. It closes the connection. Nobody writes to it any more then. The link is the
-// exchange's from then on. The stack of the goroutine that calls it is most of what a link at rest takes: it should have little on it.
-func (x *Exchange) Run(ctx context.Context, l *Link) error {
+// exchange's from then on.
+func (x *Exchange) Run(ctx context.Context, l *Link) error { return x.Begin(ctx, l)() }
+
+// Begin is the beginning of Run, and returns the rest, for a goroutine of its own: the stack of that is most of what a link at rest takes, and it should have little on it.
+func (x *Exchange) Begin(ctx context.Context, l *Link) (rest func() error) {
 	p := newPeer(x, l)
 	own, cancel := context.WithCancelCause(ctx)
 	p.fail = func(err error) { cancel(err); abort(l.Conn) }
 	stop := context.AfterFunc(ctx, func() { p.fail(context.Cause(ctx)) })
-	p.fail(p.read(own))
-	stop()
-	p.end()
-	x.forget(p)
-	return context.Cause(own)
+	if err := p.begin(own); err != nil {
+		p.fail(err)
+	}
+	return func() error {
+		p.fail(p.read(own))
+		stop()
+		p.end()
+		x.forget(p)
+		return context.Cause(own)
+	}
 }
 
-// begin lets what there is be written from now on.
-func (p *peer) begin() error {
+// begin lets what there is be written from now on, and takes what has come already, where the connection can be waited for.
+func (p *peer) begin(ctx context.Context) error {
 	if r, ok := p.Conn.(resting); ok && r.Awaits() {
 		p.resting = r
 		p.Reader.Unwaiting()
@@ -234,9 +243,14 @@ func (p *peer) begin() error {
 	p.turn.set(true)
 	p.poke()
 	if p.State != nil {
-		return p.compare(p.State)
+		if err := p.compare(p.State); err != nil {
+			return err
+		}
 	}
-	return nil
+	if p.resting == nil {
+		return nil
+	}
+	return p.takeAll(ctx, nil)
 }
 
 // end waits until nothing is written any more.
@@ -269,7 +283,7 @@ func (x *Exchange) enter(p *peer) {
 	x.relay.set(append(x.relay.all(), p)) // behind what those see who look at it just now: what is taken out is taken out of a copy
 	if len(x.links) == 1 {
 		x.deaf = x.journal.Hear(x.changed)
-		x.crew.set(true)
+		x.crew.Open(true)
 	}
 }
 
@@ -279,7 +293,7 @@ func (x *Exchange) forget(p *peer) {
 	x.relay.set(slices.DeleteFunc(slices.Clone(x.relay.all()), func(q *peer) bool { return q == p }))
 	if len(x.links) == 0 {
 		x.deaf()
-		x.crew.set(false)
+		x.crew.Open(false)
 	}
 	for l, q := range x.pulling {
 		if q.by == p {

@@ -18,15 +18,12 @@ import (
 
 // read takes frames until one fails. A link at rest is this goroutine, which waits; all else is done aside.
 func (p *peer) read(ctx context.Context) (err error) {
-	p.exchange.crew.aside(func() { err = p.begin() })
-	if err == nil && p.resting == nil {
+	if p.resting == nil {
 		return p.take(ctx)
 	}
-	for came := error(nil); err == nil; {
-		p.exchange.crew.aside(func() { err = p.takeAll(ctx, came) })
-		if err == nil {
-			came = p.resting.Await()
-		}
+	for err == nil {
+		came := p.resting.Await()
+		p.exchange.crew.Aside(func() { err = p.takeAll(ctx, came) })
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"earshot/node/crew"
 	"earshot/node/journal"
 )
 
@@ -131,10 +132,10 @@ func (x *Exchange) wake() {
 }
 
 func (x *Exchange) sendMuch(links []*peer) {
-	roomy(0)
+	crew.Roomy()
 	for _, p := range links {
 		if p.turn.take() && !p.speak(math.MaxInt64) {
-			x.crew.do(p.write)
+			x.crew.Do(p.write)
 		}
 	}
 }
@@ -142,7 +143,7 @@ func (x *Exchange) sendMuch(links []*peer) {
 func (x *Exchange) sendAll(links []*peer, lines []journal.Entry) {
 	for _, p := range links {
 		if p.turn.take() && !p.sendNow(lines) {
-			x.crew.do(p.write)
+			x.crew.Do(p.write)
 		}
 	}
 }

@@ -64,6 +64,6 @@ func (t *turn) end() {
 // poke lets what there is be written. It does not block.
 func (p *peer) poke() {
 	if p.turn.take() {
-		p.exchange.crew.do(p.write)
+		p.exchange.crew.Do(p.write)
 	}
 }

@@ -3,7 +3,7 @@
 //
 // A session is usually one link. A process that has moved, or was copied with its machine, has several until one ends: none is cut off for the other.
 //
-// Goroutines: each link runs on the goroutine that called Serve; the hub has none of its own. A change of presence is written to the links a moment later, so that many joins at once
+// Goroutines: each link runs on the goroutine that calls what Begin returned; the hub has none of its own. A change of presence is written to the links a moment later, so that many joins at once
 // travel as one batch, which is encoded once for all. Of a crowd (200 links and more) each is told with its next PING, or BEAT where lines spare it PINGs, and who comes may be told first who was there a little before: in the end
 // everybody knows everybody. A link that is further behind than the kept batches gets a full presence. What is long goes in slices, between which messages go.
 //
@@ -109,29 +109,25 @@ func New(c Config) *Hub {
 // Exchange returns what the hub keeps equal.
 func (h *Hub) Exchange() *exchange.Exchange { return h.config.Exchange }
 
-// Serve runs one link, whose HELLO has been read, until it ends. greeting is what answers that; it goes with what the exchange begins with.
-func (h *Hub) Serve(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello, greeting []byte) (err error) {
-	var l *exchange.Link
-	exchange.Aside(func() { l, err = h.link(c, r, hello, greeting) })
-	if err != nil {
-		c.NetConn().Close()
-		return err
-	}
-	err = h.config.Exchange.Run(ctx, l)
-	h.leave(l.Control.(*member), err)
-	return err
-}
-
-// link adds one to those who are linked.
-func (h *Hub) link(c *identity.Conn, r *wire.Reader, hello *wire.Hello, greeting []byte) (*exchange.Link, error) {
+// Begin adds a link, whose HELLO has been read, and returns what serves it until it ends, for a goroutine of its own (exchange.Begin). greeting is what answers HELLO; it goes with what the
+// exchange begins with. An error is of a link that is not wanted, and is closed.
+func (h *Hub) Begin(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello, greeting []byte) (serve func() error, err error) {
 	m := h.member(c, hello)
 	links, err := h.join(m)
 	if err != nil {
+		c.NetConn().Close()
 		return nil, err
 	}
-	h.log.Log(context.Background(), loud(links), "linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
-	return &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Greeting: greeting, Hub: true,
-		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped}, nil
+	if level := loud(links); h.log.Enabled(ctx, level) {
+		h.log.Log(ctx, level, "linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
+	}
+	run := h.config.Exchange.Begin(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Greeting: greeting, Hub: true,
+		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped})
+	return func() error {
+		err := run()
+		h.leave(m, err)
+		return err
+	}, nil
 }
 
 // loud is the level of what is logged of each link: of a crowd the log would be that.

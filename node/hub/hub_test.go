@@ -90,7 +90,11 @@ func (s *seat) greet(ctx context.Context, gate *identity.Gate, raw net.Conn) {
 		s.t.Error(err)
 		return
 	}
-	s.ended <- s.Serve(ctx, c, r, &hello, nil)
+	serve, err := s.Begin(ctx, c, r, &hello, nil)
+	if err == nil {
+		err = serve()
+	}
+	s.ended <- err
 }
 
 // link dials the hub as a person of that name with a session.

@@ -87,7 +87,9 @@ func TestIdleLinksAreSmall(t *testing.T) {
 				if err != nil {
 					return
 				}
-				work.Go(func() { greetAndServe(ctx, h, c) })
+				if serve := greetAndBegin(ctx, h, c); serve != nil {
+					work.Go(func() { serve() })
+				}
 			})
 		}
 	})
@@ -128,14 +130,13 @@ func TestIdleLinksAreSmall(t *testing.T) {
 	t.Errorf("each of %d links takes %d bytes of stack and %d besides", h.Followers(), stack, heap)
 }
 
-func greetAndServe(ctx context.Context, h *Hub, c *identity.Conn) {
+func greetAndBegin(ctx context.Context, h *Hub, c *identity.Conn) func() error {
 	r, hello := wire.NewReader(c), new(wire.Hello)
-	exchange.Aside(func() {
-		if t, body, err := r.Next(); err == nil && t == wire.TypeHello {
-			wire.Decode(body, hello)
-		}
-	})
-	h.Serve(ctx, c, r, hello, nil)
+	if t, body, err := r.Next(); err == nil && t == wire.TypeHello {
+		wire.Decode(body, hello)
+	}
+	serve, _ := h.Begin(ctx, c, r, hello, nil)
+	return serve
 }
 
 // usage is what is in use, in bytes.

@@ -3,9 +3,7 @@ package port
 import (
 	"context"
 	"errors"
-	"maps"
 	"net"
-	"slices"
 	"time"
 
 	"earshot/node/identity"
@@ -37,17 +35,26 @@ func (p *Port) arrive(ctx context.Context, a arrival) {
 		drop.Close()
 	}
 	if now {
-		p.work.Go(func() { p.admit(ctx, a) })
+		p.turn(ctx, a)
 	}
 }
 
-// admit is the goroutine of a connection from its turn on. Its handler gets another: the stack of this one grew to 16 KB in the handshake, and would stay so.
+// turn has a connection admitted.
+func (p *Port) turn(ctx context.Context, a arrival) {
+	p.work.Add(1)
+	p.crew.Do(func() {
+		defer p.work.Done()
+		p.admit(ctx, a)
+	})
+}
+
+// admit is what becomes of a connection whose turn it is.
 func (p *Port) admit(ctx context.Context, a arrival) {
 	inTime, cancel := context.WithDeadline(ctx, a.at.Add(identity.AdmissionTimeout)) // waiting counts: nobody stays longer by it
-	c, err := p.gate.Accept(inTime, a.conn, slices.Sorted(maps.Keys(p.serve))...)
+	c, err := p.gate.Accept(inTime, a.conn, p.protos...)
 	cancel()
 	for _, next := range p.door.leave(a.ip) {
-		p.work.Go(func() { p.admit(ctx, next) })
+		p.turn(ctx, next)
 	}
 	if err != nil {
 		p.log.Debug("connection not admitted", "ip", a.ip, "err", err)
@@ -58,9 +65,13 @@ func (p *Port) admit(ctx context.Context, a arrival) {
 		c.NetConn().Close()
 		return
 	}
-	serve := p.serve[c.Proto]
+	serve := p.serve[c.Proto](ctx, c)
+	if serve == nil {
+		p.door.exit(a.ip)
+		return
+	}
 	p.work.Go(func() {
-		serve(ctx, c)
+		serve()
 		p.door.exit(a.ip)
 	})
 }

@@ -1,8 +1,8 @@
 // Package port owns the one port everything of a participant goes through: a TCP listener whose connections are admitted and split
 // by ALPN, and a UDP socket whose packets are split by their first byte (0xE1 gossip, 0xE2 beacon).
 //
-// Goroutines: Run accepts and receives; each connection that is let to the gate has one goroutine for its admission, and then
-// one for its handler. Run returns when the sockets are closed and every handler has returned.
+// Goroutines: Run accepts and receives; each connection that is let to the gate has one of a few that are kept for the next (package crew)
+// for its admission, and then one of its own for its handler. Run returns when the sockets are closed and every handler has returned.
 //
 // Before admission there are at most 64 connections at once and 4 per IP. More wait their turn, accepted but untouched: a host
 // that fills its four places with silence keeps nobody else out. 1,024 may wait, none for longer than a dialler does; beyond that
@@ -18,10 +18,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
+	"earshot/node/crew"
 	"earshot/node/identity"
 )
 
@@ -57,9 +60,11 @@ type Port struct {
 	listener net.Listener
 	socket   net.PacketConn
 	door     door
-	serve    map[string]func(context.Context, *identity.Conn)
+	protos   []string // keys of serve, sorted
+	serve    map[string]func(context.Context, *identity.Conn) func() error
 	receive  map[byte]func([]byte, netip.AddrPort)
-	work     sync.WaitGroup // the goroutines of Run
+	crew     crew.Crew
+	work     sync.WaitGroup // what Run has done
 }
 
 // Open binds the port. Connections and packets wait in the kernel until Run.
@@ -80,7 +85,7 @@ func Open(c Config) (*Port, error) {
 	return &Port{
 		gate: c.Gate, net: c.Net, log: c.Log, listener: listener, socket: socket,
 		door:    newDoor(c.PerIP),
-		serve:   make(map[string]func(context.Context, *identity.Conn)),
+		serve:   make(map[string]func(context.Context, *identity.Conn) func() error),
 		receive: make(map[byte]func([]byte, netip.AddrPort)),
 	}, nil
 }
@@ -117,7 +122,16 @@ func (p *Port) Number() int { return int(addrPort(p.listener.Addr()).Port()) }
 
 // Handle says who gets admitted connections with that ALPN. ctx ends when Run's does. Call it before Run.
 func (p *Port) Handle(proto string, serve func(ctx context.Context, c *identity.Conn)) {
-	p.serve[proto] = serve
+	p.HandleBegun(proto, func(ctx context.Context, c *identity.Conn) func() error {
+		return func() error { serve(ctx, c); return nil }
+	})
+}
+
+// HandleBegun is Handle for connections that last long while nothing happens: begin is called on the goroutine of the admission, and only what it returns, if anything, has one of its own, whose
+// stack stays small.
+func (p *Port) HandleBegun(proto string, begin func(ctx context.Context, c *identity.Conn) (serve func() error)) {
+	p.serve[proto] = begin
+	p.protos = slices.Sorted(maps.Keys(p.serve))
 }
 
 // HandlePackets says who gets UDP packets whose first byte is kind. Call it before Run. b is the receiver's to keep.
@@ -129,6 +143,8 @@ func (p *Port) HandlePackets(kind byte, receive func(b []byte, from netip.AddrPo
 func (p *Port) Run(ctx context.Context) error {
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
+	p.crew.Open(true)
+	defer p.crew.Open(false)
 	p.work.Go(func() { p.packets(running) })
 	p.work.Go(func() { <-running.Done(); p.Close() })
 	err := p.accept(running)

@@ -1,4 +1,4 @@
-package exchange
+package crew
 
 import (
 	"sync"
@@ -6,24 +6,24 @@ import (
 	"testing/synctest"
 )
 
-// What is done one after the other is done by one goroutine; of many that were needed at once a few rest, and none when there is no link any more.
+// What is done one after the other is done by one goroutine; of many that were needed at once a few rest, and none of a crew that is closed.
 func TestCrew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c crew
+		var c Crew
 		resting := func() int {
 			synctest.Wait()
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return len(c.resting)
 		}
-		c.aside(func() {})
+		c.Aside(func() {})
 		if n := resting(); n != 0 {
-			t.Errorf("%d goroutines rest while there is no link", n)
+			t.Errorf("%d goroutines rest of a crew that is closed", n)
 		}
-		c.set(true)
+		c.Open(true)
 		done := 0
 		for range 100 {
-			c.aside(func() { done++ })
+			c.Aside(func() { done++ })
 			if n := resting(); n != 1 {
 				t.Fatalf("%d goroutines for what is done one after the other", n)
 			}
@@ -35,7 +35,7 @@ func TestCrew(t *testing.T) {
 		var all sync.WaitGroup
 		for range 3 * maxResting {
 			all.Add(1)
-			c.do(func() { <-hold; all.Done() })
+			c.Do(func() { <-hold; all.Done() })
 		}
 		if n := resting(); n != 0 {
 			t.Errorf("%d goroutines rest while more is to be done than they could", n)
@@ -45,6 +45,6 @@ func TestCrew(t *testing.T) {
 		if n := resting(); n != maxResting {
 			t.Errorf("%d goroutines rest", n)
 		}
-		c.set(false) // and the bubble ends only if they do
+		c.Open(false) // and the bubble ends only if they do
 	})
 }
