@@ -27,14 +27,15 @@ func mayImport() map[string][]string {
 		"node/lab":      append(inside, "node"), // likewise
 		"node/hub":      {"node/exchange", "node/wire", "node/identity"},
 		"node/link":     {"node/exchange", "node/wire", "node/identity", "node/port"}, // port dials
-		"node/exchange": {"node/wire", "node/journal", "node/message", "node/identity"},
+		"node/exchange": {"node/wire", "node/journal", "node/message", "node/identity", "node/crew"},
 		"node/journal":  {"node/wire", "node/message", "node/identity"}, // the tail holds framed runs
 		"node/wire":     {"node/message", "node/identity"},
 		"node/seal":     {"node/message", "node/identity"},
 		"node/message":  {"node/identity"},
 		"node/roster":   {"node/port", "node/identity"},
-		"node/port":     {"node/identity"},
+		"node/port":     {"node/identity", "node/crew"},
 		"node/identity": {},
+		"node/crew":     {},
 		"node/election": {},
 	}
 }
