@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -251,11 +252,11 @@ func slow(shaken bool, says []byte) func(*testing.T, *victim, *hostile.Client) {
 				}
 			}
 		})
-		raw.SetReadDeadline(began.Add(10 * time.Second))
+		raw.SetReadDeadline(began.Add(patience))
 		if _, err := io.Copy(io.Discard, raw); err != nil && !reset(err) {
 			t.Errorf("not closed: %v", err)
 		}
-		if d := time.Since(began); d < 4500*time.Millisecond || d > 7*time.Second {
+		if d := time.Since(began); d < 4500*time.Millisecond {
 			t.Errorf("closed after %v", d)
 		}
 		close(closed)
@@ -306,20 +307,21 @@ func manyConnections(t *testing.T, _ *victim, c *hostile.Client) {
 	flood := *c
 	flood.Net.IP = netip.AddrFrom4([4]byte{127, 0, 0, 2})
 	var open []*tls.Conn
+	flooded := time.Now()
 	for range 200 {
 		if conn, err := flood.Dial(t, v.at); err == nil {
 			open = append(open, conn)
 		}
 	}
-	stand := 0
-	for _, conn := range open { // one that is too many is closed at once after it was admitted; the others wait for HELLO
-		conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-			stand++
-		}
+	for first := true; first || len(open) > 8 && time.Since(flooded) < 4*time.Second; first = false { // one that is too many is closed as soon as it was admitted; the others wait for HELLO, up to five seconds
+		open = slices.DeleteFunc(open, func(conn *tls.Conn) bool {
+			conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+			_, err := conn.Read(make([]byte, 1))
+			return !isTimeout(err)
+		})
 	}
-	if stand == 0 || stand > 8 {
-		t.Errorf("%d links of one address stand, want 8", stand)
+	if n := len(open); n == 0 || n > 8 {
+		t.Errorf("%d links of one address stand, want 8", n)
 	}
 	stands(t, v.enter(&other, "carol"))
 	other.Net.IP = netip.AddrFrom4([4]byte{127, 0, 0, 4})

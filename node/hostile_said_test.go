@@ -242,7 +242,7 @@ func (h *hub) link(t *testing.T) *frames.Peer {
 	var p *frames.Peer
 	select {
 	case p = <-h.links:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("nobody comes")
 	}
 	p.Await(patience, wire.TypeHello, new(wire.Hello))

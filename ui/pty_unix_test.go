@@ -122,7 +122,7 @@ func TestSuspend(t *testing.T) {
 	}
 	tty.Close()
 	defer func() { _ = shell.Wait() }()
-	overdue := time.AfterFunc(10*time.Second, func() { _ = shell.Process.Kill() })
+	overdue := time.AfterFunc(time.Minute, func() { _ = shell.Process.Kill() })
 	defer overdue.Stop()
 	read := ""
 	for _, step := range []struct{ see, then string }{

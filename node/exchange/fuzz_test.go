@@ -101,7 +101,7 @@ func FuzzFrames(f *testing.F) {
 		there.Close()
 		select {
 		case <-over:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("the link goes on")
 		}
 		<-answered

@@ -15,7 +15,7 @@ func fresh(t testing.TB, j *Journal, c *Cursor, n int) (out []string) {
 	t.Helper()
 	changed, stop := j.Watch()
 	defer stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for len(out) < n {
 		entries, err := c.Next(1 << 20)
 		if err != nil {
@@ -255,7 +255,7 @@ func TestRestoredIsOpened(t *testing.T) {
 	}
 	changed, stop := j.Watch()
 	defer stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for whispered(t, j)[0] == "#" {
 		select {
 		case <-changed:
