@@ -29,6 +29,18 @@ func examine(t *testing.T, h *lab.Host, args ...string) (e examination, status i
 	return e, status
 }
 
+// settles examines until the findings are those wanted, or it has done so four times: whoever does not run for a second cannot be told from whoever is kept out. What it says last is right or is not.
+func settles(t *testing.T, h *lab.Host, want string, args ...string) (e examination, status int) {
+	t.Helper()
+	for range 4 {
+		if e, status = examine(t, h, args...); strings.Join(e.codes(), " ") == want {
+			break
+		}
+		t.Logf("%+v", e)
+	}
+	return e, status
+}
+
 func (e examination) codes() (codes []string) {
 	for _, f := range e.Findings {
 		codes = append(codes, f.Code)
@@ -173,7 +185,7 @@ func TestDoctor(t *testing.T) {
 			l := lab.New(t, c.hosts)
 			c.build(t, l)
 			c.spoil(t, l)
-			got, status := examine(t, l.Host(1), c.args...)
+			got, status := settles(t, l.Host(1), c.want, c.args...)
 			if codes := strings.Join(got.codes(), " "); codes != c.want {
 				t.Errorf("findings %q, want %q: %+v", codes, c.want, got.Findings)
 			}
@@ -193,7 +205,7 @@ func TestDoctor(t *testing.T) {
 				return
 			}
 			got.mend(t, l.Host(1))
-			if got, status = examine(t, l.Host(1), c.args...); len(got.Findings) > 0 || got.Found != 1 || status != 0 {
+			if got, status = settles(t, l.Host(1), "", c.args...); len(got.Findings) > 0 || got.Found != 1 || status != 0 {
 				t.Errorf("mended: %d found, status %d, %+v", got.Found, status, got.Findings)
 			}
 		})
