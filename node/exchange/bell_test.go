@@ -34,7 +34,7 @@ func TestBell(t *testing.T) {
 		const many = 100
 		for i := range 2 * many {
 			p := newPeer(x, &Link{Conn: &conn, Hub: true, Ping: time.Second / 3, Phase: time.Duration(i/many) * 500 * time.Millisecond})
-			p.tailing, p.cursor = true, x.journal.Follow(x.journal.Last())
+			p.tailing, p.cursor = true, *x.journal.Follow(x.journal.Last())
 			p.turn.set(true)
 			x.hang(p)
 			links = append(links, p)
@@ -78,7 +78,7 @@ func TestBellIsSilentWhereThereIsNews(t *testing.T) {
 		x := unlinked(t, journal.Config{})
 		var conn spoken
 		p := newPeer(x, &Link{Conn: &conn, Hub: true, Ping: ping})
-		p.tailing, p.cursor = true, x.journal.Follow(x.journal.Last())
+		p.tailing, p.cursor = true, *x.journal.Follow(x.journal.Last())
 		p.turn.set(true)
 		x.hang(p)
 		defer x.unhang(p)

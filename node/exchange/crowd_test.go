@@ -48,7 +48,7 @@ func line(t *testing.T, x *Exchange, name string, n int) {
 func linked(x *Exchange, n int, c net.Conn) {
 	for range n {
 		p := newPeer(x, &Link{Conn: c, Hub: true, Ping: time.Second / 3})
-		p.tailing, p.cursor = true, x.journal.Follow(x.journal.Last())
+		p.tailing, p.cursor = true, *x.journal.Follow(x.journal.Last())
 		p.theirs = listed{message.Public: 0}
 		p.turn.set(true)
 		x.relay.set(append(x.relay.all(), p))

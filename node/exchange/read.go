@@ -292,8 +292,8 @@ func (p *peer) ahead(t wire.Type, r *message.Run, size int) (whole *message.Run,
 // sent.
 func (p *peer) offer(reply bool) (*wire.State, error) {
 	p.mu.Lock()
-	if p.cursor == nil {
-		p.cursor = p.journal.Follow(p.journal.Last())
+	if p.mine == nil {
+		p.cursor = *p.journal.Follow(p.journal.Last())
 		p.at = p.cursor.Arrival()
 	}
 	p.served = 0

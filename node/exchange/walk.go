@@ -53,7 +53,7 @@ func (p *peer) compare(s *wire.State) error {
 	p.heard(s) // from here on the tail goes by it, and what came before is in the answer
 	p.exchange.keeper(p, s.Durable)
 	look := p.hold
-	if s.Reply || p.cursor == nil || p.news() {
+	if s.Reply || p.mine == nil || p.news() {
 		look = func() (*wire.State, error) { return p.offer(false) }
 	}
 	mine, err := look()

@@ -46,9 +46,9 @@ func (b *buffer) free() {
 func (p *peer) send() error {
 	b := buffers.Get().(*buffer)
 	defer b.free()
-	if e, ok := p.Conn.(eager); ok { // sendNow left it
+	if p.eager != nil { // sendNow left it
 		p.writes()
-		if err := e.Flush(); err != nil {
+		if err := p.eager.Flush(); err != nil {
 			return err
 		}
 	}
@@ -111,21 +111,19 @@ type eager interface {
 // sendNow sends lines, which are the newest in the journal, and a BEAT that is due, without waiting for the other end, and gives the turn back; it is for who brought them, and costs half of what it does to let a
 // goroutine do it. False: write is to be called, for there is more to do than that, or now there is.
 func (p *peer) sendNow(lines []journal.Entry) bool {
-	e, ok := p.Conn.(eager)
-	if !ok {
+	if p.eager == nil {
 		return false
 	}
 	if frames, ok := p.only(lines); ok {
-		return p.hasten(e, false, frames)
+		return p.hasten(false, frames)
 	}
 	return p.speak(little)
 }
 
 // speak is write without waiting for the other end, where at most so many entries are to be sent; false: write is to be called.
 func (p *peer) speak(most int64) bool {
-	e, ok := p.Conn.(eager)
 	p.mu.Lock()
-	ok = ok && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= most
+	ok := p.eager != nil && p.tailing && len(p.serving) == 0 && p.serve.next == nil && p.journal.Last()-p.cursor.Arrival() <= most
 	p.mu.Unlock()
 	if !ok {
 		return false
@@ -139,20 +137,20 @@ func (p *peer) speak(most int64) bool {
 	}
 	if len(frames) > 0 && len(rest) > 0 && len(frames)+len(rest) <= talk {
 		*b = slices.Insert(rest, 0, frames...) // one record, which is one write
-		return p.hasten(e, more, *b)
+		return p.hasten(more, *b)
 	}
-	return p.hasten(e, more, frames, rest)
+	return p.hasten(more, frames, rest)
 }
 
 // hasten writes parts without waiting, and gives the turn back. False: write is to be called, for not all has gone, or there is more.
-func (p *peer) hasten(e eager, more bool, parts ...[]byte) bool {
+func (p *peer) hasten(more bool, parts ...[]byte) bool {
 	all := true
 	for _, part := range parts {
 		if len(part) == 0 {
 			continue
 		}
 		var err error
-		if all, err = e.WriteNow(part); err != nil {
+		if all, err = p.eager.WriteNow(part); err != nil {
 			p.broken(err)
 			return true
 		}
