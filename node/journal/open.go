@@ -154,6 +154,9 @@ func (j *Journal) load(s *store) error {
 		if err := j.loadMailboxes(db); err != nil {
 			return err
 		}
+		if err := j.loadReading(db, last); err != nil {
+			return err
+		}
 		// The clock goes on after what was seen last, as far as that was near.
 		var hlc uint64
 		if err := db.QueryRow("SELECT coalesce(max(hlc), 0) FROM log WHERE id IN (SELECT log FROM run ORDER BY arrival DESC LIMIT 256)").Scan(&hlc); err != nil {

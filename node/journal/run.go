@@ -142,6 +142,9 @@ func (j *Journal) turn() (more bool, err error) {
 	if err := j.commitPeople(); err != nil {
 		return false, err
 	}
+	if err := j.commitReading(false); err != nil {
+		return false, err
+	}
 	if !j.Persistent() { // before what came is indexed: that may go on for as long as much is said
 		if old != nil {
 			_, err := j.drop(old)
@@ -203,7 +206,7 @@ func (j *Journal) finish() error {
 	err := j.damage
 	j.mu.RUnlock()
 	if err == nil {
-		err = errors.Join(j.commit(), j.commitPeople())
+		err = errors.Join(j.commit(), j.commitPeople(), j.commitReading(true))
 	}
 	if err != nil {
 		return fmt.Errorf("commit what is left: %w", err)
