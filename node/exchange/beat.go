@@ -154,6 +154,7 @@ func (p *peer) beat(b *wire.Beat) error {
 	p.measure(b)
 	if p.Hub {
 		p.exchange.acks.waiting(p, b.Waiting)
+		p.tellCaughtUp()
 	}
 	if !p.Hub && p.mine != nil && p.news() {
 		if _, err := p.offer(true); err != nil {

@@ -191,7 +191,7 @@ type Link struct {
 	Control              Control
 	// Trip, if set, is told how long a word takes to the other end and back, each time that is measured; news: it is worth showing at once.
 	Trip func(trip time.Duration, news bool)
-	// CaughtUp, if set, is called once, when what the other end had has come.
+	// CaughtUp, if set, is called once, when what the other end had has come, from it or another.
 	CaughtUp func()
 }
 

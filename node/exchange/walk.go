@@ -22,6 +22,7 @@ type walk struct {
 	heads    bool                         // they were, and have not come
 	after    message.LogID
 	more     bool // there is another page of now
+	walked   bool // one has come to its end
 	caughtUp bool // once: Link.CaughtUp was called
 }
 
@@ -65,7 +66,7 @@ func (p *peer) compare(s *wire.State) error {
 	p.mu.Unlock()
 	p.poke()
 	if !p.walk.on {
-		p.walk = walk{on: true, caughtUp: p.walk.caughtUp, covers: map[message.GroupID]struct{}{}}
+		p.walk = walk{on: true, walked: p.walk.walked, caughtUp: p.walk.caughtUp, covers: map[message.GroupID]struct{}{}}
 	}
 	held := make(map[message.GroupID]*wire.GroupState, len(mine.Groups))
 	for i := range mine.Groups {
@@ -129,6 +130,18 @@ func (p *peer) walkDays(d *wire.Days) error {
 	return p.step()
 }
 
+// tellCaughtUp calls Link.CaughtUp where a walk has come to its end, and what it did not ask for because another link was bringing it is here.
+func (p *peer) tellCaughtUp() {
+	w := &p.walk
+	if w.caughtUp || w.on || !w.walked || p.Hub && p.exchange.busy() {
+		return
+	}
+	w.caughtUp = true
+	if p.CaughtUp != nil {
+		p.CaughtUp()
+	}
+}
+
 // step asks for the next page, where nothing is asked for already.
 func (p *peer) step() error {
 	w := &p.walk
@@ -148,13 +161,8 @@ func (p *peer) step() error {
 			w.days = w.days[:n-1]
 		}
 		if len(w.days) == 0 {
-			w.on = false
-			if !w.caughtUp {
-				w.caughtUp = true
-				if p.CaughtUp != nil {
-					p.CaughtUp()
-				}
-			}
+			w.on, w.walked = false, true
+			p.tellCaughtUp()
 			p.mu.Lock()
 			p.walking = false
 			p.mu.Unlock()

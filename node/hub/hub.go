@@ -63,6 +63,8 @@ type Config struct {
 	// Typing, if set, is told of followers who type; Measured, if set, that Trips changed much. They must not block.
 	Typing   func(wire.Typing)
 	Measured func()
+	// CaughtUp, if set, is called when what a follower had has come, once for each link. It must not block.
+	CaughtUp func()
 	Log      *slog.Logger
 }
 
@@ -122,7 +124,7 @@ func (h *Hub) Begin(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 		h.log.Log(ctx, level, "linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
 	}
 	run := h.config.Exchange.Begin(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Greeting: greeting, Hub: true,
-		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped})
+		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped, CaughtUp: h.config.CaughtUp})
 	return func() error {
 		err := run()
 		h.leave(m, err)
