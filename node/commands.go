@@ -56,7 +56,8 @@ type Remove struct{ Room, Person string }
 type HandOver struct{ Room, Person string }
 type CopyRoom struct{ Room, Name string }
 
-// Seen says that the user has seen what is in a direct conversation up to a message: the other is told so, where the user does not mind. It may be said as often as something is looked at.
+// Seen says that the user has seen what had come to a room when a message came, that one included: it is not Unread any more, then or after a restart. Of a direct conversation the other is told so, where the user does not mind. It
+// may be said as often as something is looked at.
 type Seen struct {
 	Room string
 	Up   Key

@@ -27,7 +27,7 @@ const (
 // and all of the stored history that was asked for, is told as by Events. What arrives may come 20 ms late, with what follows it.
 func (n *Node) Console(ctx context.Context, history int) <-chan []Event {
 	out := make(chan []Event, listsAhead)
-	n.events(ctx, out, history, (*journal.Journal).Last, newRation(), func() { close(out) })
+	n.events(ctx, out, history, (*journal.Journal).Last, newRation(), false, func() { close(out) })
 	return out
 }
 

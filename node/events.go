@@ -64,10 +64,10 @@ type TypingChanged struct {
 }
 
 // Said is a message in order of arrival. Text is clean (message.CleanText). History: it was there before this process started, or
-// came by catching up rather than live.
+// came by catching up rather than live. Unread: another said it, and this person has not seen it (Seen), in this process or before; of stored history only Resume tells that.
 type Said struct {
 	Message
-	History bool
+	History, Unread bool
 }
 
 // Passed: of that many messages, of what is said and what becomes of it, Console has not told, because there were too many.
@@ -232,7 +232,7 @@ type Marked struct {
 	Mark
 }
 
-// CaughtUp: what the others had has come; what follows is live.
+// CaughtUp: what the others had has come; what follows is live. It comes once, and once more after each RealmChanged.
 type CaughtUp struct{}
 
 // RealmChanged: this node entered a gathering whose history is another than what was shown; its history follows as Said.

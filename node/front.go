@@ -101,20 +101,25 @@ func (f *Front) Do(ctx context.Context, c Command) error { return f.now(ctx).Do(
 
 // Events is as Node.Events. When another node goes on its events follow, from Ready on, without the history that was stored when it began: that was told.
 func (f *Front) Events(ctx context.Context, history int) <-chan []Event {
-	return f.follow(ctx, history, nil)
+	return f.follow(ctx, history, nil, false)
+}
+
+// Resume is as Node.Resume, and goes on as Events does.
+func (f *Front) Resume(ctx context.Context, history int) <-chan []Event {
+	return f.follow(ctx, history, nil, true)
 }
 
 // Console is as Node.Console, and goes on as Events does.
 func (f *Front) Console(ctx context.Context, history int) <-chan []Event {
-	return f.follow(ctx, history, newRation())
+	return f.follow(ctx, history, newRation(), false)
 }
 
 // follow tells the events of one node after the other.
-func (f *Front) follow(ctx context.Context, history int, ration *ration) <-chan []Event {
+func (f *Front) follow(ctx context.Context, history int, ration *ration, resume bool) <-chan []Event {
 	out, ended := make(chan []Event, listsAhead), make(chan struct{}, 1)
 	end := func() { ended <- struct{}{} }
 	n := f.Node()
-	n.events(ctx, out, history, (*journal.Journal).Last, ration, end) // what is history is fixed now
+	n.events(ctx, out, history, (*journal.Journal).Last, ration, resume, end) // what is history is fixed now
 	f.readers.Go(func() {
 		defer close(out)
 		for {

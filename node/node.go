@@ -3,8 +3,10 @@
 // Do takes commands, Events gives what happened in order, Snapshot says how things stand. What is said goes into the current gathering's journal and nowhere else;
 // everything downstream (links, the store, subscribers) follows that journal with a cursor of its own.
 //
+// Reading. How far this person has read in each room is kept in the stores: what is unread comes again at the next start (Resume, reading.go). Nobody else is told, but of a conversation the other, where the user does not mind.
+//
 // Goroutines: Run starts the port, the roster, and the seat, which alone holds the election and starts and stops what the role needs: the hub, or a link to it. A watcher follows
-// what becomes durable, another how much garbage there may be (garbage.go). Each subscription of Events, or Console, has one. All have ended when Run returns, with the port, the store and the profile's lock released.
+// what becomes durable, another how much garbage there may be (garbage.go). Each subscription of Events, Resume or Console has one. All have ended when Run returns, with the port, the store and the profile's lock released.
 //
 // Bound: a box prints what Console tells, which in a flood counts messages instead of telling each (console.go). All other readers of Events get every one; who is slow lags.
 //
@@ -91,7 +93,7 @@ type Node struct {
 	noted     uint64 // counts changes of nick and away
 	status    HubChanged
 	since     time.Time
-	caughtUp  bool
+	caughtUp  uint64 // 1 + the version of the gathering with which that was so last; 0: never
 	moved     []netip.Addr
 	placed    bool // Moved was called
 	notices   []Notice

@@ -58,6 +58,9 @@ func (n *Node) openPast() {
 			continue
 		}
 		n.gather.pasts = append(n.gather.pasts, at)
+		if j := n.gather.current.journal; j.Recovered() == "" {
+			j.Meet(0) // it goes on: what was said by the new key before this person had it they missed
+		}
 		for _, t := range at.past.vault.AllTalks() {
 			n.gather.today[t.Room] = seal.Direct(n.network.ID(), n.who.ID(), t.With)
 		}

@@ -29,6 +29,7 @@ func (n *Node) join(ctx context.Context, called string) error {
 		if shown.Status != vault.Asked {
 			return nil
 		}
+		n.gather.readAll(r)
 		return n.answer(ctx, shown, true)
 	}
 	name := r.name
@@ -38,6 +39,7 @@ func (n *Node) join(ctx context.Context, called string) error {
 	if len(n.profile.rooms()) >= maxRooms {
 		return &Error{Text: "you are in as many rooms as there can be", Hint: "leave one: /leave #room"}
 	}
+	n.gather.readAll(r)
 	defer n.joins.Add(1)
 	return n.profile.change(func(s *settings) { s.Rooms = append(s.Rooms, name) })
 }

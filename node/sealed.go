@@ -26,10 +26,13 @@ func (n *Node) speak(ctx context.Context, list []vault.Message) error {
 	return nil
 }
 
-// seen notes how far the user has read a conversation; keepVault tells the other.
+// seen notes how far the user has read a room; of a conversation keepVault tells the other.
 func (n *Node) seen(c Seen) error {
 	r, err := n.room(c.Room)
-	if err != nil || !r.direct() || n.profile.get().Discreet {
+	if err != nil {
+		return err
+	}
+	if err = n.gather.read(r, journal.Key(c.Up)); err != nil || !r.direct() || n.profile.get().Discreet {
 		return err
 	}
 	n.mu.Lock()

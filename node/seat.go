@@ -267,7 +267,7 @@ func (s *seat) openLocked(at *gathering) {
 		}
 		n.people.serve(h.People())
 		s.look()
-	}, Typing: n.typing.heard, Measured: n.watch.wake})
+	}, Typing: n.typing.heard, Measured: n.watch.wake, CaughtUp: at.meet})
 	s.hub = h
 	n.serving.Store(true)
 	n.caught()

@@ -62,10 +62,18 @@ func (s *seat) show(a election.Action) {
 	n.watch.wake()
 }
 
-// caught: what the others had has come.
+// complete: what the hub had has come.
+func (n *Node) complete() {
+	at, _ := n.gather.now()
+	at.meet()
+	n.caught()
+}
+
+// caught: what the others had has come, or there are none.
 func (n *Node) caught() {
+	_, version := n.gather.now()
 	n.mu.Lock()
-	n.caughtUp = true
+	n.caughtUp = version + 1
 	n.mu.Unlock()
 	n.watch.wake()
 }

@@ -23,7 +23,15 @@ const (
 // ctx ends or the node does.
 func (n *Node) Events(ctx context.Context, history int) <-chan []Event {
 	out := make(chan []Event, listsAhead)
-	n.events(ctx, out, history, (*journal.Journal).Last, nil, func() { close(out) })
+	n.events(ctx, out, history, (*journal.Journal).Last, nil, false, func() { close(out) })
+	return out
+}
+
+// Resume is Events for who shows each room by itself: after the newest history lines comes all that is Unread, however old, of one room the newest 2,000. What is told of a room last came last: Seen of that is of
+// all of it.
+func (n *Node) Resume(ctx context.Context, history int) <-chan []Event {
+	out := make(chan []Event, listsAhead)
+	n.events(ctx, out, history, (*journal.Journal).Last, nil, true, func() { close(out) })
 	return out
 }
 
@@ -38,12 +46,12 @@ func (n *Node) eventsSinceStart(ctx context.Context, out chan<- []Event, ration 
 			return began
 		}
 		return j.Last()
-	}, ration, ended)
+	}, ration, false, ended)
 }
 
 // events is Events for who reads out, until ended is called, or Console with a ration; what is history is what had arrived in a journal by the number that past returns.
-func (n *Node) events(ctx context.Context, out chan<- []Event, history int, past func(*journal.Journal) int64, ration *ration, ended func()) {
-	s := &subscription{node: n, ctx: ctx, out: out, ration: ration, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: newTellings(), topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
+func (n *Node) events(ctx context.Context, out chan<- []Event, history int, past func(*journal.Journal) int64, ration *ration, resume bool, ended func()) {
+	s := &subscription{node: n, ctx: ctx, out: out, ration: ration, resume: resume, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: newTellings(), topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
 	s.begin(past)
 	ok := n.watch.subscribe(func() {
 		defer ended()
@@ -67,6 +75,7 @@ type subscription struct {
 	changed chan struct{}
 	end     <-chan struct{}
 	ration  *ration // of messages; nil: all are told
+	resume  bool    // what is unread is told, too
 
 	at       *gathering
 	first    []*gathering // whose history is told first
@@ -92,7 +101,8 @@ type subscription struct {
 	newest   int                       // how much is told of a room that is joined
 	entered  int64                     // the newest arrival when this gathering was entered, unless that was shown before
 	noticed  uint64
-	caughtUp bool
+	since    uint64 // version of the gathering of which RealmChanged told last
+	caughtUp bool   // with that
 }
 
 // send gives one event, with those that follow; false: nobody reads any more.
@@ -210,11 +220,11 @@ func (s *subscription) past(of []*gathering, max int) bool {
 				}
 				break
 			}
-			if l.Arrival <= s.shown[at.journal.StoreID()] {
+			if l.Arrival <= s.shown[at.journal.StoreID()] && !(s.resume && s.node.unread(at, &l)) {
 				lines = append(lines, l)
 			}
 			if max < 0 && len(of) == 1 && len(lines) == toldAtOnce {
-				if !s.tell(lines, true) {
+				if !s.tell(lines, true, false) {
 					return false
 				}
 				lines = lines[:0]
@@ -225,7 +235,7 @@ func (s *subscription) past(of []*gathering, max int) bool {
 	if max > 0 && len(lines) > max {
 		lines = lines[len(lines)-max:]
 	}
-	return s.tell(lines, true)
+	return s.tell(lines, true, false) && (!s.resume || s.missed(of))
 }
 
 // stored yields the newest lines of a gathering, or all; of rooms that are not shown none where that saves reading them.
@@ -269,8 +279,10 @@ func (s *subscription) enter(at *gathering, version uint64) bool {
 	}
 	s.shown[at.journal.StoreID()], s.entered = at.began, at.journal.Last() // what was taken along arrived since
 	s.cursor = at.journal.Follow(at.began)
-	if s.met && !mended && (!s.send(RealmChanged{}) || !s.flush()) { // what was said alone goes along: that is no change
-		return false
+	if s.met && !mended { // what was said alone goes along: that is no change
+		if s.since, s.caughtUp = version, false; !s.send(RealmChanged{}) || !s.flush() {
+			return false
+		}
 	}
 	return s.past([]*gathering{at}, s.history)
 }
@@ -286,8 +298,8 @@ func (s *subscription) became(m Message) bool {
 // sameVoice is after how many lines of one log it is looked again how its author is shown.
 const sameVoice = 64
 
-// tell gives lines as messages, each once.
-func (s *subscription) tell(lines []journal.Line, history bool) bool {
+// tell gives lines as messages, each once. unread: others' are.
+func (s *subscription) tell(lines []journal.Line, history, unread bool) bool {
 	s.met = s.met || len(lines) > 0 && !s.at.alone
 	var v voice
 	var shown, heard bool // its room is; something of it was told
@@ -316,7 +328,8 @@ func (s *subscription) tell(lines []journal.Line, history bool) bool {
 			heard = true
 			s.node.typing.said(l.Author, l.Room)
 		}
-		if !s.restated(&m) || !s.send(Said{Message: m, History: history || s.node.joinedSince(l)}) {
+		before := s.node.joinedSince(l)
+		if !s.restated(&m) || !s.send(Said{Message: m, History: history || before, Unread: unread && !m.Mine && !before}) {
 			return false
 		}
 		if m.Here && s.node.own.isLost(l.ID) && !s.send(Delivered{ID: l.ID}) { // what was told of it before was of a line that nobody had seen
@@ -422,14 +435,15 @@ func (s *subscription) entry(e journal.Entry) bool {
 	}()
 	grant := s.grant(lines)
 	told, over := lines[:grant], lines[grant:]
+	unread := len(told) > 0 && s.at.journal.Unread(told[0].Room, e.Arrival)
 	if e.Arrival <= s.entered {
 		for i := range told {
 			_, _, now := s.node.own.mine(told[i].ID) // said here a moment ago
-			if !s.tell(told[i:i+1], !now) {
+			if !s.tell(told[i:i+1], !now, unread) {
 				return false
 			}
 		}
-	} else if !s.tell(told, e.Bulk || e.From != 0 && !s.caughtUp) {
+	} else if !s.tell(told, e.Bulk || e.From != 0 && !(s.caughtUp && s.at.journal.Present(e.Arrival)), unread) {
 		return false
 	}
 	for i := range told {
@@ -534,7 +548,7 @@ func (s *subscription) topic(id message.RoomID, called string) bool {
 func (s *subscription) states() bool {
 	n := s.node
 	n.mu.Lock()
-	hub, caughtUp := n.status, n.caughtUp
+	hub, caughtUp := n.status, n.caughtUp > s.since
 	missed := min(n.noticed-s.noticed, uint64(len(n.notices)))
 	notices := slices.Clone(n.notices[uint64(len(n.notices))-missed:])
 	s.noticed = n.noticed
@@ -665,7 +679,7 @@ func (s *subscription) joined() bool {
 			n.log.Warn("cannot read history", "err", err)
 			continue
 		}
-		if !s.tell(lines, true) || len(lines) > 0 && !s.topic(id, n.where(lines[0])) {
+		if !s.tell(lines, true, false) || len(lines) > 0 && !s.topic(id, n.where(lines[0])) {
 			return false
 		}
 	}

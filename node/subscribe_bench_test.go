@@ -57,7 +57,7 @@ func BenchmarkTold(b *testing.B) {
 			for told := 0; told < b.N; {
 				ctx, cancel := context.WithCancel(b.Context())
 				events := make(chan []Event, listsAhead)
-				n.events(ctx, events, 0, func(*journal.Journal) int64 { return 0 }, nil, func() {})
+				n.events(ctx, events, 0, func(*journal.Journal) int64 { return 0 }, nil, false, func() {})
 				for some := 0; some < count && told < b.N; {
 					for _, e := range <-events {
 						if _, ok := e.(Said); ok {

@@ -118,7 +118,7 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 			s.mu.Unlock()
 			s.look()
 		},
-		CaughtUp: n.caught,
+		CaughtUp: n.complete,
 		Notes:    n.note,
 		Typing:   n.typing.since,
 		Typist:   n.typing.heard,
