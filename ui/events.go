@@ -61,7 +61,7 @@ func (a *app) apply(e node.Event) bool {
 	case node.RealmChanged:
 		for _, r := range a.rooms {
 			r.list.Move()
-			r.kept = false
+			r.news, r.named, r.last = 0, false, node.Key{}
 		}
 		a.caughtUp = false
 		if a.welcomed {
@@ -100,19 +100,23 @@ func (a *app) said(e node.Said) bool {
 	r := a.roomOf(e.RoomID, e.Room)
 	shown := r == a.here()
 	direct := strings.HasPrefix(r.name, "@")
-	r.kept = r.kept || e.History && !a.stored
-	isLive := !e.History || a.caughtUp || a.stored && (direct || r.kept) // what was said while the user was away is news; not all there is of a room that they come to
-	unseen := isLive && (!shown || a.away || !r.list.Following())
+	absent := e.History && !a.caughtUp // the user was, when it was said
+	unseen := e.Unread && (absent || !shown || a.away || !r.list.Following())
+	if !e.Mine {
+		r.last = e.Key
+	}
 	if !r.list.Add(e, a.snapshot.Me.Nick, unseen) || e.Mine {
 		return e.Mine
 	}
-	if isLive && !r.muted {
+	if e.Unread && !r.muted {
 		mentioned := transcript.Mentions(e.Text, a.snapshot.Me.Nick)
 		if !shown {
 			r.news++
 			r.named = r.named || mentioned || direct
 		}
-		a.notify(r, e.Message, mentioned)
+		if a.stored || !e.History { // else it came before this start
+			a.notify(r, e.Message, mentioned)
+		}
 	}
 	if e.History && a.caughtUp && !r.list.Last(e.ID) {
 		r.list.Late(a.now())

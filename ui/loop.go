@@ -34,7 +34,7 @@ type job struct {
 // loop runs until the user quits or ctx ends.
 func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 	input := a.readTerminal(ctx)
-	events := a.node.Events(ctx, firstHistory)
+	events := a.node.Resume(ctx, firstHistory)
 	changed := a.node.Changed(ctx)
 	jobs := make(chan job)
 	a.start(func() { a.work(ctx, jobs) })

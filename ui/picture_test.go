@@ -74,7 +74,7 @@ func release(s *stage) {
 	mine = s.say(20*time.Second, "alice", "then let us say *just that*")
 	s.apply(node.Delivered{ID: mine, Copies: 2})
 	s.said(time.Minute, node.Message{Room: "#lobby", Kind: message.Action, Nick: "bob", Author: id("bob"), Text: "pulls the plug to try it"}, false)
-	s.apply(node.Said{Message: node.Message{Room: "#build", ID: message.ID{1}, Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "tagged", At: s.time}})
+	s.apply(node.Said{Message: node.Message{Room: "#build", ID: message.ID{1}, Kind: message.Text, Nick: "dave", Author: id("dave"), Text: "tagged", At: s.time}, Unread: true})
 }
 
 const (

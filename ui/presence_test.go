@@ -122,7 +122,7 @@ func TestMuted(t *testing.T) {
 	f.snapshot.Rooms[1].Muted = true
 	s := newStage(t, 80, 24, f, Config{})
 	s.apply(node.CaughtUp{})
-	s.apply(node.Said{Message: node.Message{Room: "#build", ID: message.ID{1}, Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "red again, alice", At: s.time}})
+	s.apply(node.Said{Message: node.Message{Room: "#build", ID: message.ID{1}, Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "red again, alice", At: s.time}, Unread: true})
 	if news, _, named := s.others(); news > 0 || named {
 		t.Errorf("%d unread, named %v", news, named)
 	}

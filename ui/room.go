@@ -22,8 +22,8 @@ type room struct {
 	muted   bool   // it asks for no attention
 	joined  bool   // the node said so, or that the user is invited: when it no longer does, the room goes
 	visited bool
-	kept    bool     // something of it was on the disk
-	told    node.Key // up to there the node knows that the user has seen it
+	last    node.Key // of what others said there, what was told last
+	told    node.Key // the last that the node knows the user has seen
 }
 
 // here returns the room that is shown.

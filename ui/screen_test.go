@@ -41,7 +41,7 @@ func TestGolden(t *testing.T) {
 		morning(s)
 		s.golden("busy" + at)
 
-		s.apply(node.Said{Message: node.Message{Room: "#build", ID: message.ID{1}, Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "red again, alice", At: s.time}})
+		s.apply(node.Said{Message: node.Message{Room: "#build", ID: message.ID{1}, Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "red again, alice", At: s.time}, Unread: true})
 		s.press("PgUp")
 		s.say(time.Minute, "carol", "are you all in?")
 		s.golden("scrolled-up" + at)

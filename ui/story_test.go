@@ -82,7 +82,7 @@ func (l *live) ended(want error) {
 func (l *live) said(n int, who, text string, mine bool) message.ID {
 	m := node.Message{Room: "#lobby", Kind: message.Text, Nick: who, Author: id(who), Text: text, Mine: mine, Here: mine, At: time.Now(), Key: node.Key{HLC: uint64(n)}}
 	copy(m.ID[:], fmt.Sprintf("live %d", n))
-	l.fake.tell(node.Said{Message: m})
+	l.fake.tell(node.Said{Message: m, Unread: !mine})
 	return m.ID
 }
 

@@ -37,16 +37,19 @@ func (a *app) happened(room, words string) {
 	}
 }
 
-// tellSeen tells the node what the user has before their eyes of a conversation: its newest line, while the terminal has the focus and somebody is there.
+// tellSeen tells the node what the user has before their eyes: all that was told of the room that is shown, while its newest line is in view, the terminal has the focus and somebody is there.
 func (a *app) tellSeen() {
 	r := a.here()
-	if r.info.Kind != node.DirectRoom || a.away || a.idled || a.overlay != nil || !r.list.Following() {
+	if a.away || a.idled || a.overlay != nil || !r.list.Following() || r.last == r.told || r.last == (node.Key{}) {
 		return
 	}
-	if up, ok := r.list.NewestOther(); ok && up != r.told {
-		r.told = up
-		a.tellNode(node.Seen{Room: r.name, Up: up})
+	if n := len(a.aside); n > 0 {
+		if s, ok := a.aside[n-1].command.(node.Seen); ok && s.Room == r.name { // the node is slower than what is said
+			a.aside = a.aside[:n-1]
+		}
 	}
+	r.told = r.last
+	a.tellNode(node.Seen{Room: r.name, Up: r.last})
 }
 
 // other is the other of a conversation, where they are here.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,42 +179,92 @@ func TestSeen(t *testing.T) {
 	s.idled = false
 	s.press("Alt-1")
 	s.aside = nil
+	lobby := func() node.Command {
+		return node.Seen{Room: "#lobby", Up: node.Key{HLC: uint64(s.time.UnixMilli()) << 16, Seq: s.seq}}
+	}
 	s.say(time.Minute, "bob", "hi all")
+	told(lobby())
+	s.said(-time.Hour, node.Message{Room: "#lobby", Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "late"}, true)
+	told(lobby())
+	s.time = s.time.Add(2 * time.Hour)
+	for range 3 { // as long as the node has not heard of the last, it hears of the newest alone
+		s.say(time.Minute, "bob", "more")
+		s.draw()
+	}
+	told(lobby())
+	s.apply(node.RealmChanged{})
 	told()
 }
 
-// What was said while the user was away is news when they are back, where they knew the room; what they had seen is not.
+// What is unread is counted, and the line stands above the oldest of it, whether it was on the disk or comes from the others, in whatever order; the bell does not ring again for the first. Another gathering
+// has other news.
 func TestBack(t *testing.T) {
 	s := newStage(t, 120, 40, talking(), Config{})
-	old := func(room byte, name, text string) {
-		s.said(time.Minute, node.Message{Room: name, RoomID: message.RoomID{room}, Kind: message.Text, Nick: "erin", Author: id("erin"), Text: text}, true)
+	old := func(at int, room byte, name, text string, unread bool) {
+		s.time = start.Add(time.Duration(at) * time.Minute)
+		m := node.Message{Room: name, RoomID: message.RoomID{room}, Kind: message.Text, Nick: "erin", Author: id("erin"), Text: text}
+		s.seq++
+		copy(m.ID[:], fmt.Sprintf("id %013d", s.seq))
+		m.At, m.Key = s.time, node.Key{HLC: uint64(s.time.UnixMilli()) << 16, Seq: s.seq}
+		s.apply(node.Said{Message: m, History: true, Unread: unread})
 	}
+	rung := func() bool { defer func() { s.notified = time.Time{} }(); return !s.notified.IsZero() }
 	s.apply(node.Ready{Nick: "alice", ID: id("alice")})
-	old(4, "@erin", "yesterday")
-	old(1, "#plans", "yesterday")
+	old(-100, 4, "@erin", "seen", false)
+	old(-100, 1, "#plans", "seen", false)
+	old(-90, 4, "@erin", "not seen", true)
+	old(-90, 1, "#plans", "not seen", true)
+	old(-80, 1, "#plans", "nor this", true)
+	old(-100, 5, "#lobby", "seen in the lobby", false)
+	old(-90, 5, "#lobby", "not seen in the lobby", true)
 	s.apply(node.HubChanged{State: node.Searching})
-	s.draw()
-	s.wantNot("@erin", "●")
-	s.wantNot("#plans", "⚷ 1")
+	if s.draw(); rung() {
+		t.Error("the bell rang for what was there before")
+	}
+	s.want("@erin", "●1")
+	s.want("#plans", "⚷ 2")
 	s.apply(s.fake.snapshot.Hub)
-	old(4, "@erin", "this morning")
-	old(1, "#plans", "this morning")
-	old(9, "#heron", "for years")
-	old(9, "#heron", "and this morning")
+	old(-20, 4, "@erin", "this morning", true)
+	if !rung() {
+		t.Error("the bell did not ring for what came meanwhile")
+	}
+	old(-20, 1, "#plans", "today", true)
+	old(-95, 1, "#plans", "yesterday", true)
+	old(-94, 1, "#plans", "later that day", true)
+	old(-10, 9, "#heron", "of a room that is new here", false)
 	s.apply(node.CaughtUp{})
 	s.draw()
-	s.want("@erin", "●1")
-	s.want("#plans", "⚷ 1")
+	s.want("@erin", "●2")
+	s.want("#plans", "⚷ 5")
 	if n := s.roomOf(message.RoomID{9}, "#heron").news; n != 0 {
-		t.Errorf("%d messages of a room that is new here are news", n)
+		t.Errorf("%d messages that are not unread are news", n)
 	}
+	below := func(words string) {
+		t.Helper()
+		rows := s.rows()
+		i := slices.IndexFunc(rows, func(row string) bool { return strings.Contains(row, "─ new messages ─") })
+		if i < 0 || !strings.Contains(rows[i+1]+rows[i+2], words) {
+			t.Errorf("%q is not what is new first:\n%s", words, strings.Join(rows, "\n"))
+		}
+	}
+	below("not seen in the lobby")
+	s.show("#plans")
+	s.draw()
+	below("yesterday")
+	s.show("@erin")
+	s.draw()
+	below("not seen")
+	s.show("#lobby")
+	old(-1, 4, "@erin", "and this", true)
 	s.apply(node.RealmChanged{})
-	old(4, "@erin", "stored elsewhere")
+	s.draw()
+	s.wantNot("@erin", "●1")
+	old(-60, 4, "@erin", "stored elsewhere", true)
 	s.apply(s.fake.snapshot.Hub)
-	old(1, "#plans", "all there is")
+	old(-50, 1, "#plans", "all there is", false)
 	s.draw()
 	s.want("@erin", "●1")
-	s.want("#plans", "⚷ 1")
+	s.wantNot("#plans", "⚷ 1")
 }
 
 // A room that is called something else keeps what is typed there, what is unread, and its place; and another may have its old name.

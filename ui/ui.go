@@ -10,6 +10,8 @@
 // being written to a file, and for text on its way to tmux's clipboard. A slow node delays what it is asked for and
 // nothing else; a flood of events costs one drawing per 33 ms.
 //
+// What is unread is the node's to say (node.Said.Unread), also of what came before the last start; the screen counts it, and tells the node what the user has before their eyes.
+//
 // What other people wrote is drawn by this package's own primitives alone, cluster by cluster through ui/cell. tview's TextArea holds what the user types;
 // nothing of a peer goes near a tview tag parser.
 //
@@ -37,7 +39,7 @@ import (
 // A Node is what the screen shows and what it asks to act; *node.Node is one.
 type Node interface {
 	Do(ctx context.Context, c node.Command) error
-	Events(ctx context.Context, history int) <-chan []node.Event
+	Resume(ctx context.Context, history int) <-chan []node.Event
 	Changed(ctx context.Context) <-chan struct{}
 	Snapshot() node.Snapshot
 	Page(room string, k node.Key, max int) ([]node.Message, error)
@@ -67,7 +69,7 @@ type Config struct {
 	Version string // for /version
 }
 
-// firstHistory is how many lines of stored history are asked for at the start; older ones come by scrolling.
+// firstHistory is how many lines of stored history are asked for at the start, besides those that are unread; older ones come by scrolling.
 const firstHistory = 500
 
 // Run shows the screen until the user quits, which is no error, or ctx ends. It fails where the terminal cannot be used.

@@ -59,7 +59,7 @@ func detail(name string) string {
 	case "remove", "room hand-over":
 		return "only its owner can; in another room than this one: /" + name + " #ROOM PERSON"
 	case "read":
-		return "the screen and line mode do that themselves, but for --json; /receipts off keeps it to yourself"
+		return "the screen does that by itself, line mode for the conversation that you are in, --json for none; /receipts off keeps it from the other"
 	case "theme":
 		return "NAME is " + look.Themes + ", or two of them: /theme light ascii"
 	case "notify":

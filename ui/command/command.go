@@ -48,7 +48,7 @@ func Table() []Spec {
 		{"msg", []string{"m", "w"}, "PERSON TEXT", "say something to one person, end-to-end encrypted", true},
 		{"query", []string{"dm"}, "PERSON [TEXT]", "open a conversation with one person", true},
 		{"receipts", nil, "[on|off]", "choose whether the other is told what you have read", true},
-		{"read", nil, "[@NICK]", "tell the other that you have read what they said", true},
+		{"read", nil, "[#ROOM|@NICK]", "say that you have read a room or a conversation", true},
 		{"room new", nil, "NAME", "make a private room, end-to-end encrypted", true},
 		{"invite", nil, "PERSON", "invite someone to your private room", true},
 		{"accept", nil, "[#ROOM]", "accept an invitation", true},

@@ -244,18 +244,18 @@ func receipts(spec Spec, args string, s node.Snapshot) (Action, error) {
 	return Action{}, err
 }
 
-// read says that the user has read what was said in a conversation, for front ends that do not see whether.
+// read says that the user has read what was said in a room or a conversation, for front ends that do not see whether.
 func read(args string, at At) (Action, error) {
 	room, err := at.theRoom(args)
 	if err != nil {
 		return Action{}, err
 	}
 	for _, m := range slices.Backward(at.Recent) {
-		if m.Room == room && !m.Mine && strings.HasPrefix(room, "@") {
+		if m.Room == room && !m.Mine {
 			return Action{Do: node.Seen{Room: room, Up: m.Key}}, nil
 		}
 	}
-	return Action{}, &node.Error{Text: "nothing was said to you in " + room, Hint: "/read is for conversations: /query PERSON opens one"}
+	return Action{}, &node.Error{Text: "nobody else has said anything in " + room + " that was shown", Hint: "/read #room or /read @nick names another"}
 }
 
 // MemberLines says who is in a private room.

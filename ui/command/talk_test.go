@@ -58,6 +58,7 @@ func TestTalk(t *testing.T) {
 		{"#lobby", "/mute @BOB", node.Mute{Room: "@bob", On: true}, ""},
 		{"@bob", "/read", node.Seen{Room: "@bob", Up: node.Key{Seq: 1}}, ""},
 		{"#lobby", "/read @bob", node.Seen{Room: "@bob", Up: node.Key{Seq: 1}}, ""},
+		{"@bob", "/read #lobby", node.Seen{Room: "#lobby", Up: node.Key{Seq: 3}}, ""},
 		{"@bob", "hi", node.Say{Room: "@bob", Text: "hi"}, ""},
 	} {
 		if a, err := Parse(c.in, At{Room: c.room, Snapshot: talks(), Recent: said}); err != nil || a.Do != c.want || a.Show != c.show {
@@ -80,7 +81,7 @@ func TestTalk(t *testing.T) {
 		"/room members #no":                     {"there is no room #no here", "/rooms lists the rooms"},
 		"/accept #plans":                        {"you are not invited to #plans", "/rooms lists the rooms"},
 		"/leave @zoe":                           {"there is no conversation with zoe", "/query PERSON opens one"},
-		"/read":                                 {"nothing was said to you in #lobby", "/read is for conversations: /query PERSON opens one"},
+		"/read #plans":                          {"nobody else has said anything in #plans that was shown", "/read #room or /read @nick names another"},
 		"/receipts maybe":                       {`"maybe" is none of on, off`, "usage: /receipts [on|off]"},
 		"/msg bob " + strings.Repeat("x", 4097): {"this has 4097 bytes and a message at most 4096", "say it in several messages"},
 	} {

@@ -2,6 +2,9 @@
 // programs as one JSON object (see json.go, whose form is a promise). It also prints what a server-only box logs of the chat: the same without
 // anybody's words, and where messages come in a flood how many there are instead of each (node.Console), but for programs.
 //
+// What the full screen left unread stays so (node.Said.Unread): line mode prints the newest lines, which may be others, and whether somebody reads them nobody knows. The conversation that the user is in counts as seen, since the
+// other is told so; of a room, or for a program, /read says it.
+//
 // Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order, and between them tells
 // the node what was seen of a conversation; both begin when the stored history has been printed. Node.Do waits
 // while the author's rate is used up, and then nothing more is read: whoever writes to the input is held up, and no line is dropped. A slow

@@ -90,7 +90,7 @@ func (l *List) Add(said node.Said, me string, unseen bool) bool {
 	if !l.follow && !m.Mine && at > l.index(l.anchor) {
 		l.below++
 	}
-	if l.unread == nil && unseen && !m.Mine {
+	if unseen && !m.Mine && (l.unread == nil || said.History && less(e.key, l.unread.key)) { // what the others had comes the newest day first
 		l.unread = e
 	}
 	if at == 0 && said.History {
@@ -283,16 +283,6 @@ func (l *List) ReadTo(up node.Key) {
 			e.read, e.drawn = true, drawn{}
 		}
 	}
-}
-
-// NewestOther is the place of the newest message of somebody else.
-func (l *List) NewestOther() (node.Key, bool) {
-	for _, e := range slices.Backward(l.entries) {
-		if e.id != (message.ID{}) && !e.mine {
-			return e.key, true
-		}
-	}
-	return node.Key{}, false
 }
 
 // Withdraw takes a message away.
