@@ -186,7 +186,7 @@ const maxApart = 3
 // differs compares the journals where nothing is in flight, and starts again from STATE where they are not equal. The end with the earlier horizon always can: the
 // other's root is from a later one. The other cannot where its own has moved on since it was told.
 func (p *peer) differs(b *wire.Beat) error {
-	if b.Root == nil || p.walk.on || p.exchange.busy() {
+	if b.Root == nil || p.walk != nil || p.exchange.busy() {
 		return nil
 	}
 	p.mu.Lock()

@@ -62,13 +62,15 @@ type peer struct {
 	serve served
 
 	// What follows is the reader's.
-	walk  walk
+	walk  *walk
 	wants map[message.LogID]uint64    // asked of this peer and not yet done, up to that number
 	gaps  map[message.LogID]uint64    // of which a live run, up to that number, left a gap
 	vain  map[message.LogID]time.Time // that this peer was asked for, and did not bring all of: before that time no gap in them is asked about
 	// stripped are logs that this peer sent without a body that nobody deletes: it is not asked for them again.
 	stripped map[message.LogID]struct{}
 	bodies   map[message.LogID]time.Time // of which this peer is not asked for bodies before
+	walked   bool                        // a walk has come to its end
+	caughtUp bool                        // Link.CaughtUp was called
 	seen     int64                       // the last mailbox that was looked at
 	apart    int                         // for how many BEATs both ends covered other groups
 	again    time.Time                   // when a difference is talked about next

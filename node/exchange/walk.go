@@ -11,19 +11,16 @@ import (
 	"earshot/node/wire"
 )
 
-// A walk is how this end learns what it lacks: the days that differ, newest first, a page of heads at a time. It belongs to the reader.
+// A walk is how this end learns what it lacks: the days that differ, newest first, a page of heads at a time. It belongs to the reader, and there is one only while something is looked for.
 type walk struct {
-	on       bool
-	covers   map[message.GroupID]struct{} // groups that are looked at
-	ask      []wire.AskDays               // still to be asked
-	asking   []message.GroupID            // whose DAYS are not yet answered
-	days     []place                      // still to be visited; the last is the next
-	now      place                        // whose heads were asked for
-	heads    bool                         // they were, and have not come
-	after    message.LogID
-	more     bool // there is another page of now
-	walked   bool // one has come to its end
-	caughtUp bool // once: Link.CaughtUp was called
+	covers map[message.GroupID]struct{} // groups that are looked at
+	ask    []wire.AskDays               // still to be asked
+	asking []message.GroupID            // whose DAYS are not yet answered
+	days   []place                      // still to be visited; the last is the next
+	now    place                        // whose heads were asked for
+	heads  bool                         // they were, and have not come
+	after  message.LogID
+	more   bool // there is another page of now
 }
 
 type place struct {
@@ -65,8 +62,8 @@ func (p *peer) compare(s *wire.State) error {
 	p.tailing = true
 	p.mu.Unlock()
 	p.poke()
-	if !p.walk.on {
-		p.walk = walk{on: true, walked: p.walk.walked, caughtUp: p.walk.caughtUp, covers: map[message.GroupID]struct{}{}}
+	if p.walk == nil {
+		p.walk = &walk{}
 	}
 	held := make(map[message.GroupID]*wire.GroupState, len(mine.Groups))
 	for i := range mine.Groups {
@@ -89,7 +86,7 @@ func (p *peer) compare(s *wire.State) error {
 			if b.Sum == nothing && (b.Root == nothing || from == b.Today) {
 				continue // there is nothing to learn
 			}
-			p.walk.covers[b.Group] = struct{}{}
+			put(&p.walk.covers, b.Group, struct{}{})
 			p.walk.ask = append(p.walk.ask, wire.AskDays{Group: b.Group, From: from})
 		}
 	}
@@ -98,11 +95,14 @@ func (p *peer) compare(s *wire.State) error {
 
 // walkDays takes the days that differ.
 func (p *peer) walkDays(d *wire.Days) error {
-	asked := slices.Index(p.walk.asking, d.Group)
+	w, asked := p.walk, -1
+	if w != nil {
+		asked = slices.Index(w.asking, d.Group)
+	}
 	if asked < 0 {
 		return fmt.Errorf("days that were not asked for: %w", wire.ErrFrame)
 	}
-	p.walk.asking = slices.Delete(p.walk.asking, asked, asked+1)
+	w.asking = slices.Delete(w.asking, asked, asked+1)
 	if len(d.Days) > 0 {
 		last := d.Days[len(d.Days)-1].Day
 		sums, err := p.journal.Days(d.Group, d.From, last)
@@ -116,15 +116,15 @@ func (p *peer) walkDays(d *wire.Days) error {
 		horizon := p.horizon(d.Group, p.exchange.own())
 		for _, s := range d.Days {
 			if s.Day >= horizon && mine[s.Day] != s.Sum {
-				p.walk.days = append(p.walk.days, place{d.Group, s.Day})
+				w.days = append(w.days, place{d.Group, s.Day})
 			}
 		}
-		slices.SortStableFunc(p.walk.days, place.order)
-		if n := len(p.walk.days); n > maxWalk {
-			p.walk.days = append(p.walk.days[:0], p.walk.days[n-maxWalk:]...)
+		slices.SortStableFunc(w.days, place.order)
+		if n := len(w.days); n > maxWalk {
+			w.days = append(w.days[:0], w.days[n-maxWalk:]...)
 		}
 		if d.More {
-			p.walk.ask = append(p.walk.ask, wire.AskDays{Group: d.Group, From: last + 1})
+			w.ask = append(w.ask, wire.AskDays{Group: d.Group, From: last + 1})
 		}
 	}
 	return p.step()
@@ -132,11 +132,10 @@ func (p *peer) walkDays(d *wire.Days) error {
 
 // tellCaughtUp calls Link.CaughtUp where a walk has come to its end, and what it did not ask for because another link was bringing it is here.
 func (p *peer) tellCaughtUp() {
-	w := &p.walk
-	if w.caughtUp || w.on || !w.walked || p.Hub && p.exchange.busy() {
+	if p.caughtUp || p.walk != nil || !p.walked || p.Hub && p.exchange.busy() {
 		return
 	}
-	w.caughtUp = true
+	p.caughtUp = true
 	if p.CaughtUp != nil {
 		p.CaughtUp()
 	}
@@ -144,15 +143,18 @@ func (p *peer) tellCaughtUp() {
 
 // step asks for the next page, where nothing is asked for already.
 func (p *peer) step() error {
-	w := &p.walk
-	for w.on && len(w.ask) > 0 && len(w.asking) < maxAsking {
+	w := p.walk
+	if w == nil {
+		return nil
+	}
+	for len(w.ask) > 0 && len(w.asking) < maxAsking {
 		ask := w.ask[0]
 		w.ask, w.asking = w.ask[1:], append(w.asking, ask.Group)
 		if err := p.answer(wire.TypeAskDays, &ask); err != nil {
 			return err
 		}
 	}
-	if !w.on || len(w.asking) > 0 || w.heads || len(p.wants) > 0 {
+	if len(w.asking) > 0 || w.heads || len(p.wants) > 0 {
 		return nil
 	}
 	if !w.more {
@@ -161,7 +163,7 @@ func (p *peer) step() error {
 			w.days = w.days[:n-1]
 		}
 		if len(w.days) == 0 {
-			w.on, w.walked = false, true
+			p.walk, p.walked = nil, true
 			p.tellCaughtUp()
 			p.mu.Lock()
 			p.walking = false
@@ -187,8 +189,8 @@ func (p *peer) step() error {
 
 // walkHeads wants what is lacking of one page.
 func (p *peer) walkHeads(h *wire.Heads) error {
-	w := &p.walk
-	if !w.heads || h.Group != w.now.group || h.Day != w.now.day {
+	w := p.walk
+	if w == nil || !w.heads || h.Group != w.now.group || h.Day != w.now.day {
 		return fmt.Errorf("heads that were not asked for: %w", wire.ErrFrame)
 	}
 	w.heads = false
@@ -258,7 +260,7 @@ func (p *peer) fill() error {
 
 // askBodies asks for bodies that are missing though nothing known explains it, of each log once in a while: an end that has none either may have them later.
 func (p *peer) askBodies() error {
-	if p.walk.on || len(p.wants) > 0 {
+	if p.walk != nil || len(p.wants) > 0 {
 		return nil
 	}
 	now := time.Now()
