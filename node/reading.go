@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"slices"
 
 	"earshot/node/journal"
@@ -49,7 +50,7 @@ func (s *subscription) missed(of []*gathering) bool {
 		if err != nil && !ends(err) { // then there is another
 			s.node.log.Warn("cannot read what is unread", "err", err)
 		}
-		slices.SortStableFunc(lines, func(a, b journal.Line) int { return int(a.Arrival - b.Arrival) })
+		slices.SortStableFunc(lines, func(a, b journal.Line) int { return cmp.Compare(a.Arrival, b.Arrival) })
 		if !s.tell(lines, true, true) {
 			return false
 		}
