@@ -97,7 +97,7 @@ func (a *acks) keeps(p *peer) (host identity.HostID) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.state == nil || p.state.Durable {
-			host = p.Hello.Host
+			host = p.Host
 		}
 	}
 	return host
@@ -170,7 +170,7 @@ func (a *acks) countOne(l message.LogID) {
 			continue
 		}
 		if tip, ok := j.Hash(l, h.Seq); ok && tip == h.Tip {
-			copies = append(copies, copied{p.Hello.Host, h.Seq})
+			copies = append(copies, copied{p.Host, h.Seq})
 		}
 	}
 	copies = slices.DeleteFunc(copies, func(c copied) bool { return c.host == w.host })
@@ -226,9 +226,9 @@ func (x *Exchange) keeper(p *peer, keeps bool) {
 	}
 	p.keeper = keeps
 	if keeps {
-		x.keeping[p.Hello.Host]++
-	} else if x.keeping[p.Hello.Host]--; x.keeping[p.Hello.Host] == 0 {
-		delete(x.keeping, p.Hello.Host)
+		x.keeping[p.Host]++
+	} else if x.keeping[p.Host]--; x.keeping[p.Host] == 0 {
+		delete(x.keeping, p.Host)
 	}
 }
 
@@ -310,7 +310,7 @@ func (x *Exchange) Witnesses(sessions []identity.Session) {
 	x.witnesses = slices.Clone(sessions)
 	for p := range x.links {
 		p.mu.Lock()
-		p.witness = slices.Contains(sessions, p.Hello.Session)
+		p.witness = slices.Contains(sessions, p.Session)
 		p.mu.Unlock()
 	}
 }
@@ -323,7 +323,7 @@ func (x *Exchange) Forgetful() map[identity.Session]bool {
 	for p := range x.links {
 		p.mu.Lock()
 		if p.state != nil && !p.state.Durable {
-			forgetful[p.Hello.Session] = true
+			forgetful[p.Session] = true
 		}
 		p.mu.Unlock()
 	}

@@ -215,7 +215,7 @@ func (p *peer) differs(b *wire.Beat) error {
 	}
 	p.pause = min(max(2*p.pause, beatEvery), maxPause) // what one end does not take it will not take a second later
 	p.again = now.Add(p.pause)
-	p.exchange.log.Debug("journals differ", "peer", p.Hello.Session)
+	p.exchange.log.Debug("journals differ", "peer", p.Session)
 	_, err = p.offer(true)
 	return err
 }

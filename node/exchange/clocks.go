@@ -106,9 +106,9 @@ func (x *Exchange) count() (time.Time, bool) {
 	seen := map[string]bool{string(x.config.Host[:]): true}
 	clocks := []time.Time{x.journal.Clock().Local()}
 	for _, p := range x.relay.all() {
-		if now, ok := p.now(); ok && !seen[string(p.Hello.Host[:])] {
+		if now, ok := p.now(); ok && !seen[string(p.Host[:])] {
 			if address := p.address(); !seen[address] {
-				seen[string(p.Hello.Host[:])], seen[address] = true, true
+				seen[string(p.Host[:])], seen[address] = true, true
 				clocks = append(clocks, now)
 			}
 		}

@@ -179,7 +179,9 @@ type Link struct {
 	Conn   net.Conn
 	Reader *wire.Reader
 	Peer   identity.PeerID
-	Hello  wire.Hello
+	// Session and Host are of the other end's HELLO.
+	Session identity.Session
+	Host    identity.HostID
 	// Greeting are frames that go before all others.
 	Greeting []byte
 	// State is the other end's, where it was read already.
@@ -279,7 +281,7 @@ func (x *Exchange) enter(p *peer) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.links[p] = struct{}{}
-	p.witness = p.Hub && slices.Contains(x.witnesses, p.Hello.Session)
+	p.witness = p.Hub && slices.Contains(x.witnesses, p.Session)
 	x.relay.set(append(x.relay.all(), p)) // behind what those see who look at it just now: what is taken out is taken out of a copy
 	if len(x.links) == 1 {
 		x.deaf = x.journal.Hear(x.changed)

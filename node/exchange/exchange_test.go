@@ -131,7 +131,7 @@ func (r *replica) join(hub *replica, here, there net.Conn) (end func()) {
 		}
 		done.Go(func() {
 			x.Run(ctx, &exchange.Link{Conn: c, Reader: wire.NewReader(c), Peer: other.who.ID(), Hub: isHub, Silence: 5 * time.Second, Ping: ping,
-				Hello: wire.Hello{Session: other.session, Host: hostID(other.name)}})
+				Session: other.session, Host: hostID(other.name)})
 		})
 	}
 	run(hub.x, there, r, true)
@@ -304,7 +304,7 @@ func deaf(t *testing.T, lan *nodetest.LAN, hub *replica) (net.Conn, <-chan time.
 	t.Cleanup(func() { c.Close() })
 	ended := make(chan time.Time, 1)
 	go func() {
-		hub.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Ping: 250 * time.Millisecond, Hello: wire.Hello{Session: stuck.session}})
+		hub.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Ping: 250 * time.Millisecond, Session: stuck.session})
 		ended <- time.Now()
 	}()
 	state := wire.State{Realm: realm, Groups: []wire.GroupState{{Group: message.Public}}}
@@ -410,7 +410,7 @@ func TestHubBeginsWithState(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			var done sync.WaitGroup
 			done.Go(func() {
-				hub.x.Run(ctx, &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Hello: wire.Hello{Session: identity.NewSession()}, Control: &talker{}})
+				hub.x.Run(ctx, &exchange.Link{Conn: there, Reader: wire.NewReader(there), Hub: true, Session: identity.NewSession(), Control: &talker{}})
 			})
 			kind, _, err := wire.NewReader(here).Next()
 			stop()

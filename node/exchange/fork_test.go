@@ -137,7 +137,7 @@ func TestForkIsNotCounted(t *testing.T) {
 		other := log.fork(4, 6, "other")
 		bob, ended := hostile(t, lan, hub, &exchange.Link{Hub: true, Peer: log.who.ID()})
 		w := wire.Hello{Session: identity.NewSession(), Host: hostID("w")}
-		witness, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: w})
+		witness, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Session: w.Session, Host: w.Host})
 		hub.x.Witnesses([]identity.Session{w.Session})
 		durable := hub.state(false)
 		durable.Durable = true

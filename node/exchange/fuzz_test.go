@@ -95,7 +95,7 @@ func FuzzFrames(f *testing.F) {
 		}()
 		over := make(chan error, 1)
 		go func() {
-			over <- x.Run(ctx, &exchange.Link{Conn: here, Reader: wire.NewReader(here), Peer: identity.PeerID{2}, Hub: hub, Silence: time.Minute, Hello: wire.Hello{Session: identity.Session{2}, Host: identity.HostID{2}}})
+			over <- x.Run(ctx, &exchange.Link{Conn: here, Reader: wire.NewReader(here), Peer: identity.PeerID{2}, Hub: hub, Silence: time.Minute, Session: identity.Session{2}, Host: identity.HostID{2}})
 		}()
 		there.Write(said) // it may be cut off in the middle
 		there.Close()

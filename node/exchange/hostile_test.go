@@ -50,8 +50,8 @@ func hostile(t *testing.T, lan *nodetest.LAN, r *replica, l *exchange.Link) (p *
 	if l.Hub {
 		l.Ping = 250 * time.Millisecond
 	}
-	if l.Hello.Session == (identity.Session{}) {
-		l.Hello = wire.Hello{Session: identity.NewSession(), Host: hostID("evil")}
+	if l.Session == (identity.Session{}) {
+		l.Session, l.Host = identity.NewSession(), hostID("evil")
 	}
 	why := make(chan error, 1)
 	done := make(chan struct{})
@@ -182,7 +182,7 @@ func TestOneMachineIsOneClock(t *testing.T) {
 		hub.say(3)
 		good.link(hub)
 		for range 4 {
-			p, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: wire.Hello{Session: identity.NewSession(), Host: hostID("evil")}})
+			p, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Session: identity.NewSession(), Host: hostID("evil")})
 			p.Send(wire.TypeBeat, &wire.Beat{Clock: time.Now().Add(ahead).UnixMilli()})
 		}
 		time.Sleep(3 * time.Second)

@@ -242,7 +242,7 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 			put(&p.gaps, r.Log, r.Last())
 		}
 	case errors.Is(err, journal.ErrDay):
-		p.exchange.log.Debug("run not taken", "peer", p.Hello.Session, "log", r.Log, "seq", r.First, "err", err)
+		p.exchange.log.Debug("run not taken", "peer", p.Session, "log", r.Log, "seq", r.First, "err", err)
 	case errors.Is(err, journal.ErrConflict):
 		if err := p.wantFrom(r.Log, 1, r.Last()); err != nil {
 			return 0, err

@@ -188,8 +188,8 @@ func TestHaveIsOfWitnessesAndOfThis(t *testing.T) {
 		hub.commits()
 		a.link(hub)
 		w, session := wire.Hello{Session: identity.NewSession(), Host: hostID("w")}, identity.NewSession()
-		witness, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: w})
-		stranger, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Hello: wire.Hello{Session: session, Host: hostID("stranger")}})
+		witness, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Session: w.Session, Host: w.Host})
+		stranger, _ := hostile(t, lan, hub, &exchange.Link{Hub: true, Session: session, Host: hostID("stranger")})
 		hub.x.Witnesses([]identity.Session{w.Session})
 		durable := hub.state(false)
 		durable.Durable = true

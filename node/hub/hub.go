@@ -123,7 +123,7 @@ func (h *Hub) Begin(ctx context.Context, c *identity.Conn, r *wire.Reader, hello
 	if level := loud(links); h.log.Enabled(ctx, level) {
 		h.log.Log(ctx, level, "linked", "peer", hello.Session, "person", c.Peer.Fingerprint(), "address", c.RemoteAddr())
 	}
-	run := h.config.Exchange.Begin(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, Greeting: greeting, Hub: true,
+	run := h.config.Exchange.Begin(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Session: hello.Session, Host: hello.Host, Greeting: greeting, Hub: true,
 		Silence: silence, Ping: ping, Phase: time.Duration(links/phaseLinks) * phase % time.Second, Control: m, Trip: m.tripped, CaughtUp: h.config.CaughtUp})
 	return func() error {
 		err := run()

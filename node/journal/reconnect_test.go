@@ -130,7 +130,7 @@ func TestReconnectAfterMonths(t *testing.T) {
 			var running sync.WaitGroup
 			running.Go(func() {
 				x.Run(ctx, &exchange.Link{Conn: c, Reader: wire.NewReader(c), Peer: year.Who[1-i].ID(), Hub: i == 0, Silence: 5 * time.Second, Ping: 250 * time.Millisecond,
-					Hello: wire.Hello{Session: identity.Session{byte(i)}, Host: identity.HostID{byte(1 - i)}}})
+					Session: identity.Session{byte(i)}, Host: identity.HostID{byte(1 - i)}})
 			})
 			defer func() { stop(); running.Wait() }()
 		}

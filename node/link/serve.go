@@ -57,7 +57,7 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 	l.config.Report(rep)
 	ctl := &control{link: l}
 	defer l.poked(nil)
-	err = x.Run(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Hello: *hello, State: &state, Silence: silence, Control: ctl, Trip: l.config.Trip, CaughtUp: l.config.CaughtUp})
+	err = x.Run(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Session: hello.Session, Host: hello.Host, State: &state, Silence: silence, Control: ctl, Trip: l.config.Trip, CaughtUp: l.config.CaughtUp})
 	if errors.Is(err, errParted) {
 		rep.State, rep.Successor, rep.Address, rep.Leaving = Parted, ctl.bye.Successor, ctl.bye.Address, ctl.bye.Leaving
 		l.config.Report(rep)
