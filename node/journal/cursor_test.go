@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"earshot/node/message"
 	"earshot/node/wire"
@@ -270,6 +271,7 @@ func TestBackPressure(t *testing.T) {
 		if err := <-full; err != nil {
 			t.Error(err)
 		}
+		time.Sleep(together) // what is left may be too little to be taken in at once
 		synctest.Wait()
 		if written != 1000 || j.Durable() != 1001 {
 			t.Errorf("%d written, %d durable", written, j.Durable())
