@@ -375,6 +375,13 @@ func (p *participant) took(t *testing.T, q *participant) time.Duration {
 	return p.first[q.session].Sub(begun).Round(time.Millisecond)
 }
 
+// own returns the addresses that p told first of its machine.
+func (p *participant) own() []netip.Addr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.moved[0]
+}
+
 // until waits for what, which is asked with p.mu held.
 func (p *participant) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()

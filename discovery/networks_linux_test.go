@@ -90,7 +90,7 @@ func TestBesideTheLAN(t *testing.T) {
 				}
 			}
 		}
-		if own := a.moved[0]; own[0] != netip.MustParseAddr("10.77.0.1") || len(own) != 2 {
+		if own := a.own(); own[0] != netip.MustParseAddr("10.77.0.1") || len(own) != 2 {
 			t.Errorf("its own addresses are %v", own)
 		}
 	})

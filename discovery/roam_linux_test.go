@@ -42,8 +42,9 @@ func TestRoam(t *testing.T) {
 				})
 			})
 			b.until(t, "it finds who is there", func() bool { return b.latest[move.there.session].After(moved) })
-			took := max(move.there.latest[b.session].Sub(moved), b.latest[move.there.session].Sub(moved))
-			within(t, "in another network", took, foundAgain)
+			_, found := move.there.finds(t, b)
+			_, finds := b.finds(t, move.there)
+			within(t, "in another network", max(found.Sub(moved), finds.Sub(moved)), foundAgain)
 			b.meets(t, move.there)
 			move.there.meets(t, b)
 		}

@@ -35,7 +35,7 @@ func TestTwoMeet(t *testing.T) {
 			return slices.Contains(has, addrPort("10.77.0.2:4002")) && slices.Contains(has, addrPort("[fd77::2]:4002")) &&
 				slices.ContainsFunc(has, func(p netip.AddrPort) bool { return p.Addr().Zone() == "eth0" && p.Addr().IsLinkLocalUnicast() })
 		})
-		if got := a.moved[0]; len(got) != 3 || got[0] != netip.MustParseAddr("10.77.0.1") || got[1] != netip.MustParseAddr("fd77::1") || got[2].Zone() != "eth0" {
+		if got := a.own(); len(got) != 3 || got[0] != netip.MustParseAddr("10.77.0.1") || got[1] != netip.MustParseAddr("fd77::1") || got[2].Zone() != "eth0" {
 			t.Errorf("its own addresses are %v", got)
 		}
 		b.SetRole("hub")
@@ -170,8 +170,8 @@ func TestNoNetwork(t *testing.T) {
 		one.ip(t, "link set lo multicast on")
 		two.plug(t, "eth0", "br0", "10.77.0.2/24")
 		a, b := one.run(t, 1, 0), two.run(t, 2, 0)
-		if a.moved[0] != nil {
-			t.Errorf("it would use %v", a.moved[0])
+		if own := a.own(); own != nil {
+			t.Errorf("it would use %v", own)
 		}
 		a.Kick()
 		one.plug(t, "eth0", "br0", "10.77.0.1/24")
