@@ -26,13 +26,8 @@ func (j *Journal) hashAt(l *state, seq uint64) (message.Hash, error) {
 func (j *Journal) runAt(l *state, seq uint64) (*message.Run, error) {
 	var data []byte
 	j.mu.RLock()
-	if c := j.logs.get(l.Log); c != nil {
-		for _, arrival := range slices.Backward(c.pending) {
-			if it := j.tail.at(arrival); it.first <= seq {
-				data = body(it.Frame)
-				break
-			}
-		}
+	if it := j.pendingLocked(l.Log, seq); it != nil {
+		data = body(it.Frame)
 	}
 	j.mu.RUnlock()
 	if data == nil {
@@ -53,6 +48,18 @@ func (j *Journal) runAt(l *state, seq uint64) (*message.Run, error) {
 		err = fmt.Errorf("%w: message %d of log %x is missing", ErrDamaged, seq, l.Log)
 	}
 	return run, j.fault(err)
+}
+
+// pendingLocked returns the run that has a message which is held; nil: that is on disk.
+func (j *Journal) pendingLocked(id message.LogID, seq uint64) *item {
+	if c := j.logs.get(id); c != nil {
+		for _, arrival := range slices.Backward(c.pending) {
+			if it := j.tail.at(arrival); it.first <= seq {
+				return it
+			}
+		}
+	}
+	return nil
 }
 
 // parseHeld decodes a run that was accepted once: if it does not parse, the store is damaged.

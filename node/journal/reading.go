@@ -114,12 +114,8 @@ func (j *Journal) arrived(id message.LogID, seq uint64) (arrival int64, err erro
 		return 0, err
 	}
 	j.mu.RLock()
-	if c := j.logs.get(id); c != nil {
-		for _, at := range c.pending {
-			if j.tail.at(at).first <= seq {
-				arrival = at
-			}
-		}
+	if it := j.pendingLocked(id, seq); it != nil {
+		arrival = it.Arrival
 	}
 	j.mu.RUnlock()
 	if arrival > 0 {

@@ -192,7 +192,11 @@ func (j *Journal) unseal(lines []Line) error {
 	// First what is in memory, then what is on disk: what is committed in between is on disk.
 	j.mu.RLock()
 	at = slices.DeleteFunc(at, func(at spot) bool {
-		what, ok := j.pendingLocked(at)
+		it := j.pendingLocked(at.log, at.seq)
+		if it == nil || it.open == nil {
+			return false
+		}
+		what, ok := it.open.at(at.seq)
 		if ok {
 			found[at] = what
 		}
@@ -208,23 +212,6 @@ func (j *Journal) unseal(lines []Line) error {
 		}
 	}
 	return nil
-}
-
-// pendingLocked returns what a message says that waits for the disk.
-func (j *Journal) pendingLocked(at spot) (said, bool) {
-	c := j.logs.get(at.log)
-	if c == nil {
-		return said{}, false
-	}
-	for _, arrival := range slices.Backward(c.pending) {
-		if it := j.tail.at(arrival); it.first <= at.seq {
-			if it.open == nil {
-				return said{}, false
-			}
-			return it.open.at(at.seq)
-		}
-	}
-	return said{}, false
 }
 
 // readSaid adds to out what is open of messages.
