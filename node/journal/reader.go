@@ -36,11 +36,10 @@ func OpenReader(dir string, network identity.NetworkID) (*Reader, error) {
 	var net identity.NetworkID
 	err = s.r.QueryRow("SELECT (SELECT value FROM meta WHERE key=?), (SELECT value FROM meta WHERE key=?), (SELECT value FROM meta WHERE key=?)", metaVersion, metaStore, metaNetwork).
 		Scan(&version, fixed(s.id[:]), fixed(net[:]))
-	switch {
-	case err != nil:
-	case readable(version) != nil:
+	if err == nil {
 		err = readable(version)
-	case net != network:
+	}
+	if err == nil && net != network {
 		err = errors.New("the history is of another network")
 	}
 	if err != nil {
