@@ -1,5 +1,11 @@
 package identity
 
+import (
+	"io"
+	"os"
+	"syscall"
+)
+
 // ErrNothing: there is nothing to read just now (Conn.Awaits).
 var ErrNothing error = nothing{}
 
@@ -16,7 +22,7 @@ func (c *Conn) Awaits() bool {
 	if g.raw == nil {
 		return false
 	}
-	g.awaits, g.arrived = true, g.readable()
+	g.awaits, g.arrived = true, true
 	return true
 }
 
@@ -41,12 +47,23 @@ func (g *gatherer) Read(b []byte) (int, error) {
 	if !g.arrived {
 		return 0, ErrNothing
 	}
-	n, err := g.Conn.Read(b)
-	g.arrived = n == len(b) && g.readable() // otherwise that was all
+	n, err := 0, error(nil)
+	if closed := g.raw.Control(func(fd uintptr) { n, err = receiveNow(fd, b) }); closed != nil {
+		return 0, closed
+	}
+	g.arrived = n == len(b) // otherwise that was all
 	return n, err
 }
 
-func (g *gatherer) readable() (is bool) {
-	g.raw.Control(func(fd uintptr) { is = readable(fd) })
-	return is
+// received is what reading from a socket that does not block brought.
+func received(n int, err error) (int, error) {
+	switch {
+	case err == syscall.EAGAIN, err == syscall.EINTR:
+		return 0, ErrNothing
+	case err != nil:
+		return 0, os.NewSyscallError("read", err)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
 }

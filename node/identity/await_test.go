@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -109,5 +111,29 @@ func TestAwaitFullRead(t *testing.T) {
 	}
 	if n, err := l.out.Read(b); n > 0 || err != ErrNothing {
 		t.Errorf("read %d bytes more, %v", n, err)
+	}
+}
+
+// A connection that was reset, or closed by this end, is told from one that has nothing to read.
+func TestAwaitBroken(t *testing.T) {
+	d, l := awaiting(t)
+	d.out.Conn.(*net.TCPConn).SetLinger(0)
+	d.NetConn().Close()
+	if err := l.Await(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.Read(make([]byte, 100)); n > 0 || err != io.EOF && !errors.Is(err, syscall.ECONNRESET) { // to look whether something is there takes the error
+		t.Errorf("read after a reset: %d, %v", n, err)
+	}
+	d, l = awaiting(t)
+	if _, err := d.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Await(); err != nil {
+		t.Fatal(err)
+	}
+	l.NetConn().Close()
+	if n, err := l.Read(make([]byte, 100)); n > 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("read after closing: %d, %v", n, err)
 	}
 }

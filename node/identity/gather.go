@@ -93,7 +93,7 @@ func (g *gatherer) flushNow() bool {
 	}
 	n := 0
 	if g.raw != nil {
-		g.raw.Control(func(fd uintptr) { n = writeNow(fd, *g.held) }) // Write would mind a deadline that has passed
+		g.raw.Control(func(fd uintptr) { n = sendNow(fd, *g.held) }) // Write would mind a deadline that has passed
 	}
 	if n < len(*g.held) {
 		*g.held = (*g.held)[:copy(*g.held, (*g.held)[n:])]

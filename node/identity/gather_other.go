@@ -4,6 +4,8 @@ package identity
 
 const canWriteNow = false
 
-func writeNow(uintptr, []byte) int { return 0 }
+func sendNow(uintptr, []byte) int { return 0 }
+
+func receiveNow(uintptr, []byte) (int, error) { return 0, ErrNothing }
 
 func readable(uintptr) bool { return false }

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !linux
 
 package identity
 
@@ -6,13 +6,18 @@ import "syscall"
 
 const canWriteNow = true
 
-// writeNow writes to a socket that does not block, and returns how much it took. What is wrong with it the next write says.
-func writeNow(fd uintptr, b []byte) int {
+// What these do is said in gather_linux.go; here the socket itself is one that does not block.
+
+func sendNow(fd uintptr, b []byte) int {
 	n, _ := syscall.Write(int(fd), b)
 	return max(n, 0)
 }
 
-// readable reports whether reading from a socket that does not block would bring something, if only an error.
+func receiveNow(fd uintptr, b []byte) (int, error) {
+	n, err := syscall.Read(int(fd), b)
+	return received(n, err)
+}
+
 func readable(fd uintptr) bool {
 	var b [1]byte
 	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
