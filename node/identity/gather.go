@@ -18,10 +18,12 @@ type gatherer struct {
 	awaits, arrived bool // the reader's (await.go): it reads only what has arrived; something has
 
 	// mu protects what follows, and is held while writing: what is held goes first.
-	mu   sync.Mutex
-	hold bool
-	now  bool    // what is held is written without waiting, however much it is
-	held *[]byte // nil: none
+	mu    sync.Mutex
+	hold  bool
+	now   bool    // nothing waits: what the system does not take at once is held, however much it is
+	held  *[]byte // nil: none
+	going []byte  // is being sent, for send
+	send  func(fd uintptr)
 }
 
 // spare keeps the memory of gatherers that hold nothing. It is a cache without meaning.
@@ -34,6 +36,7 @@ func gather(c net.Conn) *gatherer {
 	g := &gatherer{Conn: c}
 	if s, ok := c.(syscall.Conn); ok && canWriteNow {
 		g.raw, _ = s.SyscallConn()
+		g.send = func(fd uintptr) { g.going = g.going[sendNow(fd, g.going):] } // made once: there is one for each line that is said, to each link
 	}
 	return g
 }
@@ -41,22 +44,46 @@ func gather(c net.Conn) *gatherer {
 func (g *gatherer) Write(b []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.hold && g.held == nil {
+	switch {
+	case g.hold || g.held != nil:
+		g.keepLocked(b)
+		if len(*g.held) >= maxHeld && !g.now {
+			return len(b), g.flushLocked()
+		}
+	case g.now:
+		if rest := g.sendLocked(b); len(rest) > 0 {
+			g.keepLocked(rest)
+		}
+	default:
 		return g.Conn.Write(b)
-	}
-	if g.held == nil {
-		g.held = spare.Get().(*[]byte)
-	}
-	if *g.held = append(*g.held, b...); len(*g.held) >= maxHeld && !g.now {
-		return len(b), g.flushLocked()
 	}
 	return len(b), nil
 }
 
-// begin lets records collect; now: flushNow is to come.
-func (g *gatherer) begin(now bool) {
+// keepLocked puts b behind what is held.
+func (g *gatherer) keepLocked(b []byte) {
+	if g.held == nil {
+		g.held = spare.Get().(*[]byte)
+	}
+	*g.held = append(*g.held, b...)
+}
+
+// sendLocked writes what the system takes without waiting, whatever the deadline, and returns what is left.
+func (g *gatherer) sendLocked(b []byte) []byte {
+	if g.raw == nil {
+		return b
+	}
+	g.going = b
+	g.raw.Control(g.send)
+	rest := g.going
+	g.going = nil
+	return rest
+}
+
+// begin lets records collect where there are several, until flush; now: until flushNow, and nothing waits.
+func (g *gatherer) begin(several, now bool) {
 	g.mu.Lock()
-	g.hold, g.now = true, now
+	g.hold, g.now = several, now
 	g.mu.Unlock()
 }
 
@@ -91,12 +118,8 @@ func (g *gatherer) flushNow() bool {
 	if g.held == nil {
 		return true
 	}
-	n := 0
-	if g.raw != nil {
-		g.raw.Control(func(fd uintptr) { n = sendNow(fd, *g.held) }) // Write would mind a deadline that has passed
-	}
-	if n < len(*g.held) {
-		*g.held = (*g.held)[:copy(*g.held, (*g.held)[n:])]
+	if rest := g.sendLocked(*g.held); len(rest) > 0 {
+		*g.held = (*g.held)[:copy(*g.held, rest)]
 		return false
 	}
 	g.emptyLocked()
@@ -106,7 +129,7 @@ func (g *gatherer) flushNow() bool {
 // Write is tls.Conn's, but that its records leave in one system call.
 func (c *Conn) Write(b []byte) (int, error) {
 	if len(b) > maxRecord {
-		c.out.begin(false)
+		c.out.begin(true, false)
 	}
 	n, err := c.Conn.Write(b)
 	if err == nil {
@@ -117,7 +140,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 
 // WriteNow is Write without waiting. It reports whether all has gone; otherwise Flush, or the next Write, sends the rest.
 func (c *Conn) WriteNow(b []byte) (all bool, err error) {
-	c.out.begin(true)
+	c.out.begin(len(b) > maxRecord, true)
 	if _, err := c.Conn.Write(b); err != nil {
 		return false, err
 	}
