@@ -19,12 +19,12 @@ const (
 	consoleASecond = 100
 	// passedEvery is how often Passed is told, at most.
 	passedEvery = time.Second
-	// consoleWaits is for how long what arrives waits for what follows, to be told together: two goroutines are woken for it, and something is written.
-	consoleWaits = 20 * time.Millisecond
+	// consoleWaits is for how long what happens waits for what follows, to be told together: two goroutines are woken for it, and something is written.
+	consoleWaits = 100 * time.Millisecond
 )
 
 // Console is Events for what a box prints, which nobody watches and which stays on its disk: of messages in a flood it tells so many, and Passed how many more there were, which are not even decoded. Everything else,
-// and all of the stored history that was asked for, is told as by Events. What arrives may come 20 ms late, with what follows it.
+// and all of the stored history that was asked for, is told as by Events. It may come 100 ms late, with what follows it.
 func (n *Node) Console(ctx context.Context, history int) <-chan []Event {
 	out := make(chan []Event, listsAhead)
 	n.events(ctx, out, history, (*journal.Journal).Last, newRation(), false, func() { close(out) })
@@ -165,7 +165,7 @@ func (s *subscription) passed() bool {
 	return true
 }
 
-// together waits for what comes with what arrived; false: nobody reads any more.
+// together waits for what comes with what happened; false: nobody reads any more.
 func (s *subscription) together(news <-chan struct{}) bool {
 	wait := time.NewTimer(consoleWaits)
 	defer wait.Stop()
@@ -174,12 +174,13 @@ func (s *subscription) together(news <-chan struct{}) bool {
 		return false
 	case <-s.end:
 		return false
-	case <-s.changed:
 	case <-wait.C:
 	}
-	select {
-	case <-news: // is looked for in any case
-	default:
+	for _, c := range [...]<-chan struct{}{news, s.changed} { // is looked for in any case
+		select {
+		case <-c:
+		default:
+		}
 	}
 	return true
 }

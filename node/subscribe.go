@@ -194,11 +194,11 @@ func (s *subscription) look(news <-chan struct{}) bool {
 		case <-s.end:
 			return false
 		case <-news:
-			if s.ration != nil && !s.together(news) {
-				return false
-			}
 		case <-s.changed:
 		case <-s.ration.ended():
+		}
+		if s.ration != nil && !s.together(news) {
+			return false
 		}
 	}
 }
