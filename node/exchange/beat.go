@@ -46,9 +46,7 @@ func (p *peer) ring() {
 	if spoken && !late {
 		return
 	}
-	if p.turn.take() && !p.speak(little) {
-		p.exchange.crew.Do(p.write)
-	}
+	p.say(little)
 }
 
 // answerBeat lets the writer answer a BEAT, which costs neither end another wake-up; but not as often as the other end likes.

@@ -87,7 +87,7 @@ func TestBellIsSilentWhereThereIsNews(t *testing.T) {
 			before := conn.times.Load()
 			for range 40 {
 				time.Sleep(25 * time.Millisecond)
-				p.spoke()
+				p.spoke(time.Since(p.exchange.born))
 			}
 			if n := conn.times.Load() - before; n != 1 || len(p.answers) > 0 {
 				t.Errorf("spoken to %d times in a second in which it was written to, and %d bytes wait", n, len(p.answers))
@@ -95,7 +95,7 @@ func TestBellIsSilentWhereThereIsNews(t *testing.T) {
 		}
 		for i := range 30 {
 			time.Sleep(time.Duration(i) * 11 * time.Millisecond)
-			p.spoke()
+			p.spoke(time.Since(p.exchange.born))
 			before := conn.times.Load()
 			time.Sleep(ping + ping/lately + time.Millisecond)
 			if conn.times.Load() == before {

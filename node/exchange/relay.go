@@ -107,9 +107,9 @@ func (x *Exchange) brought(records int) {
 	var work sync.WaitGroup
 	for part := range slices.Chunk(links, max(share, (len(links)-1)/runtime.GOMAXPROCS(0)+1)) {
 		if len(links) <= share {
-			x.sendAll(part, lines)
+			x.sendAll(part, lines, began)
 		} else {
-			work.Go(func() { x.sendAll(part, lines) })
+			work.Go(func() { x.sendAll(part, lines, began) })
 		}
 	}
 	work.Wait()
@@ -134,15 +134,13 @@ func (x *Exchange) wake() {
 func (x *Exchange) sendMuch(links []*peer) {
 	crew.Roomy()
 	for _, p := range links {
-		if p.turn.take() && !p.speak(math.MaxInt64) {
-			x.crew.Do(p.write)
-		}
+		p.say(math.MaxInt64)
 	}
 }
 
-func (x *Exchange) sendAll(links []*peer, lines []journal.Entry) {
+func (x *Exchange) sendAll(links []*peer, lines []journal.Entry, now time.Duration) {
 	for _, p := range links {
-		if p.turn.take() && !p.sendNow(lines) {
+		if p.turn.take() && !p.sendNow(lines, now) {
 			x.crew.Do(p.write)
 		}
 	}

@@ -61,6 +61,13 @@ func (t *turn) end() {
 	}
 }
 
+// say writes what there is, up to so many entries, as far as that needs no waiting, and lets the rest be written.
+func (p *peer) say(most int64) {
+	if p.turn.take() && !p.speak(most) {
+		p.exchange.crew.Do(p.write)
+	}
+}
+
 // poke lets what there is be written. It does not block.
 func (p *peer) poke() {
 	if p.turn.take() {

@@ -67,7 +67,7 @@ func (p *peer) send() error {
 			if _, err := p.Conn.Write(part); err != nil {
 				return err
 			}
-			p.spoke()
+			p.spoke(time.Since(p.exchange.born))
 		}
 		p.serve.giveWay(p.journal)
 	}
@@ -81,8 +81,8 @@ func (p *peer) writes() {
 	p.Conn.SetWriteDeadline(now.Add(WriteTimeout))
 }
 
-// spoke comes after a write.
-func (p *peer) spoke() { p.wrote.Store(int64(time.Since(p.exchange.born))) }
+// spoke comes after a write, with a time since Exchange.born that is not after it.
+func (p *peer) spoke(at time.Duration) { p.wrote.Store(int64(at)) }
 
 // spoken reports whether the other end was written to so lately that it needs no PING: if none comes now, it hears the next one in time.
 func (p *peer) spoken() bool {
@@ -110,12 +110,12 @@ type eager interface {
 
 // sendNow sends lines, which are the newest in the journal, and a BEAT that is due, without waiting for the other end, and gives the turn back; it is for who brought them, and costs half of what it does to let a
 // goroutine do it. False: write is to be called, for there is more to do than that, or now there is.
-func (p *peer) sendNow(lines []journal.Entry) bool {
+func (p *peer) sendNow(lines []journal.Entry, now time.Duration) bool {
 	if p.eager == nil {
 		return false
 	}
 	if frames, ok := p.only(lines); ok {
-		return p.hasten(false, frames)
+		return p.hasten(now, false, frames)
 	}
 	return p.speak(little)
 }
@@ -130,6 +130,7 @@ func (p *peer) speak(most int64) bool {
 	}
 	b := buffers.Get().(*buffer)
 	defer b.free()
+	now := time.Since(p.exchange.born)
 	frames, rest, more, err := p.round((*b)[:0])
 	if *b = rest; err != nil {
 		p.broken(err)
@@ -137,13 +138,13 @@ func (p *peer) speak(most int64) bool {
 	}
 	if len(frames) > 0 && len(rest) > 0 && len(frames)+len(rest) <= talk {
 		*b = slices.Insert(rest, 0, frames...) // one record, which is one write
-		return p.hasten(more, *b)
+		return p.hasten(now, more, *b)
 	}
-	return p.hasten(more, frames, rest)
+	return p.hasten(now, more, frames, rest)
 }
 
 // hasten writes parts without waiting, and gives the turn back. False: write is to be called, for not all has gone, or there is more.
-func (p *peer) hasten(more bool, parts ...[]byte) bool {
+func (p *peer) hasten(now time.Duration, more bool, parts ...[]byte) bool {
 	all := true
 	for _, part := range parts {
 		if len(part) == 0 {
@@ -156,7 +157,7 @@ func (p *peer) hasten(more bool, parts ...[]byte) bool {
 		}
 	}
 	if all {
-		p.spoke()
+		p.spoke(now)
 	}
 	return all && !more && p.turn.done()
 }
