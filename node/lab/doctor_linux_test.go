@@ -98,6 +98,7 @@ func TestDoctor(t *testing.T) {
 	}
 	nft := func(t *testing.T, h *lab.Host, rules string) {
 		t.Helper()
+		lab.Need(t, "nft")
 		c := h.Command("nft", "-f", "-")
 		c.Stdin = strings.NewReader("table inet filter {\n chain input {\n type filter hook input priority 0; policy drop;\n" + rules + "\n }\n}\n")
 		if out, err := c.CombinedOutput(); err != nil {

@@ -110,6 +110,7 @@ func (h *Host) Drop(match ...string) {
 func (h *Host) Firewall(args ...string) {
 	h.t.Helper()
 	for _, program := range []string{"iptables", "ip6tables"} {
+		Need(h.t, program)
 		run(h.t, h.Command(program, append([]string{"-w"}, args...)...))
 	}
 }

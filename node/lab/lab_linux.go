@@ -41,6 +41,18 @@ type Lab struct {
 	starved time.Time     // when last a process was seen to
 }
 
+// Need skips a test where a program is not installed, or fails it with CI=true.
+func Need(t testing.TB, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("no %s", program)
+	}
+	t.Skipf("no %s", program)
+}
+
 // New makes a network of n hosts that lasts until the test ends: 10.77.0.i and fd77::i, with a default route to nowhere.
 func New(t testing.TB, n int) *Lab {
 	t.Helper()

@@ -69,6 +69,7 @@ func (r *Router) Unblock(h *Host) {
 
 func (r *Router) iptables(args ...string) {
 	r.lab.t.Helper()
+	Need(r.lab.t, "iptables")
 	run(r.lab.t, command(r.name, "iptables", append([]string{"-w"}, args...)...))
 }
 

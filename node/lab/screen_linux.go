@@ -26,12 +26,7 @@ const screenScript = `stty -g >before; sh -c 'echo $$ >pid; exec "$@"' sh "$@"; 
 // Screen starts the binary in a terminal of that size. Without tmux it skips the test, or fails it with CI=true.
 func (h *Host) Screen(width, height int, args ...string) *Screen {
 	h.t.Helper()
-	if _, err := exec.LookPath("tmux"); err != nil {
-		if os.Getenv("CI") == "true" {
-			h.t.Fatal(err)
-		}
-		h.t.Skip(err)
-	}
+	Need(h.t, "tmux")
 	s := &Screen{t: h.t, host: h, drew: make(chan struct{}, 1)}
 	config := "set -g status off\nset -g default-terminal tmux-256color\nset -g escape-time 0\n"
 	if err := os.WriteFile(filepath.Join(h.dir, "tmux.conf"), []byte(config), 0o600); err != nil {
