@@ -52,7 +52,7 @@ func (p *peer) take(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		t, body, err := p.next()
-		if p.resting != nil && (errors.Is(err, identity.ErrNothing) || errors.Is(err, os.ErrDeadlineExceeded)) {
+		if p.resting != nil && errors.Is(err, identity.ErrNothing) {
 			return nil // whether that is too long is for wait to say
 		}
 		if err != nil {

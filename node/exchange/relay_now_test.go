@@ -73,6 +73,52 @@ func TestLineIsPassedOnByWhoBroughtIt(t *testing.T) {
 	}
 }
 
+// A listening connection notes the longest time in which nothing was written to it.
+type listening struct {
+	*hasty
+	last time.Time
+	most time.Duration
+}
+
+func (c *listening) WriteNow(b []byte) (bool, error) {
+	c.heard()
+	return c.hasty.WriteNow(b)
+}
+
+func (c *listening) Write(b []byte) (int, error) {
+	c.heard()
+	return c.hasty.Write(b)
+}
+
+func (c *listening) heard() {
+	now := time.Now()
+	if !c.last.IsZero() {
+		c.most = max(c.most, now.Sub(c.last))
+	}
+	c.last = now
+}
+
+// Who talks is not written to by that: there are PINGs for it.
+func TestWhoTalksHearsPings(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, b := newReplica(t, lan, "hub"), newReplica(t, lan, "b")
+		here, there := ends(t, lan, "b", hub)
+		to := &listening{hasty: &hasty{Conn: there, takes: true}}
+		b.join(hub, here, to)
+		time.Sleep(3 * time.Second)
+		to.most = 0
+		for range 200 {
+			b.say(1)
+			time.Sleep(50 * time.Millisecond)
+		}
+		synctest.Wait()
+		if to.most > 450*time.Millisecond {
+			t.Errorf("nothing was written for %v", to.most)
+		}
+		equal(t, 200, hub, b)
+	})
+}
+
 // Where lines go all the time, BEAT goes with one and there is no PING: each link is written to as often as there are lines.
 func TestBeatGoesWithLines(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {

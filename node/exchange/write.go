@@ -155,9 +155,9 @@ func (p *peer) hasten(now time.Duration, more bool, parts ...[]byte) bool {
 			p.broken(err)
 			return true
 		}
-	}
-	if all {
-		p.spoke(now)
+		if all {
+			p.spoke(now)
+		}
 	}
 	return all && !more && p.turn.done()
 }

@@ -16,7 +16,7 @@ func (nothing) Error() string   { return "nothing to read" }
 func (nothing) Timeout() bool   { return true }
 func (nothing) Temporary() bool { return true }
 
-// Awaits has Read wait no more: it returns ErrNothing when it has read what has arrived, and then it is time for Await. False: this cannot be done here, and is not.
+// Awaits has Read wait no more: it returns ErrNothing when it has read what has arrived, and then it is time for Await; it minds no deadline. False: this cannot be done here, and is not.
 func (c *Conn) Awaits() bool {
 	g := c.out
 	if g.raw == nil {

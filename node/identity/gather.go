@@ -15,7 +15,7 @@ type gatherer struct {
 	net.Conn
 	raw syscall.RawConn // nil: there is no writing or reading without waiting
 
-	awaits, arrived bool // the reader's (await.go): it reads only what has arrived; something has
+	awaits, arrived bool // the reader's (await.go): it reads only what has arrived; something may have
 
 	// mu protects what follows, and is held while writing: what is held goes first.
 	mu    sync.Mutex

@@ -7,7 +7,7 @@
 // A test package hands its TestMain to Main, and its tests call New. Where the namespaces cannot be made New skips the test and says why; with CI=true
 // in the environment it fails, because a proof that silently does not run is none. On other systems than Linux the package is empty.
 //
-// What it needs of the machine: ip (iproute2), nsenter (util-linux), iptables for Drop and what routers do, tmux for Screen: see Need.
+// What it needs of the machine: ip (iproute2), nsenter (util-linux), iptables and ip6tables for firewalls, lost packets and routers, tmux for Screen: see Need.
 //
 // A Lab and its parts are for the goroutine of one test. Tests may run in parallel, each with its own Lab, as many as have 20 hosts together and no more than eight (with the race detector four), or
 // than -parallel says: all namespaces share the kernel's neighbour table. New waits for others to end.
