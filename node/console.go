@@ -172,8 +172,7 @@ func (s *subscription) together(news <-chan struct{}) bool {
 	select {
 	case <-s.ctx.Done():
 		return false
-	case <-s.end:
-		return false
+	case <-s.end: // what there is by now is told still
 	case <-wait.C:
 	}
 	for _, c := range [...]<-chan struct{}{news, s.changed} { // is looked for in any case

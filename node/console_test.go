@@ -306,6 +306,18 @@ func TestConsoleCountsRedactions(t *testing.T) {
 	})
 }
 
+// What happened just before the node ends is told still.
+func TestConsoleTellsTheLast(t *testing.T) {
+	box(t, func(t *testing.T, n *Node, told func() []heard) {
+		newSpeaker(t, n, 1, message.Lobby, "alice").floods(1)
+		synctest.Wait()
+		n.watch.close()
+		if list := told(); len(of[Said](list)) != 1 {
+			t.Errorf("%+v", list)
+		}
+	})
+}
+
 // What happens within a moment is told together.
 func TestConsoleTellsTogether(t *testing.T) {
 	box(t, func(t *testing.T, n *Node, told func() []heard) {

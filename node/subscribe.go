@@ -120,13 +120,18 @@ func (s *subscription) flush() bool {
 		return true
 	}
 	select {
-	case s.out <- s.next:
-		s.next = nil
-		return true
-	case <-s.ctx.Done():
-	case <-s.end:
+	case s.out <- s.next: // also where it is the last
+	default:
+		select {
+		case s.out <- s.next:
+		case <-s.ctx.Done():
+			return false
+		case <-s.end:
+			return false
+		}
 	}
-	return false
+	s.next = nil
+	return true
 }
 
 // begin fixes what is history and what is new.
