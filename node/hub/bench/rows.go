@@ -56,6 +56,8 @@ var (
 	peers   = []string{"nats", "inspircd", "ngircd", "bare Go, TLS"}
 	durable = []string{"nats", "jetstream, sync always"}
 	acked   = func(s *load.Spec) { s.Acks = true }
+	paced   = load.Spec{Mode: "paced", Receivers: 100, Senders: 1, Size: 100, Rate: 200, Warm: 300 * time.Millisecond, Time: 3 * time.Second}
+	delays  = []figure{{"p50_us", "p50", us, 1, false}, {"p99_us", "p99", us, 1, false}}
 	one     = func(s *load.Spec) { s.Window = 1 }
 )
 
@@ -76,8 +78,8 @@ var table = []row{
 	{name: "private", what: "flood in a private room, and in a public one", measure: (*bench).private, figures: []figure{perDelivery, {"share", "CPU in the public room ÷ in the private one", "×", 1, true}}},
 	{name: "one", what: "one in flight, nothing kept", spec: but(flood(100), one), quiet: true, beside: peers, against: "nats", figures: []figure{perDelivery}},
 	{name: "one-durable", what: "one in flight, acknowledged from disk", spec: but(but(flood(100), one), acked), beside: durable[1:], against: durable[1], figures: []figure{perDelivery}},
-	{name: "latency", what: "200 messages a second to 100", spec: load.Spec{Mode: "paced", Receivers: 100, Senders: 1, Size: 100, Rate: 200, Warm: 300 * time.Millisecond, Time: 3 * time.Second},
-		beside: peers, against: "nats", figures: []figure{{"p50_us", "p50", us, 1, false}, {"p99_us", "p99", us, 1, false}}},
+	{name: "latency", what: "200 messages a second to 100", spec: paced, beside: peers, against: "nats", figures: delays},
+	{name: "latency-quiet", what: "the same, nothing kept", spec: paced, quiet: true, beside: []string{"nats"}, against: "nats", figures: delays},
 	{name: "idle", what: "1,000 idle", spec: load.Spec{Mode: "idle", Receivers: 1000, Time: time.Second}, beside: peers, against: "nats", figures: []figure{connection}},
 	{name: "idle-9900", what: "9,900 idle", spec: load.Spec{Mode: "idle", Receivers: 9900, Time: 2 * time.Second}, beside: []string{"nats", "inspircd", "bare Go, TLS"}, against: "nats", figures: []figure{connection}, once: true},
 	{name: "join", what: "1,000 join at once and read 200 messages each", spec: load.Spec{Mode: "join", Receivers: 1000, Senders: 10, Size: 100, Run: 1, Messages: 200},
@@ -97,11 +99,11 @@ var table = []row{
 func growth() (rows []row) {
 	for _, n := range []int{10, 100, 1000} {
 		name := func(what string) string { return fmt.Sprintf("%s-%d", what, n) }
-		paced := load.Spec{Mode: "paced", Receivers: n, Senders: 1, Size: 100, Rate: 50, Warm: 300 * time.Millisecond, Time: 3 * time.Second}
+		slow := but(paced, func(s *load.Spec) { s.Receivers, s.Rate = n, 50 })
 		rows = append(rows,
 			row{name: name("grow-flood"), what: fmt.Sprintf("flood, %d receivers", n), spec: flood(n), quiet: true, beside: durable[:1], against: "nats", figures: []figure{perDelivery}},
 			row{name: name("grow-one"), what: fmt.Sprintf("one in flight, %d receivers", n), spec: but(flood(n), one), quiet: true, beside: durable[:1], against: "nats", figures: []figure{perDelivery}},
-			row{name: name("grow-latency"), what: fmt.Sprintf("50 messages a second to %d", n), spec: paced, beside: durable[:1], against: "nats", figures: []figure{{"p50_us", "p50", us, 1, false}, {"p99_us", "p99", us, 1, false}}})
+			row{name: name("grow-latency"), what: fmt.Sprintf("50 messages a second to %d", n), spec: slow, beside: durable[:1], against: "nats", figures: delays})
 	}
 	return rows
 }
