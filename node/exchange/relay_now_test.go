@@ -4,6 +4,7 @@ import (
 	"net"
 	"runtime/pprof"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,7 @@ func TestLineIsPassedOnByWhoBroughtIt(t *testing.T) {
 // A listening connection notes the longest time in which nothing was written to it.
 type listening struct {
 	*hasty
+	mu   sync.Mutex // protects what follows
 	last time.Time
 	most time.Duration
 }
@@ -91,11 +93,20 @@ func (c *listening) Write(b []byte) (int, error) {
 }
 
 func (c *listening) heard() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	now := time.Now()
-	if !c.last.IsZero() {
-		c.most = max(c.most, now.Sub(c.last))
-	}
-	c.last = now
+	c.most, c.last = max(c.most, now.Sub(c.last)), now
+}
+
+// longest returns that time since it was asked last.
+func (c *listening) longest() time.Duration {
+	c.heard()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	most := c.most
+	c.most = 0
+	return most
 }
 
 // Who talks is not written to by that: there are PINGs for it.
@@ -106,14 +117,14 @@ func TestWhoTalksHearsPings(t *testing.T) {
 		to := &listening{hasty: &hasty{Conn: there, takes: true}}
 		b.join(hub, here, to)
 		time.Sleep(3 * time.Second)
-		to.most = 0
+		to.longest()
 		for range 200 {
 			b.say(1)
 			time.Sleep(50 * time.Millisecond)
 		}
 		synctest.Wait()
-		if to.most > 450*time.Millisecond {
-			t.Errorf("nothing was written for %v", to.most)
+		if most := to.longest(); most > 450*time.Millisecond {
+			t.Errorf("nothing was written for %v", most)
 		}
 		equal(t, 200, hub, b)
 	})
