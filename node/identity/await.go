@@ -47,16 +47,12 @@ func (g *gatherer) Read(b []byte) (int, error) {
 	if !g.arrived {
 		return 0, ErrNothing
 	}
-	n, err := 0, error(nil)
+	var n int
+	var err error
 	if closed := g.raw.Control(func(fd uintptr) { n, err = receiveNow(fd, b) }); closed != nil {
 		return 0, closed
 	}
 	g.arrived = n == len(b) // otherwise that was all
-	return n, err
-}
-
-// received is what reading from a socket that does not block brought.
-func received(n int, err error) (int, error) {
 	switch {
 	case err == syscall.EAGAIN, err == syscall.EINTR:
 		return 0, ErrNothing

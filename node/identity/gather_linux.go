@@ -19,21 +19,12 @@ func sendNow(fd uintptr, b []byte) int {
 		n, _ := syscall.Write(int(fd), b)
 		return max(n, 0)
 	}
-	n, err := call(unix.SYS_SENDTO, fd, b, unix.MSG_NOSIGNAL)
-	if err != 0 {
-		return 0
-	}
+	n, _ := call(unix.SYS_SENDTO, fd, b, unix.MSG_NOSIGNAL)
 	return n
 }
 
-// receiveNow reads what a socket has; ErrNothing: nothing.
-func receiveNow(fd uintptr, b []byte) (int, error) {
-	n, err := call(unix.SYS_RECVFROM, fd, b, 0)
-	if err != 0 {
-		return received(0, err)
-	}
-	return received(n, nil)
-}
+// receiveNow reads what a socket has; EAGAIN: nothing.
+func receiveNow(fd uintptr, b []byte) (int, error) { return call(unix.SYS_RECVFROM, fd, b, 0) }
 
 // readable reports whether reading from a socket would bring something, if only an error.
 func readable(fd uintptr) bool {
@@ -43,7 +34,10 @@ func readable(fd uintptr) bool {
 }
 
 // call sends b to a socket, or receives into it, and does not wait. b has a byte at least.
-func call(what, fd uintptr, b []byte, flags uintptr) (int, syscall.Errno) {
+func call(what, fd uintptr, b []byte, flags uintptr) (int, error) {
 	n, _, err := unix.RawSyscall6(what, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags|unix.MSG_DONTWAIT, 0, 0)
-	return int(n), err
+	if err != 0 {
+		return 0, err
+	}
+	return int(n), nil
 }

@@ -13,10 +13,7 @@ func sendNow(fd uintptr, b []byte) int {
 	return max(n, 0)
 }
 
-func receiveNow(fd uintptr, b []byte) (int, error) {
-	n, err := syscall.Read(int(fd), b)
-	return received(n, err)
-}
+func receiveNow(fd uintptr, b []byte) (int, error) { return syscall.Read(int(fd), b) }
 
 func readable(fd uintptr) bool {
 	var b [1]byte
