@@ -32,11 +32,7 @@ func (a *avahi) Write(b []byte) (int, error) {
 
 func (h *host) avahi(t *testing.T) *avahi {
 	t.Helper()
-	for _, program := range []string{"avahi-daemon", "avahi-browse", "avahi-publish", "avahi-resolve", "dbus-daemon"} {
-		if _, err := exec.LookPath(program); err != nil {
-			without(t, "no "+program)
-		}
-	}
+	need(t, "avahi-daemon", "avahi-browse", "avahi-publish", "avahi-resolve", "dbus-daemon")
 	dir := t.TempDir()
 	a := &avahi{host: h, bus: "unix:path=" + filepath.Join(dir, "bus")}
 	for name, text := range map[string]string{

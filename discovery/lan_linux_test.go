@@ -36,9 +36,7 @@ func onLAN(t *testing.T, story func(*testing.T, *lan)) {
 		return
 	}
 	t.Parallel()
-	if _, err := exec.LookPath("ip"); err != nil {
-		without(t, "no ip command")
-	}
+	need(t, "ip")
 	flags := []string{"-test.run=^" + t.Name() + "$", "-test.count=1", "-test.v", "-test.timeout=5m"}
 	root := []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 	groups := []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
@@ -67,6 +65,16 @@ func onLAN(t *testing.T, story func(*testing.T, *lan)) {
 		without(t, "no namespaces: "+err.Error())
 	default:
 		t.Logf("\n%s", out)
+	}
+}
+
+// need skips a test where a program is not installed.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			without(t, "no "+program)
+		}
 	}
 }
 
@@ -187,9 +195,7 @@ func (h *host) firewall(t *testing.T, rules string) {
 				if words[0] == flag {
 					words = words[1:]
 				}
-				if _, err := exec.LookPath(program); err != nil {
-					without(t, "no "+program)
-				}
+				need(t, program)
 				if out, err := exec.Command(program, append([]string{"-w"}, words...)...).CombinedOutput(); err != nil {
 					t.Fatalf("%s %s: %v %s", program, line, err, out)
 				}

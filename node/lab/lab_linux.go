@@ -44,13 +44,18 @@ type Lab struct {
 // Need skips a test where a program is not installed, or fails it with CI=true.
 func Need(t testing.TB, program string) {
 	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
+	if _, err := exec.LookPath(program); err != nil {
+		without(t, "no "+program)
 	}
+}
+
+// without skips a test for a reason, except where everything must be tested.
+func without(t testing.TB, reason string) {
+	t.Helper()
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("no %s", program)
+		t.Fatal(reason)
 	}
-	t.Skipf("no %s", program)
+	t.Skip(reason)
 }
 
 // New makes a network of n hosts that lasts until the test ends: 10.77.0.i and fd77::i, with a default route to nowhere.
@@ -62,10 +67,7 @@ func New(t testing.TB, n int) *Lab {
 		if reason == "" {
 			reason = "TestMain does not call lab.Main"
 		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no lab: %s", reason)
-		}
-		t.Skipf("no lab: %s", reason)
+		without(t, "no lab: "+reason)
 	}
 	if n > mostHosts {
 		t.Fatalf("%d hosts: a lab has %d at most", n, mostHosts)
