@@ -138,9 +138,9 @@ func (x *Exchange) sendMuch(links []*peer) {
 	}
 }
 
-func (x *Exchange) sendAll(links []*peer, lines []journal.Entry, now time.Duration) {
+func (x *Exchange) sendAll(links []*peer, lines []journal.Entry, began time.Duration) {
 	for _, p := range links {
-		if p.turn.take() && !p.sendNow(lines, now) {
+		if p.turn.take() && !p.sendNow(lines, began) {
 			x.crew.Do(p.write)
 		}
 	}

@@ -110,12 +110,12 @@ type eager interface {
 
 // sendNow sends lines, which are the newest in the journal, and a BEAT that is due, without waiting for the other end, and gives the turn back; it is for who brought them, and costs half of what it does to let a
 // goroutine do it. False: write is to be called, for there is more to do than that, or now there is.
-func (p *peer) sendNow(lines []journal.Entry, now time.Duration) bool {
+func (p *peer) sendNow(lines []journal.Entry, began time.Duration) bool {
 	if p.eager == nil {
 		return false
 	}
 	if frames, ok := p.only(lines); ok {
-		return p.hasten(now, false, frames)
+		return p.hasten(began, false, frames)
 	}
 	return p.speak(little)
 }
@@ -130,7 +130,7 @@ func (p *peer) speak(most int64) bool {
 	}
 	b := buffers.Get().(*buffer)
 	defer b.free()
-	now := time.Since(p.exchange.born)
+	began := time.Since(p.exchange.born)
 	frames, rest, more, err := p.round((*b)[:0])
 	if *b = rest; err != nil {
 		p.broken(err)
@@ -138,13 +138,13 @@ func (p *peer) speak(most int64) bool {
 	}
 	if len(frames) > 0 && len(rest) > 0 && len(frames)+len(rest) <= talk {
 		*b = slices.Insert(rest, 0, frames...) // one record, which is one write
-		return p.hasten(now, more, *b)
+		return p.hasten(began, more, *b)
 	}
-	return p.hasten(now, more, frames, rest)
+	return p.hasten(began, more, frames, rest)
 }
 
 // hasten writes parts without waiting, and gives the turn back. False: write is to be called, for not all has gone, or there is more.
-func (p *peer) hasten(now time.Duration, more bool, parts ...[]byte) bool {
+func (p *peer) hasten(began time.Duration, more bool, parts ...[]byte) bool {
 	all := true
 	for _, part := range parts {
 		if len(part) == 0 {
@@ -156,7 +156,7 @@ func (p *peer) hasten(now time.Duration, more bool, parts ...[]byte) bool {
 			return true
 		}
 		if all {
-			p.spoke(now)
+			p.spoke(began)
 		}
 	}
 	return all && !more && p.turn.done()
