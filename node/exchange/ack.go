@@ -36,18 +36,18 @@ const maxAwaited = 4096
 
 // Await asks to be told (Config.Stable) when an own message is stable. The hub calls it for what it wrote itself.
 func (x *Exchange) Await(l message.LogID, seq uint64) {
-	x.acks.await(nil, l, seq, true)
+	x.acks.await(nil, l, 1, seq)
 	x.acks.count([]message.LogID{l})
 }
 
-// arrived: the author's own link brought a message. It may have been committed since: then Committed has not seen that it is awaited.
-func (a *acks) arrived(p *peer, l message.LogID, seq uint64) {
+// arrived: the author's own link brought messages. They may have been committed since: then Committed has not seen that they are awaited.
+func (a *acks) arrived(p *peer, l message.LogID, first, last uint64) {
 	o, ok := p.journal.Opening(l)
 	if !ok || o.Author != p.Peer {
 		return
 	}
-	a.await(p, l, seq, false)
-	if h, ok := p.journal.DurableHead(l); ok && h.Seq >= seq {
+	a.await(p, l, first, last)
+	if h, ok := p.journal.DurableHead(l); ok && h.Seq >= last {
 		a.count([]message.LogID{l})
 	}
 }
@@ -63,14 +63,14 @@ func (a *acks) waiting(p *peer, heads []wire.Head) {
 		if tip, ok := p.journal.Hash(h.Log, h.Seq); !ok || tip != h.Tip {
 			continue
 		}
-		a.await(p, h.Log, h.Seq, true)
+		a.await(p, h.Log, 1, h.Seq)
 		logs = append(logs, h.Log)
 	}
 	a.count(logs)
 }
 
-// await takes on a log; again: the author asks, so what it was told already is told once more.
-func (a *acks) await(p *peer, l message.LogID, seq uint64, again bool) {
+// await takes on the messages from..to of a log, if they are not; it counts as told what comes before them, and nothing else: who asks for what it was told already is told once more.
+func (a *acks) await(p *peer, l message.LogID, from, to uint64) {
 	host := a.keeps(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,12 +79,12 @@ func (a *acks) await(p *peer, l message.LogID, seq uint64, again bool) {
 		if len(a.awaited) >= maxAwaited {
 			return
 		}
-		w = &awaited{author: p, host: host}
+		w = &awaited{author: p, host: host, told: [3]uint64{from - 1, from - 1, from - 1}}
 		a.awaited[l] = w
 	}
-	w.until = max(w.until, seq)
-	if again {
-		w.told = [len(w.told)]uint64{}
+	w.until = max(w.until, to)
+	for i := range w.told {
+		w.told[i] = min(w.told[i], from-1)
 	}
 }
 

@@ -228,7 +228,7 @@ func (p *peer) run(ctx context.Context, t wire.Type, body []byte) (live int, err
 		added, err = p.journal.Append(ctx, r, p.origin, via)
 	}
 	if added > 0 && p.Hub { // before it is passed on, for it may be on the disk before it is
-		p.exchange.acks.arrived(p, r.Log, r.Last())
+		p.exchange.acks.arrived(p, r.Log, r.First, r.Last())
 	}
 	p.exchange.brought(len(r.Records))
 	switch {

@@ -129,6 +129,27 @@ func TestToldOnce(t *testing.T) {
 	})
 }
 
+// An author that was told of a message on all disks that there are is not told of it again with the next.
+func TestToldOnceEach(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		hub.commits()
+		_, told := a.count(hub, wire.TypeStable)
+		time.Sleep(2500 * time.Millisecond)
+		const lines = 20
+		for range lines {
+			a.say(1)
+			time.Sleep(10 * time.Millisecond)
+		}
+		if a.told(lines) != 1 {
+			t.Errorf("a was told of %d machines, want the hub", a.told(lines))
+		}
+		if n := told.Load(); n != lines {
+			t.Errorf("the hub told a %d times of %d lines", n, lines)
+		}
+	})
+}
+
 // Two witnesses on one machine are one disk, one on the author's machine is none that is not counted already, and a hub that keeps nothing has none.
 func TestDisksAreCountedByMachine(t *testing.T) {
 	for _, c := range []struct {
