@@ -351,7 +351,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 	full := false
 	for ctx.Err() == nil {
 		at, version := n.gather.now()
-		changed, stop := at.journal.Watch()
+		changed, stop := at.journal.WatchCommits()
 		for v := version; v == version && ctx.Err() == nil; _, v = n.gather.now() {
 			n.strand()
 			n.own.committed(at.journal)

@@ -45,8 +45,20 @@ func (w *watchers) tell(by Origin) {
 
 // Watch returns a channel that gets a value (it has room for one) after every append and every commit, and stop, which ends that.
 func (j *Journal) Watch() (changed <-chan struct{}, stop func()) {
+	return j.watch(func(Origin) bool { return true })
+}
+
+// WatchCommits is Watch without what links append: that is told when it is committed.
+func (j *Journal) WatchCommits() (changed <-chan struct{}, stop func()) {
+	return j.watch(func(by Origin) bool { return by == 0 })
+}
+
+func (j *Journal) watch(of func(by Origin) bool) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
-	return c, j.watchers.add(func(Origin) {
+	return c, j.watchers.add(func(by Origin) {
+		if !of(by) {
+			return
+		}
 		select {
 		case c <- struct{}{}:
 		default:
