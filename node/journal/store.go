@@ -57,8 +57,8 @@ func openStore(dir string, network identity.NetworkID, realm identity.Realm) (*s
 			s.dirty = time.Now()
 		}
 	}
-	// 8 KiB pages measured best: runs of one message and of 256 both fit without chains of overflow pages.
-	if s.w, s.r, err = database.Open(path, []string{"page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-4096)", "secure_delete(1)"}, readers); err != nil {
+	// Pages stay at SQLite's 4 KiB: with 8 a flood took 10 % more CPU, and a commit of one message 8 %, for pages are what is written.
+	if s.w, s.r, err = database.Open(path, []string{"journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-4096)", "secure_delete(1)"}, readers); err != nil {
 		return nil, err
 	}
 	if err := s.init(dir, network, realm); err != nil {

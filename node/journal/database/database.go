@@ -14,7 +14,7 @@ import (
 // patience is how long a statement waits for another process, in ms.
 const patience = "10000"
 
-// Open opens the database at path, or makes it, with pragmas for the one who writes and for at most n who read. With an empty path it is in memory, w and r are the same
+// Open opens the database at path, or makes it, with pragmas for the one who writes and for at most n who read; the driver runs them in the order of their names. With an empty path it is in memory, w and r are the same
 // single connection, and pragmas do not count.
 func Open(path string, writing []string, n int, reading ...string) (w, r *sql.DB, err error) {
 	if path == "" {

@@ -68,7 +68,7 @@ func Open(dir string, store [16]byte) (*Index, error) {
 	var err error
 	// What a crash takes is filled again: nothing is worth a sync but the order of writes, and without that nobody would notice damage. Commits of the journal do not feel
 	// these syncs (measured).
-	if x.w, x.r, err = database.Open(path, []string{"page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(16777216)", "cache_size(-2048)"}, readers, readerCache); err != nil {
+	if x.w, x.r, err = database.Open(path, []string{"journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(16777216)", "cache_size(-2048)"}, readers, readerCache); err != nil {
 		return nil, err
 	}
 	if err := x.init(store); err != nil {
