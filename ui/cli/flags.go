@@ -151,6 +151,8 @@ func parse(args []string) (o *options, words []string, err error) {
 	if words, err = interspersed(flags, args); err != nil {
 		return nil, nil, argumentError(err, settings)
 	}
+	typed := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { typed[f.Name] = true })
 	if slices.Contains(words, "help") && (words[0] == "help" || words[0] == "key") {
 		return nil, nil, errHelp
 	}
@@ -168,7 +170,7 @@ func parse(args []string) (o *options, words []string, err error) {
 	}
 	flags.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
 	if err == nil {
-		err = o.check(words)
+		err = o.check(words, typed)
 	}
 	return o, words, err
 }
@@ -205,18 +207,19 @@ func argumentError(err error, settings []*setting) error {
 	return usage(err.Error(), "earshot --help lists the flags")
 }
 
-// check refuses what does not go together.
-func (o *options) check(words []string) error {
+// check refuses what does not go together. typed are the flags among the arguments: one of those that belong to a single command may well stand in the environment or the
+// config file, for when that command is run.
+func (o *options) check(words []string, typed map[string]bool) error {
 	switch {
 	case o.serverOnly && o.neverHub:
 		return usage("--server-only and --never-hub contradict each other", "leave one of them out")
-	case (o.limit != defaultFound || o.room != "") && (len(words) == 0 || words[0] != "search"):
+	case (typed["limit"] || typed["room"]) && (len(words) == 0 || words[0] != "search"):
 		return usage("--limit and --room belong to earshot search", "")
-	case o.timeout != defaultTimeout && (len(words) == 0 || words[0] != "peers"):
+	case typed["timeout"] && (len(words) == 0 || words[0] != "peers"):
 		return usage("--timeout belongs to earshot peers", "")
-	case (o.all || o.sure || len(o.only)+len(o.except) > 0) && (len(words) < 2 || words[0] != "key" || words[1] != "rotate"):
+	case (typed["all"] || typed["yes"] || typed["only"] || typed["except"]) && (len(words) < 2 || words[0] != "key" || words[1] != "rotate"):
 		return usage("--only, --except, --all and --yes belong to earshot key rotate", "")
-	case o.qr && (len(words) < 2 || words[0] != "key" || words[1] != "show"):
+	case typed["qr"] && (len(words) < 2 || words[0] != "key" || words[1] != "show"):
 		return usage("--qr belongs to earshot key show", "")
 	}
 	return nil
