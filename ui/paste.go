@@ -12,8 +12,11 @@ import (
 	"earshot/ui/command"
 )
 
-// maxPaste bounds what is kept of a paste, in runes.
-const maxPaste = 2 << 20
+// maxPaste bounds what is kept of a paste, in runes; longestPrompt what an overlay gets of it, in cells.
+const (
+	maxPaste      = 2 << 20
+	longestPrompt = 500
+)
 
 // collect gathers what is pasted. Lines end in CR or LF, as the terminal likes; CR LF is one end.
 func (a *app) collect(ev *tcell.EventKey) {
@@ -32,8 +35,12 @@ func (a *app) collect(ev *tcell.EventKey) {
 	}
 }
 
-// pasted puts what was pasted at the cursor, where it can be looked at before Enter sends it. What is more than a message holds is asked about.
+// pasted puts what was pasted at the cursor, where it can be looked at before Enter sends it. What is more than a message holds is asked about. An overlay in which
+// one types gets it in one line.
 func (a *app) pasted(raw string) {
+	if o, ok := a.overlay.(interface{ pasted(line string) bool }); ok && o.pasted(cell.Fit(strings.TrimSpace(cell.Line(raw)), longestPrompt, "")) {
+		return
+	}
 	a.closeOverlay()
 	text := strings.TrimRight(cell.Clean(raw), "\n")
 	lines := strings.Count(text, "\n") + 1

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gdamore/tcell/v2"
 
@@ -112,5 +113,33 @@ func TestPaste(t *testing.T) {
 		if len(s.outbox) > 0 {
 			t.Errorf("%s: a paste is not sent", name)
 		}
+	}
+}
+
+// Where one types words to find something, what is pasted are such words, and nothing that Enter would say.
+func TestPasteIntoPrompt(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("F3", "error ")
+	s.paste("0x80070057\nin two lines\n")
+	s.want("─ search ─")
+	s.want("error 0x80070057 in two lines")
+	s.want("looking")
+	s.found.due = time.Time{}
+	s.press("Esc", "F3")
+	s.paste("another")
+	s.want("another")
+	s.wantNot("0x80070057")
+	s.paste(strings.Repeat("long ", 100_000))
+	if n := len(s.found.words()); n > 2*longestPrompt {
+		t.Errorf("it looks for %d bytes", n)
+	}
+	s.press("F2")
+	s.paste("build")
+	s.want("─ go to ─")
+	s.want("build")
+	s.press("Enter")
+	s.want("> Message #build")
+	if s.input.GetText() != "" || len(s.outbox) > 0 {
+		t.Errorf("%q is to be said", s.input.GetText())
 	}
 }

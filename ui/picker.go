@@ -72,6 +72,15 @@ func (o *picker) key(ev *tcell.EventKey, name string) bool {
 	return true
 }
 
+func (o *picker) pasted(line string) bool {
+	if o.prompt == nil {
+		return false
+	}
+	o.prompt.insert(line)
+	o.at = 0
+	return true
+}
+
 func (o *picker) choose(picks []pick) {
 	o.closeOverlay()
 	if o.at < len(picks) {

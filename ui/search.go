@@ -104,6 +104,16 @@ func (o *search) key(ev *tcell.EventKey, name string) bool {
 	return true
 }
 
+func (o *search) pasted(line string) bool {
+	if o.fresh {
+		o.prompt.set("")
+	}
+	o.fresh = false
+	o.prompt.insert(line)
+	o.due = o.now().Add(searchRest)
+	return true
+}
+
 // choose goes to where the chosen hit was said.
 func (o *search) choose() {
 	if o.at >= len(o.hits) {
