@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"earshot/node"
 	"earshot/node/message"
+	"earshot/ui/cell"
 )
 
 // What becomes of messages is seen where they stand.
@@ -46,12 +48,13 @@ func TestEditLast(t *testing.T) {
 	m.ID = s.said(time.Second, m, false)
 	bob := s.say(time.Second, "bob", "what?")
 	s.draw()
+	edit := "/edit " + hex.EncodeToString(m.ID[:4]) + " moring"
 	s.press("Up")
-	if got := s.input.GetText(); got != "/edit moring" {
+	if got := s.input.GetText(); got != edit {
 		t.Errorf("the arrow up brings %q", got)
 	}
 	s.press("Up")
-	if got := s.input.GetText(); got != "/edit moring" {
+	if got := s.input.GetText(); got != edit {
 		t.Errorf("once more, %q", got)
 	}
 	s.press("Down", "Up", "Ctrl-C", "/react 👍", "Enter", "/reply hi", "Enter", "/edit morning", "Enter", "/delete", "Enter")
@@ -78,5 +81,27 @@ func TestEditLast(t *testing.T) {
 	s.press("Up")
 	if got := s.input.GetText(); !strings.HasPrefix(got, "/delete") {
 		t.Errorf("then the arrow up brings %q", got)
+	}
+}
+
+// What the arrow up brings changes the last message whatever that begins with, and is known again however it was typed.
+func TestEditLastAsTyped(t *testing.T) {
+	for typed, text := range map[string]string{
+		"2 people come": "2 people come", "last call": "last call", "hello @bob ": "hello @bob", "well done :tada:": "well done 🎉", "//etc": "/etc", "a\tb": "a\tb",
+	} {
+		s := newStage(t, 80, 24, lobby(), Config{})
+		own := node.Message{Room: "#lobby", Kind: message.Text, Nick: "alice", Author: id("alice"), Text: "before"}
+		s.said(time.Second, own, false)
+		s.input.set(typed)
+		s.press("Enter")
+		if say := s.outbox[0].command; say != (node.Say{Room: "#lobby", Text: text}) {
+			t.Errorf("%q says %v", typed, say)
+		}
+		own.Text = text
+		own.ID = s.said(time.Second, own, false)
+		s.press("Up", "!", "Enter")
+		if e, ok := s.outbox[len(s.outbox)-1].command.(node.Edit); !ok || e.Target.ID != own.ID || e.Text != cell.Clean(text)+"!" {
+			t.Errorf("after %q the arrow up leads to %+v", typed, s.outbox[len(s.outbox)-1].command)
+		}
 	}
 }

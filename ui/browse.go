@@ -41,7 +41,7 @@ func deeds() []deed {
 				return
 			}
 			a.closeOverlay()
-			line := command + " " + hex.EncodeToString(s.ID[:4]) + " "
+			line := naming(command, s)
 			if text {
 				line += s.Text
 			}
@@ -56,6 +56,11 @@ func deeds() []deed {
 		{'d', "delete", true, begin("/delete", false)},
 		{'o', "open the link", false, func(a *app, s transcript.Selected) { a.openLinks(s.Links) }},
 	}
+}
+
+// naming is a command about a message, up to what else it takes.
+func naming(command string, s transcript.Selected) string {
+	return command + " " + hex.EncodeToString(s.ID[:4]) + " "
 }
 
 func (o *browse) key(ev *tcell.EventKey, name string) bool {

@@ -7,9 +7,12 @@ import (
 	"github.com/gdamore/tcell/v2"
 	"github.com/rivo/tview"
 
+	"earshot/node"
 	"earshot/node/message"
 	"earshot/ui/cell"
+	"earshot/ui/command"
 	"earshot/ui/look"
+	"earshot/ui/transcript"
 )
 
 const (
@@ -93,13 +96,13 @@ func (i *input) restore(typed string) {
 	}
 }
 
-// recall goes back (1) or forth (-1) in what was sent. It starts only from an empty input, and goes on only from an unchanged line. last is what the user's last message in
-// the room says: where that was sent last, it is to be changed.
-func (i *input) recall(by int, last string) bool {
+// recall goes back (1) or forth (-1) in what was sent. It starts only from an empty input, and goes on only from an unchanged line. last is the user's last message in
+// the room: where that was sent last, it is to be changed. It is named, for its text may begin like the name of another: with a number.
+func (i *input) recall(by int, last transcript.Selected) bool {
 	was := func(back int) string {
 		text := i.sent[len(i.sent)-back]
-		if back == 1 && text == last {
-			return "/edit " + text
+		if back == 1 && last.ID != (message.ID{}) && says(text) == last.Text {
+			return naming("/edit", last) + last.Text
 		}
 		return text
 	}
@@ -118,6 +121,16 @@ func (i *input) recall(by int, last string) bool {
 	i.set(text)
 	i.recalled = to
 	return true
+}
+
+// says is what a line says that was sent, as it comes back; nothing of a command.
+func says(line string) string {
+	if strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//") {
+		return ""
+	}
+	action, _ := command.Parse(tidy(line), command.At{})
+	say, _ := action.Do.(node.Say)
+	return cell.Clean(say.Text)
 }
 
 // rows returns how many rows the text takes at a width. The text area does not tell; it may wrap a little differently, so the cursor has its say.

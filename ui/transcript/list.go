@@ -255,14 +255,14 @@ func (l *List) Recent(room string, n int) (out []node.Message) {
 	return out
 }
 
-// LastOwn is what the user's own newest message says, if it is a text.
-func (l *List) LastOwn() string {
+// LastOwn is the user's own newest message of those that can be changed; without an ID: there is none.
+func (l *List) LastOwn() (s Selected) {
 	for _, e := range slices.Backward(l.entries) {
 		if e.mine && e.id != (message.ID{}) && e.of != message.Topic && !e.redacted {
-			return e.text
+			return chosen(e)
 		}
 	}
-	return ""
+	return s
 }
 
 // Deliver tells how many machines have an own message.
