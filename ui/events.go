@@ -201,7 +201,11 @@ func (a *app) submit(text string) bool {
 	a.refresh()
 	r := a.here()
 	text = tidy(text)
-	action, err := command.Parse(text, command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version, Recent: r.list.Recent(r.name, 1000), Whois: a.node.Whois})
+	at := command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version, Behind: r.list.Behind(), Whois: a.node.Whois}
+	if strings.HasPrefix(strings.TrimLeft(text, "\n"), "/") { // any message may be meant that one can choose
+		at.Recent = r.list.Recent(r.name, transcript.Limit)
+	}
+	action, err := command.Parse(text, at)
 	if err == nil && action.Do != nil && len(a.outbox) >= maxOutbox {
 		err = &node.Error{Text: "too many lines are waiting to be sent", Hint: "wait a moment and press Enter again"}
 	}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -223,6 +224,46 @@ func TestFirstLine(t *testing.T) {
 		if n := len(f.pages); n > 30*20/transcript.PageSize+4 {
 			t.Errorf("%d pages were read", n)
 		}
+		l.stop()
+		l.ended(nil)
+	})
+}
+
+// Far up in a room a command is about the message that was chosen there, and one that names none about the newest of all, not of those that are on the screen.
+func TestCommandsFarUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := lobby()
+		all := longRoom(f, 3000)
+		for i := range all {
+			binary.BigEndian.PutUint32(all[i].ID[:], uint32(i+1)*2654435761) // of different beginnings
+			if i%10 == 0 {
+				all[i].Mine, all[i].Author, all[i].Nick = true, id("alice"), "alice"
+			}
+		}
+		l := run(t, f, Config{})
+		l.press("Alt-2")
+		l.see("line 2999.")
+		l.press("Home")
+		l.see("line 0.")
+		l.press("/delete", "Enter")
+		l.see("which message?")
+		l.see("line 2999.")
+		l.press("Enter")
+		l.wait()
+
+		for range 120 {
+			l.press("PgUp")
+			l.wait()
+		}
+		l.press("Tab", "k", "k")
+		l.see("▸line 1301.")
+		l.press("r", "indeed", "Enter")
+		l.wait()
+		want := []node.Command{node.Redact{Target: all[2990].Ref()}, node.Reply{To: all[1301].Ref(), Text: "indeed"}}
+		if f.mu.Lock(); !slices.Equal(f.done, want) {
+			t.Errorf("the node was told %+v, want %+v", f.done, want)
+		}
+		f.mu.Unlock()
 		l.stop()
 		l.ended(nil)
 	})

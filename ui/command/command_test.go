@@ -171,6 +171,33 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// A word that happens to be how the id of an old message begins is a word.
+func TestTargetsFarBack(t *testing.T) {
+	at := At{Room: "#x", Snapshot: snapshot(), Recent: append([]node.Message{{Room: "#x", ID: message.ID{0xde, 0xad, 0xbe, 0xef}, Text: "old"}}, make([]node.Message, newest)...)}
+	at.Recent[newest] = node.Message{Room: "#x", ID: message.ID{1}, Text: "new"}
+	for in, want := range map[string]node.Reply{
+		"/reply dead right":     {To: at.Recent[newest].Ref(), Text: "dead right"},
+		"/reply deadbeef right": {To: at.Recent[0].Ref(), Text: "right"},
+	} {
+		if a, err := Parse(in, at); err != nil || a.Do != want {
+			t.Errorf("%s: %+v, %v", in, a.Do, err)
+		}
+	}
+}
+
+// Where there are newer messages than those that are known, only one that is named is meant.
+func TestTargetsBehind(t *testing.T) {
+	at := At{Room: "#x", Snapshot: snapshot(), Recent: recent(), Behind: true}
+	for _, in := range []string{"/reply so", "/reply last so", "/edit 2 so", "/delete", "/react 👍", "/delete 0123456789abcdef0123456789abcdef"} {
+		if a, err := Parse(in, at); a.Do != nil || err == nil || !strings.HasPrefix(err.Error(), "which message?") {
+			t.Errorf("%s: %+v, %v", in, a.Do, err)
+		}
+	}
+	if a, err := Parse("/delete abc003", at); err != nil || a.Do.(node.Redact).Target != at.Recent[3].Ref() {
+		t.Errorf("%+v, %v", a.Do, err)
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	want := map[string]string{
 		"/who":     "4 here in lobby:\n  alice  you\n  bob    the hub, 0.4 ms\n  漢字   away\n  box    a server",

@@ -20,6 +20,8 @@ type At struct {
 	Whois func(person string) (node.Whois, error)
 	// Recent are the newest messages told, of all rooms, oldest first: what /reply, /edit, /delete and /react may mean.
 	Recent []node.Message
+	// Behind: there are newer messages than these, so that none of them is meant where none is named by its id.
+	Behind bool
 }
 
 // An Action is what a line comes to. The zero Action is an empty line: nothing to do.

@@ -10,18 +10,28 @@ import (
 	"earshot/node/message"
 )
 
-// shortest is how many digits of an id name a message: four of five thousand hit by chance.
-const shortest = 4
+// shortest is how many digits of an id name one of the newest messages: a word that looks like that hits one of a thousand in one of sixty-five cases. exact is how many name any.
+const (
+	shortest = 4
+	exact    = 8
+	newest   = 1000
+)
 
 // pick finds the message that the first word of args names, and returns what follows that. A number counts back among those that may be meant, from 1; an id is given by its first digits, of
 // any room; "last" is the newest, and so is no such word at all. may says which may be meant.
 func (at At) pick(args string, may func(*node.Message) bool) (m *node.Message, rest string, err error) {
 	word, rest := split(args)
 	for i := len(at.Recent) - 1; i >= 0 && len(word) >= shortest; i-- {
+		if len(at.Recent)-i > newest && len(word) < exact {
+			break
+		}
 		m := &at.Recent[i]
 		if strings.HasPrefix(hex.EncodeToString(m.ID[:]), strings.ToLower(word)) {
 			return m, rest, nil
 		}
+	}
+	if at.Behind {
+		return nil, "", &node.Error{Text: "which message? those on the screen are not the newest", Hint: "press Enter again when the newest are there; Tab chooses another"}
 	}
 	n, err := strconv.ParseUint(word, 10, 8) // without a sign: +1 is an emoji
 	switch {

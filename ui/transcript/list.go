@@ -255,6 +255,9 @@ func (l *List) Recent(room string, n int) (out []node.Message) {
 	return out
 }
 
+// Behind reports whether there are newer messages than those kept.
+func (l *List) Behind() bool { return l.cutOff }
+
 // LastOwn is the user's own newest message of those that can be changed; without an ID: there is none.
 func (l *List) LastOwn() (s Selected) {
 	for _, e := range slices.Backward(l.entries) {
