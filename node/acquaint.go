@@ -219,23 +219,20 @@ func (n *Node) remember(j *journal.Journal, p *seal.Profile) error {
 	return nil
 }
 
-// Profile returns what a person told of itself last, be it here or away; nil where that is not known.
+// Profile returns what a person told of itself last, be it here or away; nil where that is not known. Who is alone has met them in the gathering that is not entered yet.
 func (n *Node) Profile(id identity.PeerID) (*seal.Profile, error) {
-	at, _ := n.gather.now()
-	b, err := at.journal.Person(id)
-	if err != nil {
-		return nil, fmt.Errorf("look up %s: %w", id.Fingerprint(), err)
+	newest := n.met.newest(id)
+	for i, at := range n.gather.shown() {
+		b, err := at.journal.Person(id)
+		if err != nil && i == 0 {
+			return nil, fmt.Errorf("look up %s: %w", id.Fingerprint(), err)
+		}
+		if err != nil || b == nil {
+			continue
+		}
+		if held, err := seal.ParseProfile(n.network.ID(), b); err == nil && (newest == nil || !newest.Newer(held)) {
+			newest = held
+		}
 	}
-	met := n.met.newest(id)
-	if b == nil {
-		return met, nil
-	}
-	held, err := seal.ParseProfile(n.network.ID(), b)
-	if err != nil {
-		return met, nil
-	}
-	if met != nil && met.Newer(held) {
-		return met, nil
-	}
-	return held, nil
+	return newest, nil
 }

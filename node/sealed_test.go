@@ -159,6 +159,30 @@ func TestDirectMessageWaits(t *testing.T) {
 	})
 }
 
+// Who starts alone can write to those they have met, who read it when they are back.
+func TestDirectMessageWhileAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(3)
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, alice, bob)
+		holdsKeys(t, alice, bob)
+		say(t, alice, "@bob", "psst")
+		reads(t, bob, "@alice", "psst")
+		alice.Stop()
+		bob.Stop()
+
+		alice = instance.Start(t, lan, "alice", node.Config{})
+		say(t, alice, "@bob", "are you there?")
+		reads(t, alice, "@bob", "psst", "are you there?")
+		bob = instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, alice, bob)
+		reads(t, bob, "@alice", "psst", "are you there?")
+		say(t, bob, "@alice", "I am")
+		reads(t, alice, "@bob", "psst", "are you there?", "I am")
+	})
+}
+
 func TestPrivateRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lan := nodetest.New(1)
