@@ -185,6 +185,8 @@ func show(ctx context.Context, front *node.Front, s *cli.Setup, guard *ui.Guard)
 			hint += "; what was said is kept on this machine"
 		}
 		return &cli.Error{Code: cli.ExitNobody, Text: "nobody was there to hear what was said", Hint: hint}
+	case errors.Is(err, plain.ErrUndone):
+		return &cli.Error{Code: cli.ExitFailure, Text: "not everything that was to be said or done was", Hint: "what is printed above says what was not, and why"}
 	case errors.Is(err, syscall.EPIPE): // who reads the output has seen enough
 		return nil
 	}

@@ -62,8 +62,13 @@ type Config struct {
 	Version string
 }
 
-// ErrNobody: the input ended, something was said, and nobody was there to take it within Config.Linger.
-var ErrNobody = errors.New("nobody was there")
+// How Run ends with the input of a script, which nobody reads along with.
+var (
+	// ErrNobody: something was said, and nobody was there to take it within Config.Linger.
+	ErrNobody = errors.New("nobody was there")
+	// ErrUndone: a line could not be said or obeyed; what is printed says why. A program that reads objects has been told.
+	ErrUndone = errors.New("not all was done")
+)
 
 // Run shows what happens and does as it is told.
 func Run(ctx context.Context, c Config) error {
@@ -84,7 +89,14 @@ func Run(ctx context.Context, c Config) error {
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
 	t := told{looked: make(chan struct{}, 1)}
-	caughtUp := false         // with the others
+	caughtUp := false // with the others
+	undone := false   // a line of a script
+	over := func(err error) error {
+		if undone {
+			return ErrUndone
+		}
+		return err
+	}
 	var late <-chan time.Time // fires when Linger is over
 	for {
 		if len(events) == 0 { // otherwise more comes with it
@@ -96,7 +108,7 @@ func Run(ctx context.Context, c Config) error {
 		case <-ctx.Done():
 			return nil
 		case <-late:
-			return d.outcome()
+			return over(d.outcome())
 		case list, ok := <-events:
 			if !ok {
 				return nil
@@ -122,8 +134,11 @@ func Run(ctx context.Context, c Config) error {
 				}
 			}
 		case a := <-answers:
-			if err := p.answer(a); err != nil || a.quit {
+			if err := p.answer(a); err != nil {
 				return err
+			}
+			if undone = undone || a.err != nil && c.Linger > 0 && !c.JSON; a.quit {
+				return over(nil)
 			}
 			if a.said {
 				d.said++
@@ -131,11 +146,11 @@ func Run(ctx context.Context, c Config) error {
 			if a.end && c.Linger > 0 {
 				late = time.After(c.Linger)
 			} else if a.end {
-				return nil
+				return over(nil)
 			}
 		}
 		if late != nil && d.done() {
-			return nil
+			return over(nil)
 		}
 	}
 }

@@ -226,6 +226,33 @@ func TestErrorsAreNotices(t *testing.T) {
 	})
 }
 
+// A script learns by how it ends that not every line was obeyed, wherever the others went.
+func TestUndone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for in, want := range map[string]error{
+			"/etc/passwd has changed\n":  ErrUndone,
+			"/msg bob done\nand so on\n": ErrUndone,
+			"/msg bob done\n/quit\n":     ErrUndone,
+			"/msg bob done\n/who":        ErrUndone,
+			"//etc/passwd has changed\n": nil,
+			"/who\n/quit\n":              nil,
+		} {
+			f := &feed{copyAfter: time.Millisecond, refuse: func(c node.Command) error {
+				if s, ok := c.(node.Say); ok && s.Room == "@bob" {
+					return &node.Error{Text: "nobody is called bob"}
+				}
+				return nil
+			}}
+			if out, _, err := run(t, Config{In: strings.NewReader(in), Linger: 5 * time.Second}, f); !errors.Is(err, want) {
+				t.Errorf("%q ended with %v, want %v:\n%s", in, err, want, out)
+			}
+			if _, _, err := run(t, Config{In: strings.NewReader(in), Typed: true}, f); err != nil {
+				t.Errorf("%q, typed, ended with %v", in, err)
+			}
+		}
+	})
+}
+
 // TestHoldsInputUp: while the author's rate is used up, lines stay with who writes them.
 func TestHoldsInputUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
