@@ -116,6 +116,8 @@ func (a *app) drawNothing(r rect) {
 	info := a.here().info
 	_, here := a.other(info)
 	switch {
+	case a.here().list.Cleared():
+		text = "The screen is empty. What was said is still there: PgUp brings it back."
 	case info.Kind == node.DirectRoom && !here:
 		text = "Only you and " + cell.Line(info.With.Nick) + " can read what is said here. They are not here; what you type waits for them."
 	case info.Kind == node.DirectRoom:

@@ -164,6 +164,22 @@ func TestUnread(t *testing.T) {
 	s.want("· 2 earlier messages arrived")
 }
 
+// An emptied screen does not say that nothing was said.
+func TestClear(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.want("Nothing was said here yet")
+	s.press("/who", "Enter", "/clear", "Enter")
+	s.want("Nothing was said here yet")
+	s.say(time.Second, "bob", "hello")
+	for range 2 {
+		s.press("/clear", "Enter")
+		s.want("PgUp brings it back")
+		s.wantNot("Nothing was said")
+	}
+	s.press("Ctrl-N")
+	s.want("Nothing was said here yet")
+}
+
 func TestCommands(t *testing.T) {
 	f := lobby()
 	s := newStage(t, 80, 24, f, Config{})

@@ -55,6 +55,7 @@ type List struct {
 	turn      int         // counts pages asked for
 	missed    []node.Said // what came behind the gap since the last was
 	overflow  bool        // more than missed holds
+	cleared   bool        // messages were taken off the screen, and are still there
 }
 
 // New returns an empty list.
@@ -328,7 +329,7 @@ func (l *List) Reload() { l.goal = &Want{Kind: Newest} }
 // Clear empties the list; what was there comes back by scrolling up.
 func (l *List) Clear() {
 	kept := l.entries[len(l.entries)-l.pending:]
-	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, turn: l.turn}
+	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, turn: l.turn, cleared: l.cleared || len(l.byID) > 0}
 	l.entries = slices.Clone(kept)
 }
 
@@ -346,6 +347,9 @@ func (l *List) Move() {
 
 // Read takes the line "new messages" away.
 func (l *List) Read() { l.unread = nil }
+
+// Cleared reports whether messages were here that Clear took away.
+func (l *List) Cleared() bool { return l.cleared }
 
 // Empty reports whether there is nothing to be shown.
 func (l *List) Empty() bool { return len(l.entries) == 0 }
