@@ -67,7 +67,11 @@ func (o *search) words() string { return strings.TrimSpace(o.prompt.GetText()) }
 func (o *search) key(ev *tcell.EventKey, name string) bool {
 	switch name {
 	case "Enter":
-		o.choose()
+		if o.query == o.words() { // else what is found is of other words, and goes before anybody has seen it
+			o.choose()
+		} else if !o.due.IsZero() {
+			o.due = o.now()
+		}
 		return true
 	case "F1", "F2", "Ctrl-K", "F4", "F5", "F6":
 		return false

@@ -180,6 +180,27 @@ func TestSearchStory(t *testing.T) {
 	})
 }
 
+// Who types on and presses Enter at once is not led to what other words have found.
+func TestSearchEnterTooSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := lobby()
+		longRoom(f, 100)
+		f.search = func(ctx context.Context, query string, older int64, max int) (node.Found, error) {
+			return node.Found{Hits: []node.Hit{hitOf("", 1, map[string]string{"fox": "#lobby", "line": "#build"}[query], "bob", query)}}, nil
+		}
+		l := run(t, f, Config{})
+		l.press("F3", "fox")
+		time.Sleep(searchRest)
+		l.see("bob · #lobby")
+		l.press("Esc", "F3", "line", "Enter")
+		l.see("bob · #build")
+		l.press("Enter")
+		l.see("#build · 4 here")
+		l.stop()
+		l.ended(nil)
+	})
+}
+
 // What the index has not come to yet is looked for again until it has.
 func TestSearchAgainWhileIndexing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
