@@ -44,8 +44,9 @@ Closed networks: only who holds the key can find, join or read them
                              or read from stdin or --key-file, never an argument
   earshot key show office    print it again, with --qr as a QR code too
   earshot key list           list the networks whose keys are stored
-  earshot key rotate office  change it, so that some are out: --except NICK; those who
-                             stay are handed the new one, and asked
+  earshot key rotate office  change it, so that some are out: --except NICK; or name who
+                             stays: --only NICK, --all; --yes does not ask first; those
+                             who stay are handed the new one, and asked
   earshot key forget office  delete the key from this machine
   earshot --network office   take part
 

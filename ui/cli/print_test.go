@@ -34,3 +34,16 @@ func TestPrintJSON(t *testing.T) {
 		t.Error("a channel was printed")
 	}
 }
+
+// The help names every flag.
+func TestHelpIsWhole(t *testing.T) {
+	var text strings.Builder
+	if err := help(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range (&options{}).settings() {
+		if !strings.Contains(text.String(), " --"+s.name) {
+			t.Errorf("--%s is missing", s.name)
+		}
+	}
+}
