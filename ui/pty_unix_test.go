@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -194,4 +196,27 @@ func expect(t *testing.T, f *os.File, read, want string) string {
 		}
 	}
 	return read
+}
+
+// A browser that is opened is not of the terminal's session: Ctrl-Z would stop it, and the end of the terminal end it.
+func TestLaunchApart(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := launch("sh", "-c", `echo $$ >"$0"; read end <"$0"`, pipe); err != nil {
+		t.Fatal(err)
+	}
+	said, err := os.ReadFile(pipe) // waits for who writes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.WriteFile(pipe, []byte("end\n"), 0o600)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(said)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if group, err := syscall.Getpgid(pid); err != nil || group != pid {
+		t.Errorf("process %d is in the group %d (%v), this one in %d", pid, group, err, syscall.Getpgrp())
+	}
 }

@@ -22,3 +22,6 @@ func stop() {
 	case <-time.After(300 * time.Millisecond):
 	}
 }
+
+// apart has a program started in a session of its own, which has no terminal: neither what stops this one nor the end of the terminal reaches it, and it cannot write over the screen.
+func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -74,6 +74,7 @@ func opener(link string) (name string, args []string) {
 // launch starts a program that may outlive this one, without the terminal.
 func launch(name string, args ...string) error {
 	c := exec.Command(name, args...)
+	c.SysProcAttr = apart()
 	if err := c.Start(); err != nil {
 		return err
 	}
