@@ -123,6 +123,21 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// What is unread in several rooms is not said to be in one.
+func TestUnreadElsewhere(t *testing.T) {
+	f := lobby()
+	f.snapshot.Rooms = append(f.snapshot.Rooms, node.Room{Name: "#tea", Joined: true})
+	s := newStage(t, 80, 24, f, Config{})
+	for _, room := range []string{"#build", "#tea"} {
+		s.said(time.Second, node.Message{Room: room, Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "hello"}, false)
+	}
+	s.draw()
+	s.want("▲ 2 unread in #build and elsewhere")
+	s.press("F6")
+	s.want("▲ 1 unread in #tea")
+	s.wantNot("elsewhere")
+}
+
 // carry ends the oldest command with err, as the worker does.
 func (s *stage) carry(err error) {
 	s.t.Helper()

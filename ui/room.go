@@ -159,17 +159,21 @@ func (a *app) invitation() (first *room, n int) {
 	return first, n
 }
 
-// others counts what was said where the user is not looking, and names one such room.
-func (a *app) others() (news int, name string, named bool) {
+// others counts what was said where the user is not looking, and says where: it names one such room.
+func (a *app) others() (news int, where string, named bool) {
+	rooms := 0
 	for _, r := range a.rooms {
 		if r.news == 0 {
 			continue
 		}
-		if news == 0 || r.named && !named {
-			name = r.name
+		if rooms++; rooms == 1 || r.named && !named {
+			where = r.name
 		}
 		news += r.news
 		named = named || r.named
 	}
-	return news, cell.Line(name), named
+	if where = cell.Line(where); rooms > 1 {
+		where += " and elsewhere"
+	}
+	return news, where, named
 }
