@@ -58,7 +58,7 @@ func (s *subscription) missed(of []*gathering) bool {
 	return true
 }
 
-// unread reads what is unread of a gathering, page by page from the newest on while there is something.
+// unread reads what is unread of a gathering, page by page from the newest on.
 func (s *subscription) unread(at *gathering) (out []journal.Line, err error) {
 	rooms := s.node.shownRooms()
 	if at.past != nil {
@@ -68,21 +68,17 @@ func (s *subscription) unread(at *gathering) (out []journal.Line, err error) {
 	}
 	for _, r := range rooms {
 		id, before := at.roomIn(r, s.node.who.ID()), journal.Key{}
-		if !at.journal.Unread(id, at.journal.Last()) {
-			continue
-		}
 		for found := 0; found < maxUnread; {
-			page, err := at.journal.Page(id, before, unreadPage)
+			page, err := at.journal.Missed(id, before, unreadPage)
 			if err != nil {
 				return out, err
 			}
-			was := found
 			for i := range page {
 				if l := &page[i]; s.node.unread(at, l) && l.Arrival <= s.shown[at.journal.StoreID()] {
 					out, found = append(out, *l), found+1
 				}
 			}
-			if found == was || len(page) < unreadPage {
+			if len(page) < unreadPage {
 				break
 			}
 			before = page[0].Key

@@ -195,6 +195,31 @@ func TestUnreadFromBefore(t *testing.T) {
 	})
 }
 
+// What came late is unread after a restart also where much that was said after it has been read.
+func TestLateIsUnreadAfterRestart(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol")
+		alice, bob, carol := readerOf(t, all[0], 500), all[1], all[2]
+		instance.Meet(t, 3*time.Second, all...)
+		lan.Split([]string{"alice", "bob"}, []string{"carol"})
+		carol.Say("said apart")
+		time.Sleep(10 * time.Second)
+		for n := range 300 {
+			bob.Say(fmt.Sprint("line ", n))
+		}
+		alice.look()
+		alice.visit(instance.Lobby)
+		lan.Join()
+		instance.Meet(t, time.Minute, all...)
+		alice.want([]string{instance.Lobby, "said apart"})
+		*alice = *readerOf(t, restart(t, lan, alice.Instance, false, node.Config{}), 500)
+		alice.want([]string{instance.Lobby, "said apart"})
+		if alice.all != 301 {
+			t.Errorf("%d lines were told, want each once", alice.all)
+		}
+	})
+}
+
 // A newcomer has missed nothing: what the others have of before is history, also where it is little and comes one by one, whoever is the hub, and whether or not another gathering was here before.
 func TestNewcomer(t *testing.T) {
 	for _, first := range []string{"newcomer", "office"} {

@@ -32,7 +32,7 @@ func (j *Journal) all(n int, yield func(Line) bool) error {
 	for _, id := range ids {
 		r := &room{j: j, id: id}
 		if n > 0 {
-			page, err := j.page(id, Key{}, n)
+			page, err := j.page(id, Key{}, n, 0)
 			if err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ func next(rooms []*room) (line Line, ok bool, err error) {
 // fill reads on where nothing is left.
 func (r *room) fill() error {
 	for len(r.lines) == 0 && !r.end {
-		places, err := r.j.store.places(r.id, r.last, 256, false)
+		places, err := r.j.store.places(r.id, r.last, 256, false, 0)
 		if err != nil {
 			return r.j.fault(err)
 		}

@@ -180,14 +180,15 @@ func (j *Journal) Page(room message.RoomID, k Key, n int) ([]Line, error) {
 	if err := j.settle(); err != nil {
 		return nil, err
 	}
-	return j.page(room, k, n)
+	return j.page(room, k, n, 0)
 }
 
-func (j *Journal) page(room message.RoomID, k Key, n int) ([]Line, error) {
+// page is Page of what arrived since a number.
+func (j *Journal) page(room message.RoomID, k Key, n int, since int64) ([]Line, error) {
 	if k == (Key{}) {
 		k.HLC = math.MaxInt64
 	}
-	out, err := j.near(room, k, n, true)
+	out, err := j.near(room, k, n, true, since)
 	slices.Reverse(out)
 	return out, err
 }
@@ -197,14 +198,14 @@ func (j *Journal) After(room message.RoomID, k Key, n int) ([]Line, error) {
 	if err := j.settle(); err != nil {
 		return nil, err
 	}
-	return j.near(room, k, n, false)
+	return j.near(room, k, n, false, 0)
 }
 
-// near returns the n lines that follow k, or with back those that precede it, nearest first.
-func (j *Journal) near(room message.RoomID, k Key, n int, back bool) (out []Line, err error) {
+// near returns the n lines that follow k, or with back those that precede it, nearest first, of what arrived since a number.
+func (j *Journal) near(room message.RoomID, k Key, n int, back bool, since int64) (out []Line, err error) {
 	for len(out) < n {
 		// A place may have no line any more, and then one more is looked at.
-		places, err := j.store.places(room, k, n-len(out), back)
+		places, err := j.store.places(room, k, n-len(out), back, since)
 		if err != nil {
 			return nil, j.fault(err)
 		}
