@@ -111,8 +111,13 @@ func (s *store) commit(b batch) error {
 		}
 		for i := range b.items {
 			it := &b.items[i]
+			if it.filled && it.open != nil {
+				if err := putLate(tx, &it.Entry); err != nil {
+					return err
+				}
+			}
 			if it.Fork != 0 || it.filled {
-				continue // the proof stands with its log, and what brought bodies where they were missing
+				continue // the proof stands with its log, and what brought bodies, or opened, where it was already
 			}
 			if _, err := insertRun.Exec(it.Arrival, it.log, it.first, body(it.Frame)); err != nil {
 				return err

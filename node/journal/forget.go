@@ -189,6 +189,7 @@ func (s *store) forget(log int64, most int) (bytes int, err error) {
 			return err
 		}
 		for _, q := range []string{"DELETE FROM run WHERE log=? AND first<?", "DELETE FROM lack WHERE log=? AND seq<?", "DELETE FROM opened WHERE log=(SELECT lid FROM log WHERE id=?) AND seq<?",
+			"DELETE FROM late WHERE log=(SELECT lid FROM log WHERE id=?) AND seq<?",
 			"DELETE FROM mark WHERE target=(SELECT lid FROM log WHERE id=?) AND at<?"} {
 			if _, err := tx.Exec(q, log, next); err != nil {
 				return err

@@ -40,7 +40,7 @@
 // Sealed: what is said in groups that are not Public is opened by the Vault when it arrives, if it is this person's, and kept beside what travels, in the clear: so it is read, marked and searched like
 // anything else, and stays readable when keys are gone. What does not open is shown to nobody; Reopen tries again (sealed.go, reopen.go). An Author seals what it says there.
 //
-// Reading: how far this person has read in each room is kept by number of arrival, so that what comes late is unread whatever its stamp. It is told to nobody, and written once a second at most (reading.go).
+// Reading: how far this person has read in each room is kept by number of arrival, so that what comes late, or opens late, is unread whatever its stamp. It is told to nobody, and written once a second at most (reading.go).
 //
 // Groups: each room that is not public is replicated for itself, with sums of its own. Whose it is says the Vault: what is this person's is kept like what is public, anybody else's for MailKeep
 // days, in case somebody comes for it. message.Mail is all of them together, as if it were one group (group.go).

@@ -169,6 +169,9 @@ func (j *Journal) Beyond(id message.LogID, from uint64) (out []Line, err error) 
 // linesAt reads the lines at places.
 func (j *Journal) linesAt(places []place) ([]Line, error) {
 	lines, err := j.store.lines(places)
+	if err == nil {
+		err = j.store.late(lines)
+	}
 	if err != nil {
 		return nil, j.fault(err)
 	}

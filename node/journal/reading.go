@@ -129,15 +129,74 @@ func (j *Journal) arrived(id message.LogID, seq uint64) (arrival int64, err erro
 		return 0, err
 	}
 	j.mu.RLock()
-	if it := j.pendingLocked(id, seq); it != nil {
+	it := j.pendingLocked(id, seq)
+	if late := j.lateLocked(id, seq); late != nil {
+		it = late
+	}
+	if it != nil {
 		arrival = it.Arrival
 	}
 	j.mu.RUnlock()
 	if arrival > 0 {
 		return arrival, nil
 	}
-	err = j.store.each("SELECT arrival FROM run WHERE log=? AND first<=? ORDER BY first DESC LIMIT 1", []any{l.row, seq}, func(rows *sql.Rows) error { return rows.Scan(&arrival) })
+	err = j.store.each("SELECT max(arrival, coalesce((SELECT arrival FROM late WHERE late.log=? AND seq=?), 0)) FROM run WHERE run.log=? AND first<=? ORDER BY first DESC LIMIT 1", []any{id[:], seq, l.row, seq},
+		func(rows *sql.Rows) error { return rows.Scan(&arrival) })
 	return arrival, j.fault(err)
+}
+
+// lateLocked returns the entry that told what opened of a message only later, where that is not on disk yet.
+func (j *Journal) lateLocked(id message.LogID, seq uint64) *item {
+	items := j.tail.items[j.durable.Load()+1-j.tail.first:]
+	for i := range items {
+		if it := &items[i]; it.filled && it.Log == id && it.open != nil {
+			if _, ok := it.open.at(seq); ok {
+				return it
+			}
+		}
+	}
+	return nil
+}
+
+// putLate writes by what number that was told which opened only later: by that it is read, for others were told between that and the number of its run.
+func putLate(tx *sql.Tx, e *Entry) error {
+	for _, what := range e.open.said {
+		if _, err := tx.Exec("INSERT OR REPLACE INTO late VALUES (?,?,?)", e.Log[:], what.seq, e.Arrival); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// late gives sealed lines that opened only later the number by which they were told.
+func (s *store) late(lines []Line) error {
+	spans, told := map[message.LogID]span{}, map[spot]int64{}
+	for i := range lines {
+		if l := &lines[i]; l.Kind == message.Sealed {
+			r, ok := spans[l.Log]
+			if !ok {
+				r = span{l.Seq, l.Seq}
+			}
+			spans[l.Log] = span{min(r.first, l.Seq), max(r.last, l.Seq)}
+		}
+	}
+	for log, r := range spans {
+		err := s.each("SELECT seq, arrival FROM late WHERE log=? AND seq BETWEEN ? AND ?", []any{log[:], r.first, r.last}, func(rows *sql.Rows) error {
+			var arrival int64
+			at := spot{log: log}
+			defer func() { told[at] = arrival }()
+			return rows.Scan(&at.seq, &arrival)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i := range lines {
+		if arrival, ok := told[spot{lines[i].Log, lines[i].Seq}]; ok {
+			lines[i].Arrival = arrival
+		}
+	}
+	return nil
 }
 
 // commitReading writes the positions that are others than on disk, unless that is too soon after the last time, or with end in any case. What is not on disk has no number there yet, which may be given to

@@ -3,6 +3,7 @@ package journal
 import (
 	"database/sql"
 	"math"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,4 +154,81 @@ func TestReadingIsNotAhead(t *testing.T) {
 	if !j.Unread(lobby, 1) {
 		t.Error("what took a lost number is read")
 	}
+}
+
+// What opens late is read when that is, with all that was told before it, not by the number it came with; also after a restart.
+func TestReadingWhatOpensLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		room := message.RoomID(conversation)
+		writer := newVault(1)
+		source := start(t, Config{Vault: writer})
+		alice := source.NewAuthor(person(t, 1), "alice")
+		v := newVault(2)
+		c := Config{Dir: t.TempDir(), Vault: v}
+		j := open(t, c)
+		stop := run(t, j)
+		j.Meet(j.Last())
+		whisperText(t, alice, "one")
+		feedSealed(t, source, j, Live)
+		writer.next(2)
+		whisperText(t, alice, "two")
+		feedSealed(t, source, j, Live)
+		unread := func(want ...string) {
+			t.Helper()
+			lines, err := j.Missed(room, Key{}, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, l := range lines {
+				if l.Sealed && j.Unread(room, l.Arrival) {
+					got = append(got, string(l.Body))
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("unread: %q, want %q", got, want)
+			}
+		}
+		again := func() {
+			t.Helper()
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			j = open(t, c)
+			stop = run(t, j)
+		}
+		key := func(text string) (k Key) {
+			t.Helper()
+			lines, err := j.Page(room, Key{}, 100)
+			for _, l := range lines {
+				if string(l.Body) == text {
+					k = l.Key
+				}
+			}
+			if err != nil || k == (Key{}) {
+				t.Fatalf("no %q: %v", text, err)
+			}
+			return k
+		}
+		unread("two")
+		if err := j.ReadTo(room, key("two")); err != nil {
+			t.Fatal(err)
+		}
+		unread()
+		whisperText(t, alice, "three")
+		feedSealed(t, source, j, Live)
+		follow := j.Follow(j.Last())
+		v.with(1)
+		j.Reopen(conversation)
+		fresh(t, j, follow, 1)
+		unread("one", "three")
+		again()
+		unread("one", "three")
+		if err := j.ReadTo(room, key("one")); err != nil { // it was told last
+			t.Fatal(err)
+		}
+		unread()
+		again()
+		unread()
+	})
 }

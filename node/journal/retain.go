@@ -107,6 +107,7 @@ func dropRows(tx *sql.Tx, rows []int64) error {
 	}
 	for _, q := range []string{"DELETE FROM mark WHERE target IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
 		"DELETE FROM opened WHERE log IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
+		"DELETE FROM late WHERE log IN (SELECT lid FROM log WHERE id IN (SELECT value FROM json_each(?)))",
 		"DELETE FROM lack WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM run WHERE log IN (SELECT value FROM json_each(?))", "DELETE FROM log WHERE id IN (SELECT value FROM json_each(?))"} {
 		if _, err := tx.Exec(q, list); err != nil {
 			return err

@@ -27,7 +27,7 @@ const notPublic = "grp<>x'00000000000000000000000000000000'"
 
 // mark has one row for each message that says something about another one, its target, or about its room; lack for each whose body is missing though no redaction counts. Both
 // are filled with the timeline. opened has what sealed messages say that are open to this person, by log id and number, with its kind alone where it was deleted; of kind 0 are those that came
-// live and are not open. It is written in the transaction that wrote the run. log_mail and log_author are of the logs that are not public, by day and by group. person has what people tell of themselves, opaque here, and a count of changes by which the oldest are dropped. reading has how far this person has read (reading.go). again has the runs that the search index has to look at again, in a store that has one: bodies of theirs were deleted, came, or opened. All were added to stores that are older.
+// live and are not open. It is written in the transaction that wrote the run. log_mail and log_author are of the logs that are not public, by day and by group. person has what people tell of themselves, opaque here, and a count of changes by which the oldest are dropped. reading has how far this person has read, and late by what number that was told which opened only later (reading.go). again has the runs that the search index has to look at again, in a store that has one: bodies of theirs were deleted, came, or opened. All were added to stores that are older.
 const schemaLater = `
 CREATE INDEX IF NOT EXISTS log_mail ON log(day, lid) WHERE ` + notPublic + `;
 CREATE INDEX IF NOT EXISTS log_author ON log(grp, author) WHERE ` + notPublic + `;
@@ -39,6 +39,7 @@ CREATE INDEX IF NOT EXISTS person_change ON person(change);
 CREATE TABLE IF NOT EXISTS opened(log BLOB NOT NULL, seq INTEGER NOT NULL, kind INTEGER NOT NULL, body BLOB, PRIMARY KEY(log, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lack(log INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(log, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reading(room BLOB PRIMARY KEY, arrival INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS late(log BLOB NOT NULL, seq INTEGER NOT NULL, arrival INTEGER NOT NULL, PRIMARY KEY(log, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS again(id INTEGER PRIMARY KEY, arrival INTEGER NOT NULL);
 `
 

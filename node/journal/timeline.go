@@ -181,11 +181,12 @@ type place struct {
 
 // places reads the n places of a room that follow k, or with back those that precede it, nearest first, of what arrived since a number.
 func (s *store) places(room message.RoomID, k Key, n int, back bool, since int64) (out []place, err error) {
-	q := "SELECT hlc, lid, seq, arrival FROM timeline WHERE room=? AND (hlc, lid, seq)>(?,?,?) AND arrival>? ORDER BY hlc, lid, seq LIMIT ?"
+	const after = "(arrival>? OR (lid, seq) IN (SELECT log, seq FROM late WHERE arrival>?))"
+	q := "SELECT hlc, lid, seq, arrival FROM timeline WHERE room=? AND (hlc, lid, seq)>(?,?,?) AND " + after + " ORDER BY hlc, lid, seq LIMIT ?"
 	if back {
-		q = "SELECT hlc, lid, seq, arrival FROM timeline WHERE room=? AND (hlc, lid, seq)<(?,?,?) AND arrival>? ORDER BY hlc DESC, lid DESC, seq DESC LIMIT ?"
+		q = "SELECT hlc, lid, seq, arrival FROM timeline WHERE room=? AND (hlc, lid, seq)<(?,?,?) AND " + after + " ORDER BY hlc DESC, lid DESC, seq DESC LIMIT ?"
 	}
-	err = s.each(q, []any{room[:], k.HLC, k.Log[:], k.Seq, since, n}, func(rows *sql.Rows) error {
+	err = s.each(q, []any{room[:], k.HLC, k.Log[:], k.Seq, since, since, n}, func(rows *sql.Rows) error {
 		var p place
 		defer func() { out = append(out, p) }()
 		return rows.Scan(&p.HLC, fixed(p.Log[:]), &p.Seq, &p.arrival)
