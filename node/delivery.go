@@ -18,7 +18,8 @@ type deliveries struct {
 
 	mu      sync.Mutex
 	pending map[message.LogID][]*spoken // not yet on three machines' disks, nor on all there are; by number
-	all     map[message.ID]*spoken      // said in this process
+	all     map[message.ID]*spoken      // said in this process: the newest
+	order   []message.ID                // of all, and of what was said again
 	news    []Event                     // Delivered, Withdrawn, and what became of rooms: the newest; the last has number end
 	end     uint64
 	forks   []ownFork  // found, and not yet looked at
@@ -53,7 +54,7 @@ func (s *spoken) done() bool {
 const (
 	// newsKept is how many changes are kept for a slow reader.
 	newsKept = 4096
-	// spokenKept bounds what is followed: more than one types in a year alone.
+	// spokenKept bounds what is followed: more than one types in a year alone, and what a program says in hours.
 	spokenKept = 64 << 10
 )
 
@@ -81,9 +82,27 @@ func (d *deliveries) follow(s *spoken) {
 	d.diary.wrote(s.key)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.all) < spokenKept {
-		d.all[s.id] = s
-		d.pending[s.key.Log] = append(d.pending[s.key.Log], s)
+	d.all[s.id] = s
+	d.order = append(d.order, s.id)
+	d.pending[s.key.Log] = append(d.pending[s.key.Log], s)
+	for ; len(d.order) > spokenKept; d.order = d.order[1:] {
+		d.forgetLocked(d.order[0])
+	}
+}
+
+// forgetLocked follows a message no longer.
+func (d *deliveries) forgetLocked(id message.ID) {
+	s := d.all[id]
+	if s == nil {
+		return
+	}
+	delete(d.all, id)
+	list := d.pending[s.key.Log]
+	if i := slices.Index(list, s); i >= 0 {
+		list = slices.Delete(list, i, i+1)
+	}
+	if d.pending[s.key.Log] = list; len(list) == 0 {
+		delete(d.pending, s.key.Log)
 	}
 }
 
