@@ -284,6 +284,7 @@ func (x *Exchange) enter(p *peer) {
 	p.witness = p.Hub && slices.Contains(x.witnesses, p.Session)
 	x.relay.set(append(x.relay.all(), p)) // behind what those see who look at it just now: what is taken out is taken out of a copy
 	if len(x.links) == 1 {
+		x.free = time.Now() // nobody has looked since the last link ended
 		x.deaf = x.journal.Hear(x.changed)
 		x.crew.Open(true)
 	}
