@@ -366,6 +366,9 @@ func (g *gatherings) depart() error {
 	g.rememberLocked(g.current.realm)
 	g.earlier = g.current
 	g.left = g.own.diary.count()
+	if err := g.alone.author.Rename(context.Background(), g.nick()); err != nil {
+		g.log.Warn("cannot take the nick along", "err", err)
+	}
 	g.setLocked(g.alone)
 	return nil
 }

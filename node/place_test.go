@@ -70,6 +70,30 @@ func TestSaidWhileUnplugged(t *testing.T) {
 	})
 }
 
+// Who took another nick goes by that when they are alone again, too.
+func TestRenamedAndAlone(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob")
+		bob := all[1]
+		instance.Meet(t, 3*time.Second, all...)
+		do(t, bob, node.Rename{Nick: "robert"})
+		unplug(bob)
+		lan.Cut("bob")
+		instance.Until(t, 30*time.Second, "bob is alone", func() bool { return bob.Snapshot().Undecided })
+		bob.Say("nobody hears me")
+		time.Sleep(time.Second)
+		lan.Heal("bob")
+		plug(lan, bob)
+		instance.Meet(t, 15*time.Second, all...)
+		same(t, 5*time.Second, 1, all...)
+		for _, i := range all {
+			if got := i.Lines(instance.Lobby); !slices.Equal(got, []string{"robert: nobody hears me"}) {
+				t.Errorf("%s shows %q", i.Name, got)
+			}
+		}
+	})
+}
+
 // What was said here alone is told as said now, also to who reads it only when others were met; what they had said is not.
 func TestSaidBeforeMeeting(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
