@@ -154,7 +154,7 @@ func (p *peer) beat(b *wire.Beat) error {
 		p.exchange.acks.waiting(p, b.Waiting)
 		p.tellCaughtUp()
 	}
-	if !p.Hub && p.mine != nil && p.news() {
+	if p.mine != nil && (!p.Hub || p.seen < p.journal.LastMailbox()) && p.news() {
 		if _, err := p.offer(true); err != nil {
 			return err
 		}

@@ -107,13 +107,11 @@ func (p *peer) heard(s *wire.State) {
 
 // seeConcerns looks, at the hub, which groups are for the other end.
 func (p *peer) seeConcerns() {
-	if p.exchange.config.Concerns == nil {
-		return
-	}
+	last := p.journal.LastMailbox()
 	for _, m := range p.journal.Mailboxes(p.seen) {
-		p.seen = max(p.seen, m.Number)
 		p.concerns(m.Group, m.Author)
 	}
+	p.seen = max(p.seen, last)
 }
 
 // concerns reports whether a group is for the other end because of what that author says in it; then it counts as listed.

@@ -239,6 +239,31 @@ func TestFirstDirectMessage(t *testing.T) {
 	}
 }
 
+// Nor does who is linked wait for a first direct message that comes with so much else that it is not relayed.
+func TestFirstDirectMessageOfMany(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		room := message.GroupID{9}
+		hub, alice, bob, carol := newMember(t, lan, "hub"), newMember(t, lan, "alice", room), newMember(t, lan, "bob"), newMember(t, lan, "carol")
+		for _, m := range []*member{bob, carol} {
+			m.link(hub.replica)
+		}
+		time.Sleep(3 * time.Second)
+		alice.keys.leave(room)
+		g := alice.to(bob) // the list has what was used last first
+		alice.keys.join(room)
+		for range 100 {
+			alice.in(room)
+		}
+		alice.link(hub.replica)
+		time.Sleep(5 * time.Second)
+		have(t, room, 100, alice, hub)
+		have(t, g, 1, alice, hub, bob)
+		if n := carol.holds(g) + carol.holds(room) + bob.holds(room); n != 0 {
+			t.Errorf("others hold %d messages", n)
+		}
+	})
+}
+
 // A private room is replicated by its members, the hub and the witness; to who joins it comes whole, and to who leaves it no further.
 func TestPrivateRoom(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {

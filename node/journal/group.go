@@ -46,10 +46,17 @@ type Mailbox struct {
 	Author identity.PeerID
 }
 
+// newMailboxes is how many of the newest are at hand: each link of a hub looks at those that came since it looked last.
+const newMailboxes = 1 << 10
+
 // Mailboxes returns those numbered above after, in no order.
 func (j *Journal) Mailboxes(after int64) (out []Mailbox) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
+	if n := j.mailboxes - after; n <= int64(len(j.recent)) {
+		newest := slices.Clone(j.recent[len(j.recent)-int(max(n, 0)):])
+		return slices.DeleteFunc(newest, func(m Mailbox) bool { return j.groups[m.Group] == nil })
+	}
 	for _, g := range j.groups {
 		if n := len(g.authors); n > 0 && g.authors[n-1].Number > after {
 			for _, m := range slices.Backward(g.authors) {
@@ -61,6 +68,13 @@ func (j *Journal) Mailboxes(after int64) (out []Mailbox) {
 		}
 	}
 	return out
+}
+
+// LastMailbox is the number of the newest.
+func (j *Journal) LastMailbox() int64 {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.mailboxes
 }
 
 // Foreign reports whether something is held of a group that is not this person's own.
@@ -116,7 +130,11 @@ func (j *Journal) joinLocked(id message.GroupID, author identity.PeerID) {
 	if !slices.ContainsFunc(g.authors, func(m Mailbox) bool { return m.Author == author }) {
 		j.mailboxes++
 		j.held++
-		g.authors = append(g.authors, Mailbox{j.mailboxes, id, author})
+		m := Mailbox{j.mailboxes, id, author}
+		g.authors = append(g.authors, m)
+		if j.recent = append(j.recent, m); len(j.recent) > 2*newMailboxes {
+			j.recent = slices.Clone(j.recent[newMailboxes+1:])
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -323,5 +324,32 @@ func BenchmarkRoots(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Mailboxes are those after a number, whether they are at hand or not, and none of which nothing is held any more.
+func TestMailboxesAfter(t *testing.T) {
+	j := open(t, Config{})
+	defer j.store.close()
+	many := int64(3*newMailboxes + 5)
+	j.mu.Lock()
+	for i := range many {
+		g := message.GroupID{1, byte(i), byte(i >> 8)}
+		j.groupLocked(g, false)
+		j.joinLocked(g, identity.PeerID{2})
+	}
+	delete(j.groups, message.GroupID{1, byte(many - 1), byte((many - 1) >> 8)})
+	j.mu.Unlock()
+	if j.LastMailbox() != many {
+		t.Errorf("the last is %d", j.LastMailbox())
+	}
+	for _, after := range []int64{0, newMailboxes, many - newMailboxes, many - 3, many, many + 1} {
+		seen := map[int64]bool{}
+		for _, m := range j.Mailboxes(after) {
+			seen[m.Number] = m.Number > after && m.Group[1] == byte(m.Number-1)
+		}
+		if want := max(many-1-after, 0); int64(len(seen)) != want || slices.Contains(slices.Collect(maps.Values(seen)), false) {
+			t.Errorf("%d after %d, want %d", len(seen), after, want)
+		}
 	}
 }

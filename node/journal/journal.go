@@ -155,6 +155,7 @@ type Journal struct {
 	changed     []*state                   // logs that are not on disk as they are in memory; they stay in the cache
 	groups      map[message.GroupID]*group // that logs are held of
 	mailboxes   int64                      // how many were numbered
+	recent      []Mailbox                  // the newest, also of groups that are not held any more
 	held        int                        // how many are held
 	maxHeld     int                        // how many may be, of others' groups
 	full        bool                       // in memory: nothing is left to be forgotten (forget.go)

@@ -115,7 +115,7 @@ func (j *Journal) open() error {
 
 func (j *Journal) load(s *store) error {
 	clear(j.groups)
-	j.held = 0
+	j.held, j.recent = 0, nil
 	if err := j.loadWanted(s); err != nil {
 		return err
 	}
