@@ -96,6 +96,34 @@ func TestRemovedDuringAPartition(t *testing.T) {
 	})
 }
 
+// Bob leaves where the owner is not, who changes the room meanwhile: when the halves meet he is no member, and gets no key any more.
+func TestLeavesDuringAPartition(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave")
+		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, alice, all[1:]...)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		joinPlans(t, alice, bob)
+		joinPlans(t, alice, carol)
+		counts(t, bob, 3)
+		lan.Split([]string{"alice", "dave"}, []string{"bob", "carol"})
+		instance.Meet(t, 20*time.Second, alice, dave)
+		instance.Meet(t, 20*time.Second, bob, carol)
+		do(t, bob, node.Leave{Room: "#plans"})
+		time.Sleep(time.Second)
+		joinPlans(t, alice, dave)
+		lan.Join()
+		instance.Meet(t, 30*time.Second, all...)
+		for _, i := range []*instance.Instance{alice, carol, dave} {
+			counts(t, i, 3)
+		}
+		if !toldOf(alice, func(e node.Answered) bool { return e.By.ID == bob.ID() && !e.Yes }) {
+			t.Error("alice was not told that bob left")
+		}
+	})
+}
+
 // The owner changes the room while half of it is out of reach: both halves go on, each in an epoch of its own, and then there is one history, and one epoch.
 func TestEpochChangesWhileSplit(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {

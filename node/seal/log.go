@@ -149,6 +149,14 @@ func (r *Room) Removed(author identity.PeerID) (hlc uint64, ok bool) {
 	return hlc, ok
 }
 
+// Since returns the stamp of the state from which on a member has been one, as far back as is known.
+func (r *Room) Since(member identity.PeerID) (hlc uint64) {
+	for k := r.current; k != nil && k.Has(member); k = r.kept[k.Prev] {
+		hlc = k.HLC
+	}
+	return hlc
+}
+
 // Admit refuses, with ErrNotMember, a message in l of somebody who is no member now: when it comes live, and where its stamp is not older than the first state without its author. What members
 // wrote in an epoch that is over is late, and fine. It is asked after a message of l has opened.
 func (r *Room) Admit(l *Log, hlc uint64, live bool) error {

@@ -321,7 +321,8 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 	return out, nil
 }
 
-// takeAnswer takes what someone who was invited says, or a member who leaves, or another instance of this person that has left.
+// takeAnswer takes what someone who was invited says, or a member who leaves, or another instance of this person that has left. What was said before the author was made a member is over; the room may
+// have changed otherwise since, for the author need not have known.
 func (v *Vault) takeAnswer(at journal.Place, body []byte) {
 	if len(body) != 17 {
 		return
@@ -336,7 +337,7 @@ func (v *Vault) takeAnswer(at journal.Place, body []byte) {
 		return
 	}
 	defer v.mu.Unlock()
-	if r == nil || at.Author == v.me || r.status != Joined || !r.Current().Has(at.Author) || at.HLC < r.Current().HLC {
+	if r == nil || at.Author == v.me || r.status != Joined || !r.Current().Has(at.Author) || at.HLC < r.Since(at.Author) {
 		return
 	}
 	if yes := body[16] == 1; yes || r.Current().Owner() == v.me {

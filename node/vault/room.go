@@ -166,7 +166,7 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 	now := r.Current()
 	if current {
 		clear(r.covered)
-		clear(r.taken)
+		maps.DeleteFunc(r.taken, func(p identity.PeerID, _ bool) bool { return !now.Has(p) })
 	}
 	v.tryLocked(r)
 	if now.Owner() == v.me {

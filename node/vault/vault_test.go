@@ -348,6 +348,36 @@ func TestDecline(t *testing.T) {
 	bob.status(id, Asked)
 }
 
+// Who leaves while the owner changes the room for another reason, and has not heard of it, is out all the same: by an answer that comes after the new epoch, and by one that came just before.
+func TestLeavesWhileTheRoomChanges(t *testing.T) {
+	for name, heard := range map[string]bool{"heard after the change": false, "heard before it": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+			id := alice.founds("plans", bob)
+			alice.away = !heard
+			bob.say(bob.Answer(id, false, w.now, w.keys))
+			w.now = w.now.Add(time.Second)
+			out, _, err := alice.Change(id, seal.Change{Add: []identity.PeerID{carol.me}}, false, w.now, w.keys)
+			alice.away = false
+			alice.say(out, err)
+			alice.tends()
+			if r, _ := alice.Room(id); len(r.Members) != 2 {
+				t.Errorf("%d are members, want alice and carol", len(r.Members))
+			}
+			alice.invites(id, bob, false) // and what was answered before does not take out who is asked again
+			bob.status(id, Asked)
+			for _, l := range w.said {
+				alice.take(l, false)
+			}
+			alice.tends()
+			if r, _ := alice.Room(id); len(r.Members) != 3 {
+				t.Errorf("%d are members, want all three", len(r.Members))
+			}
+		})
+	}
+}
+
 func TestRestart(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.add(newID(t)), w.add(newID(t))
