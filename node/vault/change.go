@@ -232,6 +232,14 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 		}
 		r = newRoom(seal.NewRoom(inv.State), Asked)
 		v.rooms[id] = r
+	case r.since == 0 && (r.status == Asked || r.status == Left): // nothing is kept of a room that was never joined but what one is invited to
+		now := r.Current()
+		current, _, err := seal.NewRoom(now).Accept(inv.State)
+		if err != nil || !current && inv.State.Hash() != now.Hash() {
+			v.mu.Unlock()
+			return err
+		}
+		r.Room = seal.NewRoom(inv.State)
 	default:
 		was := r.Current()
 		current, lost, err := r.Accept(inv.State)

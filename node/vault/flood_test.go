@@ -133,6 +133,27 @@ func TestFloodOfInvitations(t *testing.T) {
 	alice.status(room, Joined)
 }
 
+// Who invites again and again, and changes the room before that is answered, fills nothing; who accepts then is in the room as it is by then.
+func TestFloodOfStates(t *testing.T) {
+	w := newWorld(t)
+	alice, eve := w.add(newID(t)), w.add(newID(t))
+	id := eve.founds("plans")
+	eve.invites(id, alice, false)
+	for range 20 {
+		out, _, err := eve.Change(id, seal.Change{}, false, w.now, w.keys)
+		eve.say(out, err)
+		eve.invites(id, alice, false)
+	}
+	eve.tell(id, "welcome")
+	if n := len(alice.rooms[id].States()); n != 1 {
+		t.Errorf("%d states of a room are kept that was not joined", n)
+	}
+	alice.say(alice.Answer(id, true, w.now, w.keys))
+	alice.wants("welcome")
+	alice.tell(id, "thanks")
+	eve.wants("thanks")
+}
+
 // A member who wraps the same key again and again, and keys for states that never come, fills nothing.
 func TestFloodOfWraps(t *testing.T) {
 	w := newWorld(t)

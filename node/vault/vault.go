@@ -15,7 +15,8 @@
 // any stranger makes longer, soon after: what a kill took Recall tells again. The history itself is in the journals; what is read there is not kept here.
 //
 // Limits: MaxTalks conversations and MaxRooms rooms; what is more is passed over, with a log line. Whoever has keys enough can begin as many conversations and send as many invitations as they like. So
-// what this person has a part in is kept and replicated before what only others wanted, which makes place: conversations in which it said nothing, and invitations that it did not accept.
+// what this person has a part in is kept and replicated before what only others wanted, which makes place: conversations in which it said nothing, and invitations that it did not accept. Of a room that
+// was never joined only the state in the newest invitation is kept.
 package vault
 
 import (
@@ -239,12 +240,14 @@ func (v *Vault) Own(g message.GroupID, author identity.PeerID) bool {
 	return talk || v.Concerns(g, author, v.me)
 }
 
-// Learn is journal.Vault's.
+// Learn is journal.Vault's. Of a room to which this person was only invited nothing is taken: whoever sent the invitation could send any number of states after it. Who accepts it has them
+// read again.
 func (v *Vault) Learn(at journal.Place, body []byte) {
 	v.mu.Lock()
 	r := v.rooms[at.Room]
+	asked := r != nil && r.status == Asked
 	v.mu.Unlock()
-	if r == nil {
+	if r == nil || asked {
 		return
 	}
 	if s, err := seal.ParseState(v.conf.Network, body); err == nil {
