@@ -15,7 +15,7 @@ type claim struct {
 	key      string
 }
 
-// claimLocked makes a nick the one that is shown; one that looks like one they had is theirs since then.
+// claimLocked makes a nick the one that is shown; one that looks like one they had is theirs since then. It takes the place of the oldest, but not of the one that they were verified by.
 func (c *contacts) claimLocked(k *contact, n claim) {
 	c.version++
 	if i := slices.IndexFunc(k.Nicks, func(cl claim) bool { return cl.key == n.key }); i >= 0 {
@@ -23,7 +23,7 @@ func (c *contacts) claimLocked(k *contact, n claim) {
 		c.dropLocked(k, i)
 	}
 	if len(k.Nicks) >= maxClaims {
-		c.dropLocked(k, 0)
+		c.dropLocked(k, max(0, slices.IndexFunc(k.Nicks, func(cl claim) bool { return !cl.Verified })))
 	}
 	k.Nicks = append(k.Nicks, n)
 	c.claims[n.key] = append(c.claims[n.key], identity.PeerID(k.Key))

@@ -18,7 +18,7 @@ import (
 const (
 	maxContacts  = 2000
 	maxStrangers = 256 // met for the first time on one day
-	maxClaims    = 4   // nicks of one person, the newest
+	maxClaims    = 4   // nicks of one person, the newest, and the one they were verified by
 )
 
 const (

@@ -166,6 +166,34 @@ func TestWhoseNick(t *testing.T) {
 	})
 }
 
+// The nick by which somebody was verified stays theirs, whatever they call themselves since, or a hub says that they do.
+func TestVerifiedNickStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "contacts.json")
+		c := remembered(t, path, false)
+		see(c, 1, "alice", time.Now())
+		if err := c.mark(peer(1), "", func(k *contact) { k.Verified = true }); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 2 * maxClaims {
+			see(c, 1, fmt.Sprint("other", n), time.Now())
+		}
+		time.Sleep(time.Hour)
+		see(c, 2, "alice", time.Now())
+		if err := c.save(); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []*contacts{c, remembered(t, path, false)} {
+			if first, _ := c.of(message.NickKey("alice"), peer(2)); first != peer(1) {
+				t.Errorf("alice is %.12s", first)
+			}
+			if k, _ := c.get(peer(1)); len(k.Nicks) != maxClaims || k.nick() != "other7" {
+				t.Errorf("%+v", k)
+			}
+		}
+	})
+}
+
 // Without a history nobody is remembered but who is verified or ignored, without a word of when; what an earlier process wrote stays.
 func TestRememberedWithoutHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
