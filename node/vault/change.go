@@ -344,16 +344,21 @@ func (v *Vault) takeAnswer(at journal.Place, body []byte) {
 		v.save(r)
 		return
 	}
-	defer v.mu.Unlock()
 	if r == nil || at.Author == v.me || r.status != Joined || !r.Current().Has(at.Author) || at.HLC < r.Since(at.Author) {
+		v.mu.Unlock()
 		return
 	}
-	if yes := body[16] == 1; yes || r.Current().Owner() == v.me {
-		if r.taken[at.Author] = !yes; yes {
-			delete(r.taken, at.Author)
-		}
+	yes := body[16] == 1
+	if was, answered := r.answers[at.Author]; answered && (yes || !was.yes) { // it is read again, or came before the other
+		v.mu.Unlock()
+		return
+	}
+	r.answers[at.Author] = answer{at.HLC, yes}
+	if yes || r.Current().Owner() == v.me {
 		v.tellLocked(Answered{r.id, at.Author, yes})
 	}
+	v.mu.Unlock()
+	v.save(r)
 }
 
 // Tend returns what an owner, or whoever stands in for one, owes the rooms now. here are those who can be reached.
@@ -379,12 +384,12 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 	mine := s.Owner() == v.me
 	var c seal.Change
 	due := mine && (s.Due(now) || v.handedLocked(r))
-	for p := range r.taken {
-		if s.Has(p) && p != v.me {
-			c.Remove = append(c.Remove, p)
-		}
-	}
 	if mine {
+		for p, a := range r.answers {
+			if !a.yes {
+				c.Remove = append(c.Remove, p)
+			}
+		}
 		for _, lost := range r.redo {
 			if m, ok := r.Missing(lost); ok {
 				c.Add, c.Remove = append(c.Add, m.Add...), append(c.Remove, m.Remove...)

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,10 @@ type roomFile struct {
 	States  [][]byte `json:"states"`
 	Keys    [][]byte `json:"keys"`
 	Covered [][]byte `json:"covered,omitempty"` // each a member's key, and the ids of those of its X-Wing keys that the present epoch's key was wrapped for
+	Answers [][]byte `json:"answers,omitempty"` // each a member's key, the stamp of its answer u64, and 1 for yes or 0 for no
 }
+
+const answerLen = 32 + 8 + 1
 
 // talkFile is one entry of talks.json. Read and Told are places, as a message of kind Read has them.
 type talkFile struct {
@@ -74,6 +78,13 @@ func (v *Vault) save(r *room) error {
 			b = append(b, id[:]...)
 		}
 		f.Covered = append(f.Covered, b)
+	}
+	for p, a := range r.answers {
+		b := append(binary.BigEndian.AppendUint64(slices.Clone(p[:]), a.hlc), 0)
+		if a.yes {
+			b[answerLen-1] = 1
+		}
+		f.Answers = append(f.Answers, b)
 	}
 	v.mu.Unlock()
 	err := writeJSON(v.roomPath(r.id), &f)
@@ -204,6 +215,12 @@ func (v *Vault) loadRoom(path string) (*room, error) {
 		for i := 32; i < len(b); i += 8 {
 			r.covered[identity.PeerID(b[:32])] = append(r.covered[identity.PeerID(b[:32])], seal.KeyID(b[i:]))
 		}
+	}
+	for _, b := range f.Answers {
+		if len(b) != answerLen {
+			return nil, fmt.Errorf("%s is damaged: not an answer", path)
+		}
+		r.answers[identity.PeerID(b[:32])] = answer{binary.BigEndian.Uint64(b[32:]), b[answerLen-1] == 1}
 	}
 	return r, nil
 }

@@ -40,7 +40,13 @@ type room struct {
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs
 	redo    []*seal.State                    // that lost against another, to be made again by the owner
-	taken   map[identity.PeerID]bool         // who asked the owner to be taken out
+	answers map[identity.PeerID]answer       // of members, to the invitation
+}
+
+// An answer is what a member said to an invitation, and when; no: it declined, or left since, and the owner is to take it out.
+type answer struct {
+	hlc uint64
+	yes bool
 }
 
 // A writer seals in one log, in the epoch of one state.
@@ -51,7 +57,7 @@ type writer struct {
 
 func newRoom(sr *seal.Room, status Status) *room {
 	return &room{Room: sr, id: sr.Current().Room(), status: status, covered: map[identity.PeerID][]seal.KeyID{}, readers: map[message.LogID]*seal.Log{}, writers: map[message.LogID]writer{},
-		taken: map[identity.PeerID]bool{}}
+		answers: map[identity.PeerID]answer{}}
 }
 
 // rename reads the room's name.
@@ -166,7 +172,7 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 	now := r.Current()
 	if current {
 		clear(r.covered)
-		maps.DeleteFunc(r.taken, func(p identity.PeerID, _ bool) bool { return !now.Has(p) })
+		maps.DeleteFunc(r.answers, func(p identity.PeerID, a answer) bool { return !now.Has(p) || a.hlc < r.Since(p) })
 	}
 	v.tryLocked(r)
 	if now.Owner() == v.me {

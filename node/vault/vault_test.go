@@ -378,6 +378,57 @@ func TestLeavesWhileTheRoomChanges(t *testing.T) {
 	}
 }
 
+// Another machine of the owner's, which knows that bob left and hears late that he was taken out and asked again, and of the latter first, leaves him in.
+func TestAskedAgainByAnother(t *testing.T) {
+	w := newWorld(t)
+	owner := newID(t)
+	alice, bob := w.add(owner), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	laptop := w.add(owner)
+	laptop.conf.Dir, laptop.conf.Ring = alice.conf.Dir, alice.Ring()
+	laptop.start()
+	laptop.conf.Dir = t.TempDir()
+	w.deliver()
+	bob.say(bob.Answer(id, false, w.now, w.keys))
+	laptop.away = true
+	alice.tends()
+	w.now = w.now.Add(time.Second)
+	alice.invites(id, bob, false)
+	slices.Reverse(w.said[laptop.next:])
+	laptop.away = false
+	w.deliver()
+	laptop.tends()
+	if r, _ := laptop.Room(id); len(r.Members) != 2 {
+		t.Errorf("%d are members, want alice and bob", len(r.Members))
+	}
+}
+
+// What was answered is told once, however often it is read again, and after a restart the owner still takes out who left.
+func TestAnsweredOnce(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob, carol)
+	again := func() {
+		t.Helper()
+		for _, l := range w.said {
+			alice.take(l, false)
+		}
+		for _, e := range alice.Take().Events {
+			if a, ok := e.(Answered); ok {
+				t.Errorf("told again: %+v", a)
+			}
+		}
+	}
+	again()
+	bob.say(bob.Answer(id, false, w.now, w.keys))
+	alice.start()
+	again()
+	alice.tends()
+	if r, _ := alice.Room(id); len(r.Members) != 2 {
+		t.Errorf("%d are members, want alice and carol", len(r.Members))
+	}
+}
+
 func TestRestart(t *testing.T) {
 	w := newWorld(t)
 	alice, bob := w.add(newID(t)), w.add(newID(t))
