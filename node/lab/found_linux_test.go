@@ -142,6 +142,33 @@ func TestTwoNetworks(t *testing.T) {
 	}
 }
 
+// A cable between two machines on which nobody gives out addresses, so that it has link-local ones of IPv6 alone, and one of them or both have a card with IPv4 in a network of its own.
+func TestCableWithoutIPv4(t *testing.T) {
+	t.Parallel()
+	for _, both := range []bool{false, true} {
+		t.Run(fmt.Sprint("both=", both), func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t, 2)
+			l.Attach(1, 1, "eth1")
+			l.Detach(2, "eth0")
+			l.Attach(2, 1, "eth1")
+			if both {
+				l.Attach(2, 2, "eth0", "10.99.0.2/16")
+			}
+			began := time.Now()
+			all := []*lab.Process{start(l, 1), start(l, 2)}
+			hub := together(t, l, soon, all...)
+			within(t, l, "together", began, foundAgain)
+			m := mark(l, all...)
+			<-time.After(8 * time.Second) // as above
+			m.stayed(t, hub)
+			say(all[0], "one")
+			say(all[1], "two")
+			haveAll(t, l, []string{"one", "two"}, all...)
+		})
+	}
+}
+
 // Whoever is on an open network can make records whose tags are valid. While 10,000 come in, of peers that do not exist at addresses where nobody is, those that do exist
 // find each other: who is new, and who has heard thousands of fakes when two networks become one.
 func TestFoundAmongFakes(t *testing.T) {

@@ -35,7 +35,8 @@ func (r *Roster) Heard(s identity.Session, from netip.AddrPort) {
 	r.heard[s] = h
 }
 
-// detour returns where else the node of that name may be than at the address it advertises.
+// detour returns where else the node of that name may be than at the address it advertises: where it was heard in the same family, or if it was not, in the other. A link-local address
+// that is advertised is no place without the zone that it was heard in.
 func (r *Roster) detour(name string, at netip.AddrPort) (a netip.AddrPort, ok bool) {
 	s, _, err := parseName(name)
 	if err != nil {
@@ -43,8 +44,11 @@ func (r *Roster) detour(name string, at netip.AddrPort) (a netip.AddrPort, ok bo
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a = r.heard[s][family(at)]
-	return a, a.IsValid() && (a.Port() != at.Port() || a.Addr().WithZone("") != at.Addr().WithZone(""))
+	h := r.heard[s]
+	if a = h[family(at)]; !a.IsValid() {
+		a = h[1-family(at)]
+	}
+	return a, a.IsValid() && a != at
 }
 
 // Addresses lists where a member may be reached, best first.

@@ -216,13 +216,24 @@ func (t *transport) Shutdown() error {
 	return nil
 }
 
-// parse reads an address of memberlist's, which has no place for the zone that a link-local one needs: that is the zone of the address advertised.
+// parse reads an address of memberlist's, which has no place for the zone that a link-local one needs: that is the one it was found with, where it is being joined, or that of the address
+// advertised.
 func (t *transport) parse(text string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return a, fmt.Errorf("gossip to %q: %w", text, err)
 	}
-	return netip.AddrPortFrom(zoned(a.Addr().Unmap(), t.addr), a.Port()), nil
+	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	if a.Addr().IsLinkLocalUnicast() && a.Addr().Zone() == "" {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for w := range t.watched {
+			if w.Addr().WithZone("") == a.Addr() && w.Port() == a.Port() {
+				return w, nil
+			}
+		}
+	}
+	return netip.AddrPortFrom(zoned(a.Addr(), t.addr), a.Port()), nil
 }
 
 // zoned puts a link-local address on the link of own.
