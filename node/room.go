@@ -57,7 +57,7 @@ func (n *Node) room(name string) (room, error) {
 	}
 	asked := "#" + strings.TrimPrefix(name, "#")
 	for _, r := range n.vault.Rooms() {
-		if strings.EqualFold(n.called(r.ID), asked) {
+		if strings.EqualFold(n.called(r.ID), asked) && !n.hides(&r) {
 			return room{id: r.ID}, nil
 		}
 	}
@@ -68,6 +68,11 @@ func (n *Node) room(name string) (room, error) {
 	}
 	name, err := message.CleanRoom(name)
 	return public(name), err
+}
+
+// hides reports whether a private room is not shown: somebody who is ignored invited to it.
+func (n *Node) hides(r *vault.Room) bool {
+	return r.Status == vault.Asked && n.people.known.ignores(r.By)
 }
 
 // private returns the private room that a name means.

@@ -115,9 +115,8 @@ func (n *Node) rooms() []Room {
 	for _, name := range n.profile.rooms() {
 		out = append(out, Room{Name: "#" + name, ID: message.Room(name), Joined: true})
 	}
-	ignored := n.people.known.ignores
 	for _, r := range n.vault.Rooms() {
-		if r.Status == vault.Asked && ignored(r.By) {
+		if n.hides(&r) {
 			continue
 		}
 		shown := Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: r.Status != vault.Asked, Owner: n.named(r.Owner), Members: len(r.Members), Out: r.Status == vault.Out}
@@ -130,7 +129,7 @@ func (n *Node) rooms() []Room {
 		out = append(out, Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: true, Owner: n.named(r.Owner), Members: len(r.Members), Out: true})
 	}
 	for _, t := range n.vault.Talks() {
-		if ignored(t.With) {
+		if n.people.known.ignores(t.With) {
 			continue
 		}
 		out = append(out, Room{Name: n.called(t.Room), ID: t.Room, Kind: DirectRoom, Joined: true, With: n.named(t.With)})

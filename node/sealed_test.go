@@ -400,6 +400,36 @@ func TestIgnoredInSealedRooms(t *testing.T) {
 	})
 }
 
+// An invitation by somebody who is ignored is not shown, and does not stand in the place of the public room of its name.
+func TestIgnoredInvites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		mallory := instance.Start(t, lan, "mallory", node.Config{})
+		instance.Meet(t, 10*time.Second, bob, mallory)
+		holdsKeys(t, mallory, bob)
+		do(t, bob, node.Ignore{Person: "mallory"})
+		do(t, mallory, node.NewRoom{Name: "general"})
+		do(t, mallory, node.Invite{Room: "#general", Person: "bob"})
+		time.Sleep(5 * time.Second)
+		do(t, bob, node.Join{Room: "#general"})
+		say(t, bob, "#general", "hello everyone")
+		for _, r := range bob.Snapshot().Rooms {
+			if r.Name == "#general" && r.Kind != node.PublicRoom {
+				t.Errorf("bob is in %+v", r)
+			}
+		}
+		time.Sleep(time.Second)
+		if lines := mallory.Lines("#general"); len(lines) > 0 {
+			t.Errorf("in mallory's room stands %q", lines)
+		}
+		do(t, bob, node.Unignore{Person: "mallory"})
+		if !slices.ContainsFunc(bob.Snapshot().Rooms, func(r node.Room) bool { return r.Kind == node.PrivateRoom && !r.Joined && r.By.ID == mallory.ID() }) {
+			t.Error("the invitation is lost")
+		}
+	})
+}
+
 // A person on two machines, the second a copy of the first one's profile, reads on both what is said to it, and what it says itself.
 func TestDirectMessagesOnTwoMachines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
