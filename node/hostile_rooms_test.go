@@ -124,6 +124,71 @@ func TestLeavesDuringAPartition(t *testing.T) {
 	})
 }
 
+// Bob leaves where the owner is not, who hands the room over meanwhile: when the halves meet the new owner takes him out.
+func TestLeavesDuringAHandOver(t *testing.T) {
+	for name, with := range map[string][]string{"with a member": {"dave"}, "with a stranger": {"erin"}} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				all := start(t, lan, "alice", "bob", "carol", "dave", "erin")
+				alice, bob, carol := all[0], all[1], all[2]
+				instance.Meet(t, 10*time.Second, all...)
+				holdsKeys(t, alice, all[1:]...)
+				do(t, alice, node.NewRoom{Name: "plans"})
+				for _, i := range all[1:4] {
+					joinPlans(t, alice, i)
+				}
+				counts(t, bob, 4)
+				var left, right []*instance.Instance
+				var one, other []string
+				for _, i := range all {
+					if i == bob || slices.Contains(with, i.Name) {
+						right, other = append(right, i), append(other, i.Name)
+					} else {
+						left, one = append(left, i), append(one, i.Name)
+					}
+				}
+				lan.Split(one, other)
+				instance.Meet(t, 20*time.Second, left...)
+				instance.Meet(t, 20*time.Second, right...)
+				do(t, bob, node.Leave{Room: "#plans"})
+				time.Sleep(time.Second)
+				do(t, alice, node.HandOver{Room: "#plans", Person: "carol"})
+				time.Sleep(time.Second)
+				lan.Join()
+				instance.Meet(t, 30*time.Second, all...)
+				for _, i := range []*instance.Instance{alice, carol, all[3]} {
+					counts(t, i, 3)
+				}
+				if !toldOf(carol, func(e node.Answered) bool { return e.By.ID == bob.ID() && !e.Yes }) {
+					t.Error("carol was not told that bob left")
+				}
+			})
+		})
+	}
+}
+
+// Bob declines what alice invited him to, when the room is carol's: it is she who takes him out.
+func TestDeclinesAfterAHandOver(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol")
+		alice, bob, carol := all[0], all[1], all[2]
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, alice, bob, carol)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		do(t, alice, node.Invite{Room: "#plans", Person: "bob"})
+		joinPlans(t, alice, carol)
+		counts(t, carol, 3)
+		do(t, alice, node.HandOver{Room: "#plans", Person: "carol"})
+		instance.Until(t, 10*time.Second, "carol is the owner", func() bool {
+			m, err := carol.Members("#plans")
+			return err == nil && m[0].Me
+		})
+		do(t, bob, node.Leave{Room: "#plans"})
+		counts(t, carol, 2)
+		counts(t, alice, 2)
+	})
+}
+
 // The owner changes the room while half of it is out of reach: both halves go on, each in an epoch of its own, and then there is one history, and one epoch.
 func TestEpochChangesWhileSplit(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {

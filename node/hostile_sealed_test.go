@@ -83,8 +83,7 @@ func (c *conspirator) invited() *seal.Room {
 		c.take()
 	}
 	for id, r := range c.Rooms {
-		l, body := c.direct(message.Answer, string(append(id[:], 1)))
-		c.sends(l, message.Sealed, body)
+		c.sends(c.Log(id), message.State, seal.Answer{Epoch: r.Current().Epoch, Yes: true}.Bytes())
 		s := *c.state
 		s.Groups = append(slices.Clone(s.Groups), wire.GroupState{Group: message.GroupID(id), Today: s.Groups[0].Today})
 		c.p.Send(wire.TypeState, &s)

@@ -183,7 +183,7 @@ func (n *Node) answer(ctx context.Context, r vault.Room, yes bool) error {
 		return err
 	}
 	now, _ := n.gather.clock.Now()
-	out, err := n.vault.Answer(r.ID, yes, now, n.keys)
+	out, err := n.vault.Answer(r.ID, yes, now)
 	if err != nil {
 		return err
 	}

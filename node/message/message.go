@@ -84,8 +84,8 @@ const (
 	File     Kind = 9 // body: an offer
 	// Void stands in no log: that it was signed as the first message of one proves that the log has none, by its author's wish. What it held was said again in another.
 	Void Kind = 10
-	// Read, Keys, Answer, Invite and Rotate go only inside direct messages (package vault): how far the other has read, a keyring for another instance of oneself, whether an invitation to a
-	// private room was accepted, the invitation, and the network's next key.
+	// Read, Keys, Answer, Invite and Rotate go only inside direct messages (package vault): how far the other has read, a keyring for another instance of oneself, to another instance that
+	// a private room was left, an invitation to one, and the network's next key.
 	Read   Kind = 11
 	Keys   Kind = 12
 	Answer Kind = 13

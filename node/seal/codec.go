@@ -14,6 +14,7 @@ const (
 	formState  = 1
 	formWraps  = 2
 	formInvite = 3
+	formAnswer = 4
 )
 
 // formRotation is that of a body of kind Rotate.

@@ -149,12 +149,12 @@ func (r *Room) Removed(author identity.PeerID) (hlc uint64, ok bool) {
 	return hlc, ok
 }
 
-// Since returns the stamp of the state from which on a member has been one, as far back as is known.
-func (r *Room) Since(member identity.PeerID) (hlc uint64) {
+// Since returns the state from which on a member has been one, as far back as is known; nil: it is none.
+func (r *Room) Since(member identity.PeerID) (s *State) {
 	for k := r.current; k != nil && k.Has(member); k = r.kept[k.Prev] {
-		hlc = k.HLC
+		s = k
 	}
-	return hlc
+	return s
 }
 
 // Admit refuses, with ErrNotMember, a message in l of somebody who is no member now: when it comes live, and where its stamp is not older than the first state without its author. What members

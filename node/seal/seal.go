@@ -32,7 +32,7 @@
 //
 // Padded content: kind u8 || u16 length || body || zeros, to a multiple of 128 and at most 16 KiB.
 //
-// Private room, id and group H("earshot/v1 room\0" || founder || nonce 16)[:16]. The body of a message of kind State begins with its form; all three:
+// Private room, id and group H("earshot/v1 room\0" || founder || nonce 16)[:16]. The body of a message of kind State begins with its form; all four:
 //
 //	0     u8 1, a state, at most 10,199 bytes, signed over "earshot/v1 state\0" || netid || bytes before the signature; the state's hash is H of the same
 //	1     founder 32
@@ -55,6 +55,10 @@
 //	0     u8 3, an invitation (only inside a direct message)
 //	1     epoch key 32
 //	33    a state, from its form on
+//
+//	0     u8 4, an answer: of its author, in whose room it stands
+//	1     epoch u32        of the newest state that its author knows
+//	5     u8               1 accepts the invitation, 0 declines it or leaves
 //
 // The offer of a network's next key, the body of a message of kind Rotate, only inside a direct message:
 //
@@ -99,11 +103,12 @@
 //
 // At HELLO: the groups of one's direct messages and rooms are listed beside Public; hub and witnesses replicate them as ciphertext, and need nothing from here.
 //
-// To invite: Next with the member added, the state and everyone's wraps into the room, an Invitation in a direct message. Who declines is removed again. History is shared by wrapping old keys.
+// To invite: Next with the member added, the state and everyone's wraps into the room, an Invitation in a direct message. Who is invited says an Answer in the room, and likewise who leaves; who declines
+// or leaves is removed by whoever owns the room then. History is shared by wrapping old keys.
 //
 // # What this does not give
 //
-// Who talks to whom, when, how much, and who is in which room is open to the hub and whoever replicates; in rooms the length of each message too. Signatures are proof to third parties
+// Who talks to whom, when, how much, and who is in which room, was invited or left is open to the hub and whoever replicates; in rooms the length of each message too. Signatures are proof to third parties
 // (no deniability) and not safe from quantum computers. Forward secrecy is that of deleted keys: direct messages of the last 14 days are open to who takes the ring, of rooms what the epoch keys
 // kept open. Who was removed keeps what it could read, and can still put messages that look older than its removal into an epoch that it was in: refused when they come live, but not
 // told apart in fetched history. A hub can withhold states from someone who comes anew, but not make one; the invitation pins where its view begins.

@@ -270,8 +270,8 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 	return errors.Join(v.forget(gone), v.save(r))
 }
 
-// Answer accepts an invitation, or does not, and returns what tells the one who invited, and the owner. A room that was joined is left so.
-func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (out []Message, err error) {
+// Answer accepts an invitation, or does not, and returns what tells the room. A room that was joined is left so.
+func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Message, err error) {
 	v.mu.Lock()
 	r := v.rooms[id]
 	if r == nil || r.status == Left || yes && r.status != Asked {
@@ -283,16 +283,15 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 		v.mu.Unlock()
 		return nil, errors.New("a room's owner cannot leave it while others are in it")
 	}
-	var invite seal.Content // for the other instances of this person
-	if key, ok := r.Key(s.Hash()); ok {
-		invite = (&seal.Invitation{State: s, Key: key}).Content()
+	own := seal.Content{Kind: message.Answer, Body: append(id[:], 0)} // for the other instances of this person
+	if yes {
+		own = seal.Content{}
+		if key, ok := r.Key(s.Hash()); ok {
+			own = (&seal.Invitation{State: s, Key: key}).Content()
+		}
 	}
-	tell := []identity.PeerID{s.Owner()}
-	if yes && r.by != s.Owner() {
-		tell = append(tell, r.by)
-	}
-	if r.status == Out {
-		tell = nil // the owner knows
+	if r.status != Out { // the owner knows
+		out = append(out, Message{id, message.State, seal.Answer{Epoch: s.Epoch, Yes: yes}.Bytes()})
 	}
 	r.last = stamp(now)
 	if r.status = Left; yes {
@@ -304,61 +303,42 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time, keys Keys) (o
 	if err := v.save(r); err != nil {
 		return nil, err
 	}
-	body := append(id[:], 0)
-	if yes {
-		body[len(id)] = 1
-	} else {
-		invite = seal.Content{Kind: message.Answer, Body: body}
+	if own.Kind != 0 {
+		var more []Message
+		more, err = v.self(own.Kind, own.Body)
+		out = append(out, more...)
 	}
-	if invite.Kind != 0 {
-		if out, err = v.self(invite.Kind, invite.Body); err != nil {
-			return nil, err
-		}
-	}
-	for _, p := range tell {
-		key := keys(p)
-		if p == v.me || key == nil {
-			continue
-		}
-		to, err := v.Begin(p, key, false)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, Message{to, message.Answer, body})
-	}
-	return out, nil
+	return out, err
 }
 
-// takeAnswer takes what someone who was invited says, or a member who leaves, or another instance of this person that has left. What was said before the author was made a member is over; the room may
-// have changed otherwise since, for the author need not have known.
-func (v *Vault) takeAnswer(at journal.Place, body []byte) {
-	if len(body) != 17 {
+// takeLeft takes what another instance of this person says that has left a room, or declined.
+func (v *Vault) takeLeft(at journal.Place, body []byte) {
+	if len(body) != 17 || body[16] != 0 || at.Author != v.me || at.Room != seal.Direct(v.conf.Network, v.me, v.me) {
 		return
 	}
 	v.mu.Lock()
 	r := v.rooms[message.RoomID(body[:16])]
-	if r != nil && at.Author == v.me && at.Room == seal.Direct(v.conf.Network, v.me, v.me) && body[16] == 0 && at.HLC > max(r.since, r.invited) {
-		r.status, r.invited = Left, at.HLC
-		v.conf.Changed()
-		v.mu.Unlock()
-		v.save(r)
-		return
-	}
-	if r == nil || at.Author == v.me || r.status != Joined || !r.Current().Has(at.Author) || at.HLC < r.Since(at.Author) {
+	if r == nil || at.HLC <= max(r.since, r.invited) {
 		v.mu.Unlock()
 		return
 	}
-	yes := body[16] == 1
-	if was, answered := r.answers[at.Author]; answered && (yes || !was.yes) { // it is read again, or came before the other
-		v.mu.Unlock()
-		return
-	}
-	r.answers[at.Author] = answer{at.HLC, yes}
-	if yes || r.Current().Owner() == v.me {
-		v.tellLocked(Answered{r.id, at.Author, yes})
-	}
+	r.status, r.invited = Left, at.HLC
+	v.conf.Changed()
 	v.mu.Unlock()
 	v.save(r)
+}
+
+// learnAnswer takes what a member says to an invitation, or who leaves. Every member keeps it: it may become the owner.
+func (v *Vault) learnAnswer(r *room, author identity.PeerID, a seal.Answer) {
+	v.mu.Lock()
+	news := author != v.me && r.status == Joined && r.answer(author, a)
+	if news && (r.Current().Owner() == v.me || a.Yes && r.Since(author).Signer() == v.me) { // who invited is told, though the room is another's now
+		v.tellLocked(Answered{r.id, author, a.Yes})
+	}
+	v.mu.Unlock()
+	if news {
+		v.save(r)
+	}
 }
 
 // Tend returns what an owner, or whoever stands in for one, owes the rooms now. here are those who can be reached.
@@ -386,7 +366,7 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 	due := mine && (s.Due(now) || v.handedLocked(r))
 	if mine {
 		for p, a := range r.answers {
-			if !a.yes {
+			if !a.Yes {
 				c.Remove = append(c.Remove, p)
 			}
 		}

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -26,11 +25,9 @@ type roomFile struct {
 	Since   uint64   `json:"since,omitempty"`
 	States  [][]byte `json:"states"`
 	Keys    [][]byte `json:"keys"`
-	Covered [][]byte `json:"covered,omitempty"` // each a member's key, and the ids of those of its X-Wing keys that the present epoch's key was wrapped for
-	Answers [][]byte `json:"answers,omitempty"` // each a member's key, the stamp of its answer u64, and 1 for yes or 0 for no
+	Covered [][]byte `json:"covered,omitempty"`  // each a member's key, and the ids of those of its X-Wing keys that the present epoch's key was wrapped for
+	Answers [][]byte `json:"answered,omitempty"` // each a member's key, and its seal.Answer
 }
-
-const answerLen = 32 + 8 + 1
 
 // talkFile is one entry of talks.json. Read and Told are places, as a message of kind Read has them.
 type talkFile struct {
@@ -80,11 +77,7 @@ func (v *Vault) save(r *room) error {
 		f.Covered = append(f.Covered, b)
 	}
 	for p, a := range r.answers {
-		b := append(binary.BigEndian.AppendUint64(slices.Clone(p[:]), a.hlc), 0)
-		if a.yes {
-			b[answerLen-1] = 1
-		}
-		f.Answers = append(f.Answers, b)
+		f.Answers = append(f.Answers, append(slices.Clone(p[:]), a.Bytes()...))
 	}
 	v.mu.Unlock()
 	err := writeJSON(v.roomPath(r.id), &f)
@@ -217,10 +210,11 @@ func (v *Vault) loadRoom(path string) (*room, error) {
 		}
 	}
 	for _, b := range f.Answers {
-		if len(b) != answerLen {
-			return nil, fmt.Errorf("%s is damaged: not an answer", path)
+		a, err := seal.ParseAnswer(b[min(len(b), 32):])
+		if err != nil {
+			return nil, fmt.Errorf("%s is damaged: %w", path, err)
 		}
-		r.answers[identity.PeerID(b[:32])] = answer{binary.BigEndian.Uint64(b[32:]), b[answerLen-1] == 1}
+		r.answers[identity.PeerID(b[:32])] = a
 	}
 	return r, nil
 }

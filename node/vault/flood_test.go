@@ -100,7 +100,7 @@ func TestFloodOfInvitations(t *testing.T) {
 	room := bob.founds("plans", alice)
 	declined := bob.founds("other")
 	bob.invites(declined, alice, false)
-	alice.say(alice.Answer(declined, false, w.now, w.keys))
+	alice.say(alice.Answer(declined, false, w.now))
 	at := alice.from(eve.who)
 	for n := range MaxRooms + 40 {
 		key := seal.NewEpochKey()
@@ -148,7 +148,7 @@ func TestFloodOfStates(t *testing.T) {
 	if n := len(alice.rooms[id].States()); n != 1 {
 		t.Errorf("%d states of a room are kept that was not joined", n)
 	}
-	alice.say(alice.Answer(id, true, w.now, w.keys))
+	alice.say(alice.Answer(id, true, w.now))
 	alice.wants("welcome")
 	alice.tell(id, "thanks")
 	eve.wants("thanks")

@@ -40,13 +40,7 @@ type room struct {
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs
 	redo    []*seal.State                    // that lost against another, to be made again by the owner
-	answers map[identity.PeerID]answer       // of members, to the invitation
-}
-
-// An answer is what a member said to an invitation, and when; no: it declined, or left since, and the owner is to take it out.
-type answer struct {
-	hlc uint64
-	yes bool
+	answers map[identity.PeerID]seal.Answer  // of members; no: it declined, or left since, and the owner is to take it out
 }
 
 // A writer seals in one log, in the epoch of one state.
@@ -57,7 +51,20 @@ type writer struct {
 
 func newRoom(sr *seal.Room, status Status) *room {
 	return &room{Room: sr, id: sr.Current().Room(), status: status, covered: map[identity.PeerID][]seal.KeyID{}, readers: map[message.LogID]*seal.Log{}, writers: map[message.LogID]writer{},
-		answers: map[identity.PeerID]answer{}}
+		answers: map[identity.PeerID]seal.Answer{}}
+}
+
+// answer notes what somebody says to an invitation, and reports whether it is news: that of a member, once each, and no is the last. What was said before its author was made a member is over, by the
+// epoch that it knew, for clocks differ; the room may have changed otherwise since.
+func (r *room) answer(p identity.PeerID, a seal.Answer) bool {
+	if was, answered := r.answers[p]; answered && (a.Yes || !was.Yes) {
+		return false
+	}
+	if from := r.Since(p); from == nil || a.Epoch < from.Epoch {
+		return false
+	}
+	r.answers[p] = a
+	return true
 }
 
 // rename reads the room's name.
@@ -172,7 +179,14 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 	now := r.Current()
 	if current {
 		clear(r.covered)
-		maps.DeleteFunc(r.answers, func(p identity.PeerID, a answer) bool { return !now.Has(p) || a.hlc < r.Since(p) })
+		maps.DeleteFunc(r.answers, func(p identity.PeerID, a seal.Answer) bool { return !now.Has(p) || a.Epoch < r.Since(p).Epoch })
+	}
+	if now.Owner() == v.me && was.Owner() != v.me { // who told the owner before
+		for p, a := range r.answers {
+			if !a.Yes {
+				v.tellLocked(Answered{r.id, p, false})
+			}
+		}
 	}
 	v.tryLocked(r)
 	if now.Owner() == v.me {

@@ -215,7 +215,7 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 	case message.Invite:
 		err = v.takeInvitation(at, c)
 	case message.Answer:
-		v.takeAnswer(at, c.Body)
+		v.takeLeft(at, c.Body)
 	case message.Rotate:
 		err = v.takeRotation(at, c)
 	}

@@ -3,11 +3,13 @@
 // It is the journal.Vault of all journals of its process. It writes into none: what is to be said it returns (Message), and what is to be done besides it hands out with Take, to whoever keeps
 // the journals. What it holds follows from what it is told: by the journals (Learn, Open), in whatever order and however often, and by the user's commands.
 //
-// Conversations. With whom one has spoken is remembered; who is new begins one by writing. What a direct message holds besides text is taken here and is no line: invitations, answers to them, how far
-// the other has read, the keyring of another instance of this person, and the network's next key.
+// Conversations. With whom one has spoken is remembered; who is new begins one by writing. What a direct message holds besides text is taken here and is no line: invitations, how far
+// the other has read, what another instance of this person has left, its keyring, and the network's next key.
 //
-// Private rooms. An invitation makes a room known; it is Joined when the user accepts it, and replicated from then on (Groups). Who is owner tends it (Tend): removes who declined or left, makes a
-// new epoch when one is due, makes again what a copy of the owner's profile changed at the same time. Any member who is here wraps the key again for one who could not be reached when the epoch was made.
+// Private rooms. An invitation makes a room known; it is Joined when the user accepts it, and replicated from then on (Groups). That it was accepted, declined or left is said in the room
+// (seal.Answer), and every member remembers it: who declines or leaves learns nothing more of the room, and need not know who owns it by now. Who is owner tends it (Tend): removes who declined or left,
+// makes a new epoch when one is due, makes again what a copy of the owner's profile changed at the same time. Any member who is here wraps the key again for one who could not be reached when the epoch
+// was made.
 //
 // Goroutines: none. All methods may be called concurrently. Nothing is called with the lock held but package seal, and the disk is not waited for in it.
 //
@@ -254,6 +256,8 @@ func (v *Vault) Learn(at journal.Place, body []byte) {
 		v.learnState(r, s)
 	} else if w, err := seal.ParseWraps(bytes.Clone(body)); err == nil {
 		v.learnWraps(r, at.Author, w)
+	} else if a, err := seal.ParseAnswer(body); err == nil {
+		v.learnAnswer(r, at.Author, a)
 	} else {
 		v.log.Debug("not a state of a room", "log", at.Log, "seq", at.Seq)
 	}

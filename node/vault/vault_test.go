@@ -39,6 +39,7 @@ type person struct {
 	log   map[message.RoomID]*journal.Place // the last place in its log
 	away  bool
 	got   []line // opened
+	told  []Event
 	next  int    // of world.said
 }
 
@@ -150,7 +151,7 @@ func (w *world) deliver() {
 		if p.away {
 			continue
 		}
-		for work := p.Take(); len(work.Reopen) > 0; work = p.Take() {
+		for work := p.works(); len(work.Reopen) > 0; work = p.works() {
 			for _, l := range w.said[:p.next] {
 				if slices.Contains(work.Reopen, l.at.Room) && !p.has(l) {
 					p.take(l, false)
@@ -158,6 +159,13 @@ func (w *world) deliver() {
 			}
 		}
 	}
+}
+
+// works is Take, for who remembers what was told.
+func (p *person) works() Work {
+	w := p.Take()
+	p.told = append(p.told, w.Events...)
+	return w
 }
 
 func (p *person) has(l line) bool {
@@ -220,7 +228,7 @@ func (p *person) founds(name string, members ...*person) message.RoomID {
 	for _, m := range members {
 		p.invites(id, m, false)
 		p.w.t.Helper()
-		m.say(m.Answer(id, true, p.w.now, p.w.keys))
+		m.say(m.Answer(id, true, p.w.now))
 	}
 	return id
 }
@@ -290,7 +298,7 @@ func TestRoom(t *testing.T) {
 	if groups := carol.Groups(); slices.Contains(groups, message.GroupID(id)) {
 		t.Fatal("a room is replicated before it was accepted")
 	}
-	carol.say(carol.Answer(id, true, w.now, w.keys))
+	carol.say(carol.Answer(id, true, w.now))
 	alice.tell(id, "one")
 	bob.tell(id, "two")
 	carol.wants("one", "two") // not what was said before
@@ -324,7 +332,7 @@ func TestHistoryIsShared(t *testing.T) {
 	alice.say(out, err)
 	alice.tell(id, "in another epoch")
 	alice.invites(id, bob, true)
-	bob.say(bob.Answer(id, true, w.now, w.keys))
+	bob.say(bob.Answer(id, true, w.now))
 	w.deliver()
 	bob.wants("before", "in another epoch")
 }
@@ -334,7 +342,7 @@ func TestDecline(t *testing.T) {
 	alice, bob := w.add(newID(t)), w.add(newID(t))
 	id := alice.founds("plans")
 	alice.invites(id, bob, false)
-	bob.say(bob.Answer(id, false, w.now, w.keys))
+	bob.say(bob.Answer(id, false, w.now))
 	bob.status(id, Left)
 	alice.tends()
 	if r, _ := alice.Room(id); len(r.Members) != 1 {
@@ -356,7 +364,7 @@ func TestLeavesWhileTheRoomChanges(t *testing.T) {
 			alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
 			id := alice.founds("plans", bob)
 			alice.away = !heard
-			bob.say(bob.Answer(id, false, w.now, w.keys))
+			bob.say(bob.Answer(id, false, w.now))
 			w.now = w.now.Add(time.Second)
 			out, _, err := alice.Change(id, seal.Change{Add: []identity.PeerID{carol.me}}, false, w.now, w.keys)
 			alice.away = false
@@ -378,6 +386,107 @@ func TestLeavesWhileTheRoomChanges(t *testing.T) {
 	}
 }
 
+// Who declines or leaves is taken out by whoever owns the room by then, though the answer crossed the hand-over, was heard before it, or is of an epoch that the new owner had no part in. It is over when bob
+// is asked again, whatever his clock says.
+func TestAnswerCrossesHandOver(t *testing.T) {
+	for name, tc := range map[string]struct {
+		carolFirst, joined, heard bool
+	}{
+		"declines":                         {carolFirst: true},
+		"declines, and was there before":   {},
+		"declines before it":               {carolFirst: true, heard: true},
+		"leaves":                           {joined: true},
+		"leaves, and came after the other": {carolFirst: true, joined: true},
+		"leaves before it":                 {joined: true, heard: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+			id := alice.founds("plans")
+			comes := func(p *person, joins bool) {
+				alice.invites(id, p, false)
+				if joins {
+					p.say(p.Answer(id, true, w.now))
+				}
+			}
+			if tc.carolFirst {
+				comes(carol, true)
+			}
+			comes(bob, tc.joined)
+			if !tc.carolFirst {
+				comes(carol, true)
+			}
+			bob.away = true
+			answers := func() {
+				w.now = w.now.Add(time.Minute)
+				bob.say(bob.Answer(id, false, w.now))
+				w.now = w.now.Add(-time.Minute)
+			}
+			if tc.heard {
+				answers()
+			}
+			out, _, err := alice.Change(id, seal.Change{Owner: &carol.me}, false, w.now, w.keys)
+			alice.say(out, err)
+			if !tc.heard {
+				answers()
+			}
+			if !slices.Contains(carol.told, Event(Answered{id, bob.me, false})) {
+				t.Error("carol is not told that bob left")
+			}
+			carol.start()
+			carol.tends()
+			if r, _ := carol.Room(id); len(r.Members) != 2 {
+				t.Errorf("%d are members, want alice and carol", len(r.Members))
+			}
+			bob.away = false
+			w.deliver()
+			w.now = w.now.Add(2 * time.Minute)
+			carol.invites(id, bob, false)
+			w.now = w.now.Add(-2 * time.Minute)
+			bob.status(id, Asked)
+			for _, p := range []*person{alice, carol} {
+				for _, l := range w.said {
+					p.take(l, false)
+				}
+				p.tends()
+			}
+			if r, _ := carol.Room(id); len(r.Members) != 3 {
+				t.Errorf("%d are members, want all three", len(r.Members))
+			}
+		})
+	}
+}
+
+// Somebody who is no member answers nothing, and a member that answers again and again has nothing written after the second.
+func TestAnswersOfOthers(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, eve := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	path := alice.roomPath(id)
+	says := func(p *person, yes bool) {
+		for epoch := range uint32(5) {
+			p.say([]Message{{id, message.State, seal.Answer{Epoch: epoch, Yes: yes}.Bytes()}}, nil)
+		}
+	}
+	says(bob, false)
+	told := len(alice.told)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		says(bob, true)
+		says(bob, false)
+		says(eve, false)
+		says(eve, true)
+	}
+	if more := alice.told[told:]; len(more) > 0 {
+		t.Errorf("told %+v", more)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the room's file was written")
+	}
+}
+
 // Another machine of the owner's, which knows that bob left and hears late that he was taken out and asked again, and of the latter first, leaves him in.
 func TestAskedAgainByAnother(t *testing.T) {
 	w := newWorld(t)
@@ -389,7 +498,7 @@ func TestAskedAgainByAnother(t *testing.T) {
 	laptop.start()
 	laptop.conf.Dir = t.TempDir()
 	w.deliver()
-	bob.say(bob.Answer(id, false, w.now, w.keys))
+	bob.say(bob.Answer(id, false, w.now))
 	laptop.away = true
 	alice.tends()
 	w.now = w.now.Add(time.Second)
@@ -420,7 +529,7 @@ func TestAnsweredOnce(t *testing.T) {
 		}
 	}
 	again()
-	bob.say(bob.Answer(id, false, w.now, w.keys))
+	bob.say(bob.Answer(id, false, w.now))
 	alice.start()
 	again()
 	alice.tends()
