@@ -124,9 +124,9 @@ func TestLeavesDuringAPartition(t *testing.T) {
 	})
 }
 
-// Bob leaves where the owner is not, who hands the room over meanwhile: when the halves meet the new owner takes him out.
+// Bob leaves where the owner is not, who hands the room over meanwhile: when the halves meet the new owner takes him out, also if nobody was where he was who could keep what he said.
 func TestLeavesDuringAHandOver(t *testing.T) {
-	for name, with := range map[string][]string{"with a member": {"dave"}, "with a stranger": {"erin"}} {
+	for name, with := range map[string][]string{"with a member": {"dave"}, "with a stranger": {"erin"}, "alone": nil} {
 		t.Run(name, func(t *testing.T) {
 			story(t, func(t *testing.T, lan *nodetest.LAN) {
 				all := start(t, lan, "alice", "bob", "carol", "dave", "erin")

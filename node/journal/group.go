@@ -88,8 +88,9 @@ func (j *Journal) Foreign(id message.GroupID) bool {
 	return len(authors) > 0 && !slices.ContainsFunc(authors, func(m Mailbox) bool { return j.owns(id, m.Author) })
 }
 
-// Carries reports whether anything is held of a group that is not this person's own, of a day that is compared.
+// Carries reports whether anything is held of a group that is not this person's own, of a day that is compared. It asks anew whose they are: what was said last in a room that was left since is mail, too.
 func (j *Journal) Carries() bool {
+	j.reckon()
 	from := j.Horizon(message.Mail)
 	j.mu.RLock()
 	defer j.mu.RUnlock()
