@@ -46,7 +46,7 @@ type Leave struct{ Room string }
 // NewRoom makes a private room that this person owns and is alone in.
 type NewRoom struct{ Name string }
 
-// Invite, Remove and HandOver change the members, or the owner, of a private room: only its owner can. An invitation is an offer, which the other accepts or not. With History those invited
+// Invite, Remove and HandOver change the members, or the owner, of a private room: only its owner can. An invitation is an offer, which the other accepts or not; a room is handed to who has. With History those invited
 // can read what was said before. CopyRoom makes a new room of one's own with the members of another.
 type Invite struct {
 	Room, Person string

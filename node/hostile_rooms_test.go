@@ -138,6 +138,9 @@ func TestLeavesDuringAHandOver(t *testing.T) {
 					joinPlans(t, alice, i)
 				}
 				counts(t, bob, 4)
+				instance.Until(t, 10*time.Second, "carol has accepted", func() bool {
+					return toldOf(alice, func(e node.Answered) bool { return e.By.ID == carol.ID() && e.Yes })
+				})
 				var left, right []*instance.Instance
 				var one, other []string
 				for _, i := range all {
@@ -178,6 +181,9 @@ func TestDeclinesAfterAHandOver(t *testing.T) {
 		do(t, alice, node.Invite{Room: "#plans", Person: "bob"})
 		joinPlans(t, alice, carol)
 		counts(t, carol, 3)
+		instance.Until(t, 10*time.Second, "carol has accepted", func() bool {
+			return toldOf(alice, func(e node.Answered) bool { return e.By.ID == carol.ID() && e.Yes })
+		})
 		do(t, alice, node.HandOver{Room: "#plans", Person: "carol"})
 		instance.Until(t, 10*time.Second, "carol is the owner", func() bool {
 			m, err := carol.Members("#plans")

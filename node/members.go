@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,7 +133,12 @@ func (n *Node) handOver(ctx context.Context, c HandOver) error {
 	if err != nil {
 		return err
 	}
-	return n.change(ctx, r, seal.Change{Owner: &who}, false)
+	err = n.change(ctx, r, seal.Change{Owner: &who}, false)
+	if errors.Is(err, vault.ErrUnanswered) {
+		nick := n.named(who).Nick
+		return &Error{Text: fmt.Sprintf("%s has not accepted the invitation to %s yet", nick, n.called(r.ID)), Hint: "hand it over when " + nick + " has: if they decline, nobody could change the room any more", cause: err}
+	}
+	return err
 }
 
 // copyRoom makes a room of this person's own with the members of another.

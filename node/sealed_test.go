@@ -257,6 +257,28 @@ func TestPrivateRoom(t *testing.T) {
 	})
 }
 
+// A room is handed over when the other has accepted the invitation, and not before.
+func TestHandOverToWhoAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, alice, bob)
+		holdsKeys(t, alice, bob)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		do(t, alice, node.Invite{Room: "#plans", Person: "bob"})
+		instance.Until(t, 10*time.Second, "bob is invited", func() bool { return toldOf(bob, func(node.Invited) bool { return true }) })
+		fails(t, alice, node.HandOver{Room: "#plans", Person: "bob"}, "bob has not accepted the invitation to #plans yet")
+		do(t, bob, node.Join{Room: "#plans"})
+		instance.Until(t, 10*time.Second, "alice is told", func() bool { return toldOf(alice, func(e node.Answered) bool { return e.Yes }) })
+		do(t, alice, node.HandOver{Room: "#plans", Person: "bob"})
+		instance.Until(t, 10*time.Second, "bob is the owner", func() bool {
+			m, err := bob.Members("#plans")
+			return err == nil && m[0].Owner && m[0].Me
+		})
+	})
+}
+
 // A room goes on with its owner away, over a change of hub and a restart of everyone.
 func TestPrivateRoomGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

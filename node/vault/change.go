@@ -19,6 +19,9 @@ type Keys func(identity.PeerID) *seal.PublicKey
 // ErrKey means that somebody's key is not known: that person was never met.
 var ErrKey = errors.New("the key is not known")
 
+// ErrUnanswered means that a room is to be handed to somebody who has not accepted the invitation to it, or has left: who does not want it would be its owner for ever.
+var ErrUnanswered = errors.New("who is to own the room has not accepted the invitation")
+
 // stamp is the time as messages have it.
 func stamp(now time.Time) uint64 { return uint64(max(now.UnixMilli(), 0)) << 16 }
 
@@ -75,6 +78,9 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 	}
 	was, key := r.Current(), seal.NewEpochKey()
 	next, err := was.Next(v.conf.Who, stamp(now), key, r.name, c)
+	if err == nil && next.Owner() != v.me && !r.accepted(next.Owner()) {
+		err = ErrUnanswered
+	}
 	if err != nil {
 		v.mu.Unlock()
 		return nil, nil, err

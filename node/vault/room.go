@@ -67,6 +67,15 @@ func (r *room) answer(p identity.PeerID, a seal.Answer) bool {
 	return true
 }
 
+// accepted reports whether a member has joined, and not left. Of who is one for longer than anything is known of the room it is not asked: the answer may be too old to be kept anywhere.
+func (r *room) accepted(p identity.PeerID) bool {
+	if a, answered := r.answers[p]; answered {
+		return a.Yes
+	}
+	from := r.Since(p)
+	return from != nil && r.State(from.Prev) == nil
+}
+
 // rename reads the room's name.
 func (r *room) rename() {
 	for _, s := range r.States() {
@@ -328,6 +337,12 @@ func (v *Vault) tryLocked(r *room) {
 
 // openSaid opens what was said in a private room.
 func (v *Vault) openSaid(r *room, at journal.Place, body []byte, live bool) (c seal.Content, err error) {
+	joined := false
+	defer func() { // without the lock
+		if joined {
+			v.save(r)
+		}
+	}()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l := r.readers[at.Log]
@@ -348,6 +363,7 @@ func (v *Vault) openSaid(r *room, at journal.Place, body []byte, live bool) (c s
 		return c, err
 	}
 	r.last = max(r.last, at.HLC)
+	joined = r.answer(at.Author, seal.Answer{Epoch: l.Epoch(), Yes: true}) // who says something has accepted, whatever became of the answer
 	return c, nil
 }
 

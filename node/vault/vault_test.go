@@ -2,6 +2,7 @@ package vault
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
 	"slices"
 	"testing"
@@ -40,7 +41,7 @@ type person struct {
 	away  bool
 	got   []line // opened
 	told  []Event
-	next  int    // of world.said
+	next  int // of world.said
 }
 
 func newWorld(t testing.TB) *world {
@@ -567,6 +568,55 @@ func TestHandOver(t *testing.T) {
 	alice.status(id, Out)
 	bob.tell(id, "mine")
 	carol.wants("mine")
+}
+
+// A room is handed to nobody who has not accepted, whoever invited them. Who says something in it has; of who was there before all that an owner knows it is not asked.
+func TestHandOverToWhoAccepted(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol, dave := w.add(newID(t)), w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	hand := func(from, to *person, id message.RoomID) error {
+		out, _, err := from.Change(id, seal.Change{Owner: &to.me}, false, w.now, w.keys)
+		from.say(out, nil)
+		return err
+	}
+	refuses := func(from, to *person, id message.RoomID) {
+		t.Helper()
+		if err := hand(from, to, id); !errors.Is(err, ErrUnanswered) {
+			t.Errorf("handed over: %v", err)
+		}
+	}
+	takes := func(from, to *person, id message.RoomID) {
+		t.Helper()
+		if err := hand(from, to, id); err != nil {
+			t.Error(err)
+		}
+	}
+	id := alice.founds("plans", carol)
+	alice.invites(id, bob, false)
+	refuses(alice, bob, id)
+	takes(alice, carol, id)
+	refuses(carol, bob, id)
+	bob.say(bob.Answer(id, true, w.now))
+	takes(carol, bob, id)
+	takes(bob, alice, id)
+	carol.say(carol.Answer(id, false, w.now))
+	refuses(alice, carol, id)
+
+	delete(alice.rooms[id].answers, bob.me)
+	refuses(alice, bob, id)
+	bob.tell(id, "here I am")
+	alice.start()
+	takes(alice, bob, id)
+
+	old := alice.founds("old", bob)
+	w.said = nil // it is long ago, and forgotten
+	for _, p := range w.people {
+		p.next = 0
+	}
+	alice.invites(old, dave, false)
+	dave.say(dave.Answer(old, true, w.now))
+	takes(alice, dave, old)
+	takes(dave, bob, old)
 }
 
 // Someone who was away when the epoch was made, and whose key was not known, is wrapped for by who is here.
