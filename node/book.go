@@ -29,11 +29,10 @@ func newBook(j *journal.Journal, mine func(message.RoomID) bool) *book {
 	return &book{journal: j, mine: mine, turn: make(chan struct{}, 1)}
 }
 
-// inRoom is what was said in one room: when last, and how much.
+// inRoom is when something was said in one room last.
 type inRoom struct {
-	name  string // of a public one
-	last  time.Time
-	count int
+	name string // of a public one
+	last time.Time
 }
 
 // A topicLine is the message that says what a room is about, if there is one.
@@ -84,10 +83,10 @@ func (b *book) followLocked() error {
 		}
 		b.cursor, b.last, b.topics = cursor, map[message.RoomID]inRoom{}, map[message.RoomID]topicLine{}
 		for _, r := range known {
-			b.addLocked(r.ID, r.Name, r.Last, r.Count)
+			b.addLocked(r.ID, r.Name, r.Last)
 		}
 		for _, r := range sealed {
-			b.addLocked(r.ID, "", r.Last, r.Count)
+			b.addLocked(r.ID, "", r.Last)
 		}
 	}
 	for {
@@ -104,7 +103,7 @@ func (b *book) followLocked() error {
 				continue
 			}
 			if run, err := message.ParseBodies(e.Frame[wire.HeaderLen:]); err == nil {
-				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC, len(run.Records))
+				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC)
 				for i := range run.Records {
 					b.changedLocked(o.Room, &run.Records[i])
 				}
@@ -124,7 +123,7 @@ func (b *book) changedLocked(room message.RoomID, r *message.Record) {
 	}
 }
 
-func (b *book) addLocked(id message.RoomID, name string, hlc uint64, count int) {
+func (b *book) addLocked(id message.RoomID, name string, hlc uint64) {
 	if clean, err := message.CleanRoom(name); name != "" && (err != nil || clean != name || id != message.Room(name)) || name == "" && !b.mine(id) {
 		return
 	}
@@ -136,6 +135,5 @@ func (b *book) addLocked(id message.RoomID, name string, hlc uint64, count int) 
 		was.last = t
 	}
 	was.name = name
-	was.count += count
 	b.last[id] = was
 }

@@ -104,7 +104,7 @@ func (n *Node) rooms() []Room {
 		for id, r := range known {
 			id = n.gather.roomNow(id)
 			was := last[id]
-			if was.count += r.count; r.last.After(was.last) {
+			if r.last.After(was.last) {
 				was.last = r.last
 			}
 			was.name = r.name
@@ -136,13 +136,13 @@ func (n *Node) rooms() []Room {
 	}
 	for i := range out {
 		r := &out[i]
-		r.Last, r.Count = last[r.ID].last, last[r.ID].count
+		r.Last = last[r.ID].last
 		delete(last, r.ID)
 	}
 	others := len(out)
 	for id, r := range last {
 		if r.name != "" {
-			out = append(out, Room{Name: "#" + r.name, ID: id, Last: r.last, Count: r.count})
+			out = append(out, Room{Name: "#" + r.name, ID: id, Last: r.last})
 		}
 	}
 	slices.SortFunc(out[others:], func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })

@@ -65,7 +65,6 @@ type Room struct {
 	Last   time.Time
 	Topic  Topic // empty text: none
 	Muted  bool  // it does not ask for attention
-	Count  int   // messages held
 	// Of a private room. By is who invited this person, who has not answered; Out: this person was removed, and can only read.
 	Owner   Named
 	Members int

@@ -113,8 +113,6 @@ type Room struct {
 	ID   message.RoomID
 	Name string
 	Last uint64 // HLC of the newest message
-	// Count is how many messages are held, of all kinds.
-	Count int
 }
 
 // Rooms lists them by name. Logs are read for that, not their messages.

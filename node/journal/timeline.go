@@ -215,10 +215,10 @@ func (s *store) newest(room message.RoomID) (hlc uint64, n int, err error) {
 
 // publicRooms reads of the public rooms what their logs tell.
 func (s *store) publicRooms() (out []Room, err error) {
-	err = s.each("SELECT room, name, max(hlc), sum(seq) FROM log WHERE name<>'' AND seq>0 GROUP BY room ORDER BY name", nil, func(rows *sql.Rows) error {
+	err = s.each("SELECT room, name, max(hlc) FROM log WHERE name<>'' AND seq>0 GROUP BY room ORDER BY name", nil, func(rows *sql.Rows) error {
 		var r Room
 		defer func() { out = append(out, r) }()
-		return rows.Scan(fixed(r.ID[:]), &r.Name, &r.Last, &r.Count)
+		return rows.Scan(fixed(r.ID[:]), &r.Name, &r.Last)
 	})
 	return out, err
 }

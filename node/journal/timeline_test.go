@@ -75,7 +75,6 @@ func TestTimeline(t *testing.T) {
 				for _, l := range want {
 					if l.Name == name {
 						r.Last = max(r.Last, l.HLC)
-						r.Count++
 					}
 				}
 				if r.Last > 0 {

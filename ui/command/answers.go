@@ -214,9 +214,6 @@ func Rooms(s node.Snapshot) []string {
 		if r.Muted {
 			about += ", muted"
 		}
-		if r.Count > 0 && r.Kind == node.PublicRoom { // in others also what is no message counts
-			about += ", " + count(r.Count, "message", "messages")
-		}
 		if !r.Last.IsZero() {
 			about += ", last message " + stamp(r.Last)
 		}
