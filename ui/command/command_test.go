@@ -158,6 +158,15 @@ func TestTargets(t *testing.T) {
 		"/react":                                 "react with what?",
 		"/delete it":                             `which message? "it" names none`,
 		"/delete " + strings.Repeat("0", 32):     "there is no message " + strings.Repeat("0", 32) + " among the newest",
+		"/reply 3f9ac2b1 so do I":                "there is no message 3f9ac2b1 among the newest", // and is not said with its id
+		"/edit 3F9AC2B1C better":                 "there is no message 3F9AC2B1C among the newest",
+		"/delete 3f9ac2b1":                       "there is no message 3f9ac2b1 among the newest",
+		"/react 3f9ac2b1 👍":                      "there is no message 3f9ac2b1 among the newest",
+		"/reply last 3f9ac2b1 broke it":          node.Reply{To: ref(3), Text: "3f9ac2b1 broke it"},
+		"/reply deadbeef is no number":           node.Reply{To: ref(1), Text: "deadbeef is no number"},
+		"/reply 20261120 is a date":              node.Reply{To: ref(1), Text: "20261120 is a date"},
+		"/reply 3f9ac2b broke it":                node.Reply{To: ref(1), Text: "3f9ac2b broke it"},
+		"/edit added a test":                     node.Edit{Target: ref(3), Text: "added a test"},
 	} {
 		a, err := Parse(in, At{Room: "#x", Snapshot: snapshot(), Recent: recent()})
 		if text, failed := want.(string); failed {

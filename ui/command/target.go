@@ -18,7 +18,8 @@ const (
 )
 
 // pick finds the message that the first word of args names, and returns what follows that. A number counts back among those that may be meant, from 1; an id is given by its first digits, of
-// any room; "last" is the newest, and so is no such word at all. may says which may be meant.
+// any room; "last" is the newest, and so is no such word at all. What looks like an id that no message has is not taken for a word: it would be said, or change another message than was meant. may
+// says which may be meant.
 func (at At) pick(args string, may func(*node.Message) bool) (m *node.Message, rest string, err error) {
 	word, rest := split(args)
 	for i := len(at.Recent) - 1; i >= 0 && len(word) >= shortest; i-- {
@@ -35,8 +36,8 @@ func (at At) pick(args string, may func(*node.Message) bool) (m *node.Message, r
 	}
 	n, err := strconv.ParseUint(word, 10, 8) // without a sign: +1 is an emoji
 	switch {
-	case len(word) == 2*len(message.ID{}) && isHex(word):
-		return nil, "", &node.Error{Text: "there is no message " + word + " among the newest", Hint: "give the id of one that was told lately"}
+	case isID(word):
+		return nil, "", &node.Error{Text: "there is no message " + word + " among the newest", Hint: "give the id of one that was told lately; last is the newest, also before a word like that"}
 	case word == "last":
 		n = 1
 	case err != nil || n == 0 || n > 99:
@@ -54,9 +55,14 @@ func (at At) pick(args string, may func(*node.Message) bool) (m *node.Message, r
 	return nil, "", &node.Error{Text: fmt.Sprintf("there is no such message among the newest in %s", at.Room), Hint: "a number counts back: 1 is the newest, 2 the one before"}
 }
 
-func isHex(s string) bool {
-	_, err := hex.DecodeString(s)
-	return err == nil
+// isID reports whether a word looks like how an id begins: long enough to name any message, of hexadecimal digits alone. Shorter than a whole id it has letters and figures, for "deadbeef" is a word and
+// 20261120 a number.
+func isID(word string) bool {
+	const figures, letters = "0123456789", "abcdefABCDEF"
+	if len(word) < exact || len(word) > 2*len(message.ID{}) || strings.Trim(word, figures+letters) != "" {
+		return false
+	}
+	return len(word) == 2*len(message.ID{}) || strings.ContainsAny(word, figures) && strings.ContainsAny(word, letters)
 }
 
 func said(m *node.Message) bool { return m.Kind != message.Topic }
