@@ -51,7 +51,7 @@ func Help(name string) ([]string, error) {
 func detail(name string) string {
 	switch name {
 	case "reply", "edit", "delete", "react":
-		return "ID is how a message's id begins, or a number that counts back: 1 is the newest; Tab and the arrows choose one too"
+		return "ID is how a message's id begins, a number that counts back (1 is the newest), or last, the newest; Tab and the arrows choose one too"
 	case "msg", "query":
 		return "PERSON is a nick, with its tag (bob~7Q2K) where two have it, or a fingerprint; who is away gets it on return"
 	case "invite":

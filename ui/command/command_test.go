@@ -215,7 +215,7 @@ func TestAnswers(t *testing.T) {
 		"/rooms":   "  #lobby  joined\n  #build  not joined\n/join #ROOM opens one, or makes it",
 		"/realms":  "each gathering of the open network lobby has a history of its own:\n  1f3a  now",
 		"/help me": "/me TEXT: say what you do: /me waves",
-		"/help e":  "/edit [ID] TEXT: correct your last message, or another of yours\nalso /e\nID is how a message's id begins, or a number that counts back: 1 is the newest; Tab and the arrows choose one too",
+		"/help e":  "/edit [ID] TEXT: correct your last message, or another of yours\nalso /e\nID is how a message's id begins, a number that counts back (1 is the newest), or last, the newest; Tab and the arrows choose one too",
 		"/version": "earshot 1.2",
 		"/nick":    "you are alice; /nick NAME changes it",
 	}
