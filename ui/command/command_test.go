@@ -97,6 +97,8 @@ func TestTable(t *testing.T) {
 		switch s.Name {
 		case "accept", "decline":
 			args = "#secret"
+		case "mute", "unmute":
+			args = "#plans"
 		case "room leave", "room members":
 			args = ""
 		case "invite", "remove":
@@ -295,6 +297,8 @@ func TestPeople(t *testing.T) {
 	for in, want := range map[string]string{
 		"/ping box":                         "only the way to the hub is measured here",
 		"/typing maybe":                     `"maybe" is none of on, off`,
+		"/mute #nix":                        "there is no room #nix here",
+		"/unmute nix":                       "there is no room #nix here",
 		"/history 0":                        "how many lines? from 1 to 1000",
 		"/history x":                        "how many lines? from 1 to 1000",
 		"/away " + strings.Repeat("x", 121): "this has 121 bytes, and at most 120 say why you are away",

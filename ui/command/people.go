@@ -45,6 +45,9 @@ func mute(args string, on bool, at At) (Action, error) {
 	if err != nil {
 		return Action{}, err
 	}
+	if _, ok := Known(at.Snapshot, room); !ok && args != "" {
+		return Action{}, noRoom(room)
+	}
 	line := room + " asks for no attention; /unmute " + room + " changes it"
 	if !on {
 		line = room + " asks for attention"

@@ -151,12 +151,16 @@ func members(args string, at At) (Action, error) {
 	}
 	switch r, ok := Known(at.Snapshot, room); {
 	case !ok && args != "":
-		return Action{}, &node.Error{Text: "there is no room " + room + " here", Hint: "/rooms lists the rooms"}
+		return Action{}, noRoom(room)
 	case r.Kind == node.PrivateRoom:
 		return Action{Members: room}, nil
 	}
 	at.Room = room
 	return Action{Lines: Names(at)}, nil
+}
+
+func noRoom(room string) error {
+	return &node.Error{Text: "there is no room " + room + " here", Hint: "/rooms lists the rooms"}
 }
 
 // leave closes a room or a conversation.
