@@ -44,7 +44,7 @@ type Action struct {
 	Find *string
 	// Export is the file that the room's history goes to; empty: the front end finds a name.
 	Export *string
-	Clear  bool // forget what the screen shows
+	Clear  bool // forget what the screen shows; Lines is for front ends that have none
 	// History, if it is not 0, is how many of the room's newest lines are to be shown.
 	History int
 	Quit    bool
@@ -199,7 +199,7 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "resend":
 		return Action{Do: node.Resend{}}, nil
 	case "clear":
-		return Action{Clear: true}, nil
+		return Action{Clear: true, Lines: []string{"/clear is for the full screen"}}, nil
 	case "search":
 		return Action{Find: &args}, nil
 	case "export":

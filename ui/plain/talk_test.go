@@ -132,6 +132,17 @@ func TestAstray(t *testing.T) {
 	}
 }
 
+// What line mode cannot do it says.
+func TestForTheScreen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := begin(t, Config{})
+		s.typed("/clear", "/mouse off")
+		s.want("* /clear is for the full screen\n")
+		s.want("* /mouse is for the full screen\n")
+		s.did()
+	})
+}
+
 // A program says itself what it has read.
 func TestReadByProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
