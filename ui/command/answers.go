@@ -198,8 +198,8 @@ func candidate(c node.Candidate) string {
 	return strings.Join(words, ", ")
 }
 
-// Rooms returns the rooms that are joined or known.
-func Rooms(s node.Snapshot) []string {
+// Rooms returns the rooms that are joined or known; what they are about are somebody's words, which a server-only box does not show.
+func Rooms(s node.Snapshot, serverOnly bool) []string {
 	rows := [][2]string{}
 	for _, r := range s.Rooms {
 		about := strings.Join(AboutRoom(r), ", ")
@@ -217,10 +217,13 @@ func Rooms(s node.Snapshot) []string {
 		if !r.Last.IsZero() {
 			about += ", last message " + stamp(r.Last)
 		}
-		if r.Topic.Text != "" {
+		if !serverOnly && r.Topic.Text != "" {
 			about += ": " + r.Topic.Text
 		}
 		rows = append(rows, [2]string{r.Name, about})
+	}
+	if serverOnly {
+		return columns(rows)
 	}
 	return append(columns(rows), "/join #ROOM opens one, or makes it")
 }

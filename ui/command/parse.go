@@ -20,6 +20,8 @@ type At struct {
 	Whois func(person string) (node.Whois, error)
 	// Recent are the newest messages told, of all rooms, oldest first: what /reply, /edit, /delete and /react may mean.
 	Recent []node.Message
+	// ServerOnly: this is the console of a box, which shows nobody's words, topics included.
+	ServerOnly bool
 	// Behind: there are newer messages than these, so that none of them is meant where none is named by its id.
 	Behind bool
 }
@@ -97,6 +99,9 @@ func parse(input string, at At) (Action, error) {
 // run has one line for each built command of the table.
 func run(spec Spec, args string, at At) (Action, error) {
 	s := at.Snapshot
+	if at.ServerOnly && (spec.Name == "search" || spec.Name == "export" || spec.Name == "topic" && args == "") {
+		return Action{}, &node.Error{Text: "a server-only box shows nobody's words", Hint: "earshot search WORDS looks through its history"}
+	}
 	switch spec.Name {
 	case "help":
 		lines, err := Help(args)
@@ -125,7 +130,7 @@ func run(spec Spec, args string, at At) (Action, error) {
 	case "hub":
 		return Action{Lines: Hub(s)}, nil
 	case "rooms":
-		return Action{Lines: Rooms(s)}, nil
+		return Action{Lines: Rooms(s, at.ServerOnly)}, nil
 	case "realms":
 		return Action{Lines: Realms(s)}, nil
 	case "join":

@@ -30,7 +30,7 @@ func TestRoomsOfANode(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		lines := command.Rooms(alice.Snapshot())
+		lines := command.Rooms(alice.Snapshot(), false)
 		if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "  #lobby  joined, last message ") }) {
 			t.Errorf("%q", lines)
 		}

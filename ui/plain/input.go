@@ -155,15 +155,12 @@ func one(ctx context.Context, c Config, l line, at current, told *told) answer {
 			Hint: "say it in several messages",
 		}}
 	}
-	a, err := command.Parse(l.text, command.At{Room: room, Snapshot: c.Node.Snapshot(), Version: c.Version, Recent: told.recent(), Whois: c.Node.Whois})
+	a, err := command.Parse(l.text, command.At{Room: room, Snapshot: c.Node.Snapshot(), Version: c.Version, Recent: told.recent(), ServerOnly: c.ServerOnly, Whois: c.Node.Whois})
 	if err != nil {
 		return answer{err: err}
 	}
-	if c.ServerOnly && (a.Find != nil || a.Export != nil) {
-		return answer{err: &node.Error{Text: "a server-only box shows nobody's words", Hint: "earshot search WORDS looks through its history"}}
-	}
 	says, words := speaks(a.Do)
-	if words && c.ServerOnly {
+	if c.ServerOnly && (words || a.Show != "") { // to go somewhere is to say something there
 		return answer{err: &node.Error{Text: "a server-only box says nothing", Hint: "/who, /hub and /quit work here; start earshot with another --profile to chat"}}
 	}
 	if say, ok := a.Do.(node.Say); ok && at.astray && say.Room == room {

@@ -303,6 +303,20 @@ func TestServerConsole(t *testing.T) {
 	})
 }
 
+// On the console of a box one sees nobody's words, those of a topic either, and goes nowhere, for nothing can be said there.
+func TestServerConsoleWords(t *testing.T) {
+	const says, shows = "* a server-only box says nothing", "* a server-only box shows nobody's words"
+	for in, want := range map[string]string{"/topic": shows, "/topic new": says, "/query bob": says, "/query bob hi": says, "/join #build": says, "/rooms": "  #lobby  joined\n", "/mute #lobby": "asks for no attention"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &feed{snapshot: node.Snapshot{Rooms: []node.Room{{Name: command.Lobby, Joined: true, Topic: node.Topic{Text: "the secret plan", Nick: "bob"}}}}}
+			out, _, err := run(t, Config{In: strings.NewReader(in + "\n/quit\n"), ServerOnly: true}, f)
+			if err != nil || !strings.Contains(out, want) || strings.Contains(out, "secret") || strings.Contains(out, "what you type") || (want == says && len(f.did) > 0) {
+				t.Errorf("%s: %v, did %v\n%s", in, err, f.did, out)
+			}
+		})
+	}
+}
+
 // What a box prints for people is bounded; programs, and who chats, get all.
 func TestConsole(t *testing.T) {
 	for _, c := range []Config{{ServerOnly: true}, {ServerOnly: true, JSON: true}, {}, {JSON: true}} {
