@@ -9,7 +9,7 @@
 // the node what was seen of a conversation; both begin when the stored history has been printed. Node.Do waits
 // while the author's rate is used up, and then nothing more is read: whoever writes to the input is held up, and no line is dropped. A slow
 // reader of the output lags behind the events and holds nothing else up. Run returns when ctx ends, the node ends, the user quits, or the input
-// ends (see Config.Linger); printing and obeying have stopped then. The reader may be left waiting inside In.Read, which nothing can interrupt;
+// ends (for both see Config.Linger); printing and obeying have stopped then. The reader may be left waiting inside In.Read, which nothing can interrupt;
 // it touches nothing but In, and ends at the next line.
 package plain
 
@@ -57,7 +57,7 @@ type Config struct {
 	NoHistory bool
 	// History is how many lines of stored history come first; negative: all.
 	History int
-	// Linger is how long Run waits, when In has ended, for what was said to be on two machines; zero: not at all.
+	// Linger is how long Run waits, when In has ended or /quit was read, for what was said to be on two machines; zero: not at all.
 	Linger  time.Duration
 	Version string
 }
@@ -137,15 +137,15 @@ func Run(ctx context.Context, c Config) error {
 			if err := p.answer(a); err != nil {
 				return err
 			}
-			if undone = undone || a.err != nil && c.Linger > 0 && !c.JSON; a.quit {
-				return over(nil)
-			}
+			undone = undone || a.err != nil && c.Linger > 0 && !c.JSON
 			if a.said {
 				d.said++
 			}
-			if a.end && c.Linger > 0 {
+			switch {
+			case !a.quit && !a.end:
+			case c.Linger > 0:
 				late = time.After(c.Linger)
-			} else if a.end {
+			default:
 				return over(nil)
 			}
 		}

@@ -193,15 +193,28 @@ func TestChangedBefore(t *testing.T) {
 	}
 }
 
+// A script may end with /quit: what it said is waited for as at the end of its input. A person leaves at once.
 func TestQuit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		in, w := io.Pipe() // never ends
-		go io.WriteString(w, "one\n/quit\n")
-		f := &feed{}
-		if _, took, err := run(t, Config{In: in, Linger: 5 * time.Second}, f); err != nil || took != 0 || len(f.did) != 1 {
-			t.Errorf("ended after %v with %v having done %v", took, err, f.did)
+		for _, c := range []struct {
+			Config
+			copyAfter, took time.Duration
+			want            error
+		}{
+			{Config{Typed: true}, 0, 0, nil},
+			{Config{Linger: 5 * time.Second}, time.Second, time.Second, nil},
+			{Config{Linger: 5 * time.Second}, 0, 5 * time.Second, ErrNobody},
+			{Config{Linger: 5 * time.Second, JSON: true}, time.Second, time.Second, nil},
+		} {
+			in, w := io.Pipe() // never ends
+			go io.WriteString(w, "one\n/quit\ntwo\n")
+			f := &feed{copyAfter: c.copyAfter}
+			c.In = in
+			if _, took, err := run(t, c.Config, f); !errors.Is(err, c.want) || took != c.took || len(f.did) != 1 {
+				t.Errorf("%+v: ended after %v with %v having done %v", c, took, err, f.did)
+			}
+			in.Close()
 		}
-		w.Close()
 	})
 }
 
