@@ -46,7 +46,7 @@ type Setup struct {
 	Node    node.Config
 	Mode    Mode
 	JSON    bool
-	History int // lines of stored history to show first; negative: all
+	History int // lines of stored history to show first in line mode; negative: all
 	Log     *slog.Logger
 	Version string
 	// In is read in line mode; nil: it only listens. Linger is how long to wait at its end for what was said to be delivered.

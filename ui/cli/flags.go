@@ -110,7 +110,7 @@ func (o *options) settings() []*setting {
 		{group: "Display", name: "theme", arg: "NAME", help: look.Themes, set: theme(&o.theme)},
 		{group: "Display", name: "notify", arg: "WHAT", help: "what rings the bell: all, mentions or off (all)", set: oneOf(&o.notify, "all", "mentions", "off")},
 		{group: "Display", name: "mouse", arg: "on|off", help: "off leaves the mouse to the terminal (on)", set: mouse(&o.noMouse)},
-		{group: "Display", name: "history", arg: "N", help: "lines of stored history to show first; or: all", set: history(&o.history)},
+		{group: "Display", name: "history", arg: "N", help: "in line mode: how much history comes first; or: all", set: history(&o.history)},
 		{group: "Display", name: "no-history", help: "keep nothing of what is said on this disk", set: yes(&o.noHistory)},
 		{group: "Display", name: "keep", arg: "DAYS", help: "how long history is kept on this disk (365d)", set: days(&o.keep)},
 

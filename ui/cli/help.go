@@ -62,7 +62,7 @@ Lines (--plain, and wherever input or output is no terminal)
   A line of input is a message or a /command. When a script's input ends, or at
   its /quit, earshot waits up to 5 s until two machines have what was said, and
   leaves. With /dev/null as input it listens until it is stopped. Stored history
-  comes first: 50 lines, or all of it with --json.
+  comes first: 50 lines, or all of it with --json, or as much as --history says.
 
 Settings
   A flag can also be set in the environment (EARSHOT_NICK=eve) or by a line in
