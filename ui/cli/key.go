@@ -143,8 +143,12 @@ func keyList(o *options, keys identity.Keys) error {
 }
 
 func keyForget(keys identity.Keys, name string) error {
-	if err := keys.Forget(name); err != nil {
-		return noKey(name, err)
+	err := keys.Forget(name)
+	if errors.Is(err, identity.ErrNoKey) {
+		return failure(withoutKey(name), "earshot key list shows which there are")
+	}
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(os.Stderr, "the key of %q is gone from this machine; other machines keep theirs\n", name)
 	return nil
@@ -173,8 +177,11 @@ func noKey(name string, err error) error {
 	if !errors.Is(err, identity.ErrNoKey) {
 		return err
 	}
-	return failure(fmt.Sprintf("there is no key for the network %q on this machine", name),
-		fmt.Sprintf("earshot key new %[1]s makes one, earshot key join %[1]s takes over the one somebody gave you", name))
+	return failure(withoutKey(name), fmt.Sprintf("earshot key new %[1]s makes one, earshot key join %[1]s takes over the one somebody gave you", name))
+}
+
+func withoutKey(name string) string {
+	return fmt.Sprintf("there is no key for the network %q on this machine", name)
 }
 
 // readKey reads a key from a file that others cannot read, or from stdin where file is "-": typed without an echo where that is a terminal.
