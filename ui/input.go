@@ -19,16 +19,16 @@ const (
 	maxInputRows = 6
 	// maxInput bounds what can be typed before Enter says that it is too long: room to edit a paste down.
 	maxInput = 4 * message.MaxText
-	// maxRecall is how many sent lines the arrow up brings back.
+	// maxRecall is how many lines that were sent or discarded the arrow up brings back.
 	maxRecall = 100
 )
 
-// input is the line at the bottom: tview's TextArea, what was sent before, and the completion that is going on.
+// input is the line at the bottom: tview's TextArea, what stood there before, and the completion that is going on.
 type input struct {
 	*tview.TextArea
 	look      *look.Look
-	sent      []string
-	recalled  int // how far back; 0: not recalling
+	sent      []string // or discarded
+	recalled  int      // how far back; 0: not recalling
 	complete  completion
 	uncounted bool // its length is not shown
 }
@@ -77,11 +77,23 @@ func (i *input) insert(text string) {
 
 // take empties the input and remembers what stood there.
 func (i *input) take(text string) {
+	i.remember(text)
+	i.set("")
+}
+
+// discard empties the input and remembers what stood there, unless it was only recalled. last is the user's last message in the room.
+func (i *input) discard(last transcript.Selected) {
+	if text := i.GetText(); i.recalled == 0 || text != i.was(i.recalled, last) {
+		i.remember(text)
+	}
+	i.set("")
+}
+
+func (i *input) remember(text string) {
 	if strings.TrimSpace(text) != "" && (len(i.sent) == 0 || i.sent[len(i.sent)-1] != text) {
 		i.sent = append(i.sent, text)
 		i.sent = i.sent[max(len(i.sent)-maxRecall, 0):]
 	}
-	i.set("")
 }
 
 func (i *input) set(text string) {
@@ -96,18 +108,20 @@ func (i *input) restore(typed string) {
 	}
 }
 
-// recall goes back (1) or forth (-1) in what was sent. It starts only from an empty input, and goes on only from an unchanged line. last is the user's last message in
-// the room: where that was sent last, it is to be changed. It is named, for its text may begin like the name of another: with a number.
-func (i *input) recall(by int, last transcript.Selected) bool {
-	was := func(back int) string {
-		text := i.sent[len(i.sent)-back]
-		if back == 1 && last.ID != (message.ID{}) && says(text) == last.Text {
-			return naming("/edit", last) + last.Text
-		}
-		return text
+// was is what stood in the input so many times back. last is the user's last message in the room: where that was sent last, it is to be changed. It is named, for its text may begin like the name of
+// another: with a number.
+func (i *input) was(back int, last transcript.Selected) string {
+	text := i.sent[len(i.sent)-back]
+	if back == 1 && last.ID != (message.ID{}) && says(text) == last.Text {
+		return naming("/edit", last) + last.Text
 	}
+	return text
+}
+
+// recall goes back (1) or forth (-1) in what was sent or discarded. It starts only from an empty input, and goes on only from an unchanged line.
+func (i *input) recall(by int, last transcript.Selected) bool {
 	text := i.GetText()
-	if i.recalled == 0 && (text != "" || by < 0) || i.recalled > 0 && text != was(i.recalled) {
+	if i.recalled == 0 && (text != "" || by < 0) || i.recalled > 0 && text != i.was(i.recalled, last) {
 		return false
 	}
 	to := i.recalled + by
@@ -116,7 +130,7 @@ func (i *input) recall(by int, last transcript.Selected) bool {
 	}
 	text = ""
 	if to > 0 {
-		text = was(to)
+		text = i.was(to, last)
 	}
 	i.set(text)
 	i.recalled = to

@@ -61,7 +61,7 @@ func bindings() []binding {
 		{[]string{"Ctrl-L"}, "Ctrl-L", "draw the screen anew", always(func(a *app) { a.screen.Sync() }), true},
 		{[]string{"Ctrl-Z"}, "Ctrl-Z", "undo; with nothing typed: suspend", whenEmpty((*app).suspend), false},
 		{[]string{"Ctrl-U"}, "Ctrl-A E U W", "move and delete as the shell does", always(func(a *app) { a.input.killBack() }), false},
-		{[]string{"Ctrl-C"}, "Ctrl-C", "empty the input; twice: quit", always((*app).interrupt), false},
+		{[]string{"Ctrl-C"}, "Ctrl-C", "empty the input (Up brings it back); twice: quit", always((*app).interrupt), false},
 		{[]string{"Ctrl-Q"}, "Ctrl-Q", "quit", always(func(a *app) { a.quit = true }), true},
 		{[]string{"F1"}, "F1", "help", always((*app).openHelp), true},
 	}
@@ -199,7 +199,7 @@ func (a *app) interrupt() {
 		a.quit = true
 		return
 	}
-	a.input.set("")
+	a.input.discard(a.here().list.LastOwn())
 	a.quitUntil = a.now().Add(quitWithin)
 }
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -26,10 +27,10 @@ func TestDrafts(t *testing.T) {
 	s.press("Ctrl-N")
 	s.want("> draft")
 	s.carry(errors.New("no"))
-	s.press("Ctrl-C", "Up")
+	s.press("Ctrl-C", "Up", "Up")
 	s.want("> for build")
 	s.press("Ctrl-P", "Ctrl-C", "Up")
-	s.want("> Message #lobby")
+	s.want("> words for the lobby")
 }
 
 func TestRecall(t *testing.T) {
@@ -42,6 +43,26 @@ func TestRecall(t *testing.T) {
 		}
 		if got := s.input.GetText(); got != step.want {
 			t.Errorf("%s: %q, want %q", step.key, got, step.want)
+		}
+	}
+}
+
+// What Ctrl-C throws away the arrow up brings back; what it had brought back already stays where it was.
+func TestDiscarded(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("one", "Enter", "two", "Enter")
+	mine := s.say(time.Second, "alice", "two")
+	again := "/edit " + hex.EncodeToString(mine[:4]) + " two"
+	for _, step := range []struct{ keys, want string }{
+		{"Up", again}, {"Ctrl-C Up Up", "one"}, {"Ctrl-C Up", again}, {"Ctrl-C a Ctrl-J draft Ctrl-C", ""}, {"Up", "a\ndraft"}, {"Up", "two"}, {"Down", "a\ndraft"}, {"! Ctrl-C Up", "a\ndraft!"}, {"Up", "a\ndraft"},
+	} {
+		s.time = s.time.Add(time.Minute) // not twice
+		for _, k := range strings.Fields(step.keys) {
+			s.press(k)
+			s.time = s.time.Add(time.Minute)
+		}
+		if got := s.input.GetText(); got != step.want || s.quit {
+			t.Fatalf("%s: %q, want %q", step.keys, got, step.want)
 		}
 	}
 }
