@@ -216,6 +216,23 @@ func TestClear(t *testing.T) {
 	s.want("Nothing was said here yet")
 }
 
+// Commands mean the same message after /clear as before.
+func TestMeantAfterClear(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	bobs := s.say(0, "bob", "hello, see https://example.org")
+	mine := s.say(time.Second, "alice", "teh end")
+	s.press("/clear", "Enter", "/reply hi", "Enter", "/edit the end", "Enter", "/delete", "Enter", "/copy", "Enter")
+	var sent []node.Command
+	for _, j := range s.outbox {
+		sent = append(sent, j.command)
+	}
+	want := []node.Command{node.Reply{To: message.Ref{Seq: 1, ID: bobs}, Text: "hi"}, node.Edit{Target: message.Ref{Seq: 2, ID: mine}, Text: "the end"}, node.Redact{Target: message.Ref{Seq: 2, ID: mine}}}
+	if !slices.Equal(sent, want) {
+		t.Errorf("sent %v, want %v", sent, want)
+	}
+	s.wantNot("there is no message")
+}
+
 func TestCommands(t *testing.T) {
 	f := lobby()
 	s := newStage(t, 80, 24, f, Config{})

@@ -24,8 +24,11 @@ import (
 	"earshot/ui/look"
 )
 
-// Limit is how many entries a list keeps.
-const Limit = 20_000
+// Limit is how many entries a list keeps, and clearedKept how many messages that were cleared away: as many as line mode knows of those it printed.
+const (
+	Limit       = 20_000
+	clearedKept = 1000
+)
 
 // A List is described in the package comment.
 type List struct {
@@ -56,6 +59,7 @@ type List struct {
 	missed    []node.Said // what came behind the gap since the last was
 	overflow  bool        // more than missed holds
 	cleared   bool        // messages were taken off the screen, and are still there
+	offScreen []*entry    // the newest of those, oldest first: commands mean them still
 }
 
 // New returns an empty list.
@@ -234,6 +238,11 @@ func (l *List) Change(m node.Message, me string, words bool) {
 	if e := l.byID[m.ID]; e != nil {
 		e.set(m, me)
 	}
+	for _, e := range l.offScreen {
+		if e.id == m.ID {
+			e.set(m, me)
+		}
+	}
 	for _, e := range l.entries {
 		if words && e.quotes == m.ID {
 			text, _, _ := strings.Cut(m.Text, "\n")
@@ -244,16 +253,29 @@ func (l *List) Change(m node.Message, me string, words bool) {
 
 // Recent returns the newest n messages as commands know them, oldest first.
 func (l *List) Recent(room string, n int) (out []node.Message) {
-	for _, e := range slices.Backward(l.entries) {
+	for _, e := range slices.Backward(l.messages()) {
 		if len(out) == n {
 			break
 		}
-		if e.id != (message.ID{}) {
-			out = append(out, node.Message{ID: e.id, Room: room, Key: e.key, Kind: e.of, Nick: e.nick, Author: e.author, Text: e.text, At: e.at, Mine: e.mine, Redacted: e.redacted})
-		}
+		out = append(out, node.Message{ID: e.id, Room: room, Key: e.key, Kind: e.of, Nick: e.nick, Author: e.author, Text: e.text, At: e.at, Mine: e.mine, Redacted: e.redacted})
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// messages returns the messages, and those that were cleared away, oldest first.
+func (l *List) messages() []*entry {
+	list := slices.DeleteFunc(slices.Clone(l.entries), func(e *entry) bool { return e.id == (message.ID{}) })
+	if len(l.offScreen) == 0 {
+		return list
+	}
+	for _, e := range l.offScreen {
+		if l.byID[e.id] == nil { // else it came back
+			list = append(list, e)
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool { return less(list[i].key, list[j].key) })
+	return list
 }
 
 // Behind reports whether there are newer messages than those kept.
@@ -261,8 +283,8 @@ func (l *List) Behind() bool { return l.cutOff }
 
 // LastOwn is the user's own newest message of those that can be changed; without an ID: there is none.
 func (l *List) LastOwn() (s Selected) {
-	for _, e := range slices.Backward(l.entries) {
-		if e.mine && e.id != (message.ID{}) && e.of != message.Topic && !e.redacted {
+	for _, e := range slices.Backward(l.messages()) {
+		if e.mine && e.of != message.Topic && !e.redacted {
 			return chosen(e)
 		}
 	}
@@ -291,6 +313,7 @@ func (l *List) ReadTo(up node.Key) {
 
 // Withdraw takes a message away.
 func (l *List) Withdraw(id message.ID) {
+	l.offScreen = slices.DeleteFunc(l.offScreen, func(e *entry) bool { return e.id == id })
 	e := l.byID[id]
 	if e == nil {
 		return
@@ -313,8 +336,8 @@ func (l *List) Withdraw(id message.ID) {
 // Hide takes away all that someone said.
 func (l *List) Hide(author identity.PeerID) {
 	var gone []message.ID
-	for _, e := range l.entries {
-		if e.id != (message.ID{}) && e.author == author {
+	for _, e := range l.messages() {
+		if e.author == author {
 			gone = append(gone, e.id)
 		}
 	}
@@ -326,10 +349,18 @@ func (l *List) Hide(author identity.PeerID) {
 // Reload reads the newest page again, which may have more than is here.
 func (l *List) Reload() { l.goal = &Want{Kind: Newest} }
 
-// Clear empties the list; what was there comes back by scrolling up.
+// Clear empties the list; what was there comes back by scrolling up, and is meant by commands as before.
 func (l *List) Clear() {
+	var gone []*entry
+	if !l.cutOff { // else the newest are not among them
+		gone = l.messages()
+		gone = slices.Clone(gone[max(0, len(gone)-clearedKept):])
+	}
+	for _, e := range gone {
+		e.drawn = drawn{}
+	}
 	kept := l.entries[len(l.entries)-l.pending:]
-	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, turn: l.turn, cleared: l.cleared || len(l.byID) > 0}
+	*l = List{look: l.look, limit: l.limit, byID: map[message.ID]*entry{}, follow: true, width: l.width, height: l.height, pending: l.pending, turn: l.turn, cleared: l.cleared || len(l.byID) > 0, offScreen: gone}
 	l.entries = slices.Clone(kept)
 }
 

@@ -380,6 +380,55 @@ func TestClear(t *testing.T) {
 }
 
 // A withdrawn line leaves the view where it was: at the line that was on top, or the one before where it was that.
+// What was cleared away is known to commands as it was, and as it becomes, whether it came back to the screen or not; where the newest were not on the screen nothing of it is the newest.
+func TestClearedIsKnown(t *testing.T) {
+	s, l := screen(t, 60, 10), newList()
+	for _, m := range history(0, 6) {
+		m.Mine = m.Nick == "bob"
+		l.Add(node.Said{Message: m}, "alice", false)
+	}
+	known := func(want ...int) {
+		t.Helper()
+		var got []int
+		for _, m := range l.Recent("#lobby", Limit) {
+			got = append(got, int(m.Key.HLC)-1)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("known are %v, want %v", got, want)
+		}
+	}
+	l.Clear()
+	known(0, 1, 2, 3, 4, 5)
+	if own := l.LastOwn(); own.ID != msg(3, "").ID {
+		t.Errorf("the last own is %+v", own)
+	}
+	l.Add(node.Said{Message: msg(6, "six")}, "alice", false)
+	changed := msg(1, "changed")
+	changed.Redacted = true
+	l.Change(changed, "alice", true)
+	l.Withdraw(msg(2, "").ID)
+	known(0, 1, 3, 4, 5, 6)
+	if m := l.Recent("#lobby", Limit)[1]; !m.Redacted {
+		t.Errorf("%+v", m)
+	}
+	l.put(history(4, 6), "alice", true) // as PgUp has it
+	known(0, 1, 3, 4, 5, 6)
+	l.Clear()
+	known(0, 1, 3, 4, 5, 6)
+	l.Hide(msg(0, "").Author)
+	known(4, 5, 6)
+	if m, ok := l.NewestWhere(func(Selected) bool { return true }); !ok || m.Text != "six" {
+		t.Errorf("the newest is %+v", m)
+	}
+	rows(s, l, 60, 10)
+	l.cutOff = true
+	l.Clear()
+	known()
+	if !l.Cleared() {
+		t.Error("it says that nothing was said")
+	}
+}
+
 func TestWithdraw(t *testing.T) {
 	l := newList()
 	l.Resize(40, 4)

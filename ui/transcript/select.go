@@ -36,8 +36,8 @@ func chosen(e *entry) Selected {
 
 // NewestWhere returns the newest message for which want holds.
 func (l *List) NewestWhere(want func(Selected) bool) (Selected, bool) {
-	for _, e := range slices.Backward(l.entries) {
-		if e.id != (message.ID{}) && want(chosen(e)) {
+	for _, e := range slices.Backward(l.messages()) {
+		if want(chosen(e)) {
 			return chosen(e), true
 		}
 	}
