@@ -29,7 +29,7 @@ const maxEmoji = 40
 func (i *input) word() (word string, start, end int) {
 	text := i.GetText()
 	_, _, end = i.GetSelection()
-	start = strings.LastIndexAny(text[:end], " \n") + 1
+	start = strings.LastIndexAny(text[:end], " \n\t") + 1
 	return text[start:end], start, end
 }
 

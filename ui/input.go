@@ -72,7 +72,7 @@ func (i *input) killBack() {
 // insert puts text at the cursor, as a paste does.
 func (i *input) insert(text string) {
 	i.complete = completion{}
-	i.PasteHandler()(cell.Clean(text), func(tview.Primitive) {})
+	i.PasteHandler()(cell.CleanTabs(text), func(tview.Primitive) {})
 }
 
 // take empties the input and remembers what stood there.
@@ -144,12 +144,12 @@ func says(line string) string {
 	}
 	action, _ := command.Parse(tidy(line), command.At{})
 	say, _ := action.Do.(node.Say)
-	return cell.Clean(say.Text)
+	return cell.CleanTabs(say.Text)
 }
 
 // rows returns how many rows the text takes at a width. The text area does not tell; it may wrap a little differently, so the cursor has its say.
 func (i *input) rows(width int) int {
-	text := i.GetText()
+	text := cell.Clean(i.GetText())
 	if text == "" {
 		return 1
 	}

@@ -42,7 +42,7 @@ func (a *app) pasted(raw string) {
 		return
 	}
 	a.closeOverlay()
-	text := strings.TrimRight(cell.Clean(raw), "\n")
+	text := strings.TrimRight(cell.CleanTabs(raw), "\n")
 	lines := strings.Count(text, "\n") + 1
 	if len(text) <= message.MaxText && lines <= message.MaxLines {
 		a.input.insert(raw)

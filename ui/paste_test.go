@@ -107,12 +107,55 @@ func TestPaste(t *testing.T) {
 		s.handle(tcell.NewEventKey(tcell.KeyRune, 'b', 0))
 		s.handle(tcell.NewEventKey(tcell.KeyRune, '\u202e', 0))
 		s.handle(tcell.NewEventPaste(false))
-		if got := s.input.GetText(); got != "see: a\n    b" {
+		if got := s.input.GetText(); got != "see: a\n\tb" {
 			t.Errorf("%s: %q", name, got)
 		}
 		if len(s.outbox) > 0 {
 			t.Errorf("%s: a paste is not sent", name)
 		}
+	}
+}
+
+// A pasted Makefile keeps its tabs when it is said, changed and copied; they are shown as spaces.
+func TestPasteTabs(t *testing.T) {
+	const makefile, changed = "all:\n\tgo build\n\tgo vet", "all:\n\tgo build\n\tgo vet ./..."
+	s := newStage(t, 40, 15, lobby(), Config{})
+	s.paste(makefile)
+	s.want("      go vet")
+	if x, y, _ := s.sim.GetCursor(); x != 2+4+len("go vet") || y != 14 {
+		t.Errorf("the cursor is at %d, %d in\n%s", x, y, strings.Join(s.rows(), "\n"))
+	}
+	s.press("Enter")
+	if say := s.outbox[0].command; say != (node.Say{Room: "#lobby", Text: makefile}) {
+		t.Errorf("said %q", say)
+	}
+	mine := s.say(time.Second, "alice", makefile)
+	s.draw()
+	s.want("     go vet")
+	if n := strings.Count(strings.Join(s.rows(), "\n"), "go vet"); n != 1 {
+		t.Errorf("it stands there %d times", n)
+	}
+	s.press("Tab", "y")
+	if got := string(s.sim.GetClipboardData()); got != makefile {
+		t.Errorf("copied %q", got)
+	}
+	s.press("Esc", "Up", " ./...", "Enter")
+	if e := s.outbox[1].command; e != (node.Edit{Target: message.Ref{Seq: 1, ID: mine}, Text: changed}) {
+		t.Errorf("changed to %q", e)
+	}
+	s.paste("x\t" + strings.Repeat("y", 33)) // as wide as the input: the last of it is on the next row
+	s.want("> x    " + strings.Repeat("y", 31))
+	s.want("  yy")
+	s.press("Ctrl-C")
+	long := strings.Repeat("\tline\n", 50)
+	s.paste(long)
+	s.press("Down", "Enter")
+	var said []string
+	for _, j := range s.outbox[2:] {
+		said = append(said, j.command.(node.Say).Text)
+	}
+	if got := strings.Join(said, "\n"); got != strings.TrimSuffix(long, "\n") {
+		t.Errorf("sent in parts: %q", got)
 	}
 }
 

@@ -78,8 +78,16 @@ func filter(cluster string) string {
 	return strings.TrimRight(clean, "\u200d") // a joiner that joins nothing
 }
 
+// tab is what a tab is shown as: as wide as in tview's TextArea.
+const tab = "    "
+
 // Clean returns text as its cells will show it: clusters as Next returns them, lines ended by \n alone, tabs as four spaces.
-func Clean(text string) string {
+func Clean(text string) string { return clean(text, tab) }
+
+// CleanTabs is Clean for what is to be said, or copied: tabs stay.
+func CleanTabs(text string) string { return clean(text, "\t") }
+
+func clean(text, tab string) string {
 	plain := true
 	for i := 0; i < len(text) && plain; i++ {
 		plain = text[i] >= 0x20 && text[i] < 0x7f || text[i] == '\n'
@@ -87,11 +95,11 @@ func Clean(text string) string {
 	if plain {
 		return text
 	}
-	text = strings.NewReplacer("\t", "    ", "\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text)
+	text = strings.NewReplacer("\t", tab, "\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text)
 	var b strings.Builder
 	for text != "" {
-		if text[0] == '\n' {
-			b.WriteByte('\n')
+		if text[0] == '\n' || text[0] == '\t' {
+			b.WriteByte(text[0])
 			text = text[1:]
 			continue
 		}

@@ -32,6 +32,9 @@ func TestClean(t *testing.T) {
 		if got := Clean(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
+		if got := CleanTabs(in); strings.ReplaceAll(got, "\t", tab) != want || strings.Contains(got, "\t") != strings.Contains(in, "\t") {
+			t.Errorf("%q: %q with its tabs", in, got)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type entry struct {
 	nick    string
 	author  identity.PeerID
 	text    string
+	tabbed  string // text with the tabs that were said; empty: there are none
 	hint    string
 	mine    bool
 	pending bool  // typed here, not yet told back by the node
@@ -95,6 +96,9 @@ const deleted = "message deleted"
 // set takes over what became of a message.
 func (e *entry) set(m node.Message, me string) {
 	e.text, e.edited, e.redacted, e.me, e.drawn = cell.Clean(m.Text), m.Edited, m.Redacted, nil, drawn{}
+	if e.tabbed = ""; strings.Contains(m.Text, "\t") && !e.redacted && e.of != message.Topic {
+		e.tabbed = cell.CleanTabs(m.Text)
+	}
 	if e.redacted {
 		e.text = deleted
 	}

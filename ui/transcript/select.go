@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/gdamore/tcell/v2"
@@ -13,7 +14,7 @@ import (
 type Selected struct {
 	ID    message.ID // zero: no message
 	Nick  string
-	Text  string
+	Text  string // with its tabs
 	Mine  bool
 	Links []string
 }
@@ -27,7 +28,7 @@ func (l *List) Selected() (Selected, bool) {
 }
 
 func chosen(e *entry) Selected {
-	s := Selected{ID: e.id, Nick: e.nick, Text: e.text, Mine: e.mine}
+	s := Selected{ID: e.id, Nick: e.nick, Text: cmp.Or(e.tabbed, e.text), Mine: e.mine}
 	for _, c := range Links(e.text) {
 		s.Links = append(s.Links, e.text[c.start:c.end])
 	}
