@@ -1,6 +1,9 @@
 package seal
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 func TestAnswer(t *testing.T) {
 	for hex, a := range map[string]Answer{"040000000701": {7, true}, "04fffffffe00": {1<<32 - 2, false}} {
@@ -15,4 +18,13 @@ func TestAnswer(t *testing.T) {
 			t.Errorf("%s is %+v", what, a)
 		}
 	}
+}
+
+func FuzzParseAnswer(f *testing.F) {
+	f.Add(Answer{7, true}.Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if a, err := ParseAnswer(b); err == nil && !bytes.Equal(a.Bytes(), b) {
+			t.Fatalf("%x was kept as %x", b, a.Bytes())
+		}
+	})
 }
