@@ -213,6 +213,14 @@ func (g *gatherings) shown() []*gathering {
 	return g.openLocked()
 }
 
+// journals returns those of what is shown.
+func (g *gatherings) journals() (list []*journal.Journal) {
+	for _, at := range g.shown() {
+		list = append(list, at.journal)
+	}
+	return list
+}
+
 // openLocked are those that are open, the current one first.
 func (g *gatherings) openLocked() []*gathering {
 	list := []*gathering{g.current}

@@ -98,6 +98,9 @@ func (h *History) Search(ctx context.Context, query, room string, max int) (Foun
 	}
 	q = q.Also(h.calledSo(q.Room())...)
 	return collect(max, 0, &q, func(l journal.Line) (Message, bool) {
+		if outdated(&l, h.stores) {
+			return Message{}, false
+		}
 		m, _, ok := said(&l, h.where(l))
 		verified, ignored := h.known.marked(l.Author)
 		m.Verified = verified

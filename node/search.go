@@ -36,7 +36,12 @@ func (n *Node) Search(ctx context.Context, query string, older int64, max int) (
 		return Found{}, err
 	}
 	q = q.Also(n.calledSo(q.Room())...)
-	return collect(max, older, &q, n.message, func(older int64, max int) (out journal.Found, err error) {
+	return collect(max, older, &q, func(l journal.Line) (Message, bool) {
+		if outdated(&l, n.gather.journals()) {
+			return Message{}, false
+		}
+		return n.message(l)
+	}, func(older int64, max int) (out journal.Found, err error) {
 		var pages []journal.Found
 		err = n.gather.each(func() { pages = nil }, func(at *gathering) error {
 			page, err := at.journal.Search(ctx, q, older, max)
@@ -77,6 +82,21 @@ func parseQuery(s string) (search.Query, error) {
 		return q, &Error{Text: strings.TrimPrefix(err.Error(), search.ErrQuery.Error()+": "), Hint: `look for words, "words in this order", from:NICK, in:#ROOM, in:@NICK, after:2026-11-20, before:2026-11-27`, cause: err}
 	}
 	return q, err
+}
+
+// outdated reports whether a line that was found in one store is deleted, or says something else, by what another knows that holds it too: there it is found by what it says now. It gives
+// the line the marks of all.
+func outdated[H interface {
+	Find(message.Ref) (journal.Line, bool, error)
+}](l *journal.Line, stores []H) bool {
+	was := l.Marks.Edit
+	for _, s := range stores {
+		if other, held, err := s.Find(l.Ref()); err == nil && held {
+			l.Marks = l.Marks.And(other.Marks)
+		}
+	}
+	now := l.Marks.Edit
+	return l.Marks.Redacted || now != nil && (was == nil || was.Key != now.Key)
 }
 
 // collect reads pages until max messages were found that are fit to be shown.

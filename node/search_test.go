@@ -139,3 +139,44 @@ func TestPagesBothWays(t *testing.T) {
 		}
 	})
 }
+
+// What was said alone and goes along to those who are met is found by what it says now, and not at all once it is deleted, wherever else on the disk it is still held.
+func TestSearchAfterGoingAlong(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		alice.Say("the wolf is here")
+		alice.Say("the bear is here")
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 5*time.Second, alice, bob)
+		same(t, 5*time.Second, 2, alice, bob)
+		page, err := alice.Page(instance.Lobby, node.Key{}, 9)
+		if err != nil || len(page) != 2 {
+			t.Fatal(page, err)
+		}
+		for _, c := range []node.Command{node.Edit{Target: page[0].Ref(), Text: "the lamb is here"}, node.Redact{Target: page[1].Ref()}} {
+			if err := alice.Do(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		network, err := identity.NewNetwork(message.Lobby, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := node.OpenHistory(alice.Dir(), network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		for words, want := range map[string][]string{"wolf": nil, "bear": nil, "lamb": {"#lobby alice: the [lamb] is here"}, "is here": {"#lobby alice: the lamb [is] [here]"}} {
+			for _, n := range []int{1, 50} {
+				if got := found(t, func(older int64) (node.Found, error) { return alice.Search(t.Context(), words, older, n) }); !slices.Equal(got, want) {
+					t.Errorf("alice finds for %s %q", words, got)
+				}
+				if got := found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), words, "", n) }); !slices.Equal(got, want) {
+					t.Errorf("on the disk there is for %s %q", words, got)
+				}
+			}
+		}
+	})
+}

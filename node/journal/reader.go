@@ -11,6 +11,7 @@ import (
 	"earshot/node/identity"
 	"earshot/node/journal/database"
 	"earshot/node/journal/search"
+	"earshot/node/message"
 )
 
 // A Reader searches a store that another process may be writing, or nobody. It writes nothing of its own.
@@ -78,6 +79,9 @@ func (r *Reader) Search(ctx context.Context, q search.Query, older int64, n int)
 	}
 	return found, err
 }
+
+// Find is as Journal.Find.
+func (r *Reader) Find(ref message.Ref) (Line, bool, error) { return r.journal.Find(ref) }
 
 // Person is as Journal.Person.
 func (r *Reader) Person(p identity.PeerID) ([]byte, error) { return r.journal.Person(p) }
