@@ -50,16 +50,16 @@ type List struct {
 	unread   *entry // "new messages" stands above it
 	selected *entry // the user has chosen it
 
-	wanted    bool        // the user is looking for what is older than the oldest entry
-	exhausted bool        // there is nothing older anywhere
-	cutOff    bool        // there are newer messages than those kept
-	goal      *Want       // where the user wants to be, what is there is not kept
-	asking    bool        // a page is asked for, and has not come
-	turn      int         // counts pages asked for
-	missed    []node.Said // what came behind the gap since the last was
-	overflow  bool        // more than missed holds
-	cleared   bool        // messages were taken off the screen, and are still there
-	offScreen []*entry    // the newest of those, oldest first: commands mean them still
+	wanted    bool     // the user is looking for what is older than the oldest entry
+	exhausted bool     // there is nothing older anywhere
+	cutOff    bool     // there are newer messages than those kept
+	goal      *Want    // where the user wants to be, what is there is not kept
+	asking    bool     // a page is asked for, and has not come
+	turn      int      // counts pages asked for
+	meanwhile []func() // does once more what was done since one was asked for: it may be of before
+	overflow  bool     // that was more than is kept
+	cleared   bool     // messages were taken off the screen, and are still there
+	offScreen []*entry // the newest of those, oldest first: commands mean them still
 }
 
 // New returns an empty list.
@@ -82,11 +82,17 @@ func (l *List) Add(said node.Said, me string, unseen bool) bool {
 	if m.Here && !said.History && m.Again == (message.ID{}) {
 		l.confirm(m)
 	}
+	return l.add(said, me, unseen)
+}
+
+func (l *List) add(said node.Said, me string, unseen bool) bool {
+	m := said.Message
 	if old := l.byID[m.ID]; old != nil || !Displayed(m.Kind) {
 		return false
 	}
+	l.again(func() { l.add(said, me, false) })
 	if l.cutOff && (!said.History || less(l.newest(), m.Key)) {
-		l.miss(said)
+		l.below++
 		return true // it comes with the newest page
 	}
 	e := fromMessage(m, me)
@@ -235,6 +241,7 @@ func (l *List) release(e *entry, i int) {
 
 // Change takes over what became of a message; words says that its text is another, which matters to what quotes it. me is the user's nick.
 func (l *List) Change(m node.Message, me string, words bool) {
+	l.again(func() { l.Change(m, me, words) })
 	if e := l.byID[m.ID]; e != nil {
 		e.set(m, me)
 	}
@@ -293,6 +300,7 @@ func (l *List) LastOwn() (s Selected) {
 
 // Deliver tells how many machines have an own message.
 func (l *List) Deliver(d node.Delivered) bool {
+	l.again(func() { l.Deliver(d) })
 	e := l.byID[d.ID]
 	if e == nil {
 		return false
@@ -304,6 +312,7 @@ func (l *List) Deliver(d node.Delivered) bool {
 
 // ReadTo tells that the other of a conversation has read what the user said, up to a place.
 func (l *List) ReadTo(up node.Key) {
+	l.again(func() { l.ReadTo(up) })
 	for _, e := range l.entries {
 		if e.mine && !e.pending && !e.read && !less(up, e.key) {
 			e.read, e.drawn = true, drawn{}
@@ -313,6 +322,7 @@ func (l *List) ReadTo(up node.Key) {
 
 // Withdraw takes a message away.
 func (l *List) Withdraw(id message.ID) {
+	l.again(func() { l.Withdraw(id) })
 	l.offScreen = slices.DeleteFunc(l.offScreen, func(e *entry) bool { return e.id == id })
 	e := l.byID[id]
 	if e == nil {
@@ -335,6 +345,7 @@ func (l *List) Withdraw(id message.ID) {
 
 // Hide takes away all that someone said.
 func (l *List) Hide(author identity.PeerID) {
+	l.again(func() { l.Hide(author) })
 	var gone []message.ID
 	for _, e := range l.messages() {
 		if e.author == author {

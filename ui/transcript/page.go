@@ -28,8 +28,8 @@ type Want struct {
 	turn int
 }
 
-// maxMissed bounds the messages that are kept for when a page has come that may lack them.
-const maxMissed = 4096
+// maxMeanwhile bounds what is kept for when a page has come that may lack it.
+const maxMeanwhile = 4096
 
 // Ask returns what the list lacks for where the user is, or is soon going to be. It asks for one page at a time: the next when that is taken.
 func (l *List) Ask() (w Want, ok bool) {
@@ -51,9 +51,7 @@ func (l *List) Ask() (w Want, ok bool) {
 	l.asking = true
 	l.turn++
 	w.turn = l.turn
-	if w.Kind != Older {
-		l.missed, l.overflow = nil, false
-	}
+	l.meanwhile, l.overflow = nil, false
 	return w, true
 }
 
@@ -63,6 +61,8 @@ func (l *List) Take(w Want, page []node.Message, me string) {
 		return
 	}
 	l.asking = false
+	meanwhile := l.meanwhile
+	l.meanwhile = nil
 	if l.goal != nil { // somewhere else by now
 		return
 	}
@@ -72,14 +72,14 @@ func (l *List) Take(w Want, page []node.Message, me string) {
 		l.put(page, me, true)
 	case Newer:
 		l.put(page, me, false)
-		l.meet(len(page) < PageSize, me)
+		l.meet(len(page) < PageSize)
 	case Newest:
 		l.replace(page, me)
-		l.meet(true, me)
+		l.meet(true)
 	case First:
 		l.replace(page, me)
 		l.exhausted = true
-		l.meet(len(page) < PageSize, me)
+		l.meet(len(page) < PageSize)
 		if len(l.entries) > 0 && l.height > 0 {
 			l.follow = false
 			l.lookAt(0, 0)
@@ -90,13 +90,28 @@ func (l *List) Take(w Want, page []node.Message, me string) {
 			l.show(l.entries[l.at(w.Key)])
 		}
 	}
+	below := l.below
+	for _, do := range meanwhile {
+		do()
+	}
+	l.below = below
 	l.trim()
+}
+
+// again keeps what was done to the list for when the page that is asked for has come, if one is: it may be of before.
+func (l *List) again(do func()) {
+	if !l.asking {
+		return
+	}
+	if l.overflow = l.overflow || len(l.meanwhile) >= maxMeanwhile; !l.overflow {
+		l.meanwhile = append(l.meanwhile, do)
+	}
 }
 
 // Fail tells that the page that was asked for cannot be had.
 func (l *List) Fail(w Want) {
 	if l.asking && w.turn == l.turn {
-		l.asking, l.wanted, l.goal = false, false, nil
+		l.asking, l.wanted, l.goal, l.meanwhile = false, false, nil, nil
 		if w.Kind == Newest || w.Kind == Newer { // it would be asked for at once, and again
 			l.cutOff = false
 		}
@@ -177,25 +192,10 @@ func (l *List) replace(page []node.Message, me string) {
 	l.put(page, me, true)
 }
 
-// meet ends the gap before what is said now, where end says that the page goes so far: what came while it was read may not be in it.
-func (l *List) meet(end bool, me string) {
-	if !end {
-		return
-	}
-	l.cutOff = l.overflow
-	missed, below := l.missed, l.below
-	l.missed = nil
-	for _, said := range missed {
-		l.Add(said, me, false)
-	}
-	l.below = below
-}
-
-// miss takes note of a message that is not put in its place because there is a gap before it.
-func (l *List) miss(said node.Said) {
-	l.below++
-	if l.overflow = l.overflow || len(l.missed) >= maxMissed; !l.overflow {
-		l.missed = append(l.missed, said)
+// meet ends the gap before what is said now, where end says that the page goes so far.
+func (l *List) meet(end bool) {
+	if end {
+		l.cutOff = l.overflow
 	}
 }
 

@@ -1,0 +1,57 @@
+package transcript
+
+import (
+	"strings"
+	"testing"
+
+	"earshot/node"
+)
+
+// What is said while a page is read that takes the place of what is here, and after that was looked up, is shown with it.
+func TestSaidWhileAPageIsRead(t *testing.T) {
+	for name, ask := range map[string]func(*List){"home": (*List).Home, "reload": (*List).Reload} {
+		t.Run(name, func(t *testing.T) {
+			s := screen(t, 40, 10)
+			l := newList()
+			h := told(history(0, 50))
+			for _, m := range h {
+				l.Add(node.Said{Message: m, History: true}, "alice", false)
+			}
+			rows(s, l, 40, 10)
+			ask(l)
+			w, ok := l.Ask()
+			if !ok {
+				t.Fatal("nothing is asked for")
+			}
+			page := h.page(w)
+			l.Add(node.Said{Message: msg(50, "meanwhile")}, "alice", false)
+			l.Take(w, page, "alice")
+			l.End()
+			settle(l, append(h, msg(50, "meanwhile")))
+			if got := strings.Join(rows(s, l, 40, 10), "\n"); !strings.Contains(got, "meanwhile") {
+				t.Errorf("it is not shown:\n%s", got)
+			}
+		})
+	}
+}
+
+// What becomes of a message while the page with it is read is shown, too.
+func TestChangedWhileAPageIsRead(t *testing.T) {
+	s := screen(t, 40, 10)
+	l := newList()
+	h := told(history(0, 300))
+	for _, m := range h[250:] {
+		l.Add(node.Said{Message: m, History: true}, "alice", false)
+	}
+	rows(s, l, 40, 10)
+	l.Home()
+	w, _ := l.Ask()
+	page := h.page(w)
+	gone := h[2]
+	gone.Text, gone.Redacted = "", true
+	l.Change(gone, "alice", true)
+	l.Take(w, page, "alice")
+	if got := strings.Join(rows(s, l, 40, 10), "\n"); !strings.Contains(got, deleted) || strings.Contains(got, "message 2 ") {
+		t.Errorf("it is shown as it was:\n%s", got)
+	}
+}
