@@ -97,12 +97,21 @@ func (n *Node) redact(ctx context.Context, c Redact) error {
 	if err != nil {
 		return err
 	}
-	about := message.About{Refs: append([]message.Ref{c.Target}, edits[:min(len(edits), message.MaxRefs-1)]...)}
+	for refs := range slices.Chunk(append([]message.Ref{c.Target}, edits...), message.MaxRefs) {
+		if err := n.delete(ctx, &t, message.About{Refs: refs}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delete deletes what about names, wherever its target is held.
+func (n *Node) delete(ctx context.Context, t *target, about message.About) error {
 	if err := n.write(ctx, t.room, message.Redact, about); err != nil {
 		return err
 	}
 	for _, at := range n.gather.shown() {
-		if _, held, err := at.journal.Find(c.Target); at == t.at || at.past != nil || err != nil || !held {
+		if _, held, err := at.journal.Find(t.Ref()); at == t.at || at.past != nil || err != nil || !held {
 			continue
 		}
 		if _, _, _, err := at.author.Write(ctx, t.room.group(), t.Room, t.room.name, message.Redact, about.Body(message.Redact)); err != nil {

@@ -236,3 +236,51 @@ func TestEditsMeet(t *testing.T) {
 		show(t, 3*time.Second, []*instance.Instance{again}, "alice: (deleted)", "bob: (deleted)", "carol: what? re bob ")
 	})
 }
+
+// Of a line that was changed very often nothing stays on any disk when it is deleted, in the open and in a conversation.
+func TestDeletedWithAllEdits(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice := instance.Start(t, lan, "alice", node.Config{Rate: -1})
+		bob := instance.Start(t, lan, "bob", node.Config{Rate: -1})
+		instance.Meet(t, 5*time.Second, alice, bob)
+		for room, times := range map[string]int{instance.Lobby: message.MaxRefs + 40, "@bob": 40} {
+			secret := "secret of " + room
+			do(t, alice, node.Say{Room: room, Text: secret})
+			page, err := alice.Page(room, node.Key{}, 9)
+			if err != nil || len(page) != 1 {
+				t.Fatal(page, err)
+			}
+			for i := range times {
+				do(t, alice, node.Edit{Target: page[0].Ref(), Text: fmt.Sprint(secret, " ", i)})
+			}
+			time.Sleep(5 * time.Second)
+			if onDisks(t, secret, alice, bob) == 0 {
+				t.Fatal("the test does not find what is on the disks")
+			}
+			do(t, alice, node.Redact{Target: page[0].Ref()})
+			time.Sleep(3 * time.Minute)
+			if n := onDisks(t, secret, alice, bob); n > 0 {
+				t.Errorf("the %s is on the disks %d times", secret, n)
+			}
+		}
+	})
+}
+
+// onDisks is how often a text is in the files of instances.
+func onDisks(t *testing.T, text string, of ...*instance.Instance) (n int) {
+	t.Helper()
+	for _, i := range of {
+		err := filepath.WalkDir(i.Dir(), func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			n += bytes.Count(b, []byte(text))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}

@@ -321,12 +321,43 @@ func (j *Journal) Edits(l Line) (refs []message.Ref, err error) {
 	if err != nil {
 		return nil, j.fault(err)
 	}
+	kept := 0
 	for _, m := range append(list, held...) {
 		if m.kind != message.Edit || m.author != l.Author || m.id != l.ID {
 			continue
 		}
+		kept++
 		if hash, ok := j.Hash(m.Log, m.Seq); ok {
 			refs = append(refs, message.Ref{Log: m.Log, Seq: m.Seq, ID: hash.ID()})
+		}
+	}
+	if kept < keptRivals {
+		return refs, nil
+	}
+	older, err := j.olderEdits(l)
+	return append(refs, older...), err
+}
+
+// olderEdits reads all that the author of a line said in its room since, for edits of which no mark is kept any more: it is rare that somebody changes a line so often.
+func (j *Journal) olderEdits(l Line) (refs []message.Ref, err error) {
+	of, held, err := j.lookup(l.Log)
+	if err != nil || !held {
+		return nil, err
+	}
+	var lines []Line
+	err = j.store.eachRun("log CROSS JOIN run ON run.log=log.id WHERE log.grp=? AND log.day>=? AND log.author=? AND log.room=?", []any{of.Group[:], max(of.Day, 1) - 1, l.Author[:], l.Room[:]},
+		func(l *state, run *message.Run, arrival int64) {
+			lines = append(lines, slices.DeleteFunc(l.lines(run, arrival), func(l Line) bool { return l.Kind != message.Edit && l.Kind != message.Sealed })...)
+		})
+	if err != nil {
+		return nil, j.fault(err)
+	}
+	if err := j.unseal(lines); err != nil {
+		return nil, err
+	}
+	for i := range lines {
+		if a, ok := message.ParseAbout(lines[i].Kind, lines[i].Body); ok && lines[i].Kind == message.Edit && a.Refs[0] == l.Ref() {
+			refs = append(refs, lines[i].Ref())
 		}
 	}
 	return refs, nil
