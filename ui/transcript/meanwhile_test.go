@@ -55,3 +55,31 @@ func TestChangedWhileAPageIsRead(t *testing.T) {
 		t.Errorf("it is shown as it was:\n%s", got)
 	}
 }
+
+// How far an own line got is still told when the user was elsewhere and comes back.
+func TestDeliveryAfterAPage(t *testing.T) {
+	s := screen(t, 40, 10)
+	l := newList()
+	h := told(history(0, 500))
+	for _, m := range h[450:] {
+		l.Add(node.Said{Message: m, History: true}, "alice", false)
+	}
+	mine := msg(500, "mine")
+	mine.Mine, mine.Here, mine.Nick = true, true, "alice"
+	l.Add(node.Said{Message: mine}, "alice", false)
+	l.Deliver(node.Delivered{ID: mine.ID, Copies: 2})
+	mine.Copies = 2
+	h = append(h, mine)
+	see := func() {
+		t.Helper()
+		if got := strings.Join(rows(s, l, 40, 10), "\n"); !strings.Contains(got, "✓ mine") {
+			t.Errorf("it has no tick:\n%s", got)
+		}
+	}
+	see()
+	l.Show(h[9].ID, h[9].Key)
+	settle(l, h)
+	l.End()
+	settle(l, h)
+	see()
+}

@@ -176,7 +176,9 @@ func (l *List) newest() node.Key {
 func (l *List) put(page []node.Message, me string, before bool) {
 	for _, m := range page {
 		if l.byID[m.ID] == nil && Displayed(m.Kind) {
-			l.insert(fromMessage(m, me), before)
+			e := fromMessage(m, me)
+			e.live = m.Here
+			l.insert(e, before)
 		}
 	}
 }
@@ -187,9 +189,14 @@ func (l *List) replace(page []node.Message, me string) {
 	for tail > 0 && l.entries[tail-1].id == (message.ID{}) {
 		tail--
 	}
-	kept := slices.Clone(l.entries[tail:])
+	kept, was := slices.Clone(l.entries[tail:]), l.byID
 	l.entries, l.byID, l.exhausted, l.unread, l.wanted, l.cutOff = kept, map[message.ID]*entry{}, false, nil, false, true
 	l.put(page, me, true)
+	for id, e := range l.byID {
+		if old := was[id]; old != nil { // a page does not tell that there are no more machines
+			e.all, e.lost = old.all, old.lost
+		}
+	}
 }
 
 // meet ends the gap before what is said now, where end says that the page goes so far.
