@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 
-	_ "modernc.org/sqlite" // the database/sql driver
+	"modernc.org/sqlite" // also the database/sql driver
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // patience is how long a statement waits for another process, in ms.
@@ -27,22 +29,49 @@ func Open(path string, writing []string, n int, reading ...string) (w, r *sql.DB
 		if w, err = open(path, "_txlock=immediate", writing); err != nil {
 			return nil, nil, err
 		}
-		if r, err = OpenReaders(path, n, reading...); err != nil {
+		if r, err = open(path, queryOnly, reading); err != nil {
 			return nil, nil, errors.Join(err, w.Close())
 		}
+		atMost(r, n)
 	}
 	w.SetMaxOpenConns(1)
 	return w, r, nil
 }
 
-// OpenReaders opens the database at path for at most n who read.
+// OpenReaders opens a database that is there for at most n who read, also on a disk that nobody can write to.
 func OpenReaders(path string, n int, pragmas ...string) (*sql.DB, error) {
-	r, err := open(path, "_pragma=query_only(1)", pragmas)
-	if err == nil {
-		r.SetMaxOpenConns(n)
-		r.SetMaxIdleConns(n)
+	r, err := open(path, queryOnly, pragmas)
+	if err != nil {
+		return nil, err
 	}
-	return r, err
+	// To read a WAL takes a file beside it that may have to be made. Where that cannot be, and there is no WAL, nobody is writing.
+	if _, err := r.Exec("PRAGMA schema_version"); cannotOpen(err) && !exists(path+"-wal") && exists(path) {
+		if err := r.Close(); err != nil {
+			return nil, err
+		}
+		if r, err = open(path, "immutable=1", pragmas); err != nil {
+			return nil, err
+		}
+	}
+	atMost(r, n)
+	return r, nil
+}
+
+const queryOnly = "_pragma=query_only(1)"
+
+func atMost(r *sql.DB, n int) {
+	r.SetMaxOpenConns(n)
+	r.SetMaxIdleConns(n)
+}
+
+func cannotOpen(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_CANTOPEN
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func open(path, option string, pragmas []string) (*sql.DB, error) {

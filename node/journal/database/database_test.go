@@ -1,6 +1,7 @@
 package database
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,5 +52,37 @@ func TestOpen(t *testing.T) {
 		if err := others.QueryRow("SELECT a FROM x").Scan(&a); err != nil || a != 7 {
 			t.Errorf("%q: %d, %v", name, a, err)
 		}
+	}
+}
+
+// A database that nobody writes is read also where the files that belong to a WAL cannot be made.
+func TestOpenReadersWithoutWriting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	w, r, err := Open(path, []string{"journal_mode(WAL)"}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Exec("CREATE TABLE x(a); INSERT INTO x VALUES (7)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Close(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range []string{"-wal", "-shm"} { // so that they cannot be made, not by root either
+		if err := os.Symlink(filepath.Join("nowhere", "x"), path+suffix); err != nil {
+			t.Skip(err) // Windows
+		}
+	}
+	others, err := OpenReaders(path, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer others.Close()
+	var a int
+	if err := others.QueryRow("SELECT a FROM x").Scan(&a); err != nil || a != 7 {
+		t.Errorf("%d, %v", a, err)
+	}
+	if _, err := others.Exec("DELETE FROM x"); err == nil {
+		t.Error("a reader wrote")
 	}
 }
