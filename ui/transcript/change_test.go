@@ -73,3 +73,23 @@ func TestChangeWhileScrolledUp(t *testing.T) {
 		t.Errorf("%q is at the top, and was %q", after, before)
 	}
 }
+
+// An answer that comes before what it answers, as the newest day of what others had does, shows that when it has come; nobody deleted it.
+func TestAnswerComesFirst(t *testing.T) {
+	s := screen(t, 60, 8)
+	l := newList()
+	first, answer := msg(0, "shall we?\nnow"), msg(1, "yes")
+	first.Nick = "bob"
+	answer.Kind, answer.Quote = message.Reply, node.Quote{ID: first.ID}
+	l.Add(node.Said{Message: answer, History: true}, "alice", false)
+	if got := strings.Join(rows(s, l, 60, 8), "\n"); strings.Contains(got, deleted) || !strings.Contains(got, "│ a message that is not here") {
+		t.Errorf("before it comes:\n%s", got)
+	}
+	l.Add(node.Said{Message: first, History: true}, "alice", false)
+	if got := strings.Join(rows(s, l, 60, 8), "\n"); !strings.Contains(got, "│ bob: shall we?\n") {
+		t.Errorf("when it has come:\n%s", got)
+	}
+	if len(l.answers) > 0 {
+		t.Errorf("%d are waited for", len(l.answers))
+	}
+}

@@ -84,7 +84,7 @@ func fromMessage(m node.Message, me string) *entry {
 		e.kind = event
 	}
 	if e.quotes = m.Quote.ID; e.quotes != (message.ID{}) {
-		e.quote = quoteOf(m.Quote.Nick, m.Quote.Text)
+		e.quoting(m.Quote.Nick, m.Quote.Text)
 	}
 	e.set(m, me)
 	return e
@@ -115,12 +115,17 @@ func (e *entry) set(m node.Message, me string) {
 	e.reactions = strings.Join(shown, "  ")
 }
 
-// quoteOf is what stands above an answer.
-func quoteOf(nick, text string) string {
-	if text == "" {
-		return cell.Line(nick + " · " + deleted)
+// quoting takes over what stands above an answer. Without a nick it is not known what it answers: that has not come yet, or is not kept any more.
+func (e *entry) quoting(nick, text string) {
+	e.drawn = drawn{}
+	switch text, _, _ = strings.Cut(text, "\n"); {
+	case nick == "":
+		e.quote = "a message that is not here"
+	case text == "":
+		e.quote = cell.Line(nick + " · " + deleted)
+	default:
+		e.quote = cell.Line(nick + ": " + text)
 	}
-	return cell.Line(nick + ": " + text)
 }
 
 // named finds nick as a word of its own in text, in any letter case.

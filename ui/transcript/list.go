@@ -14,7 +14,6 @@ package transcript
 import (
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"earshot/node"
@@ -36,7 +35,9 @@ type List struct {
 	limit   int
 	entries []*entry
 	byID    map[message.ID]*entry
-	pending int // how many entries at the end are pending
+	answers map[message.ID][]*entry // to what has not come, by what that is
+	open    int                     // how many they are, and those that are not kept any more
+	pending int                     // how many entries at the end are pending
 
 	width, height int
 	// follow: the end is in view. Otherwise the row of anchor that holds byte offset anchorAt of its text, or its row number anchorRow
@@ -98,6 +99,7 @@ func (l *List) add(said node.Said, me string, unseen bool) bool {
 	e := fromMessage(m, me)
 	e.live = !said.History && m.Here
 	at := l.insert(e, said.History)
+	l.introduce(e, &m)
 	if !l.follow && !m.Mine && at > l.index(l.anchor) {
 		l.below++
 	}
@@ -125,6 +127,21 @@ func (l *List) insert(e *entry, before bool) int {
 	l.entries = slices.Insert(l.entries, at, e)
 	l.byID[e.id] = e
 	return at
+}
+
+// introduce shows a message in what answers it and came before it, as the newest day of what others had does. What answers one that has not come waits for that.
+func (l *List) introduce(e *entry, m *node.Message) {
+	for _, answer := range l.answers[m.ID] {
+		answer.quoting(m.Nick, m.Text)
+	}
+	delete(l.answers, m.ID)
+	if m.Quote.ID == (message.ID{}) || m.Quote.Nick != "" {
+		return
+	}
+	if l.open++; l.answers == nil || l.open > l.limit {
+		l.answers, l.open = map[message.ID][]*entry{}, 1
+	}
+	l.answers[m.Quote.ID] = append(l.answers[m.Quote.ID], e)
 }
 
 func less(a, b node.Key) bool {
@@ -252,8 +269,7 @@ func (l *List) Change(m node.Message, me string, words bool) {
 	}
 	for _, e := range l.entries {
 		if words && e.quotes == m.ID {
-			text, _, _ := strings.Cut(m.Text, "\n")
-			e.quote, e.drawn = quoteOf(m.Nick, text), drawn{}
+			e.quoting(m.Nick, m.Text)
 		}
 	}
 }

@@ -179,6 +179,7 @@ func (l *List) put(page []node.Message, me string, before bool) {
 			e := fromMessage(m, me)
 			e.live = m.Here
 			l.insert(e, before)
+			l.introduce(e, &m)
 		}
 	}
 }
@@ -190,7 +191,7 @@ func (l *List) replace(page []node.Message, me string) {
 		tail--
 	}
 	kept, was := slices.Clone(l.entries[tail:]), l.byID
-	l.entries, l.byID, l.exhausted, l.unread, l.wanted, l.cutOff = kept, map[message.ID]*entry{}, false, nil, false, true
+	l.entries, l.byID, l.answers, l.exhausted, l.unread, l.wanted, l.cutOff = kept, map[message.ID]*entry{}, nil, false, nil, false, true
 	l.put(page, me, true)
 	for id, e := range l.byID {
 		if old := was[id]; old != nil { // a page does not tell that there are no more machines
