@@ -186,6 +186,25 @@ func TestOneCannotReachTheHub(t *testing.T) {
 	}
 }
 
+// Where all others reach only one, which may not be the hub, nobody can be the hub of most: the seat does not go round for that.
+func TestOnlyOneIsReached(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		middle := instance.Start(t, lan, "middle", node.Config{NeverHub: true})
+		leaves := start(t, lan, "anna", "ben", "cleo")
+		for k, i := range leaves {
+			for _, o := range leaves[:k] {
+				lan.Sever(i.Name, o.Name)
+			}
+		}
+		time.Sleep(time.Minute) // each may have tried
+		before := len(middle.Events())
+		time.Sleep(2 * time.Minute)
+		if linked, lost := moves(middle, before); linked+lost > 0 || middle.Hub().State != node.Linked {
+			t.Errorf("in two minutes it was linked %d times and lost the hub %d times: %+v", linked, lost, middle.Hub())
+		}
+	})
+}
+
 func TestHubIsKilled(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		all := five(t, lan, node.Config{})

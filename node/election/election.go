@@ -16,7 +16,8 @@
 //     that claim does not change and there is another hub that has followers; a refusal is believed once,
 //     so that a firewall that refuses one node does not make it claim again and again; and whom a hub gives its seat to is dead for nobody. Votes against a new claim count after a second: all dial
 //     it at once, and where packets are lost most may be late, who would vote down one hub after another. A vote alone is no majority where others were there: who is cut off
-//     sees them go one by one, and waits for what the roster says of the hub.
+//     sees them go one by one, and waits for what the roster says of the hub. Nor does a vote count while all others who could be the hub were voted lost themselves in the last
+//     five minutes: where nobody can be reached by most, the seat would go round for ever.
 //  6. A hub that did not run for 700 ms may have been replaced: it drops its claim before it says anything and listens for a second. One that most others call
 //     lost, though it runs, drops it too, if another may have it, and waits longer each time before it takes over from one: a box behind a firewall must not make the seat flap.
 //
@@ -66,8 +67,9 @@ const (
 	hearWait     = time.Second             // listen after that before claiming
 	setbackFirst = 5 * time.Second         // wait after having been voted lost, or unfit; doubles
 	setbackMax   = 5 * time.Minute
-	setbackReset = time.Minute // a seat held this long was no flapping
-	maxOrder     = 256         // successors that are named
+	setbackReset = time.Minute     // a seat held this long was no flapping
+	failedFor    = 5 * time.Minute // whom most had lost they would lose again
+	maxOrder     = 256             // successors that are named
 )
 
 // Seat names one hub in one term.
@@ -170,8 +172,9 @@ type Election struct {
 	heldAt  time.Time // when the seat was claimed
 
 	dead     map[ID]mark
-	partedAt time.Time // the last goodbye that was taken in
-	lost     Seat      // until lostTill, when there was no new evidence of it
+	failed   map[ID]time.Time // when most had lost a hub last; this node is one of them
+	partedAt time.Time        // the last goodbye that was taken in
+	lost     Seat             // until lostTill, when there was no new evidence of it
 	lostTill time.Time
 	jury     int // the most members there were since the hub is silent; 0: it is not
 	heir     ID  // named by a hub that left
@@ -184,7 +187,7 @@ type Election struct {
 
 // New returns the election of a node that started now.
 func New(self ID, class Class, now time.Time) *Election {
-	return &Election{self: self, class: class, born: now, claim: Claim{ID: self, Class: class}, dead: map[ID]mark{}}
+	return &Election{self: self, class: class, born: now, claim: Claim{ID: self, Class: class}, dead: map[ID]mark{}, failed: map[ID]time.Time{}}
 }
 
 // Step decides. wake is when to step again at the latest; zero: only when something changes. While this node is the hub or waits for its turn, wake is never further
@@ -304,7 +307,7 @@ func (e *Election) watch(best Claim, found bool) {
 
 // hold keeps the seat, or gives it up: then it returns in whose favour, if anyone's.
 func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
-	deposed := e.deposed(in) && (found || e.relieved(in)) // where nobody else can be the hub, it is worth more than none
+	deposed := e.deposed(in) && (e.another(in, e.self) || found && e.failed[best.ID].IsZero()) // where nobody else can be the hub, it is worth more than none
 	switch {
 	case found && (best.Better(e.claim) || !able || deposed):
 		to = best.ID
@@ -328,6 +331,7 @@ func (e *Election) hold(in Input, able bool, best Claim, found bool) (to ID) {
 		e.humble = e.now.Add(e.setback)
 	}
 	if deposed {
+		e.failed[e.self] = e.now
 		e.quiet = later(e.quiet, e.now.Add(hearWait))
 	}
 	e.hub, e.vacant = false, time.Time{}

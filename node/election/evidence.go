@@ -1,7 +1,9 @@
 package election
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -140,8 +142,20 @@ func (e *Election) vote(in Input) {
 			votes[m.Lost]++
 		}
 	}
+	maps.DeleteFunc(e.failed, func(_ ID, at time.Time) bool { return !e.now.Before(at.Add(failedFor)) })
 	if e.now.Before(e.quiet) {
 		return // what is known of the others may be from before this process was stopped
+	}
+	votes[e.lost]++
+	// The others of a hub are all members but it, and this node. One vote is no majority where there were others when the hub fell silent: it is this node that is cut off.
+	most := func(s Seat) bool { return 2*votes[s] > len(in.Members) && (votes[s] > 1 || e.jury <= 1) }
+	for s := range votes {
+		if !most(s) {
+			continue
+		}
+		if _, member := in.member(s.Hub); member || s.Hub == e.self {
+			e.failed[s.Hub] = e.now // also while it is too new to be given up for that
+		}
 	}
 	for _, m := range in.Members {
 		s := Seat{m.ID, m.Term}
@@ -152,16 +166,21 @@ func (e *Election) vote(in Input) {
 			e.at(till)
 			continue // who claims anew is dialled by all at once, and some are late
 		}
-		if e.lost == s {
-			votes[s]++
-		}
-		// The others of a hub are all members but it, and this node. One vote is no majority where there were others when the hub fell silent: it is this node that is cut off.
-		if m.Hub && 2*votes[s] > len(in.Members) && (votes[s] > 1 || e.jury <= 1) && !e.isDead(s) {
+		if m.Hub && most(s) && !e.isDead(s) && e.another(in, m.ID) {
 			till := e.now.Add(latch(lostLatch, in))
 			e.mark(m.ID, mark{term: m.Term, until: till, aside: till, since: e.now, weight: m.Weight, stale: e.now.Add(latch(staleLatch, in))})
 			e.at(till)
 		}
 	}
+}
+
+// another reports whether anybody may have the seat of a hub that most have lost who was not voted lost lately too.
+func (e *Election) another(in Input, hub ID) bool {
+	fits := func(id ID, c Class) bool {
+		_, failed := e.failed[id]
+		return c > Never && id != hub && !failed
+	}
+	return fits(e.self, e.claim.Class) || slices.ContainsFunc(in.Members, func(m Member) bool { return fits(m.ID, m.Class) })
 }
 
 // deposed reports whether most of the others say that they lost this node as the hub.

@@ -101,8 +101,9 @@ func (s *space) find(id ID) int {
 // copy makes s a copy of o that shares nothing that changes.
 func (s *space) copy(o *space) {
 	var dead [maxSlots]map[ID]mark
+	var failed [maxSlots]map[ID]time.Time
 	for i := range s.slots {
-		dead[i] = s.slots[i].e.dead
+		dead[i], failed[i] = s.slots[i].e.dead, s.slots[i].e.failed
 	}
 	*s = *o
 	for i := range s.slots {
@@ -112,7 +113,12 @@ func (s *space) copy(o *space) {
 			}
 			clear(dead[i])
 			maps.Copy(dead[i], e.dead)
-			e.dead = dead[i]
+			if failed[i] == nil {
+				failed[i] = map[ID]time.Time{}
+			}
+			clear(failed[i])
+			maps.Copy(failed[i], e.failed)
+			e.dead, e.failed = dead[i], failed[i]
 		}
 	}
 }
@@ -221,8 +227,9 @@ func (s *space) key(b []byte) []byte {
 		seat(e.lost)
 		b = append(b, e.heir[7], e.expect[7], e.met[7], e.outside[7])
 		for j := range s.slots {
+			_, failed := e.failed[s.slots[j].id] // for longer than anything that is explored takes
 			m, ok := e.dead[s.slots[j].id]
-			bit(ok)
+			bit(failed, ok)
 			if ok {
 				num(int(m.term), int(m.weight))
 				tm(m.until, m.aside, m.since, m.stale)
