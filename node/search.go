@@ -107,7 +107,7 @@ func collect(max int, older int64, q *search.Query, show func(journal.Line) (Mes
 			return out, err
 		}
 		for _, h := range found.Hits {
-			if m, ok := show(h.Line); ok {
+			if m, ok := show(h.Line); ok && q.By(m.Author.Tag()) {
 				out.Hits = append(out.Hits, Hit{m, q.Spans(m.Text)})
 			}
 			older = h.Slot

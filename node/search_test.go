@@ -173,10 +173,47 @@ func TestSearchAfterGoingAlong(t *testing.T) {
 				if got := found(t, func(older int64) (node.Found, error) { return alice.Search(t.Context(), words, older, n) }); !slices.Equal(got, want) {
 					t.Errorf("alice finds for %s %q", words, got)
 				}
-				if got := found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), words, "", n) }); !slices.Equal(got, want) {
+				if got := found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), words, "", 50) }); !slices.Equal(got, want) {
 					t.Errorf("on the disk there is for %s %q", words, got)
 				}
 			}
+		}
+	})
+}
+
+// Of two who go by one nick what each said is found by the nick with its tag, as it is shown.
+func TestSearchByTag(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		one := instance.Start(t, lan, "one", node.Config{Nick: "alice"})
+		two := instance.Start(t, lan, "two", node.Config{Nick: "alice"})
+		instance.Meet(t, 5*time.Second, bob, one, two)
+		one.Say("fox one")
+		two.Say("fox two")
+		instance.Until(t, 5*time.Second, "bob has both", func() bool { return len(bob.Lines(instance.Lobby)) == 2 })
+		time.Sleep(5 * time.Second)
+		network, err := identity.NewNetwork(message.Lobby, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := node.OpenHistory(bob.Dir(), network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		for i, want := range map[*instance.Instance]string{one: "[fox] one", two: "[fox] two"} {
+			query := "from:alice~" + i.ID().Tag() + " fox"
+			for where, got := range map[string][]string{
+				"here":        found(t, func(older int64) (node.Found, error) { return bob.Search(t.Context(), query, older, 1) }),
+				"on the disk": found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), query, "", 50) }),
+			} {
+				if len(got) != 1 || !strings.HasSuffix(got[0], want) {
+					t.Errorf("%s, %s: %q", where, query, got)
+				}
+			}
+		}
+		if got := found(t, func(older int64) (node.Found, error) { return bob.Search(t.Context(), "from:alice fox", older, 1) }); len(got) != 2 {
+			t.Errorf("without a tag: %q", got)
 		}
 	})
 }

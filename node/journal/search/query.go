@@ -24,14 +24,14 @@ type Query struct {
 	words         []string         // folded
 	room          string           // what the only room is called, as message.CleanRoom makes it, "@nick", or a name with a tag
 	rooms         []message.RoomID // which are called so
-	nick          string           // folded; of the only author
+	nick, tag     string           // folded; of the only author. The tag, if any, is what nicks that are alike are told apart by: whoever knows the authors goes by it
 	after, before time.Time
 }
 
 // ErrQuery is wrapped by the errors of Parse: their text tells the user.
 var ErrQuery = errors.New("the search is not understood")
 
-// Parse reads a query: words, "several words as they stand", from:NICK, in:#ROOM, in:@NICK, after:DATE and before:DATE, where DATE is 2026-11-20: that day or later, and
+// Parse reads a query: words, "several words as they stand", from:NICK, also as alice~7Q2K, in:#ROOM, in:@NICK, after:DATE and before:DATE, where DATE is 2026-11-20: that day or later, and
 // earlier than that day, in the zone of loc. A quotation that does not end goes to the end. Of the rooms that in: may mean only the public one is known here: Also adds others.
 func Parse(s string, loc *time.Location) (Query, error) {
 	var q Query
@@ -72,7 +72,10 @@ func Parse(s string, loc *time.Location) (Query, error) {
 func (q *Query) limit(name, value string, loc *time.Location) (known bool, err error) {
 	switch name {
 	case "from":
-		q.nick = folded(strings.TrimPrefix(value, "@"))
+		nick, tag, _ := strings.Cut(strings.TrimPrefix(value, "@"), "~") // no nick has one
+		if q.nick, q.tag = folded(nick), folded(tag); q.nick == "" {
+			return true, fmt.Errorf("%w: from:%s is nobody", ErrQuery, value)
+		}
 	case "in":
 		if *q, err = q.In(value); err != nil {
 			return true, fmt.Errorf("%w: in:%s: %w", ErrQuery, value, err)
@@ -120,6 +123,9 @@ func (q Query) Also(rooms ...message.RoomID) Query {
 	q.rooms = append(slices.Clip(q.rooms), rooms...)
 	return q
 }
+
+// By reports whether an author with that tag may be meant.
+func (q *Query) By(tag string) bool { return q.tag == "" || q.tag == folded(tag) }
 
 // FromAnyone returns q for whatever author.
 func (q Query) FromAnyone() Query {

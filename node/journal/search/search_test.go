@@ -245,6 +245,7 @@ func TestParse(t *testing.T) {
 		`"as it  stands" x`:                    {words: []string{"as it  stands", "x"}},
 		`"from:bob`:                            {words: []string{"from:bob"}},
 		"from:@Bob in:#Build":                  {nick: "bob", room: "#build", rooms: []message.RoomID{build}},
+		"from:Bob~7Q2K x":                      {words: []string{"x"}, nick: "bob", tag: "7q2k"},
 		"in:plans~7Q2K":                        {room: "#plans~7Q2K"},
 		"in:@Bob~7Q2K x":                       {words: []string{"x"}, room: "@Bob~7Q2K"},
 		"after:2026-01-02 BEFORE:2026-02-03 x": {words: []string{"x"}, after: day("2026-01-02"), before: day("2026-02-03")},
@@ -255,7 +256,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%q: %+v", s, got)
 		}
 	}
-	for _, s := range []string{"after:yesterday", "before:2026-13-01", "in:#a/b", "in:@", "in:~a", strings.Repeat("a ", 17), strings.Repeat("a", 1025)} {
+	for _, s := range []string{"after:yesterday", "before:2026-13-01", "from:@ x", "from:~7Q2K", "in:#a/b", "in:@", "in:~a", strings.Repeat("a ", 17), strings.Repeat("a", 1025)} {
 		if _, err := Parse(s, time.UTC); !errors.Is(err, ErrQuery) {
 			t.Errorf("%q: %v", s, err)
 		}
