@@ -11,6 +11,8 @@
 // Order: a row's number is when it was said, in steps of 64 ms, and the next free one where that is taken. So FTS5 yields the newest first without sorting, whenever a message arrived,
 // and a query ends when the page is full.
 //
+// What was removed is found no more, but its trigrams stay in the file until FTS5 merges the part of the index that has them: that of a message without contents is marked, and not rewritten.
+//
 // An Index may be used by several goroutines; Add and Remove by one.
 package search
 
