@@ -68,6 +68,9 @@ func configParser(file string, settings []*setting) ff.ConfigFileParser {
 			if !slices.Contains(known, name) {
 				return usage(fmt.Sprintf("%s, line %d: there is no setting %q", file, n, name), nearestHint("", name, known))
 			}
+			if name == line && slices.ContainsFunc(settings, func(s *setting) bool { return s.name == name && !s.IsBoolFlag() }) {
+				return usage(fmt.Sprintf("%s, line %d: %s needs a value", file, n, name), "earshot --help tells which")
+			}
 			if err := set(name, value); err != nil {
 				if bad := (*badValue)(nil); errors.As(err, &bad) {
 					err = bad
