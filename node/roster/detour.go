@@ -51,10 +51,14 @@ func (r *Roster) detour(name string, at netip.AddrPort) (a netip.AddrPort, ok bo
 	return a, a.IsValid() && a != at
 }
 
-// Addresses lists where a member may be reached, best first.
+// Addresses lists where a member may be reached, best first. Where it was heard in the other family alone that comes after what it advertises: it may be an address of one link.
 func (r *Roster) Addresses(m Member) []string {
-	if a, ok := r.detour(m.Session.String(), m.Address); ok {
-		return []string{a.String(), m.Address.String()}
+	a, ok := r.detour(m.Session.String(), m.Address)
+	switch {
+	case !ok:
+		return []string{m.Address.String()}
+	case family(a) != family(m.Address):
+		return []string{m.Address.String(), a.String()}
 	}
-	return []string{m.Address.String()}
+	return []string{a.String(), m.Address.String()}
 }
