@@ -29,6 +29,7 @@ type seat struct {
 	lan     *nodetest.LAN
 	address string
 	ended   chan error // of links, in order
+	places  []string   // where else anybody may be reached
 }
 
 // serve runs a test at a hub whose limit of a person is perSecond and burst; 0: none.
@@ -48,8 +49,8 @@ func serve(t *testing.T, perSecond rate.Limit, burst int, f func(s *seat)) {
 			t.Fatal(err)
 		}
 		self := frames.Identity(t, "hub")
-		s := &seat{Hub: New(Config{Exchange: exchange.New(c), Self: wire.Person{Session: identity.NewSession(), ID: self.ID(), Nick: "hub"}}), t: t, lan: lan,
-			address: l.Addr().String(), ended: make(chan error, 16)}
+		s := &seat{t: t, lan: lan, address: l.Addr().String(), ended: make(chan error, 16)}
+		s.Hub = New(Config{Exchange: exchange.New(c), Self: wire.Person{Session: identity.NewSession(), ID: self.ID(), Nick: "hub"}, Places: func(identity.Session) []string { return s.places }})
 		ctx, stop := context.WithCancel(t.Context())
 		var work sync.WaitGroup
 		work.Go(func() { j.Run(ctx) })
@@ -142,6 +143,30 @@ func TestSessionIsItsPersons(t *testing.T) {
 		again.Await(time.Second, wire.TypePing, nil)
 		if got := s.nicks(); !slices.Equal(got, []string{"alice"}) {
 			t.Errorf("here are %v", got)
+		}
+	})
+}
+
+// Of who comes by an address that may be of no use to others these are told where else it may be reached; of who is known by the hub alone, nothing.
+func TestPlaces(t *testing.T) {
+	serve(t, 0, 0, func(s *seat) {
+		s.places = []string{"10.77.0.2:4327", "[fe80::2%eth0]:4327"}
+		alice := s.linkFrom("alice", wire.Hello{Session: identity.NewSession(), Port: 4327})
+		alice.Await(time.Second, wire.TypePresence, nil)
+		host, _, _ := net.SplitHostPort(alice.Conn.LocalAddr().String())
+		bob := s.linkFrom("bob", wire.Hello{Session: identity.NewSession(), Port: 4327, LinkOnly: true})
+		bob.Await(time.Second, wire.TypePresence, nil)
+		for _, p := range s.People() {
+			switch p.Nick {
+			case "alice":
+				if want := []string{net.JoinHostPort(host, "4327"), "10.77.0.2:4327", "[fe80::2%eth0]:4327"}; !slices.Equal(p.Address, want) {
+					t.Errorf("alice is at %v, want %v", p.Address, want)
+				}
+			case "bob":
+				if len(p.Address) > 0 {
+					t.Errorf("bob is at %v", p.Address)
+				}
+			}
 		}
 	})
 }
