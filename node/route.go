@@ -81,8 +81,18 @@ func (s *seat) addresses(id identity.Session) []string {
 	if p, ok := s.node.people.instance(id); ok {
 		out = append(out, p.Address...)
 	}
-	out = unique(out)
-	return out[:min(len(out), wire.MaxAddress)]
+	return onWire(out)
+}
+
+// places is hub.Config's.
+func (s *seat) places(id identity.Session, from string) []string {
+	return onWire(append([]string{from}, s.addresses(id)...))
+}
+
+// onWire is a list of addresses as it is told to others, and bounded.
+func onWire(addresses []string) []string {
+	list := unique(addresses)
+	return list[:min(len(list), wire.MaxAddress)]
 }
 
 func unique(list []string) []string {

@@ -261,7 +261,7 @@ func end(stale *hub.Hub) {
 func (s *seat) openLocked(at *gathering) {
 	n := s.node
 	var h *hub.Hub
-	h = hub.New(hub.Config{Exchange: at.exchange, Self: s.self(), Places: s.addresses, Log: n.log, Changed: func() {
+	h = hub.New(hub.Config{Exchange: at.exchange, Self: s.self(), Places: s.places, Log: n.log, Changed: func() {
 		if s.current() != h {
 			return
 		}

@@ -58,8 +58,8 @@ type Config struct {
 	Exchange *exchange.Exchange
 	// Self is this node's own entry in the presence.
 	Self wire.Person
-	// Places, if set, lists where else an instance may be reached than where it came from, which may be an address of the link between the two alone. It must not block.
-	Places func(identity.Session) []string
+	// Places, if set, lists where an instance may be reached that came from an address, which may be one of the link between the two alone. It must not block.
+	Places func(s identity.Session, from string) []string
 	// Changed, if set, is called when the people linked changed. It must not block.
 	Changed func()
 	// Typing, if set, is told of followers who type; Measured, if set, that Trips changed much. They must not block.
@@ -147,24 +147,13 @@ func (h *Hub) member(c *identity.Conn, hello *wire.Hello) *member {
 		Session: hello.Session, ID: c.Peer, Nick: hello.Nick, Class: hello.Class, LinkOnly: hello.LinkOnly, Host: hello.Host, Profile: hello.Profile}}
 	if host, _, err := net.SplitHostPort(c.RemoteAddr().String()); err == nil {
 		if m.address = host; !hello.LinkOnly {
-			m.person.Address = h.places(hello.Session, net.JoinHostPort(host, strconv.Itoa(int(hello.Port))))
+			from := net.JoinHostPort(host, strconv.Itoa(int(hello.Port)))
+			if m.person.Address = []string{from}; h.config.Places != nil {
+				m.person.Address = h.config.Places(hello.Session, from)
+			}
 		}
 	}
 	return m
-}
-
-// places lists where an instance may be reached that came from an address.
-func (h *Hub) places(s identity.Session, from string) []string {
-	list := []string{from}
-	if h.config.Places == nil {
-		return list
-	}
-	for _, a := range h.config.Places(s) {
-		if !slices.Contains(list, a) && len(list) < wire.MaxAddress {
-			list = append(list, a)
-		}
-	}
-	return list
 }
 
 // join adds m and returns how many links there are.

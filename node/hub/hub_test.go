@@ -50,7 +50,7 @@ func serve(t *testing.T, perSecond rate.Limit, burst int, f func(s *seat)) {
 		}
 		self := frames.Identity(t, "hub")
 		s := &seat{t: t, lan: lan, address: l.Addr().String(), ended: make(chan error, 16)}
-		s.Hub = New(Config{Exchange: exchange.New(c), Self: wire.Person{Session: identity.NewSession(), ID: self.ID(), Nick: "hub"}, Places: func(identity.Session) []string { return s.places }})
+		s.Hub = New(Config{Exchange: exchange.New(c), Self: wire.Person{Session: identity.NewSession(), ID: self.ID(), Nick: "hub"}, Places: func(_ identity.Session, from string) []string { return append([]string{from}, s.places...) }})
 		ctx, stop := context.WithCancel(t.Context())
 		var work sync.WaitGroup
 		work.Go(func() { j.Run(ctx) })
