@@ -36,8 +36,9 @@ func (n *Node) Search(ctx context.Context, query string, older int64, max int) (
 		return Found{}, err
 	}
 	q = q.Also(n.calledSo(q.Room())...)
+	stores := n.gather.journals()
 	return collect(max, older, &q, func(l journal.Line) (Message, bool) {
-		if outdated(&l, n.gather.journals()) {
+		if outdated(&l, stores) {
 			return Message{}, false
 		}
 		return n.message(l)
@@ -89,6 +90,9 @@ func parseQuery(s string) (search.Query, error) {
 func outdated[H interface {
 	Find(message.Ref) (journal.Line, bool, error)
 }](l *journal.Line, stores []H) bool {
+	if len(stores) == 1 { // it was found there
+		return l.Marks.Redacted
+	}
 	was := l.Marks.Edit
 	for _, s := range stores {
 		if other, held, err := s.Find(l.Ref()); err == nil && held {
