@@ -335,10 +335,15 @@ func (j *Journal) Edits(l Line) (refs []message.Ref, err error) {
 		return refs, nil
 	}
 	older, err := j.olderEdits(l)
-	return append(refs, older...), err
+	for _, ref := range older {
+		if !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, err
 }
 
-// olderEdits reads all that the author of a line said in its room since, for edits of which no mark is kept any more: it is rare that somebody changes a line so often.
+// olderEdits reads all that the author of a line said in its room since, for edits, those too of which no mark is kept any more: it is rare that somebody changes a line so often.
 func (j *Journal) olderEdits(l Line) (refs []message.Ref, err error) {
 	of, held, err := j.lookup(l.Log)
 	if err != nil || !held {
