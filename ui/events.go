@@ -202,7 +202,7 @@ func (a *app) submit(text string) bool {
 	r := a.here()
 	text = tidy(text)
 	at := command.At{Room: r.name, Snapshot: a.snapshot, Version: a.version, Behind: r.list.Behind(), Whois: a.node.Whois}
-	if strings.HasPrefix(strings.TrimLeft(text, "\n"), "/") { // any message may be meant that one can choose
+	if command.IsCommand(strings.TrimLeft(text, "\n")) { // any message may be meant that one can choose
 		at.Recent = r.list.Recent(r.name, transcript.Limit)
 	}
 	action, err := command.Parse(text, at)

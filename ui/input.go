@@ -139,7 +139,7 @@ func (i *input) recall(by int, last transcript.Selected) bool {
 
 // says is what a line says that was sent, as it comes back; nothing of a command.
 func says(line string) string {
-	if strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//") {
+	if command.IsCommand(line) {
 		return ""
 	}
 	action, _ := command.Parse(tidy(line), command.At{})

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"earshot/node"
@@ -36,7 +35,7 @@ func (a *app) typing(before string) {
 	if a.here().info.Kind != node.PublicRoom { // nobody could be told but the hub
 		return
 	}
-	if text == before || text == "" || strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") || a.snapshot.Silent || len(a.outbox)+len(a.aside) > 0 {
+	if text == before || text == "" || command.IsCommand(text) || a.snapshot.Silent || len(a.outbox)+len(a.aside) > 0 {
 		return
 	}
 	if now := a.now(); now.Sub(a.typedAt) >= typedEvery {

@@ -126,7 +126,7 @@ func Secludes(line string) bool {
 
 // Next says what the next word of a line may be, of which there is what stands before it: one of those that end a command's name, or a person.
 func Next(before string) (ends []string, person bool) {
-	if !strings.HasPrefix(before, "/") || strings.HasPrefix(before, "//") {
+	if !IsCommand(before) {
 		return nil, false
 	}
 	name, args := split(before[1:])

@@ -55,6 +55,11 @@ type Action struct {
 // A Setting is how the full screen looks or behaves, for as long as it runs, or what it does: "theme", "notify", "mouse", "copy", "open". Value is one that it takes.
 type Setting struct{ Name, Value string }
 
+// IsCommand reports whether a line is no text: it begins with a slash, and not with two.
+func IsCommand(line string) bool {
+	return strings.HasPrefix(line, "/") && !strings.HasPrefix(line, "//")
+}
+
 // Parse returns what a line of input asks for. A line that begins with "//" is text that begins with one slash; any other that begins with
 // a slash is a command, and never said. Errors are *node.Error. Text may have several lines; blank ones around it are dropped. The shortcode of an emoji, ":tada:", becomes the emoji where it
 // stands by itself, outside of code.
@@ -72,7 +77,7 @@ func parse(input string, at At) (Action, error) {
 	if strings.TrimSpace(text) == "" {
 		return Action{}, nil
 	}
-	if !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") {
+	if !IsCommand(text) {
 		text = strings.TrimPrefix(text, "/")
 		return Action{Do: node.Say{Room: at.Room, Text: text}}, fits(text)
 	}
