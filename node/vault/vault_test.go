@@ -248,6 +248,20 @@ func (p *person) tends() {
 	p.say(p.Tend(p.w.now, p.w.here, p.w.keys))
 }
 
+// readsAgain has all that was ever said come once more.
+func (p *person) readsAgain() {
+	for _, l := range p.w.said {
+		p.take(l, false)
+	}
+}
+
+func (p *person) members(id message.RoomID, want int) {
+	p.w.t.Helper()
+	if r, _ := p.Room(id); len(r.Members) != want {
+		p.w.t.Errorf("%d are members, want %d", len(r.Members), want)
+	}
+}
+
 func (p *person) status(id message.RoomID, want Status) {
 	p.w.t.Helper()
 	p.mu.Lock()
@@ -371,18 +385,12 @@ func TestLeavesWhileTheRoomChanges(t *testing.T) {
 			alice.away = false
 			alice.say(out, err)
 			alice.tends()
-			if r, _ := alice.Room(id); len(r.Members) != 2 {
-				t.Errorf("%d are members, want alice and carol", len(r.Members))
-			}
+			alice.members(id, 2)
 			alice.invites(id, bob, false) // and what was answered before does not take out who is asked again
 			bob.status(id, Asked)
-			for _, l := range w.said {
-				alice.take(l, false)
-			}
+			alice.readsAgain()
 			alice.tends()
-			if r, _ := alice.Room(id); len(r.Members) != 3 {
-				t.Errorf("%d are members, want all three", len(r.Members))
-			}
+			alice.members(id, 3)
 		})
 	}
 }
@@ -436,9 +444,7 @@ func TestAnswerCrossesHandOver(t *testing.T) {
 			}
 			carol.start()
 			carol.tends()
-			if r, _ := carol.Room(id); len(r.Members) != 2 {
-				t.Errorf("%d are members, want alice and carol", len(r.Members))
-			}
+			carol.members(id, 2)
 			bob.away = false
 			w.deliver()
 			w.now = w.now.Add(2 * time.Minute)
@@ -446,14 +452,10 @@ func TestAnswerCrossesHandOver(t *testing.T) {
 			w.now = w.now.Add(-2 * time.Minute)
 			bob.status(id, Asked)
 			for _, p := range []*person{alice, carol} {
-				for _, l := range w.said {
-					p.take(l, false)
-				}
+				p.readsAgain()
 				p.tends()
 			}
-			if r, _ := carol.Room(id); len(r.Members) != 3 {
-				t.Errorf("%d are members, want all three", len(r.Members))
-			}
+			carol.members(id, 3)
 		})
 	}
 }
@@ -508,9 +510,7 @@ func TestAskedAgainByAnother(t *testing.T) {
 	laptop.away = false
 	w.deliver()
 	laptop.tends()
-	if r, _ := laptop.Room(id); len(r.Members) != 2 {
-		t.Errorf("%d are members, want alice and bob", len(r.Members))
-	}
+	laptop.members(id, 2)
 }
 
 // What was answered is told once, however often it is read again, and after a restart the owner still takes out who left.
@@ -520,9 +520,7 @@ func TestAnsweredOnce(t *testing.T) {
 	id := alice.founds("plans", bob, carol)
 	again := func() {
 		t.Helper()
-		for _, l := range w.said {
-			alice.take(l, false)
-		}
+		alice.readsAgain()
 		for _, e := range alice.Take().Events {
 			if a, ok := e.(Answered); ok {
 				t.Errorf("told again: %+v", a)
@@ -534,9 +532,7 @@ func TestAnsweredOnce(t *testing.T) {
 	alice.start()
 	again()
 	alice.tends()
-	if r, _ := alice.Room(id); len(r.Members) != 2 {
-		t.Errorf("%d are members, want alice and carol", len(r.Members))
-	}
+	alice.members(id, 2)
 }
 
 func TestRestart(t *testing.T) {

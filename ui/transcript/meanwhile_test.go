@@ -4,20 +4,27 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gdamore/tcell/v2"
+
 	"earshot/node"
 )
+
+// opened is a history of n messages in a room that shows the newest 50.
+func opened(t *testing.T, n int) (s tcell.SimulationScreen, l *List, h told) {
+	t.Helper()
+	s, l, h = screen(t, 40, 10), newList(), history(0, n)
+	for _, m := range h[n-50:] {
+		l.Add(node.Said{Message: m, History: true}, "alice", false)
+	}
+	rows(s, l, 40, 10)
+	return s, l, h
+}
 
 // What is said while a page is read that takes the place of what is here, and after that was looked up, is shown with it.
 func TestSaidWhileAPageIsRead(t *testing.T) {
 	for name, ask := range map[string]func(*List){"home": (*List).Home, "reload": (*List).Reload} {
 		t.Run(name, func(t *testing.T) {
-			s := screen(t, 40, 10)
-			l := newList()
-			h := told(history(0, 50))
-			for _, m := range h {
-				l.Add(node.Said{Message: m, History: true}, "alice", false)
-			}
-			rows(s, l, 40, 10)
+			s, l, h := opened(t, 50)
 			ask(l)
 			w, ok := l.Ask()
 			if !ok {
@@ -37,13 +44,7 @@ func TestSaidWhileAPageIsRead(t *testing.T) {
 
 // What becomes of a message while the page with it is read is shown, too.
 func TestChangedWhileAPageIsRead(t *testing.T) {
-	s := screen(t, 40, 10)
-	l := newList()
-	h := told(history(0, 300))
-	for _, m := range h[250:] {
-		l.Add(node.Said{Message: m, History: true}, "alice", false)
-	}
-	rows(s, l, 40, 10)
+	s, l, h := opened(t, 300)
 	l.Home()
 	w, _ := l.Ask()
 	page := h.page(w)
@@ -58,12 +59,7 @@ func TestChangedWhileAPageIsRead(t *testing.T) {
 
 // How far an own line got is still told when the user was elsewhere and comes back.
 func TestDeliveryAfterAPage(t *testing.T) {
-	s := screen(t, 40, 10)
-	l := newList()
-	h := told(history(0, 500))
-	for _, m := range h[450:] {
-		l.Add(node.Said{Message: m, History: true}, "alice", false)
-	}
+	s, l, h := opened(t, 500)
 	mine := msg(500, "mine")
 	mine.Mine, mine.Here, mine.Nick = true, true, "alice"
 	l.Add(node.Said{Message: mine}, "alice", false)
