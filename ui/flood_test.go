@@ -58,7 +58,8 @@ func TestFlood(t *testing.T) {
 				t.Fatalf("%q is not on the screen:\n%s", typed, strings.Join(rows, "\n"))
 			}
 		}
-		if drawn, most := int(draws.Load()), messages*int(each)/int(frame)+2*messages/100; drawn > most || drawn < messages*int(each)/int(frame)/2 {
+		frames := int(messages * each / frame)
+		if drawn, most := int(draws.Load()), frames+2*messages/100; drawn > most || drawn < frames/2 {
 			t.Errorf("drawn %d times, %d are enough", drawn, most)
 		}
 		time.Sleep(frame)

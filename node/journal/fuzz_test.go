@@ -148,7 +148,7 @@ func FuzzStore(f *testing.F) {
 			b := held[n]
 			if n == name {
 				b = bytes.Clone(b)
-				from := min(int(at), len(b))
+				from := int(min(int64(at), int64(len(b))))
 				copy(b[from:], over)
 				if cut {
 					b = b[:from]

@@ -61,7 +61,7 @@ func find(t testing.TB, x *Index, q string, n int) (out []int) {
 	}
 }
 
-func stamp(ms int) uint64 { return uint64(1_700_000_000_000+ms) << 16 }
+func stamp(ms int) uint64 { return uint64(1_700_000_000_000+int64(ms)) << 16 }
 
 var lobby, build = message.Room("lobby"), message.Room("build")
 
