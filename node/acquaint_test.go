@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -105,6 +106,9 @@ func TestBadKeyring(t *testing.T) {
 		mode os.FileMode
 		want error
 	}{"exposed": {0o644, identity.ErrExposed}, "damaged": {0o600, seal.ErrMalformed}} {
+		if runtime.GOOS == "windows" && c.want == identity.ErrExposed {
+			continue // no such mode bits
+		}
 		dir := t.TempDir()
 		path := filepath.Join(dir, "keyring")
 		if err := os.WriteFile(path, []byte("no keys"), c.mode); err != nil {

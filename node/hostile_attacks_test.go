@@ -31,7 +31,11 @@ type attack struct {
 // TestAttack runs several at once, whatever -parallel says: they wait most of the time. Nothing else runs beside it, because a node in real time that gets no processor for most of a second
 // gives up its seat. What needs many machines, or days, is in hostile_rooms_test.go, in simulated time.
 func TestAttack(t *testing.T) {
-	one := stand(t, node.Config{})
+	c := node.Config{}
+	if !manyAddresses {
+		c.PerIP = -1
+	}
+	one := stand(t, c)
 	var all sync.WaitGroup
 	for i, a := range linkAttacks { // all on one node, each from an address of its own
 		all.Go(func() { t.Run(a.name, func(t *testing.T) { a.run(t, one.in(t), from(byte(10+i))) }) })
@@ -47,10 +51,13 @@ func TestAttack(t *testing.T) {
 	all.Wait()
 }
 
+// manyAddresses: all of 127.0.0.0/8 is this machine. Elsewhere there is only one loopback address.
+const manyAddresses = runtime.GOOS == "linux" || runtime.GOOS == "windows"
+
 // from is somebody at 127.0.0.n, who would be let in.
 func from(n byte) *hostile.Client {
 	c := as(fmt.Sprint("mallory ", n))
-	if runtime.GOOS == "linux" { // elsewhere there is only one loopback address
+	if manyAddresses {
 		c.Net.IP = netip.AddrFrom4([4]byte{127, 0, 0, n})
 	}
 	return c

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -87,6 +88,9 @@ func TestRealLinks(t *testing.T) {
 	}
 	b.until("up to date", func() bool { return len(b.texts()) == said })
 	equal(t, said, hub, a, b)
+	if runtime.GOOS == "windows" {
+		return // a link waits in a read there
+	}
 	at := func() string {
 		var all strings.Builder
 		if err := pprof.Lookup("goroutine").WriteTo(&all, 2); err != nil {

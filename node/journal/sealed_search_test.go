@@ -78,24 +78,26 @@ func TestSearchSealed(t *testing.T) {
 			if n := len(indexedPlaces(t, j)); n != 5 { // with what was edited
 				t.Errorf("%d messages are in the index", n)
 			}
-			reader := func() *Reader {
+			onDisk := func() {
 				t.Helper()
 				r, err := OpenReader(dir, network)
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Cleanup(func() { r.Close() })
-				return r
+				again(r)
+				if err := r.Close(); err != nil { // Windows removes no file that is open
+					t.Fatal(err)
+				}
 			}
-			again(reader())
+			onDisk()
 			if err := stop(); err != nil {
 				t.Fatal(err)
 			}
-			again(reader())
+			onDisk()
 			if err := search.Drop(dir); err != nil {
 				t.Fatal(err)
 			}
-			again(reader())
+			onDisk()
 		}
 	})
 }

@@ -353,7 +353,11 @@ func TestReader(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	checkFound(t, reader(), "fox", "two foxes", "one fox")
+	between := reader()
+	checkFound(t, between, "fox", "two foxes", "one fox")
+	if err := between.Close(); err != nil { // Windows removes no file that is open
+		t.Fatal(err)
+	}
 	if err := search.Drop(dir); err != nil {
 		t.Fatal(err)
 	}
