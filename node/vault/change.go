@@ -216,7 +216,7 @@ func (v *Vault) share(r *room, states []*seal.State, p identity.PeerID, pub *sea
 	return out, nil
 }
 
-// takeInvitation takes an invitation out of a direct message. One that is older than what was answered is not taken again.
+// takeInvitation takes an invitation out of a direct message. One that is older than what was answered is not taken again: by its stamp, unless the room has changed since what was answered, for clocks differ.
 func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 	inv, err := seal.ParseInvitation(v.conf.Network, v.me, c)
 	if err != nil {
@@ -227,7 +227,7 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 	v.mu.Lock()
 	r := v.rooms[id]
 	switch {
-	case r != nil && at.HLC <= r.invited:
+	case r != nil && at.HLC <= r.invited && !r.asksAgain(v.me, inv.State):
 		v.mu.Unlock()
 		return nil
 	case r == nil:

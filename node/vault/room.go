@@ -76,6 +76,16 @@ func (r *room) accepted(p identity.PeerID) bool {
 	return from != nil && r.State(from.Prev) == nil
 }
 
+// asksAgain reports whether an invitation with that state, whatever its stamp says, was made after this person last had to do with the room: it is of a newer state, or of a room of which this person is a
+// member again.
+func (r *room) asksAgain(me identity.PeerID, s *seal.State) bool {
+	now := r.Current()
+	if newer, _, _ := seal.NewRoom(now).Accept(s); newer {
+		return true
+	}
+	return r.status == Out && now.Has(me)
+}
+
 // rename reads the room's name.
 func (r *room) rename() {
 	for _, s := range r.States() {

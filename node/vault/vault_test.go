@@ -3,6 +3,7 @@ package vault
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -511,6 +512,46 @@ func TestAskedAgainByAnother(t *testing.T) {
 	w.deliver()
 	laptop.tends()
 	laptop.members(id, 2)
+}
+
+// Who is asked again is asked, though the clock by which it answered before is ahead: who declined, who left, and who was removed, be the invitation there first or the room's state.
+func TestAskedAgainByAClockBehind(t *testing.T) {
+	for _, how := range []string{"declined", "left", "removed"} {
+		for _, stateFirst := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, state first: %v", how, stateFirst), func(t *testing.T) {
+				w := newWorld(t)
+				alice, bob := w.add(newID(t)), w.add(newID(t))
+				id := alice.founds("plans")
+				alice.invites(id, bob, false)
+				ahead := w.now.Add(time.Hour)
+				bob.say(bob.Answer(id, how != "declined", ahead))
+				if how == "left" {
+					bob.say(bob.Answer(id, false, ahead.Add(time.Minute)))
+				}
+				if how == "removed" {
+					out, _, err := alice.Change(id, seal.Change{Remove: []identity.PeerID{bob.me}}, false, w.now, w.keys)
+					alice.say(out, err)
+				}
+				alice.tends()
+				alice.members(id, 1)
+				out, _, err := alice.Change(id, seal.Change{Add: []identity.PeerID{bob.me}}, false, w.now, w.keys)
+				slices.SortStableFunc(out, func(a, b Message) int {
+					if (a.Room == id) == (b.Room == id) {
+						return 0
+					}
+					if (a.Room == id) == stateFirst {
+						return -1
+					}
+					return 1
+				})
+				alice.say(out, err)
+				bob.status(id, Asked)
+				bob.say(bob.Answer(id, false, ahead.Add(time.Hour)))
+				bob.readsAgain()
+				bob.status(id, Left)
+			})
+		}
+	}
 }
 
 // What was answered is told once, however often it is read again, and after a restart the owner still takes out who left.
