@@ -55,10 +55,10 @@ func (v *Vault) Found(name string, now time.Time) (message.RoomID, []Message, er
 	out, _, err := v.spread(r, s, key, nil, nil)
 	invite := (&seal.Invitation{State: s, Key: key}).Content()
 	own, fault := v.self(invite.Kind, invite.Body)
-	return r.id, append(out, own...), errors.Join(err, fault, v.save(r))
+	return r.id, append(own, out...), errors.Join(err, fault, v.save(r))
 }
 
-// Change makes a change of a room of which this person is the owner, and returns what is to be said of it: the state, its key wrapped for everyone, and in direct messages the invitations of those added; those get
+// Change makes a change of a room of which this person is the owner, and returns what is to be said of it, in this order: in direct messages the invitations of those added, the state, its key wrapped for everyone, and for those added
 // the keys of what was said before where history is set. left are members whose key is not known: they are wrapped for when they come (Tend).
 func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.Time, keys Keys) (out []Message, left []identity.PeerID, err error) {
 	for _, p := range c.Add {
@@ -100,17 +100,17 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 	if err != nil {
 		return nil, nil, err
 	}
-	out, left, err = v.spread(r, next, key, nil, keys)
+	for _, p := range c.Add { // before the state: as long as the group lacks that, all is said again
+		out = append(out, v.invitation(next, key, p))
+	}
+	more, left, err := v.spread(r, next, key, nil, keys)
+	out = append(out, more...)
 	for _, p := range c.Add {
-		if err != nil {
+		if err != nil || !history {
 			break
 		}
-		out = append(out, v.invitation(next, key, p))
-		if history {
-			var more []Message
-			more, err = v.share(r, old, p, keys(p))
-			out = append(out, more...)
-		}
+		more, err = v.share(r, old, p, keys(p))
+		out = append(out, more...)
 	}
 	return out, left, err
 }
@@ -147,20 +147,20 @@ func (v *Vault) Again(s *seal.State, keys Keys) (out []Message, err error) {
 	if !ok {
 		return nil, nil
 	}
-	out, _, err = v.spread(r, s, key, nil, keys)
-	if before == nil {
-		return out, err
-	}
-	for _, p := range minus(s.Members, before.Members) {
-		k := keys(p)
-		if k == nil || err != nil {
-			continue
-		}
-		if _, err = v.Begin(p, k, false); err == nil {
+	if before != nil {
+		for _, p := range minus(s.Members, before.Members) {
+			k := keys(p)
+			if k == nil {
+				continue
+			}
+			if _, err := v.Begin(p, k, false); err != nil {
+				return nil, err
+			}
 			out = append(out, v.invitation(s, key, p))
 		}
 	}
-	return out, err
+	more, _, err := v.spread(r, s, key, nil, keys)
+	return append(out, more...), err
 }
 
 // spread returns the messages that tell of a state: the state itself and its key, wrapped for its members, or those of them named.

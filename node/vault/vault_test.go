@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -796,6 +797,29 @@ func TestAgain(t *testing.T) {
 	}
 	alice.tell(id, "there you are")
 	bob.wants("there you are")
+}
+
+// A process that ends while it says what a change was leaves nobody out, however far it came.
+func TestEndsWhileItSaysAChange(t *testing.T) {
+	for said := range 4 {
+		w := newWorld(t)
+		alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+		id := alice.founds("plans", bob)
+		out, _, err := alice.Change(id, seal.Change{Add: []identity.PeerID{carol.me}}, false, w.now, w.keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		alice.say(out[:said], nil)
+		alice.start()
+		state := alice.Signed()[0]
+		if !slices.ContainsFunc(w.said, func(l line) bool { return bytes.Equal(l.body, state.Bytes()) }) {
+			alice.say(alice.Again(state, w.keys))
+		}
+		alice.tends()
+		carol.status(id, Asked)
+		alice.tell(id, "there you are")
+		bob.wants("there you are")
+	}
 }
 
 // What could not be written of the conversations, on a full disk, is written as soon as that goes.
