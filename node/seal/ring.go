@@ -91,6 +91,11 @@ func (r *Ring) Has(id KeyID) bool {
 	return slices.ContainsFunc(r.keys, func(k ownKey) bool { return k.id == id })
 }
 
+// HasAll reports whether the ring holds every key of the other.
+func (r *Ring) HasAll(o *Ring) bool {
+	return !slices.ContainsFunc(o.keys, func(k ownKey) bool { return !r.Has(k.id) })
+}
+
 // Equal reports whether both hold the same keys.
 func (r *Ring) Equal(o *Ring) bool {
 	return slices.EqualFunc(r.keys, o.keys, func(a, b ownKey) bool { return a.made == b.made && a.id == b.id })

@@ -739,6 +739,33 @@ func TestSibling(t *testing.T) {
 	laptop.wants("for the desk", "from the desk")
 }
 
+// A machine whose clock is behind sends a key that this one has deleted by its own: that is no reason to answer, for it would be answered likewise, and so on, until both clocks say that it is old.
+func TestSiblingKeepsOldKey(t *testing.T) {
+	w := newWorld(t)
+	me := newID(t)
+	theirs := &seal.Ring{}
+	now := time.Now()
+	for _, age := range []time.Duration{seal.KeyLife + 2*seal.KeyAge, seal.KeyLife, seal.KeyAge} {
+		theirs, _, _ = theirs.Renew(now.Add(-age))
+	}
+	desk := w.add(me)
+	desk.conf.Ring = theirs.Merge(&seal.Ring{}, now)
+	desk.start()
+	if desk.Ring().Equal(theirs) {
+		t.Fatal("no key is old")
+	}
+	b, err := theirs.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.takeKeys(journal.Place{Room: seal.Direct(w.network, desk.me, desk.me), Author: desk.me}, b); err != nil {
+		t.Fatal(err)
+	}
+	if work := desk.Take(); work.Sibling != nil {
+		t.Error("it answers a machine that lacks nothing")
+	}
+}
+
 // What comes from someone who was removed is refused: after the removal by its stamp, and live whatever it says.
 func TestRemovedSpeaks(t *testing.T) {
 	w := newWorld(t)
