@@ -14,7 +14,8 @@ import (
 
 // A Ring holds the X-Wing keys of this person: the newest, which others are to seal for, and those before it that are not yet deleted. The zero value holds none.
 type Ring struct {
-	keys []ownKey // by made, id
+	keys  []ownKey // by made, id
+	shown KeyID    // the newest when it was renewed, which others are told of as long as this process runs
 }
 
 type ownKey struct {
@@ -50,21 +51,23 @@ func (r *Ring) Renew(now time.Time) (next *Ring, changed bool, err error) {
 		}
 		keys, changed = append(keys, newOwnKey(ms, key)), true
 	}
-	kept := keep(keys, ms)
-	return &Ring{kept}, changed || len(kept) < len(keys), nil
+	next = keep(keys, ms, keys[len(keys)-1].id)
+	return next, changed || len(next.keys) < len(keys), nil
 }
 
-// keep returns the keys, sorted, that are not to be deleted at ms.
-func keep(keys []ownKey, ms uint64) (kept []ownKey) {
+// keep returns a ring of those keys, sorted, that are not to be deleted at ms.
+func keep(keys []ownKey, ms uint64, shown KeyID) *Ring {
+	var kept []ownKey
 	for i, k := range keys {
-		if i == len(keys)-1 || keys[i+1].made > ms || ms-keys[i+1].made < uint64(KeyLife.Milliseconds()) {
+		if i == len(keys)-1 || keys[i+1].made > ms || ms-keys[i+1].made < uint64(KeyLife.Milliseconds()) || k.id == shown {
 			kept = append(kept, k)
 		}
 	}
-	return kept[max(0, len(kept)-MaxKeys):]
+	return &Ring{kept[max(0, len(kept)-MaxKeys):], shown}
 }
 
-// Merge returns a ring with the keys of both, those of another instance of this person, without those that are to be deleted by now.
+// Merge returns a ring with the keys of both, those of another instance of this person, without those that are to be deleted by now. The one that others are told of by this instance, which may run for
+// longer than the other has had newer ones, is not among them.
 func (r *Ring) Merge(o *Ring, now time.Time) *Ring {
 	keys := slices.Concat(r.keys, o.keys)
 	slices.SortFunc(keys, ownKey.compare)
@@ -74,7 +77,7 @@ func (r *Ring) Merge(o *Ring, now time.Time) *Ring {
 		have[k.id] = true
 		return twice
 	})
-	return &Ring{keep(keys, uint64(max(now.UnixMilli(), 0)))}
+	return keep(keys, uint64(max(now.UnixMilli(), 0)), r.shown)
 }
 
 // Public returns the newest key, that others are to seal for; nil where the ring is empty.

@@ -81,8 +81,15 @@ func TestRingMerge(t *testing.T) {
 	if again := ab.Merge(b, noon); len(again.keys) != 2 {
 		t.Error("merged twice, a key stands twice")
 	}
-	if late := ab.Merge(new(Ring), noon.AddDate(0, 0, 15)); late.Has(a.Public().ID()) || len(late.keys) != 1 {
+	if late := ba.Merge(new(Ring), noon.AddDate(0, 0, 15)); late.Has(a.Public().ID()) || len(late.keys) != 1 {
 		t.Error("an old key outlived a merge")
+	}
+	late := ab.Merge(ba, noon.AddDate(0, 0, 15))
+	if !late.Has(a.Public().ID()) || *late.Public() != *b.Public() {
+		t.Error("what others are told to seal for is deleted while they are")
+	}
+	if late, _, _ = late.Renew(noon.AddDate(0, 0, 15)); late.Has(a.Public().ID()) {
+		t.Error("an old key outlived the process that showed it")
 	}
 }
 

@@ -82,7 +82,7 @@ func ring(t testing.TB, n byte) *Ring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Ring{[]ownKey{newOwnKey(uint64(noon.UnixMilli()), key)}}
+	return &Ring{keys: []ownKey{newOwnKey(uint64(noon.UnixMilli()), key)}}
 }
 
 func must[T any](v T, err error) func(testing.TB) T {
