@@ -376,18 +376,32 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 				c.Remove = append(c.Remove, p)
 			}
 		}
+		c.Add = slices.DeleteFunc(r.later, s.Has)
 		for _, lost := range r.redo {
 			if m, ok := r.Missing(lost); ok {
 				c.Add, c.Remove = append(c.Add, m.Add...), append(c.Remove, m.Remove...)
 				c.Promote, c.Demote = append(c.Promote, m.Promote...), append(c.Demote, m.Demote...)
 			}
 		}
-		r.redo = nil
+		r.redo, r.later = nil, nil
 	}
 	key, held := r.Key(s.Hash())
 	v.mu.Unlock()
+	var later []identity.PeerID
+	c.Add = slices.DeleteFunc(c.Add, func(p identity.PeerID) bool {
+		unknown := keys(p) == nil
+		if unknown {
+			later = append(later, p)
+		}
+		return unknown
+	})
+	if later != nil {
+		c.Promote = minus(c.Promote, later)
+		v.mu.Lock()
+		r.later = append(r.later, later...)
+		v.mu.Unlock()
+	}
 	if mine && (due || !c.Empty()) {
-		c.Add = slices.DeleteFunc(c.Add, func(p identity.PeerID) bool { return keys(p) == nil })
 		out, _, err = v.Change(r.id, c, false, now, keys)
 		return out, err
 	}

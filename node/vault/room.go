@@ -40,6 +40,7 @@ type room struct {
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs
 	redo    []*seal.State                    // that lost against another, to be made again by the owner
+	later   []identity.PeerID                // of those, whom it is to add when their key is known
 	answers map[identity.PeerID]seal.Answer  // of members; no: it declined, or left since, and the owner is to take it out
 }
 

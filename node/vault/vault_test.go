@@ -720,6 +720,44 @@ func TestTwoOwners(t *testing.T) {
 	}
 }
 
+// Whom the other copy of the owner's profile added is added when this one has met them, too: the change comes before they have told what to seal for.
+func TestTwoOwnersOneStranger(t *testing.T) {
+	w := newWorld(t)
+	owner := newID(t)
+	alice, bob, dave := w.add(owner), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	clone := w.add(owner)
+	clone.conf.Dir, clone.conf.Ring = alice.conf.Dir, alice.Ring()
+	clone.start()
+	clone.conf.Dir = t.TempDir()
+	alice.away, clone.away, bob.away = true, true, true
+	out, _, err := clone.Change(id, seal.Change{Add: []identity.PeerID{dave.me}, Promote: []identity.PeerID{dave.me, bob.me}}, false, w.now, w.keys)
+	clone.say(out, err)
+	for range 2 {
+		out, _, err = alice.Change(id, seal.Change{}, false, w.now, w.keys)
+		alice.say(out, err)
+	}
+	alice.away = false
+	w.deliver()
+	alice.say(alice.Tend(w.now, w.here, func(p identity.PeerID) *seal.PublicKey {
+		if p == dave.me {
+			return nil
+		}
+		return w.keys(p)
+	}))
+	alice.members(id, 2)
+	if r, _ := alice.Room(id); !slices.Equal(r.Moderators, []identity.PeerID{bob.me}) {
+		t.Errorf("moderators are %v", r.Moderators)
+	}
+	for range 2 {
+		alice.tends()
+		alice.members(id, 3)
+	}
+	if r, _ := alice.Room(id); r.Epoch != 6 {
+		t.Errorf("epoch %d: it was changed again", r.Epoch)
+	}
+}
+
 // Another instance of the same person reads what was sealed for the first, when that has sent its keys.
 func TestSibling(t *testing.T) {
 	w := newWorld(t)
