@@ -93,7 +93,7 @@ func (n *Node) keepVault(ctx context.Context) {
 		}
 		n.takeWork(ctx)
 		now, _ := n.gather.clock.Now()
-		here := func(id identity.PeerID) bool { _, here := n.people.nick(id); return here }
+		here := func(id identity.PeerID) bool { _, here := n.people.person(id); return here } // ignored or not: who is not to have the key is removed
 		out, err := n.vault.Tend(now, here, n.keys)
 		if err = errors.Join(err, n.speak(ctx, out)); err != nil && ctx.Err() == nil {
 			n.log.Warn("cannot tend a private room", "err", err)

@@ -510,6 +510,33 @@ func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
 	})
 }
 
+// A member whom the owner ignores, and never met before, is given the room's key all the same: ignoring is not removing.
+func TestIgnoredMemberGetsTheKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		meeting(t, lan, alice, bob)
+		say(t, bob, instance.Lobby, "hello")
+		time.Sleep(5 * time.Second)
+		bob.Stop()
+		carol := instance.Start(t, lan, "carol", node.Config{})
+		instance.Meet(t, 10*time.Second, alice, carol)
+		holdsKeys(t, alice, carol)
+		joinPlans(t, alice, carol)
+		instance.Until(t, 10*time.Second, "carol has accepted", func() bool {
+			return toldOf(alice, func(e node.Answered) bool { return e.By.ID == carol.ID() && e.Yes })
+		})
+		do(t, alice, node.HandOver{Room: "#plans", Person: "carol"})
+		time.Sleep(5 * time.Second)
+		do(t, carol, node.Ignore{Person: "bob"})
+		bob = instance.Start(t, lan, "bob", node.Config{})
+		instance.Until(t, 10*time.Second, "bob is back", func() bool { return alice.Here() == 3 })
+		later(t, alice, "welcome back")
+		reads(t, bob, "#plans", "welcome back")
+	})
+}
+
 // However much was said in rooms that are not joined, the newest of those that are is told at a start.
 func TestHistoryOfShownRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
