@@ -170,6 +170,50 @@ func TestLeavesDuringAHandOver(t *testing.T) {
 	}
 }
 
+// Bob leaves where the owner is not, who makes him the owner meanwhile: when the halves meet the room is alice's again, and bob is out, without being asked anything.
+func TestLeavesWhileMadeOwner(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave")
+		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
+		instance.Meet(t, 10*time.Second, all...)
+		holdsKeys(t, alice, all[1:]...)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		joinPlans(t, alice, bob)
+		joinPlans(t, alice, carol)
+		counts(t, bob, 3)
+		instance.Until(t, 10*time.Second, "bob has accepted", func() bool {
+			return toldOf(alice, func(e node.Answered) bool { return e.By.ID == bob.ID() && e.Yes })
+		})
+		lan.Split([]string{"alice", "carol"}, []string{"bob", "dave"})
+		instance.Meet(t, 20*time.Second, alice, carol)
+		instance.Meet(t, 20*time.Second, bob, dave)
+		do(t, alice, node.HandOver{Room: "#plans", Person: "bob"})
+		time.Sleep(2 * time.Minute) // more than clocks are allowed to differ
+		do(t, bob, node.Leave{Room: "#plans"})
+		time.Sleep(time.Second)
+		lan.Join()
+		instance.Meet(t, 30*time.Second, all...)
+		counts(t, alice, 2)
+		counts(t, carol, 2)
+		instance.Until(t, 10*time.Second, "alice is the owner", func() bool {
+			m, err := alice.Members("#plans")
+			return err == nil && m[0].Me
+		})
+		joinPlans(t, alice, dave)
+		later(t, dave, "it goes on")
+		reads(t, carol, "#plans", "it goes on")
+		asked := 0
+		for _, e := range bob.Events() {
+			if _, ok := e.(node.Invited); ok {
+				asked++
+			}
+		}
+		if asked != 1 {
+			t.Errorf("bob was asked %d times", asked)
+		}
+	})
+}
+
 // Bob declines what alice invited him to, when the room is carol's: it is she who takes him out.
 func TestDeclinesAfterAHandOver(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {

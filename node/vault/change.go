@@ -58,7 +58,7 @@ func (v *Vault) Found(name string, now time.Time) (message.RoomID, []Message, er
 	return r.id, append(own, out...), errors.Join(err, fault, v.save(r))
 }
 
-// Change makes a change of a room of which this person is the owner, and returns what is to be said of it, in this order: in direct messages the invitations of those added, the state, its key wrapped for everyone, and for those added
+// Change makes a change of a room of which this person is the owner, and returns what is to be said of it, in this order: in direct messages the invitations of those added, and of a new owner, the state, its key wrapped for everyone, and for those added
 // the keys of what was said before where history is set. left are members whose key is not known: they are wrapped for when they come (Tend).
 func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.Time, keys Keys) (out []Message, left []identity.PeerID, err error) {
 	for _, p := range c.Add {
@@ -72,7 +72,7 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 	}
 	v.mu.Lock()
 	r := v.rooms[id]
-	if r == nil || r.status != Joined {
+	if r == nil || r.status != Joined && r.status != Left { // who left gives back what it was made the owner of
 		v.mu.Unlock()
 		return nil, nil, ErrNobody
 	}
@@ -100,8 +100,8 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, p := range c.Add { // before the state: as long as the group lacks that, all is said again
-		out = append(out, v.invitation(next, key, p))
+	if out, err = v.invite(was, next, key, keys); err != nil { // before the state: as long as the group lacks that, all is said again
+		return nil, nil, err
 	}
 	more, left, err := v.spread(r, next, key, nil, keys)
 	out = append(out, more...)
@@ -115,9 +115,24 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 	return out, left, err
 }
 
-func (v *Vault) invitation(s *seal.State, key seal.EpochKey, p identity.PeerID) Message {
-	c := (&seal.Invitation{State: s, Key: key}).Content()
-	return Message{seal.Direct(v.conf.Network, v.me, p), c.Kind, c.Body}
+// invite returns the invitations of those whom s, which was made after was, adds, and of its owner where that is another: it may have left, and hears of it in no other way. Who has no key is left out.
+func (v *Vault) invite(was, s *seal.State, key seal.EpochKey, keys Keys) (out []Message, err error) {
+	c, people := (&seal.Invitation{State: s, Key: key}).Content(), minus(s.Members, was.Members)
+	if s.Owner() != was.Owner() {
+		people = append(people, s.Owner())
+	}
+	for _, p := range people {
+		k := keys(p)
+		if k == nil {
+			continue
+		}
+		id, err := v.Begin(p, k, false)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Message{id, c.Kind, c.Body})
+	}
+	return out, nil
 }
 
 // Signed returns the states that this person made and that its rooms are in now: they must be in the rooms' groups, or nobody else knows of them.
@@ -148,15 +163,8 @@ func (v *Vault) Again(s *seal.State, keys Keys) (out []Message, err error) {
 		return nil, nil
 	}
 	if before != nil {
-		for _, p := range minus(s.Members, before.Members) {
-			k := keys(p)
-			if k == nil {
-				continue
-			}
-			if _, err := v.Begin(p, k, false); err != nil {
-				return nil, err
-			}
-			out = append(out, v.invitation(s, key, p))
+		if out, err = v.invite(before, s, key, keys); err != nil {
+			return nil, err
 		}
 	}
 	more, _, err := v.spread(r, s, key, nil, keys)
@@ -263,13 +271,15 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 	r.rename()
 	clear(r.readers)
 	v.tryLocked(r)
-	if r.status != Joined && r.Current().Has(v.me) {
+	switch now := r.Current(); {
+	case r.status == Joined || !now.Has(v.me):
+	case at.Author == v.me: // another instance of this person has joined
+		r.status, r.by, r.since = Joined, at.Author, at.HLC
+	case r.status == Left && r.since != 0 && now.Owner() == v.me: // it left where it could not hear that it was made the owner, and is not to be asked: the room goes back (Tend)
+		v.conf.Changed()
+	default:
 		r.status, r.by = Asked, at.Author
-		if at.Author == v.me { // another instance of this person has joined
-			r.status, r.since = Joined, at.HLC
-		} else {
-			v.tellLocked(Invited{id, at.Author})
-		}
+		v.tellLocked(Invited{id, at.Author})
 	}
 	v.againLocked(id)
 	v.mu.Unlock()
@@ -347,12 +357,12 @@ func (v *Vault) learnAnswer(r *room, author identity.PeerID, a seal.Answer) {
 	}
 }
 
-// Tend returns what an owner, or whoever stands in for one, owes the rooms now. here are those who can be reached.
+// Tend returns what an owner, also one who has left, or whoever stands in for one, owes the rooms now. here are those who can be reached.
 func (v *Vault) Tend(now time.Time, here func(identity.PeerID) bool, keys Keys) (out []Message, err error) {
 	v.mu.Lock()
 	var all []*room
 	for _, r := range v.rooms {
-		if r.status == Joined {
+		if r.status == Joined || r.status == Left && r.Current().Owner() == v.me {
 			all = append(all, r)
 		}
 	}
@@ -367,6 +377,14 @@ func (v *Vault) Tend(now time.Time, here func(identity.PeerID) bool, keys Keys) 
 func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, keys Keys) (out []Message, err error) {
 	v.mu.Lock()
 	s := r.Current()
+	if r.status == Left {
+		heir, ok := v.heirLocked(r)
+		v.mu.Unlock()
+		if ok {
+			out, _, err = v.Change(r.id, seal.Change{Owner: &heir, Remove: []identity.PeerID{v.me}}, false, now, keys)
+		}
+		return out, err
+	}
 	mine := s.Owner() == v.me
 	var c seal.Change
 	due := mine && (s.Due(now) || v.handedLocked(r))
@@ -414,6 +432,17 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 	}
 	out, _, err = v.spread(r, s, key, lacks, keys)
 	return out, err
+}
+
+// heirLocked returns to whom a room goes that this person owns and has left: to who owned it before, or else to another who is in it.
+func (v *Vault) heirLocked(r *room) (heir identity.PeerID, ok bool) {
+	s := r.Current()
+	people := append([]identity.PeerID{s.Signer()}, s.Members...)
+	i := slices.IndexFunc(people, func(p identity.PeerID) bool { return p != v.me && s.Has(p) && r.accepted(p) })
+	if i < 0 {
+		return heir, false
+	}
+	return people[i], true
 }
 
 // handedLocked reports whether this person was made the owner and has made no state yet: until then the owner before could still make another.

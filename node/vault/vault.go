@@ -8,7 +8,7 @@
 //
 // Private rooms. An invitation makes a room known; it is Joined when the user accepts it, and replicated from then on (Groups). That it was accepted, declined or left is said in the room
 // (seal.Answer), and every member remembers it: who declines or leaves learns nothing more of the room, and need not know who owns it by now. Who is owner tends it (Tend): removes who declined or left,
-// makes a new epoch when one is due, makes again what a copy of the owner's profile changed at the same time. Any member who is here wraps the key again for one who could not be reached when the epoch
+// makes a new epoch when one is due, makes again what a copy of the owner's profile changed at the same time. A new owner is told in a direct message, too: who left meanwhile gives the room back. Any member who is here wraps the key again for one who could not be reached when the epoch
 // was made.
 //
 // Goroutines: none. All methods may be called concurrently. Nothing is called with the lock held but package seal, and the disk is not waited for in it.

@@ -462,6 +462,60 @@ func TestAnswerCrossesHandOver(t *testing.T) {
 	}
 }
 
+// Who is made the owner while it leaves, where neither hears of the other, gives the room back, and is out: to who had it before, or, where that has left since, to another who is in it.
+func TestLeavesWhileMadeOwner(t *testing.T) {
+	for name, tc := range map[string]struct {
+		first, gone bool // bob leaves before the hand-over; alice has left when she gets the room back
+	}{"before": {first: true}, "after": {}, "and so does the other": {gone: true}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+			id := alice.founds("plans", bob, carol)
+			leaves := func() {
+				bob.say(bob.Answer(id, false, w.now))
+				w.now = w.now.Add(time.Minute)
+			}
+			alice.away, bob.away = true, true
+			if tc.first {
+				leaves()
+			}
+			out, _, err := alice.Change(id, seal.Change{Owner: &bob.me}, false, w.now, w.keys)
+			alice.say(out, err)
+			if tc.gone {
+				alice.say(alice.Answer(id, false, w.now))
+			}
+			if !tc.first {
+				w.now = w.now.Add(time.Minute)
+				leaves()
+			}
+			alice.away, bob.away = false, false
+			w.deliver()
+			owner, members := alice, 2
+			if tc.gone {
+				owner, members = carol, 1
+			}
+			for range 2 {
+				for _, p := range w.people {
+					p.start()
+					p.tends()
+				}
+			}
+			bob.status(id, Left)
+			if n := len(slices.DeleteFunc(bob.told, func(e Event) bool { return e != Event(Invited{id, alice.me}) })); n != 1 {
+				t.Errorf("bob was asked %d times", n)
+			}
+			owner.members(id, members)
+			carol.members(id, members)
+			owner.invites(id, bob, false)
+			bob.status(id, Asked)
+			owner.tell(id, "mine again")
+			if owner != carol {
+				carol.wants("mine again")
+			}
+		})
+	}
+}
+
 // Somebody who is no member answers nothing, and a member that answers again and again has nothing written after the second.
 func TestAnswersOfOthers(t *testing.T) {
 	w := newWorld(t)
