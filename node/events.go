@@ -195,11 +195,11 @@ type Members struct {
 	Out          bool
 }
 
-// Answered: who was invited to a private room accepts, or does not, or has left.
+// Answered: who was invited to a private room accepts, or declines, or has left. Who became the owner after that is not told which of the latter.
 type Answered struct {
-	Room string
-	By   Named
-	Yes  bool
+	Room                string
+	By                  Named
+	Yes, Left, Declined bool
 }
 
 // Read: the other of a direct conversation has seen it up to a message of this person's, as it says.

@@ -219,7 +219,7 @@ func (n *Node) tellOf(e vault.Event) {
 		}
 		n.own.tell(Invited{Room: n.called(e.Room), By: n.named(e.By)})
 	case vault.Answered:
-		n.own.tell(Answered{Room: n.called(e.Room), By: n.named(e.By), Yes: e.Yes})
+		n.own.tell(Answered{Room: n.called(e.Room), By: n.named(e.By), Yes: e.Yes, Left: e.Left, Declined: e.Declined})
 	case vault.Removed:
 		n.own.tell(Members{Room: n.called(e.Room), Out: true})
 		n.withdraw(e.Room, n.who.ID(), e.At)

@@ -306,6 +306,9 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Messag
 			own = (&seal.Invitation{State: s, Key: key}).Content()
 		}
 	}
+	if r.status == Joined { // before it leaves, to who has not got that yet: else it would seem to decline
+		out = append(out, Message{id, message.State, seal.Answer{Epoch: s.Epoch, Yes: true}.Bytes()})
+	}
 	if r.status != Out { // the owner knows
 		out = append(out, Message{id, message.State, seal.Answer{Epoch: s.Epoch, Yes: yes}.Bytes()})
 	}
@@ -347,9 +350,10 @@ func (v *Vault) takeLeft(at journal.Place, body []byte) {
 // learnAnswer takes what a member says to an invitation, or who leaves. Every member keeps it: it may become the owner.
 func (v *Vault) learnAnswer(r *room, author identity.PeerID, a seal.Answer) {
 	v.mu.Lock()
+	was := r.accepted(author)
 	news := author != v.me && r.status == Joined && r.answer(author, a)
-	if news && (r.Current().Owner() == v.me || a.Yes && r.Since(author).Signer() == v.me) { // who invited is told, though the room is another's now
-		v.tellLocked(Answered{r.id, author, a.Yes})
+	if news && !(a.Yes && was) && (r.Current().Owner() == v.me || a.Yes && r.Since(author).Signer() == v.me) { // who invited is told, though the room is another's now
+		v.tellLocked(Answered{Room: r.id, By: author, Yes: a.Yes, Left: !a.Yes && was, Declined: !a.Yes && !was})
 	}
 	v.mu.Unlock()
 	if news {

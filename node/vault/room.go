@@ -204,7 +204,7 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 	if now.Owner() == v.me && was.Owner() != v.me { // who told the owner before
 		for p, a := range r.answers {
 			if !a.Yes {
-				v.tellLocked(Answered{r.id, p, false})
+				v.tellLocked(Answered{Room: r.id, By: p})
 			}
 		}
 	}

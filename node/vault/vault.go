@@ -103,11 +103,11 @@ type (
 		Room message.RoomID
 		By   identity.PeerID
 	}
-	// Answered: who was invited accepts, or does not, or has left.
+	// Answered: who was invited accepts, or declines, or has left. A new owner is not told which of the latter.
 	Answered struct {
-		Room message.RoomID
-		By   identity.PeerID
-		Yes  bool
+		Room                message.RoomID
+		By                  identity.PeerID
+		Yes, Left, Declined bool
 	}
 	// Changed: a room has other members, or another owner; zero: the same as before.
 	Changed struct {

@@ -441,7 +441,7 @@ func TestAnswerCrossesHandOver(t *testing.T) {
 			if !tc.heard {
 				answers()
 			}
-			if !slices.Contains(carol.told, Event(Answered{id, bob.me, false})) {
+			if !slices.ContainsFunc(carol.told, func(e Event) bool { a, ok := e.(Answered); return ok && a.By == bob.me && !a.Yes }) {
 				t.Error("carol is not told that bob left")
 			}
 			carol.start()
@@ -511,6 +511,37 @@ func TestLeavesWhileMadeOwner(t *testing.T) {
 			owner.tell(id, "mine again")
 			if owner != carol {
 				carol.wants("mine again")
+			}
+		})
+	}
+}
+
+// Who leaves does not seem to decline, though what it said when it came is read after that.
+func TestLeavesOrDeclines(t *testing.T) {
+	for name, joined := range map[string]bool{"leaves": true, "declines": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob := w.add(newID(t)), w.add(newID(t))
+			id := alice.founds("plans")
+			alice.invites(id, bob, false)
+			alice.away = true
+			if joined {
+				bob.say(bob.Answer(id, true, w.now))
+				bob.start()
+			}
+			unread := w.said[alice.next:]
+			before := len(unread)
+			bob.say(bob.Answer(id, false, w.now))
+			unread = w.said[alice.next:]
+			copy(unread, slices.Concat(unread[before:], unread[:before]))
+			alice.away = false
+			w.deliver()
+			want := []Event{Answered{Room: id, By: bob.me, Declined: true}}
+			if joined {
+				want = []Event{Answered{Room: id, By: bob.me, Yes: true}, Answered{Room: id, By: bob.me, Left: true}}
+			}
+			if !slices.Equal(alice.told, want) {
+				t.Errorf("alice was told %+v, want %+v", alice.told, want)
 			}
 		})
 	}

@@ -313,8 +313,13 @@ func InvitedLine(e node.Invited) string {
 }
 
 func AnsweredLine(e node.Answered) string {
-	if e.Yes {
+	switch {
+	case e.Yes:
 		return e.By.Nick + " accepted the invitation"
+	case e.Left:
+		return e.By.Nick + " left the room"
+	case e.Declined:
+		return e.By.Nick + " declined the invitation"
 	}
 	return e.By.Nick + " declined, or left"
 }
