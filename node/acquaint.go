@@ -193,9 +193,18 @@ func (n *Node) warn() {
 	}
 }
 
-// sibling sends the keys of this person to another instance of it, which has shown one that this one does not hold.
+// sibling sends the keys of this person to another instance of it, which has shown one that this one does not hold. What this one shows from its next start on is newer than what that does, whatever its clock
+// was when it began: it may never come back.
 func (n *Node) sibling(ctx context.Context, p *seal.Profile) {
-	if p.Person != n.who.ID() || n.vault.Ring().Has(p.Key.ID()) {
+	if p.Person != n.who.ID() {
+		return
+	}
+	if p.Version > n.profile.get().Version {
+		if err := n.profile.change(func(s *settings) { s.Version = max(s.Version, p.Version) }); err != nil {
+			n.log.Warn("cannot remember what another instance shows", "err", err)
+		}
+	}
+	if n.vault.Ring().Has(p.Key.ID()) {
 		return
 	}
 	out, err := n.vault.Sibling(&p.Key)

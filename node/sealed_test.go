@@ -480,6 +480,23 @@ func TestDirectMessagesOnTwoMachines(t *testing.T) {
 	})
 }
 
+// sameIdentity returns a new profile of the same person.
+func sameIdentity(t *testing.T, i *instance.Instance) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	key, err := os.ReadFile(filepath.Join(i.Dir(), "identity.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "identity.key"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // Machines that share no profile file but the identity find each other's keys, too: each renews its own.
 func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -487,17 +504,7 @@ func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
 		desk := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		instance.Meet(t, 10*time.Second, desk, bob)
-		dir := t.TempDir()
-		key, err := os.ReadFile(filepath.Join(desk.Dir(), "identity.key"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "identity.key"), key, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		dir := sameIdentity(t, desk)
 		holdsKeys(t, bob, desk)
 		say(t, bob, "@alice", "to the first")
 		reads(t, desk, "@bob", "to the first")
@@ -534,6 +541,40 @@ func TestIgnoredMemberGetsTheKey(t *testing.T) {
 		instance.Until(t, 10*time.Second, "bob is back", func() bool { return alice.Here() == 3 })
 		later(t, alice, "welcome back")
 		reads(t, bob, "#plans", "welcome back")
+	})
+}
+
+// A machine of the same person whose clock was once years ahead, and which is gone for good, is not what the others seal for for years: what this machine tells of itself afterwards is newer.
+func TestDirectMessagesAfterAWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		desk := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		dir := sameIdentity(t, desk)
+		if err := os.WriteFile(filepath.Join(dir, "settings.json"), []byte(`{"version":4000000000000}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		laptop := instance.Start(t, lan, "laptop", node.Config{Dir: dir, Nick: "alice"})
+		time.Sleep(10 * time.Second)
+		say(t, bob, "@alice", "to both")
+		reads(t, desk, "@bob", "to both")
+		for _, i := range []*instance.Instance{laptop, desk, bob} {
+			i.Stop()
+		}
+		for range 2 { // the second finds the laptop's key too old
+			time.Sleep(15 * 24 * time.Hour)
+			desk = instance.Start(t, lan, "alice", node.Config{})
+			bob = instance.Start(t, lan, "bob", node.Config{})
+			instance.Meet(t, 10*time.Second, desk, bob)
+			time.Sleep(5 * time.Second)
+			bob.Stop()
+			desk.Stop()
+		}
+		desk = instance.Start(t, lan, "alice", node.Config{})
+		bob = instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, desk, bob)
+		say(t, bob, "@alice", "to the desk")
+		reads(t, desk, "@bob", "to both", "to the desk")
 	})
 }
 
