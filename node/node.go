@@ -188,7 +188,7 @@ func (n *Node) open() (err error) {
 	if err = n.met.introduce(n.nick); err != nil {
 		return err
 	}
-	n.alarms = rate.NewLimiter(rate.Every(10*time.Minute), 8)
+	n.alarms, n.rekey.told = rate.NewLimiter(rate.Every(10*time.Minute), 8), rate.NewLimiter(rate.Every(10*time.Minute), 8)
 	n.typing = newTyping(n.watch.wake)
 	if err = n.openVault(ring); err != nil {
 		return err

@@ -95,7 +95,7 @@ func (n *Node) offered(e vault.Offered, in identity.NetworkID) {
 	known := slices.ContainsFunc(n.rekey.offers, func(known *offer) bool { return known.id == o.id })
 	n.rekey.mu.Unlock()
 	verified, _ := n.people.known.marked(e.By)
-	if known || !verified && !n.alarms.Allow() {
+	if known || !verified && !n.rekey.told.Allow() {
 		return // whoever is in the network can offer as many keys as they like
 	}
 	n.rekey.mu.Lock()

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"earshot/node/identity"
 	"earshot/node/message"
 )
@@ -61,6 +63,8 @@ type ticked struct {
 
 // rotations is what a node knows of changes of the key of its network: that which made it, and those that are offered.
 type rotations struct {
+	told *rate.Limiter // of offers by those who are not verified: each is handed over once, so that nothing else may use it up
+
 	mu     sync.Mutex // protects what follows
 	here   *rotation  // not changed, but replaced; nil: none made this network, or none that this profile knows of
 	offers []*offer

@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -379,6 +380,25 @@ func TestRotateAmongLiars(t *testing.T) {
 			t.Error("bob has taken another key")
 		}
 		instance.Meet(t, time.Minute, alice, bob)
+	})
+}
+
+// Where many go by one nick, of which the user is warned, a new key is offered all the same.
+func TestRotateAmongNamesakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t)
+		all := o.start("alice", "bob")
+		for i := range 9 {
+			name := fmt.Sprintf("admin%d", i)
+			c := o.config(name)
+			c.Nick = "admin"
+			all = append(all, instance.Start(t, o.lan, name, c))
+		}
+		instance.Meet(t, 20*time.Second, all...)
+		time.Sleep(5 * time.Second)
+		do(t, all[0], node.Rotate{Only: []string{"bob"}, Sure: true})
+		all[0].Moves(10 * time.Second)
+		offered(t, all[1], time.Minute)
 	})
 }
 
