@@ -35,13 +35,19 @@ type room struct {
 	since   uint64          // when it was joined, as a stamp
 	name    string          // as its newest state says of which the key is held
 
-	waiting []*seal.Wraps                    // of which the state, or the key they are for, is not held
-	covered map[identity.PeerID][]seal.KeyID // who has the present key, and with what keys of theirs
+	waiting []wraps                          // of which the state, or the key they are for, is not held
+	covered map[identity.PeerID][]seal.KeyID // who was given the present key, by the owner or this person, and with what keys of theirs
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs
 	redo    []*seal.State                    // that lost against another, to be made again by the owner
 	later   []identity.PeerID                // of those, whom it is to add when their key is known
 	answers map[identity.PeerID]seal.Answer  // of members; no: it declined, or left since, and the owner is to take it out
+}
+
+// wraps are wrapped keys, and who says that they are.
+type wraps struct {
+	*seal.Wraps
+	by identity.PeerID
 }
 
 // A writer seals in one log, in the epoch of one state.
@@ -246,7 +252,7 @@ func (v *Vault) learnWraps(r *room, author identity.PeerID, w *seal.Wraps) {
 		return
 	}
 	_, had := r.Key(w.State)
-	r.waiting = append(r.waiting, w)
+	r.waiting = append(r.waiting, wraps{w, author})
 	for n := r.waits(); n > maxWaiting; r.waiting = r.waiting[1:] {
 		n -= r.waiting[0].Len()
 	}
@@ -316,12 +322,12 @@ func (v *Vault) forget(gone *room) error {
 // tryLocked unwraps what can be by now.
 func (v *Vault) tryLocked(r *room) {
 	news := false
-	r.waiting = slices.DeleteFunc(r.waiting, func(w *seal.Wraps) bool {
+	r.waiting = slices.DeleteFunc(r.waiting, func(w wraps) bool {
 		s := r.State(w.State)
 		if s == nil {
 			return false
 		}
-		if s == r.Current() {
+		if s == r.Current() && (w.by == v.me || w.by == s.Signer() || w.by == s.Owner()) { // what others wrapped may be anything
 			for _, p := range s.Members {
 				r.cover(p, w.For(p))
 			}
@@ -329,7 +335,7 @@ func (v *Vault) tryLocked(r *room) {
 		if _, ok := r.Key(w.State); ok {
 			return true
 		}
-		key, err := s.Unwrap(w, v.me, v.ring)
+		key, err := s.Unwrap(w.Wraps, v.me, v.ring)
 		if err == nil {
 			err = r.AddKey(w.State, key)
 		}

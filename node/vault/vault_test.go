@@ -775,6 +775,33 @@ func TestKeyComesLater(t *testing.T) {
 	}
 }
 
+// A member that says to have given the key to another, and has not, keeps nobody else from giving it.
+func TestForgedWraps(t *testing.T) {
+	w := newWorld(t)
+	alice, carol, eve := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", carol, eve)
+	out, _, err := alice.Change(id, seal.Change{}, false, w.now, func(p identity.PeerID) *seal.PublicKey {
+		if p == carol.me {
+			return nil
+		}
+		return w.keys(p)
+	})
+	alice.say(out, err)
+	s := eve.rooms[id].Current()
+	key, _ := eve.rooms[id].Key(s.Hash())
+	forged, _, err := s.Wrap(key, []seal.For{{Person: carol.me, Key: w.keys(carol.me)}})
+	forged[0][len(forged[0])-1] ^= 1
+	eve.say([]Message{{id, message.State, forged[0]}}, err)
+	alice.tell(id, "can you read this?")
+	alice.tends()
+	carol.wants("can you read this?")
+	before := len(w.said)
+	alice.tends()
+	if len(w.said) != before {
+		t.Error("wrapped again")
+	}
+}
+
 // Two copies of the owner's profile change the room at once: all see the same, and the change that lost is made again.
 func TestTwoOwners(t *testing.T) {
 	w := newWorld(t)
