@@ -6,7 +6,8 @@ import (
 )
 
 // An Answer is what a member says to an invitation: yes, or no, by which it leaves later, too. It is the body of a message of kind State, whose author and room it is of. It stands in the clear, as the
-// members do, for whoever owns the room then, or comes to: that may be somebody whom its author does not know of, or who has no key of its author's epoch.
+// members do, for whoever owns the room then, or comes to: that may be somebody whom its author does not know of, or who has no key of its author's epoch. Yes once more, in the present
+// epoch, says that its author is without that epoch's key.
 type Answer struct {
 	Epoch uint32 // of the newest state that the author knows
 	Yes   bool

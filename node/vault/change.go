@@ -350,6 +350,10 @@ func (v *Vault) takeLeft(at journal.Place, body []byte) {
 // learnAnswer takes what a member says to an invitation, or who leaves. Every member keeps it: it may become the owner.
 func (v *Vault) learnAnswer(r *room, author identity.PeerID, a seal.Answer) {
 	v.mu.Lock()
+	if a.Yes && a.Epoch == r.Current().Epoch && !r.lack[author] && len(r.covered[author]) > 0 {
+		r.lack[author] = true
+		v.conf.Changed()
+	}
 	was := r.accepted(author)
 	news := author != v.me && r.status == Joined && r.answer(author, a)
 	if news && !(a.Yes && was) && (r.Current().Owner() == v.me || a.Yes && r.Since(author).Signer() == v.me) { // who invited is told, though the room is another's now
@@ -408,6 +412,10 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 		r.redo, r.later = nil, nil
 	}
 	key, held := r.Key(s.Hash())
+	asks := !held && r.asked != s.Hash() && slices.ContainsFunc(r.waiting, func(w wraps) bool { return w.State == s.Hash() && len(w.For(v.me)) > 0 })
+	if asks {
+		r.asked = s.Hash()
+	}
 	v.mu.Unlock()
 	var later []identity.PeerID
 	c.Add = slices.DeleteFunc(c.Add, func(p identity.PeerID) bool {
@@ -427,8 +435,11 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 		out, _, err = v.Change(r.id, c, false, now, keys)
 		return out, err
 	}
+	if asks { // it was wrapped for a key that is deleted: others cannot know
+		out = append(out, Message{r.id, message.State, seal.Answer{Epoch: s.Epoch, Yes: true}.Bytes()})
+	}
 	if !held {
-		return nil, nil
+		return out, nil
 	}
 	lacks := v.lacking(r, s, now, here, keys)
 	if len(lacks) == 0 {
@@ -458,13 +469,13 @@ func (v *Vault) handedLocked(r *room) bool {
 // oldEpoch is how old an epoch is when members whose key has changed since are wrapped for again: their old key is deleted soon.
 const oldEpoch = seal.KeyLife - seal.KeyAge*4
 
-// lacking returns the members who are here, for whom the present key was never wrapped, or so long ago that they may have no key for it, if it is for this person to wrap it: the owner does,
+// lacking returns the members who are here, for whom the present key was never wrapped, or so long ago that they may have no key for it, or who say so, if it is for this person to wrap it: the owner does,
 // or who is first of those here.
 func (v *Vault) lacking(r *room, s *seal.State, now time.Time, here func(identity.PeerID) bool, keys Keys) (out []identity.PeerID) {
 	who := s.Owner()
 	if who != v.me && !here(who) {
 		v.mu.Lock()
-		i := slices.IndexFunc(s.Members, func(p identity.PeerID) bool { return p == v.me || here(p) && len(r.covered[p]) > 0 })
+		i := slices.IndexFunc(s.Members, func(p identity.PeerID) bool { return p == v.me || here(p) && len(r.covered[p]) > 0 && !r.lack[p] })
 		v.mu.Unlock()
 		who = s.Members[i]
 	}
@@ -478,9 +489,9 @@ func (v *Vault) lacking(r *room, s *seal.State, now time.Time, here func(identit
 		}
 		k := keys(p)
 		v.mu.Lock()
-		ids := r.covered[p]
+		ids, again := r.covered[p], old || r.lack[p]
 		v.mu.Unlock()
-		if k != nil && (len(ids) == 0 || old && !slices.Contains(ids, k.ID())) {
+		if k != nil && (len(ids) == 0 || again && !slices.Contains(ids, k.ID())) {
 			out = append(out, p)
 		}
 	}

@@ -37,6 +37,8 @@ type room struct {
 
 	waiting []wraps                          // of which the state, or the key they are for, is not held
 	covered map[identity.PeerID][]seal.KeyID // who was given the present key, by the owner or this person, and with what keys of theirs
+	lack    map[identity.PeerID]bool         // who says so in the present epoch: it may be without its key
+	asked   message.Hash                     // the state whose key this person has asked for
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs
 	redo    []*seal.State                    // that lost against another, to be made again by the owner
@@ -57,7 +59,7 @@ type writer struct {
 }
 
 func newRoom(sr *seal.Room, status Status) *room {
-	return &room{Room: sr, id: sr.Current().Room(), status: status, covered: map[identity.PeerID][]seal.KeyID{}, readers: map[message.LogID]*seal.Log{}, writers: map[message.LogID]writer{},
+	return &room{Room: sr, id: sr.Current().Room(), status: status, covered: map[identity.PeerID][]seal.KeyID{}, lack: map[identity.PeerID]bool{}, readers: map[message.LogID]*seal.Log{}, writers: map[message.LogID]writer{},
 		answers: map[identity.PeerID]seal.Answer{}}
 }
 
@@ -205,6 +207,7 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 	now := r.Current()
 	if current {
 		clear(r.covered)
+		clear(r.lack)
 		maps.DeleteFunc(r.answers, func(p identity.PeerID, a seal.Answer) bool { return !now.Has(p) || a.Epoch < r.Since(p).Epoch })
 	}
 	if now.Owner() == v.me && was.Owner() != v.me { // who told the owner before

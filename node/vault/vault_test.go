@@ -775,6 +775,48 @@ func TestKeyComesLater(t *testing.T) {
 	}
 }
 
+// Somebody comes back whose key, for which the others wrapped what they made meanwhile, is deleted: they are told to be without, and given it again, by the owner, or by who stands in for one.
+func TestAwayForLonger(t *testing.T) {
+	for name, ownerHere := range map[string]bool{"the owner is here": true, "the owner is away": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+			id := alice.founds("plans", bob, carol)
+			bob.away = true
+			w.now = w.now.AddDate(0, 0, 20)
+			out, _, err := alice.Change(id, seal.Change{}, false, w.now, w.keys)
+			alice.say(out, err)
+			carol.tell(id, "welcome back")
+			bob.conf.Ring, _, err = (&seal.Ring{}).Renew(w.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			bob.start()
+			bob.away, alice.away = false, !ownerHere
+			w.deliver()
+			bob.wants()
+			comes := func() {
+				t.Helper()
+				for _, p := range []*person{bob, alice, carol} {
+					if !p.away {
+						p.tends()
+					}
+				}
+				bob.wants("welcome back")
+			}
+			comes()
+			said := len(w.said)
+			for _, p := range []*person{alice, carol} {
+				p.readsAgain()
+			}
+			comes()
+			if len(w.said) != said {
+				t.Error("asked or wrapped again")
+			}
+		})
+	}
+}
+
 // A member that says to have given the key to another, and has not, keeps nobody else from giving it.
 func TestForgedWraps(t *testing.T) {
 	w := newWorld(t)
