@@ -83,6 +83,24 @@ func TestBeaconThenMemory(t *testing.T) {
 	t.Logf("where they met: together after %v", time.Since(began).Round(time.Millisecond))
 }
 
+// A firewall that was told of IPv4 alone, as many are, lets nothing in there but what is for all, while IPv6 is open.
+func TestFirewallForIPv4Alone(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, 3)
+	for i := 1; i <= 3; i++ {
+		for _, kind := range []string{"tcp", "udp"} {
+			l.Host(i).Firewall4("-A", "INPUT", "-p", kind, "--dport", "4327", "-j", "DROP")
+		}
+	}
+	all := []*lab.Process{start(l, 1), start(l, 2), start(l, 3)}
+	began := time.Now()
+	hub := together(t, l, soon, all...)
+	within(t, l, "together", began, 2*foundAgain)
+	m := mark(l, all...)
+	<-time.After(8 * time.Second) // longer than memberlist takes to declare dead whom it cannot reach
+	m.stayed(t, hub)
+}
+
 // All that gets in is earshot's port, on all three, and what belongs to a connection: who is told the hub's address comes in.
 func TestNothingButThePort(t *testing.T) {
 	t.Parallel()

@@ -106,11 +106,17 @@ func (h *Host) Drop(match ...string) {
 	h.Firewall(append(append([]string{"-A", "INPUT"}, match...), "-j", "DROP")...)
 }
 
-// Firewall hands its arguments to iptables and ip6tables.
+// Firewall hands its arguments to iptables and ip6tables, Firewall4 to iptables alone.
 func (h *Host) Firewall(args ...string) {
 	h.t.Helper()
-	for _, program := range []string{"iptables", "ip6tables"} {
-		Need(h.t, program)
-		run(h.t, h.Command(program, append([]string{"-w"}, args...)...))
-	}
+	h.tables("iptables", args)
+	h.tables("ip6tables", args)
+}
+
+func (h *Host) Firewall4(args ...string) { h.t.Helper(); h.tables("iptables", args) }
+
+func (h *Host) tables(program string, args []string) {
+	h.t.Helper()
+	Need(h.t, program)
+	run(h.t, h.Command(program, append([]string{"-w"}, args...)...))
 }

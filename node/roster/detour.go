@@ -2,6 +2,7 @@ package roster
 
 import (
 	"net/netip"
+	"slices"
 
 	"earshot/node/identity"
 )
@@ -12,7 +13,11 @@ import (
 const maxDetours = maxMembers
 
 // A heard is where an instance was heard from last, over IPv4 and over IPv6.
-type heard [2]netip.AddrPort
+type heard struct {
+	from [2]netip.AddrPort
+	// across: the last stream to it was answered in the other family than the one it advertises, where a firewall that knows one family alone may let nothing in.
+	across bool
+}
 
 func family(a netip.AddrPort) int {
 	if a.Addr().Is4() {
@@ -31,34 +36,59 @@ func (r *Roster) Heard(s identity.Session, from netip.AddrPort) {
 	if !ok && len(r.heard) >= maxDetours {
 		clear(r.heard) // they are heard again
 	}
-	h[family(from)] = from
+	h.from[family(from)] = from
 	r.heard[s] = h
 }
 
-// detour returns where else the node of that name may be than at the address it advertises: where it was heard in the same family, or if it was not, in the other. A link-local address
-// that is advertised is no place without the zone that it was heard in.
-func (r *Roster) detour(name string, at netip.AddrPort) (a netip.AddrPort, ok bool) {
+// answered notes where a stream to the node of that name was, that advertises another address or this one.
+func (r *Roster) answered(name string, at, where netip.AddrPort) {
 	s, _, err := parseName(name)
 	if err != nil {
-		return a, false
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := r.heard[s]
-	if a = h[family(at)]; !a.IsValid() {
-		a = h[1-family(at)]
+	if h, ok := r.heard[s]; ok {
+		h.across = family(at) != family(where)
+		r.heard[s] = h
 	}
-	return a, a.IsValid() && a != at
 }
 
-// Addresses lists where a member may be reached, best first. Where it was heard in the other family alone that comes after what it advertises: it may be an address of one link.
-func (r *Roster) Addresses(m Member) []string {
-	a, ok := r.detour(m.Session.String(), m.Address)
-	switch {
-	case !ok:
-		return []string{m.Address.String()}
-	case family(a) != family(m.Address):
-		return []string{m.Address.String(), a.String()}
+func (r *Roster) hearsay(name string) (h heard) {
+	s, _, err := parseName(name)
+	if err != nil {
+		return h
 	}
-	return []string{a.String(), m.Address.String()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard[s]
+}
+
+// detour returns where else the node of that name may be than at the address it advertises: where it was heard in the same family, or if it was not, or answers in the other alone, in that one. A link-local
+// address that is advertised is no place without the zone that it was heard in.
+func (r *Roster) detour(name string, at netip.AddrPort) (a netip.AddrPort, ok bool) {
+	h, f := r.hearsay(name), family(at)
+	if o := h.from[1-f]; o.IsValid() && (h.across || !h.from[f].IsValid()) {
+		return o, true
+	}
+	return h.from[f], h.from[f].IsValid() && h.from[f] != at
+}
+
+// places lists all where the node of that name may be, best first. Where it was heard in the other family comes after what it advertises: it may be an address of one link.
+func (r *Roster) places(name string, at netip.AddrPort) (out []netip.AddrPort) {
+	h, f := r.hearsay(name), family(at)
+	for _, a := range []netip.AddrPort{h.from[f], at, h.from[1-f]} {
+		if a.IsValid() && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Addresses lists where a member may be reached, best first.
+func (r *Roster) Addresses(m Member) (out []string) {
+	for _, a := range r.places(m.Session.String(), m.Address) {
+		out = append(out, a.String())
+	}
+	return out
 }

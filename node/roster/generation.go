@@ -32,7 +32,7 @@ type generation struct {
 // begin makes a generation. Nothing of it is left where that fails.
 func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 	r.list.move(moves)
-	g := &generation{roster: r, name: nodeName(r.config.Session, moves), addr: addr, tr: newTransport(r.config.Port, r.seal, addr, r.detour)}
+	g := &generation{roster: r, name: nodeName(r.config.Session, moves), addr: addr, tr: newTransport(r, addr)}
 	g.met = make(chan struct{})
 	g.meet = sync.OnceFunc(func() { close(g.met) })
 	c := memberlist.DefaultLANConfig()
@@ -83,11 +83,11 @@ func (g *generation) end(to []node) {
 	_ = g.ml.Shutdown() // it has no error to tell
 }
 
-// join exchanges states with who is at that address. refused says that nobody is: nothing listens there.
-func (g *generation) join(to netip.AddrPort) (joined, refused bool) {
-	dialled := g.tr.watch(to)
+// join exchanges states with who is at that address, or where else that node may be. refused says that nobody is there: nothing listens.
+func (g *generation) join(to node) (joined, refused bool) {
+	dialled := g.tr.watch(to.address)
 	// A zone would make memberlist ask a name server.
-	n, _ := g.ml.Join([]string{netip.AddrPortFrom(to.Addr().WithZone(""), to.Port()).String()})
+	n, _ := g.ml.Join([]string{to.name + "/" + netip.AddrPortFrom(to.address.Addr().WithZone(""), to.address.Port()).String()})
 	if n > 0 {
 		g.meet()
 	}

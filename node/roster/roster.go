@@ -20,6 +20,7 @@
 //
 // A machine with two cards advertises the address of one. Whoever hears it on the network of the other sends to where it was heard too (see Heard), and asks it after members of the first
 // network, as memberlist does of any whom it does not reach itself: so all are members everywhere that a machine with two cards can see.
+// Likewise a stream that is not answered in the family of the address advertised goes over the other, and while that is so packets go there too: many firewalls were told of IPv4 alone.
 //
 // When the address it advertises changes, a new Memberlist takes over under a new name (the session with a counter behind it), and the old one leaves as soon
 // as the new one has met somebody. The members stay listed meanwhile, for at most three seconds.

@@ -568,3 +568,32 @@ func TestTwoCards(t *testing.T) {
 		}
 	})
 }
+
+// TestOneFamilyIsBlocked: they are heard in both families, and nothing else gets through in that one whose address they advertise.
+func TestOneFamilyIsBlocked(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a, b := start(t, lan, 1, ""), start(t, lan, 2, "")
+		dead := func(b *box) netip.AddrPort {
+			return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0: 0xfd, 15: b.config.Session[0]}), port.Default)
+		}
+		for _, x := range [][2]*box{{a, b}, {b, a}} {
+			x[0].SetAddress(dead(x[0]).Addr())
+			x[0].Heard(x[1].config.Session, dead(x[1]))
+			x[0].Heard(x[1].config.Session, x[1].at())
+		}
+		a.Found(b.config.Session, dead(b), netip.Addr{})
+		until(t, "they meet", 2*time.Second, full(a, b))
+		for range 600 {
+			time.Sleep(100 * time.Millisecond)
+			if !full(a, b)() {
+				t.Fatalf("they have lost each other: %v, %v", a.sees(), b.sees())
+			}
+		}
+		if n := a.streams.Load() + b.streams.Load(); n > 24 {
+			t.Errorf("%d streams in a minute", n)
+		}
+		if m, _ := a.member(2); !slices.Equal(a.Addresses(m), []string{dead(b).String(), b.at().String()}) {
+			t.Errorf("to be reached at %v", a.Addresses(m))
+		}
+	})
+}

@@ -164,7 +164,7 @@ func (k *keeper) mend() time.Duration {
 		k.mends = now.Add(every)
 		g := k.g
 		for _, n := range k.list.some(1) {
-			k.work.Go(func() { g.join(n.address) })
+			k.work.Go(func() { g.join(n) })
 		}
 	}
 	if calm && idle {
@@ -183,11 +183,11 @@ func (k *keeper) join() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, x := range k.leads.due(time.Now(), here) {
-		to, back := x.address, x.proven
+		to, back := node{x.session.String(), x.address}, x.proven
 		k.work.Go(func() {
 			joined, refused := g.join(to)
 			if joined && back { // a partition is over
-				g.tell(k.list.at(to)) // that neither is dead, with the answer
+				g.tell(k.list.at(to.address)) // that neither is dead, with the answer
 				k.spread(g)
 			}
 			k.mu.Lock()

@@ -20,15 +20,16 @@ const (
 	packetQueue = 128
 	// probeTime is the longest that a probe takes: memberlist stretches its 500 ms by up to AwarenessMaxMultiplier.
 	probeTime = 2 * time.Second
+	// stagger is how long one place is tried before the next is tried beside it.
+	stagger = 150 * time.Millisecond
 )
 
 // A transport is memberlist's way to the port: packets sealed, streams admitted.
 type transport struct {
-	port *port.Port
-	seal cipher.AEAD
-	addr netip.Addr // advertised
-	// detour returns where else the node of a name may be than at that address.
-	detour func(name string, at netip.AddrPort) (netip.AddrPort, bool)
+	roster *Roster
+	port   *port.Port
+	seal   cipher.AEAD
+	addr   netip.Addr // advertised
 
 	packets chan *memberlist.Packet
 	conns   chan net.Conn
@@ -40,8 +41,8 @@ type transport struct {
 	pings   map[uint32]time.Time // sent in the last probeTime, by sequence number
 }
 
-func newTransport(p *port.Port, seal cipher.AEAD, addr netip.Addr, detour func(string, netip.AddrPort) (netip.AddrPort, bool)) *transport {
-	t := &transport{port: p, seal: seal, addr: addr, detour: detour, packets: make(chan *memberlist.Packet, packetQueue), conns: make(chan net.Conn), watched: make(map[netip.AddrPort]error), pings: make(map[uint32]time.Time)}
+func newTransport(r *Roster, addr netip.Addr) *transport {
+	t := &transport{roster: r, port: r.config.Port, seal: r.seal, addr: addr, packets: make(chan *memberlist.Packet, packetQueue), conns: make(chan net.Conn), watched: make(map[netip.AddrPort]error), pings: make(map[uint32]time.Time)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -99,7 +100,7 @@ func (t *transport) WriteToAddress(b []byte, to memberlist.Address) (time.Time, 
 		return now, net.ErrClosed
 	}
 	err = t.port.Send(p, a)
-	if o, ok := t.detour(to.Name, a); ok && t.port.Send(p, o) == nil {
+	if o, ok := t.roster.detour(to.Name, a); ok && t.port.Send(p, o) == nil {
 		return now, nil
 	}
 	return now, err
@@ -147,35 +148,49 @@ func (t *transport) DialAddressTimeout(to memberlist.Address, timeout time.Durat
 	return newStream(t.ctx, c), nil
 }
 
-// dial connects to the node of a name at the address it advertises, and where else it may be, whichever answers first.
+// dial connects to the node of a name at the address it advertises, or where else it may be: to one place a moment after the other, or when that failed. The first that answers serves.
 func (t *transport) dial(ctx context.Context, name string, a netip.AddrPort) (*identity.Conn, error) {
-	o, ok := t.detour(name, a)
-	if !ok {
-		return t.port.Dial(ctx, a.String(), identity.ProtoGossip, nil)
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	there := make(chan *identity.Conn)
-	go func() {
-		c, err := t.port.Dial(ctx, o.String(), identity.ProtoGossip, nil)
-		if err == nil {
-			cancel() // the one below
+	type result struct {
+		at  netip.AddrPort
+		c   *identity.Conn
+		err error
+	}
+	results, open := make(chan result), 0
+	defer func() {
+		cancel()
+		for range open {
+			if r := <-results; r.err == nil {
+				r.c.NetConn().Close()
+			}
 		}
-		there <- c
 	}()
-	c, err := t.port.Dial(ctx, a.String(), identity.ProtoGossip, nil)
-	if err == nil {
-		cancel() // the one above
+	turn := time.NewTicker(stagger)
+	defer turn.Stop()
+	var failed error
+	for next := t.roster.places(name, a); len(next)+open > 0; {
+		if len(next) > 0 {
+			at := next[0]
+			next, open = next[1:], open+1
+			go func() {
+				c, err := t.port.Dial(ctx, at.String(), identity.ProtoGossip, nil)
+				results <- result{at, c, err}
+			}()
+		}
+		select {
+		case <-turn.C:
+		case r := <-results:
+			open--
+			if r.err == nil {
+				t.roster.answered(name, a, r.at)
+				return r.c, nil
+			}
+			if r.at == a {
+				failed = r.err
+			}
+		}
 	}
-	switch d := <-there; {
-	case d == nil:
-		return c, err
-	case err == nil:
-		d.NetConn().Close()
-		return c, nil
-	default:
-		return d, nil
-	}
+	return nil, failed
 }
 
 // watch returns a function that returns the error of the last dial to a since then: memberlist passes on no more than its text.
