@@ -22,6 +22,7 @@ import (
 type seat struct {
 	node     *Node
 	election *election.Election
+	began    time.Time
 	kick     chan struct{} // room for one
 
 	// What follows belongs to run.
@@ -68,7 +69,8 @@ const (
 )
 
 func newSeat(n *Node) *seat {
-	return &seat{node: n, election: election.New(election.ID(n.session), n.config.class(), time.Now()), kick: make(chan struct{}, 1), open: make(chan struct{}),
+	now := time.Now()
+	return &seat{node: n, election: election.New(election.ID(n.session), n.config.class(), now), began: now, kick: make(chan struct{}, 1), open: make(chan struct{}),
 		hints: map[identity.Session][]string{}, met: map[netip.AddrPort]time.Time{}, bridge: bridge{links: map[identity.Session][]string{}}}
 }
 
@@ -117,7 +119,7 @@ func (s *seat) run(ctx context.Context) {
 func (s *seat) input(leaving bool) election.Input {
 	n := s.node
 	at, _ := n.gather.now()
-	in := election.Input{Leaving: leaving, Unfit: at.journal.Err() != nil || n.config.Beside != nil}
+	in := election.Input{Leaving: leaving, Slept: slept(s.began), Unfit: at.journal.Err() != nil || n.config.Beside != nil}
 	members := n.roster.Members()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -125,6 +125,8 @@ type Input struct {
 	Bridge bool
 	// Leaving: the process is about to end; hand over and do not claim.
 	Leaving bool
+	// Slept is how long the machine slept in all, counted from any moment, where the clock that Step is told of stands still meanwhile.
+	Slept time.Duration
 }
 
 // Action is what the node shall publish and do. It is complete: it does not depend on earlier ones.
@@ -152,8 +154,9 @@ type Election struct {
 	class Class
 	born  time.Time
 
-	now, wake time.Time // of the step under way
-	due       time.Time // what the last step asked for
+	now, wake time.Time     // of the step under way
+	due       time.Time     // what the last step asked for,
+	slept     time.Duration // and was told
 
 	hub      bool
 	claim    Claim
@@ -195,7 +198,7 @@ func New(self ID, class Class, now time.Time) *Election {
 func (e *Election) Step(now time.Time, in Input) (a Action, wake time.Time) {
 	e.now, e.wake = now, time.Time{}
 	able := e.class > Never && !in.Leaving && !(in.Unfit && e.relieved(in))
-	e.awake()
+	e.awake(in.Slept)
 	e.learn(in)
 	e.at(e.quiet)
 	e.rate(in)
@@ -236,13 +239,12 @@ func (e *Election) at(t time.Time) {
 	}
 }
 
-// awake drops the claim of a process that did not run when it should have. The wall clock is asked too: the monotonic one stands still while a machine sleeps.
-func (e *Election) awake() {
-	if e.due.IsZero() {
-		return
-	}
-	late := max(e.now.Sub(e.due), e.now.Round(0).Sub(e.due.Round(0)))
-	if late <= overslept {
+// awake drops the claim of a process that did not run when it should have. The clock may stand still while a machine sleeps. The wall clock is not asked: whoever sets that does not keep anybody from running.
+func (e *Election) awake(slept time.Duration) {
+	asleep := max(0, slept-e.slept)
+	e.slept = slept
+	late := e.now.Sub(e.due) + asleep
+	if e.due.IsZero() || late <= overslept {
 		return
 	}
 	e.hub = false

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 var (
@@ -457,6 +458,36 @@ func TestSuspended(t *testing.T) {
 	if act, _ := play(e, now.Add(900*time.Millisecond), now.Add(time.Minute), Input{Members: []Member{hubAt(c, Ordinary, 0, 3)}}); act.Hub || act.Follow != (Seat{c, 3}) {
 		t.Fatalf("%+v", act)
 	}
+}
+
+// A clock that stands still while the machine sleeps does not hide that; setting the wall clock looks like nothing.
+func TestSleptAndStepped(t *testing.T) {
+	now := time.Now()
+	e, slept := New(b, Ordinary, now), 3*time.Hour
+	if act, _ := play(e, now, now.Add(2*time.Second), Input{Slept: slept}); !act.Hub {
+		t.Fatal("not the hub")
+	}
+	now = e.now
+	for _, by := range []time.Duration{time.Second, time.Hour, -time.Hour} {
+		now = now.Add(pulse)
+		if act, _ := e.Step(stepped(now, by), Input{Slept: slept}); !act.Hub {
+			t.Fatalf("dropped its claim as the wall clock was set by %v", by)
+		}
+	}
+	for _, by := range []time.Duration{overslept - pulse, -time.Second, time.Second} { // what it is told may be a little off
+		slept += by
+		now = now.Add(pulse)
+		if act, _ := e.Step(now, Input{Slept: slept}); act.Hub != (by < overslept) {
+			t.Fatalf("the hub: %v, after %v of sleep", act.Hub, by)
+		}
+	}
+}
+
+// stepped is t as time.Now would have it had the wall clock been set by that much since t's other clock began.
+func stepped(t time.Time, by time.Duration) time.Time {
+	words := (*[2]uint64)(unsafe.Pointer(&t)) // of the first, the 33 bits above 30 are the seconds of the wall clock (time.Time)
+	words[0] += uint64(by/time.Second) << 30
+	return t
 }
 
 func TestVotedLost(t *testing.T) {

@@ -209,7 +209,7 @@ func TestKeyKnowsAllFields(t *testing.T) {
 			t.Errorf("%T has %d fields: teach space.key, then correct this", v, got)
 		}
 	}
-	if got := reflect.TypeFor[Election]().NumField(); got != 32 {
+	if got := reflect.TypeFor[Election]().NumField(); got != 33 {
 		t.Errorf("Election has %d fields: teach space.key, then correct this", got)
 	}
 }
