@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"testing"
 
+	"earshot/node/hub"
 	"earshot/node/identity"
 	"earshot/node/nodetest"
 	"earshot/node/wire"
@@ -79,7 +81,39 @@ func TestNicksRemembered(t *testing.T) {
 	}
 }
 
-func hall(b *testing.B) *Node {
+// What this node's hub said of who is here does not come after what the next hub says: whoever was here then would stay for ever.
+func TestNoGhosts(t *testing.T) {
+	n := hall(t)
+	s, next, crowded := n.seat, crowd(2), hub.New(hub.Config{})
+	for _, p := range crowd(500) {
+		p.Session[0] = 9
+		crowded.SetSelf(p)
+	}
+	set := func(h *hub.Hub) {
+		s.role.Lock()
+		defer s.role.Unlock()
+		s.hub = h
+	}
+	for i := range 100 {
+		set(crowded)
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			s.tell()
+		}()
+		for range i { // it is in the midst of that, sometimes
+			runtime.Gosched()
+		}
+		set(nil)
+		n.people.presence(wire.Presence{Full: true, Here: next})
+		<-told
+		if here := n.people.instances(); len(here) != len(next) {
+			t.Fatalf("%d are here, not %d", len(here), len(next))
+		}
+	}
+}
+
+func hall(b testing.TB) *Node {
 	dir := b.TempDir()
 	n, err := New(Config{Dir: filepath.Join(dir, "p"), HostDir: dir, Nick: "harry", Net: nodetest.New(1).Host("harry").Net(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

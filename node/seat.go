@@ -262,17 +262,21 @@ func end(stale *hub.Hub) {
 // openLocked makes the hub of a gathering.
 func (s *seat) openLocked(at *gathering) {
 	n := s.node
-	var h *hub.Hub
-	h = hub.New(hub.Config{Exchange: at.exchange, Self: s.self(), Places: s.places, Log: n.log, Changed: func() {
-		if s.current() != h {
-			return
-		}
-		n.people.serve(h.People())
+	s.hub = hub.New(hub.Config{Exchange: at.exchange, Self: s.self(), Places: s.places, Log: n.log, Changed: func() {
+		s.tell()
 		s.look()
 	}, Typing: n.typing.heard, Measured: n.watch.wake, CaughtUp: at.meet})
-	s.hub = h
 	n.serving.Store(true)
 	n.caught()
+}
+
+// tell says who is here as this node's hub has it, if there is one: under the lock, so that it comes neither after what is newer nor after what the next hub says.
+func (s *seat) tell() {
+	s.role.Lock()
+	defer s.role.Unlock()
+	if s.hub != nil {
+		s.node.people.serve(s.hub.People())
+	}
 }
 
 // yield gives the seat up, if this node had it.

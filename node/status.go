@@ -51,9 +51,7 @@ func (s *seat) show(a election.Action) {
 		}
 		n.people.follow(id)
 		if status.State == Serving {
-			if h := s.current(); h != nil {
-				n.people.serve(h.People())
-			}
+			s.tell()
 		}
 	}
 	if status.State == Serving && s.current() == nil {
