@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,29 @@ func TestByHandOfAnother(t *testing.T) {
 			t.Errorf("%s is the hub", got.Name)
 		}
 		same(t, 3*time.Second, 1, anna, far, hub)
+	})
+}
+
+// Where all are never the hub each is told so, once. What they say meanwhile is heard when somebody comes who can be.
+func TestNobodyIsEverTheHub(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := []*instance.Instance{instance.Start(t, lan, "anna", node.Config{NeverHub: true}), instance.Start(t, lan, "bob", node.Config{NeverHub: true})}
+		all[0].Say("hello?")
+		time.Sleep(time.Minute)
+		for _, i := range all {
+			if told := notices(i); len(told) != 1 || !strings.Contains(told[0], "--never-hub") {
+				t.Errorf("%s was told %q", i.Name, told)
+			}
+		}
+		all = append(all, instance.Start(t, lan, "carol", node.Config{}))
+		instance.Meet(t, 5*time.Second, all...)
+		same(t, 3*time.Second, 1, all...)
+		time.Sleep(10 * time.Second)
+		for _, i := range all {
+			if n := len(notices(i)); n > 1 {
+				t.Errorf("%s was told %d things", i.Name, n)
+			}
+		}
 	})
 }
 
