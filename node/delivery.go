@@ -231,13 +231,12 @@ func (d *deliveries) since(n uint64) ([]Event, uint64) {
 	return slices.Clone(d.news[uint64(len(d.news))-missed:]), d.end
 }
 
-// mine returns of an own message on how many machines' disks it is, what it says again, and whether it was said in this process.
-func (d *deliveries) mine(id message.ID) (copies int, was message.ID, here bool) {
+// mine returns what is known of an own message, and whether it was said in this process.
+func (d *deliveries) mine(id message.ID) (s spoken, here bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s, ok := d.all[id]
-	if !ok {
-		return 0, was, false
+	if s := d.all[id]; s != nil {
+		return *s, true
 	}
-	return s.copies(), s.was, true
+	return s, false
 }

@@ -21,11 +21,11 @@ func TestDeliveryOfMany(t *testing.T) {
 		s := line(n)
 		d.follow(s)
 		d.stable(s.key.Log, s.key.Seq, 2, true)
-		if copies, _, here := d.mine(s.id); copies != 2 || !here {
-			t.Fatalf("line %d is on %d disks, said here: %v", n, copies, here)
+		if own, here := d.mine(s.id); own.copies() != 2 || !here {
+			t.Fatalf("line %d is on %d disks, said here: %v", n, own.copies(), here)
 		}
 	}
-	if _, _, here := d.mine(line(1).id); here || len(d.all) > spokenKept || len(d.pending) > 0 {
+	if _, here := d.mine(line(1).id); here || len(d.all) > spokenKept || len(d.pending) > 0 {
 		t.Errorf("%d lines are kept, %d logs wait", len(d.all), len(d.pending))
 	}
 	_, end := d.since(0)

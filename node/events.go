@@ -90,6 +90,7 @@ type Message struct {
 	Mine   bool  // by this person, here or on another machine
 	Here   bool  // said in this process: Delivered tells how far it got
 	Copies int   // of own messages of this process, as far as known: machines, this one included; 0 unknown
+	All    bool  // there are no more machines
 	Sealed bool  // end-to-end encrypted: in a direct conversation, or a private room
 	Read   bool  // of own messages in a direct conversation: the other has seen it, as it says
 	Quote  Quote // what it answers, if its ID is not zero

@@ -235,7 +235,8 @@ func (n *Node) messageOf(v *voice, l *journal.Line) (m Message, ok bool) {
 		m.Quote = n.quote(answers)
 	}
 	if m.Mine {
-		m.Copies, m.Again, m.Here = n.own.mine(l.ID)
+		own, here := n.own.mine(l.ID)
+		m.Copies, m.All, m.Again, m.Here = own.copies(), own.every, own.was, here
 		if t, direct := n.vault.Talk(v.room); direct {
 			m.Read = l.Key.Compare(t.Read) <= 0
 		}

@@ -443,7 +443,7 @@ func (s *subscription) entry(e journal.Entry) bool {
 	unread := len(told) > 0 && s.at.journal.Unread(told[0].Room, e.Arrival)
 	if e.Arrival <= s.entered {
 		for i := range told {
-			_, _, now := s.node.own.mine(told[i].ID) // said here a moment ago
+			_, now := s.node.own.mine(told[i].ID) // said here a moment ago
 			if !s.tell(told[i:i+1], !now, unread) {
 				return false
 			}

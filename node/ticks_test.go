@@ -40,6 +40,13 @@ func ticked(t *testing.T, want int, all bool, authors ...*instance.Instance) {
 		if n, a := copies(i, text); n != want || a != all {
 			t.Errorf("%s was told of %d copies (all: %v), want %d (all: %v)", i.Name, n, a, want, all)
 		}
+		page, err := i.Page(instance.Lobby, node.Key{}, 1)
+		if err != nil || len(page) != 1 || page[0].Text != text {
+			t.Fatalf("%s shows %+v last, %v", i.Name, page, err)
+		}
+		if m := page[0]; m.Copies != max(want, 1) || m.All != all {
+			t.Errorf("%s shows %d copies (all: %v), want %d (all: %v)", i.Name, m.Copies, m.All, max(want, 1), all)
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func Displayed(k message.Kind) bool {
 }
 
 func fromMessage(m node.Message, me string) *entry {
-	e := &entry{id: m.ID, key: m.Key, at: m.At, nick: cell.Line(m.Nick), author: m.Author, mine: m.Mine, copies: m.Copies, read: m.Read, of: m.Kind}
+	e := &entry{id: m.ID, key: m.Key, at: m.At, nick: cell.Line(m.Nick), author: m.Author, mine: m.Mine, copies: m.Copies, all: m.All, read: m.Read, of: m.Kind}
 	switch m.Kind {
 	case message.Action:
 		e.kind = action

@@ -63,19 +63,22 @@ func TestDeliveryAfterAPage(t *testing.T) {
 	mine := msg(500, "mine")
 	mine.Mine, mine.Here, mine.Nick = true, true, "alice"
 	l.Add(node.Said{Message: mine}, "alice", false)
-	l.Deliver(node.Delivered{ID: mine.ID, Copies: 2})
-	mine.Copies = 2
-	h = append(h, mine)
-	see := func() {
-		t.Helper()
-		if got := strings.Join(rows(s, l, 40, 10), "\n"); !strings.Contains(got, "✓ mine") {
-			t.Errorf("it has no tick:\n%s", got)
+	for _, all := range []bool{false, true} {
+		l.Deliver(node.Delivered{ID: mine.ID, Copies: 2, All: all})
+		mine.Copies, mine.All = 2, all
+		h := append(h, mine)
+		see := func() {
+			t.Helper()
+			want := map[bool]string{false: " ✓ mine", true: "✓✓ mine"}[all]
+			if got := strings.Join(rows(s, l, 40, 10), "\n"); !strings.Contains(got, want) {
+				t.Errorf("want %q:\n%s", want, got)
+			}
 		}
+		see()
+		l.Show(h[9].ID, h[9].Key)
+		settle(l, h)
+		l.End()
+		settle(l, h)
+		see()
 	}
-	see()
-	l.Show(h[9].ID, h[9].Key)
-	settle(l, h)
-	l.End()
-	settle(l, h)
-	see()
 }

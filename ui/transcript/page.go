@@ -194,8 +194,8 @@ func (l *List) replace(page []node.Message, me string) {
 	l.entries, l.byID, l.answers, l.exhausted, l.unread, l.wanted, l.cutOff = kept, map[message.ID]*entry{}, nil, false, nil, false, true
 	l.put(page, me, true)
 	for id, e := range l.byID {
-		if old := was[id]; old != nil { // a page does not tell that there are no more machines
-			e.all, e.lost = old.all, old.lost
+		if old := was[id]; old != nil { // a page does not tell that
+			e.lost = old.lost
 		}
 	}
 }
