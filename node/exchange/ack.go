@@ -157,7 +157,7 @@ func (a *acks) countOne(l message.LogID) {
 	}
 	a.mu.Lock()
 	w := a.awaited[l]
-	if w == nil {
+	if w == nil || len(a.tells[w.author]) >= maxAwaited { // who does not hear what it was told is told no more
 		a.mu.Unlock()
 		return
 	}

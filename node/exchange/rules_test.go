@@ -1,7 +1,9 @@
 package exchange_test
 
 import (
+	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"earshot/node/exchange"
@@ -148,5 +150,45 @@ func TestOnlyAuthorsWait(t *testing.T) {
 		if n := told.Load(); n != 0 || a.told(1) != 1 {
 			t.Errorf("b was told %d times of what a said, and a of %d machines", n, a.told(1))
 		}
+	})
+}
+
+// Who asks again and again how far its lines got, and does not hear the answers, takes no more memory for that.
+func TestAsksAndDoesNotHear(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := newReplica(t, lan, "hub")
+		hub.commits()
+		var beat wire.Beat
+		var who *chain
+		for i := range wire.MaxHeads {
+			who = newChain(t, "liar", hub.journal.Today(), 1)
+			who.whole.Opening.Nonce = message.Nonce{byte(i), byte(i >> 8)}
+			who.whole.Log = who.whole.Opening.Log()
+			who.hashes = who.whole.Hashes()
+			hub.give(who.run(1, 1))
+			beat.Waiting = append(beat.Waiting, who.head(1))
+		}
+		time.Sleep(time.Second)
+		heap := func() int64 {
+			synctest.Wait()
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return int64(m.HeapAlloc)
+		}
+		evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true, Peer: who.who.ID()})
+		evil.Send(wire.TypeState, hub.state(false))
+		beat.Clock = time.Now().UnixMilli()
+		for range 20 {
+			evil.Send(wire.TypeBeat, &beat)
+		}
+		before := heap()
+		for range 100 {
+			evil.Send(wire.TypeBeat, &beat)
+		}
+		if more := heap() - before; more > 1<<20 {
+			t.Errorf("it takes %d bytes", more)
+		}
+		stands(t, ended)
 	})
 }
