@@ -168,7 +168,7 @@ func (h *Hub) join(m *member) (int, error) {
 			return 0, fmt.Errorf("session %v is another person's: %w", m.person.Session, identity.ErrUnexpected)
 		}
 	}
-	for _, old := range h.members[m.person.Session] {
+	for _, old := range slices.Clone(h.members[m.person.Session]) {
 		if old.address == m.address {
 			old.conn.NetConn().Close() // the same process dialled again: it knows better
 			h.removeLocked(old)

@@ -193,7 +193,9 @@ func TestOneSessionAtTwoAddresses(t *testing.T) {
 		if s.Followers() != 2 {
 			t.Errorf("%d links, want 2", s.Followers())
 		}
-		again := dial("elsewhere") // that one has dialled anew, and is the same process for sure
+		one = dial("alice") // that one has dialled anew, and is the same process for sure
+		<-s.ended
+		again := dial("elsewhere")
 		<-s.ended
 		if s.Followers() != 2 {
 			t.Errorf("%d links, want 2", s.Followers())
