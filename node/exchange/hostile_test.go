@@ -513,6 +513,42 @@ func TestStrippedBodies(t *testing.T) {
 	})
 }
 
+// bodies are those of a log, each of so many bytes.
+func (c *chain) bodies(sizes ...int) {
+	for i, n := range sizes {
+		c.whole.Records[i] = message.Body(c.whole.Records[i].HLC, message.Text, make([]byte, n))
+	}
+	c.hashes = c.whole.Hashes()
+}
+
+// What a run says fits a frame, also when its bodies came one by one later, or are deleted.
+func TestRunThatGrows(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, late := newReplica(t, lan, "hub"), newReplica(t, lan, "late")
+		evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true})
+		parts := newChain(t, "liar", hub.journal.Today(), 3)
+		parts.bodies(40<<10, 40<<10, 40<<10)
+		evil.Bytes(parts.stripped(wire.TypeRun, 1, 3))
+		time.Sleep(time.Second)
+		for i := range uint64(3) {
+			evil.Bytes(parts.frame(wire.TypeRun, i+1, i+1))
+			time.Sleep(time.Second)
+		}
+		stands(t, ended)
+		words := newChain(t, "worse", hub.journal.Today(), message.MaxRecords)
+		words.bodies(46<<10, 14<<10)
+		evil.Bytes(words.frame(wire.TypeRun, 1, message.MaxRecords))
+		if err := <-ended; !errors.Is(err, message.ErrMalformed) {
+			t.Errorf("the link ended: %v", err)
+		}
+		late.link(hub)
+		time.Sleep(3 * time.Second)
+		if n := late.has(parts.whole.Log); n != 3 {
+			t.Errorf("%d records were passed on, want 3", n)
+		}
+	})
+}
+
 // A late conn is one of a process that never runs when it should: its deadlines fire 150 ms late.
 type lateConn struct{ net.Conn }
 

@@ -100,6 +100,9 @@ func (j *Journal) judge(l *state, held bool, run *message.Run, from Origin) (fre
 	if fresh.Records[0].HLC <= l.hlc {
 		return nil, nil, fmt.Errorf("%w: stamps do not grow", message.ErrMalformed)
 	}
+	if !fits(fresh) {
+		return nil, nil, fmt.Errorf("%w: too long for a frame once bodies are deleted", message.ErrMalformed)
+	}
 	if !j.mayLack(fresh) {
 		return nil, nil, ErrStripped
 	}

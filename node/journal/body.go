@@ -68,6 +68,17 @@ func (j *Journal) mayLack(run *message.Run) bool {
 	return n == 0 || j.wants+n <= maxWanted
 }
 
+// fits reports whether a run fits a frame, whatever is deleted of it: a hash is longer than a word.
+func fits(run *message.Run) bool {
+	n := run.Size()
+	for i := range run.Records {
+		if r := &run.Records[i]; !r.Redacted {
+			n += max(len(r.Sum)-len(r.Body), 0)
+		}
+	}
+	return n < wire.MaxFrame
+}
+
 // bring takes the bodies from run that are wanted: its messages up to number common are held.
 func (j *Journal) bring(run *message.Run, common uint64) {
 	j.mu.Lock()
@@ -295,6 +306,9 @@ func (x *indexed) restore(tx *sql.Tx, data []byte) error {
 			continue
 		}
 		rec.Redacted, rec.Body = false, from.Records[i].Body
+		if !fits(run) { // of those that were left out of one run, not more come back than can be passed on
+			continue
+		}
 		if err := x.rewrite(tx, run, arrival); err != nil {
 			return err
 		}
