@@ -31,7 +31,7 @@ type awaited struct {
 	told   [3]uint64
 }
 
-// maxAwaited bounds the logs awaited at once; authors ask for what was not taken on.
+// maxAwaited bounds the logs awaited at once. Any gives way to one more: somebody may await as many that nobody can have whole, and authors ask again.
 const maxAwaited = 4096
 
 // Await asks to be told (Config.Stable) when an own message is stable. The hub calls it for what it wrote itself.
@@ -76,8 +76,11 @@ func (a *acks) await(p *peer, l message.LogID, from, to uint64) {
 	defer a.mu.Unlock()
 	w := a.awaited[l]
 	if w == nil || w.author != p {
-		if len(a.awaited) >= maxAwaited {
-			return
+		for other := range a.awaited {
+			if len(a.awaited) < maxAwaited {
+				break
+			}
+			a.dropLocked(other)
 		}
 		w = &awaited{author: p, host: host, told: [3]uint64{from - 1, from - 1, from - 1}}
 		a.awaited[l] = w

@@ -192,3 +192,26 @@ func TestAsksAndDoesNotHear(t *testing.T) {
 		stands(t, ended)
 	})
 }
+
+// Who says thousands of things that are never whole on any disk keeps nobody else from being told how far their lines got.
+func TestAwaitedForEver(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+		hub.commits()
+		a.link(hub)
+		evil, ended := hostile(t, lan, hub, &exchange.Link{Hub: true, Peer: newChain(t, "liar", 0, 1).who.ID()})
+		for i := range 4100 {
+			log := newChain(t, "liar", hub.journal.Today(), 1)
+			log.whole.Opening.Nonce = message.Nonce{byte(i), byte(i >> 8)}
+			log.whole.Log = log.whole.Opening.Log()
+			evil.Bytes(log.stripped(wire.TypeRun, 1, 1))
+		}
+		time.Sleep(time.Second)
+		a.say(1)
+		time.Sleep(time.Second)
+		if n := a.told(1); n != 1 {
+			t.Errorf("a was told of %d machines, want the hub", n)
+		}
+		stands(t, ended)
+	})
+}
