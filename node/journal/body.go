@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"earshot/node/journal/database"
 	"earshot/node/message"
 	"earshot/node/wire"
 )
@@ -409,14 +410,9 @@ func (s *store) scrub() error {
 	if s.closed {
 		return nil
 	}
-	if _, err := s.w.Exec("PRAGMA busy_timeout=0"); err != nil {
-		return err
-	}
-	var busy, frames, moved int
-	err := s.w.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
-	if err == nil && busy == 0 {
+	done, err := database.EmptyWAL(s.w)
+	if done {
 		s.dirty = time.Time{}
 	}
-	_, again := s.w.Exec("PRAGMA busy_timeout=10000")
-	return errors.Join(err, again)
+	return err
 }

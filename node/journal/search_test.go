@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -228,6 +229,50 @@ func TestSearchForgets(t *testing.T) {
 		}
 		if n := len(indexedPlaces(t, j)); n != 2*days+3 {
 			t.Errorf("%d messages of %d days are in the index", n, days)
+		}
+	})
+}
+
+// Soon after something was deleted no part of it is in any file of the store.
+func TestIndexForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		j := open(t, Config{Dir: dir})
+		run(t, j)
+		a := j.NewAuthor(person(t, 1), "alice")
+		left := func() (n int) {
+			files, err := filepath.Glob(filepath.Join(dir, "*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range files {
+				b, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, part := range []string{"qzxwv", "\xf1\xfa\xf8", "\xfa\xf8\xf7", "\xf8\xf7\xf6"} { // the index sets the top bits
+					n += bytes.Count(b, []byte(part))
+				}
+			}
+			return n
+		}
+		for range 20 {
+			say(t, a, "something harmless is said")
+		}
+		target := ref(say(t, a, "qzxwv"))
+		time.Sleep(5 * time.Second)
+		checkFound(t, j, "qzxwv", "qzxwv")
+		if left() == 0 {
+			t.Fatal("it is not looked for as it is stored")
+		}
+		tell(t, a, message.Redact, refs(target))
+		for range 30 { // people go on talking
+			time.Sleep(time.Second)
+			say(t, a, "something harmless is said again")
+		}
+		checkFound(t, j, "qzxwv")
+		if n := left(); n > 0 {
+			t.Errorf("%d parts of what was deleted are on disk", n)
 		}
 	})
 }

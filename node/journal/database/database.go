@@ -57,6 +57,17 @@ func OpenReaders(path string, n int, pragmas ...string) (*sql.DB, error) {
 	return r, nil
 }
 
+// EmptyWAL moves what is in the WAL of the one who writes into the database, and cuts it to nothing. It waits for no reader: where one reads what was there before, done is false.
+func EmptyWAL(w *sql.DB) (done bool, err error) {
+	if _, err := w.Exec("PRAGMA busy_timeout=0"); err != nil {
+		return false, err
+	}
+	var busy, frames, moved int
+	err = w.QueryRow("PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	_, again := w.Exec("PRAGMA busy_timeout=" + patience)
+	return err == nil && busy == 0, errors.Join(err, again)
+}
+
 const queryOnly = "_pragma=query_only(1)"
 
 func atMost(r *sql.DB, n int) {

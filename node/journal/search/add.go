@@ -90,7 +90,11 @@ func (x *Index) Remove(slots []int64) error {
 	if len(slots) == 0 {
 		return nil
 	}
+	x.removed, x.more = true, true
 	return x.write(func(tx *sql.Tx) error {
+		if _, err := tx.Exec("INSERT OR REPLACE INTO meta VALUES ('removed', 1)"); err != nil {
+			return err
+		}
 		for _, slot := range slots {
 			for _, q := range []string{"DELETE FROM text WHERE rowid=?", "DELETE FROM doc WHERE id=?"} {
 				if _, err := tx.Exec(q, slot); err != nil {

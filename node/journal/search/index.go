@@ -11,9 +11,10 @@
 // Order: a row's number is when it was said, in steps of 64 ms, and the next free one where that is taken. So FTS5 yields the newest first without sorting, whenever a message arrived,
 // and a query ends when the page is full.
 //
-// What was removed is found no more, but its trigrams stay in the file until FTS5 merges the part of the index that has them: that of a message without contents is marked, and not rewritten.
+// What was removed is found no more, but its trigrams stay in the file until FTS5 merges the part of the index that has them: that of a message without contents is marked, and not rewritten. Purge has
+// all of it merged, step by step.
 //
-// An Index may be used by several goroutines; Add and Remove by one.
+// An Index may be used by several goroutines; Add, Remove, Removed and Purge by one.
 package search
 
 import (
@@ -40,12 +41,14 @@ const (
 )
 
 // format changes with whatever would make an index that was filled before answer differently.
-const format = "1 unicode " + unicode.Version
+const format = "2 unicode " + unicode.Version
 
+// With "usermerge" 2 a merge that Purge has begun goes on whatever was added meanwhile.
 const schema = `
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE doc(id INTEGER PRIMARY KEY, arrival INTEGER NOT NULL, n INTEGER NOT NULL);
 CREATE VIRTUAL TABLE text USING fts5(terms, content='', contentless_delete=1, detail=none, tokenize='ascii');
+INSERT INTO text(text, rank) VALUES ('usermerge', 2);
 `
 
 // ErrOther: the index is of another store, or of another version.
@@ -53,11 +56,15 @@ var ErrOther = errors.New("the search index is of another history")
 
 // An Index is described in the package comment.
 type Index struct {
-	// Pause, if set, is called before each row and each page of the index (about 4 KB) that Add and Remove write, and may wait: keeping an index is long work that is never urgent. A message is two
+	// Pause, if set, is called before each row and each page of the index (about 4 KB) that Add, Remove and Purge write, and may wait: keeping an index is long work that is never urgent. A message is two
 	// rows, and its share of some pages. It is set before they are called, and does not use the Index.
 	Pause func()
 
 	w, r *sql.DB // the same single connection in memory; w is nil where it is only read
+
+	removed bool // since everything was merged last; also in meta
+	merging bool // Purge has begun to
+	more    bool // was removed since then
 }
 
 // Open opens the index of a store in dir, or makes it; an empty dir keeps it in memory. Whatever its error, Drop and Open make a new one.
@@ -70,7 +77,7 @@ func Open(dir string, store [16]byte) (*Index, error) {
 	var err error
 	// What a crash takes is filled again: nothing is worth a sync but the order of writes, and without that nobody would notice damage. Commits of the journal do not feel
 	// these syncs (measured).
-	if x.w, x.r, err = database.Open(path, []string{"journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(16777216)", "cache_size(-2048)"}, readers, readerCache); err != nil {
+	if x.w, x.r, err = database.Open(path, []string{"journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(16777216)", "cache_size(-2048)", "secure_delete(1)"}, readers, readerCache); err != nil {
 		return nil, err
 	}
 	if err := x.init(store); err != nil {
@@ -130,7 +137,10 @@ func (x *Index) init(store [16]byte) error {
 			return err
 		})
 	}
-	return x.check(x.w, store)
+	if err := x.check(x.w, store); err != nil {
+		return err
+	}
+	return x.w.QueryRow("SELECT EXISTS (SELECT 1 FROM meta WHERE key='removed')").Scan(&x.removed)
 }
 
 // check says whether this is the index of that store.

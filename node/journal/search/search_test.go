@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -191,6 +192,156 @@ func TestPause(t *testing.T) {
 	n = 0
 	if err := x.Remove(slots[:10]); err != nil || n < 20 {
 		t.Errorf("%d calls for 10 messages that went out, %v", n, err)
+	}
+}
+
+// What was removed is in no file when all of it is merged, also where something is added, and removed, meanwhile; and what was not is still found.
+func TestPurge(t *testing.T) {
+	const secret = "!#%&'~}|{z" // of its trigrams some are merged early, and some late
+	dir := t.TempDir()
+	x := open(t, dir)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	said := 0
+	add := func(n int, first string) (slots []int64) {
+		docs := make([]Doc, n)
+		for i := range docs {
+			docs[i] = Doc{Place: Place{Arrival: int64(said), N: said}, HLC: stamp(100 * said), Room: lobby, Nick: "alice", Text: first + strings.ReplaceAll(fmt.Sprintf("%x", rnd.Perm(40)), " ", "x")}
+			first = ""
+			said++
+		}
+		if err := x.Add(docs, int64(said)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range docs {
+			slots = append(slots, docs[i].Slot)
+		}
+		return slots
+	}
+	remove := func(slots []int64) {
+		if err := x.Remove(slots); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (n int) {
+		files, err := filepath.Glob(filepath.Join(dir, file+"*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, trigram := range []string{secret[:3], secret[1:4], secret[6:9], secret[7:]} {
+				var term []byte
+				for _, r := range trigram {
+					term = put(term, r)
+				}
+				n += bytes.Count(b, term)
+			}
+		}
+		return n
+	}
+	purge := func() (steps int) {
+		for more := true; more; steps++ {
+			var err error
+			if more, err = x.Purge(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return steps
+	}
+	for range 50 {
+		add(100, "")
+	}
+	slots := add(1, secret)
+	for range 30 {
+		add(100, "")
+	}
+	if x.Removed() || left() == 0 {
+		t.Fatal("nothing was removed yet")
+	}
+	remove(slots)
+	if left() == 0 {
+		t.Error("it is gone at once: Purge is not needed")
+	}
+	if steps := purge(); steps < 3 || x.Removed() || left() != 0 {
+		t.Errorf("after %d steps %v, %d are left", steps, x.Removed(), left())
+	}
+
+	// Meanwhile others come.
+	begin := func() {
+		for first := true; first || !x.merging; first = false {
+			if more, err := x.Purge(); err != nil || !more {
+				t.Fatal(more, err)
+			}
+		}
+	}
+	remove(add(20, secret)[:1])
+	begin()
+	for range 3 { // more than are being merged, and fewer than FTS5 merges by itself
+		add(1, "")
+	}
+	purge()
+	if x.Removed() || left() != 0 {
+		t.Errorf("%v, %d are left", x.Removed(), left())
+	}
+
+	// And go.
+	remove(add(20, secret)[:1])
+	begin()
+	remove(add(1, secret))
+	add(1, secret)
+	purge()
+	if !x.Removed() {
+		t.Error("what was removed meanwhile is forgotten")
+	}
+	purge()
+	if n := len(find(t, x, secret, 9)); x.Removed() || n != 1 || left() == 0 {
+		t.Errorf("%v, %d found", x.Removed(), n)
+	}
+
+	// Somebody reads, and the process stops: at the next start it goes on.
+	places, err := x.Find(parse(t, secret), 0).Next(context.Background(), 9)
+	if err != nil || len(places) != 1 {
+		t.Fatal(places, err)
+	}
+	rows, err := x.r.Query("SELECT id FROM doc")
+	if err != nil || !rows.Next() {
+		t.Fatal(err)
+	}
+	remove([]int64{places[0].Slot})
+	purge()
+	if !x.Removed() {
+		t.Error("somebody reads what was")
+	}
+	if err := errors.Join(rows.Close(), x.Close()); err != nil {
+		t.Fatal(err)
+	}
+	x = open(t, dir)
+	if !x.Removed() {
+		t.Error("it was forgotten when it was closed")
+	}
+	purge()
+	if x.Removed() || left() != 0 {
+		t.Errorf("%v, %d are left", x.Removed(), left())
+	}
+
+	// Something is removed of what was merged already, and the process stops: at the next start all of it goes.
+	remove(add(20, secret)[:1])
+	slots = add(20, secret)[:1]
+	begin()
+	remove(slots)
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x = open(t, dir)
+	purge()
+	if x.Removed() || left() != 0 {
+		t.Errorf("%v, %d are left", x.Removed(), left())
+	}
+	if n := len(find(t, x, "from:alice", 1000)); n < 8000 {
+		t.Errorf("%d are found", n)
 	}
 }
 
