@@ -62,10 +62,12 @@ func (m *mark) rival(o *mark) int {
 }
 
 const (
-	// maxMarks bounds the marks of one message that are looked at.
+	// maxMarks bounds the marks of one message that are looked at: the newest of everyone come first, so that nobody's crowd out those of others.
 	maxMarks = 4096
 	// keptRivals is how many marks of which only one counts are kept, the newest: one that counted may be cut off at a fork.
 	keptRivals = 16
+	// keptReactions is how many of one person's reactions to a message are kept, the newest, whatever their emoji.
+	keptReactions = 64
 )
 
 // Marks is what became of a message.
@@ -474,7 +476,7 @@ func (s *store) marked(logs []message.LogID, spans map[message.LogID]span, out m
 
 // marks reads the marks of a target.
 func (s *store) marks(at spot) (out []mark, err error) {
-	err = s.each("SELECT kind, author, emoji, hlc, lid, seq, id, yes FROM mark WHERE target=? AND at=? ORDER BY kind, author, emoji, hlc DESC, lid DESC, seq DESC LIMIT ?",
+	err = s.each("SELECT kind, author, emoji, hlc, lid, seq, id, yes FROM mark WHERE target=? AND at=? ORDER BY row_number() OVER (PARTITION BY kind, author ORDER BY hlc DESC, lid DESC, seq DESC) LIMIT ?",
 		[]any{at.log[:], at.seq, maxMarks}, func(rows *sql.Rows) error {
 			m := mark{target: at}
 			defer func() { out = append(out, m) }()
@@ -493,6 +495,14 @@ func putMarks(tx *sql.Tx, marks []mark) error {
 		if _, err := tx.Exec(`DELETE FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 AND emoji=?5 AND (hlc, lid, seq) <
 			(SELECT hlc, lid, seq FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 AND emoji=?5 ORDER BY hlc DESC, lid DESC, seq DESC LIMIT 1 OFFSET ?6)`,
 			m.target.log[:], m.target.seq, m.kind, m.author[:], m.emoji, keptRivals-1); err != nil {
+			return err
+		}
+		if m.kind != message.React {
+			continue
+		}
+		if _, err := tx.Exec(`DELETE FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 AND (hlc, lid, seq) <
+			(SELECT hlc, lid, seq FROM mark WHERE target=?1 AND at=?2 AND kind=?3 AND author=?4 ORDER BY hlc DESC, lid DESC, seq DESC LIMIT 1 OFFSET ?5)`,
+			m.target.log[:], m.target.seq, m.kind, m.author[:], keptReactions-1); err != nil {
 			return err
 		}
 	}

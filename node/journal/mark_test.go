@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -421,6 +422,44 @@ func TestMarksAreBounded(t *testing.T) {
 		held, err := j.store.marks(spot{target.Log, target.Seq})
 		if err != nil || len(held) != keptRivals || len(j.fresh) != 0 || len(j.freshest) != 0 {
 			t.Errorf("%d marks are held, %v, and %d are not in the store", len(held), err, len(j.fresh))
+		}
+	})
+}
+
+// However much one person, or some, show beside a message, what others show there is seen.
+func TestReactionsOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := start(t, Config{})
+		alice, bob := j.NewAuthor(person(t, 1), "alice"), j.NewAuthor(person(t, 2), "bob")
+		crowd := []*Author{alice, bob}
+		slices.SortFunc(crowd, func(a, b *Author) int { x, y := a.id.ID(), b.id.ID(); return bytes.Compare(x[:], y[:]) })
+		target := ref(say(t, alice, "x"))
+		react(t, crowd[1], target, "👍", true)
+		for i := range 200 {
+			react(t, crowd[0], target, fmt.Sprint(i), true)
+		}
+		var marks []mark // of many more
+		for i := range maxMarks {
+			m := mark{target: spot{target.Log, target.Seq}, kind: message.React, emoji: fmt.Sprint(i), on: true, Key: Key{HLC: uint64(i), Log: message.LogID{1}, Seq: 1}}
+			m.author[31] = byte(i / keptReactions)
+			marks = append(marks, m)
+		}
+		shown(t, j)
+		if err := j.store.write(func(tx *sql.Tx) error { return putMarks(tx, marks) }); err != nil {
+			t.Fatal(err)
+		}
+		line, ok, err := j.Find(target)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		n := map[string]int{}
+		for _, r := range line.Marks.React {
+			for _, v := range r.By {
+				n[v.Nick]++
+			}
+		}
+		if one, other := n[crowd[0].nick], n[crowd[1].nick]; one == 0 || one > keptReactions || other != 1 {
+			t.Errorf("%d of who shows much, %d of the other", one, other)
 		}
 	})
 }
