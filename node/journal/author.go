@@ -225,8 +225,8 @@ func (a *Author) stamp(records []message.Record) {
 }
 
 // Reoffer appends to j those of the logs, which an author of this process wrote, that old holds: the same logs with the same numbers, and the same forks. It returns how many were news.
-// Logs of days before those that j keeps are left out.
-func (j *Journal) Reoffer(old *Journal, logs []message.LogID) (news int, err error) {
+// Logs of days before those that j keeps are left out; so is what does not continue what j holds (ErrGap, ErrConflict), which is told at the end.
+func (j *Journal) Reoffer(old *Journal, logs []message.LogID) (news int, left error) {
 	for _, id := range logs {
 		if _, held := j.Head(id); !held && old.Void(id) {
 			continue
@@ -244,6 +244,10 @@ func (j *Journal) Reoffer(old *Journal, logs []message.LogID) (news int, err err
 			if errors.Is(err, ErrDay) {
 				break
 			}
+			if errors.Is(err, ErrGap) || errors.Is(err, ErrConflict) {
+				left = errors.Join(left, err)
+				break
+			}
 			if err != nil {
 				return news, err
 			}
@@ -258,7 +262,7 @@ func (j *Journal) Reoffer(old *Journal, logs []message.LogID) (news int, err err
 			news++
 		}
 	}
-	return news, nil
+	return news, left
 }
 
 // Adopt appends to j what may be nowhere but in the memory of old, whose Run has ended, because its store is damaged: what this process wrote, and what was not on disk,

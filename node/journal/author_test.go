@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -277,6 +278,27 @@ func TestReoffer(t *testing.T) {
 		}
 		if h, _ := j.Head(key.Log); h.Fork != 1 || h.Seq != 0 {
 			t.Errorf("the forked log: %+v", h)
+		}
+	})
+}
+
+// A log that was continued elsewhere keeps no other from going along.
+func TestReofferOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, j := start(t, Config{}), start(t, Config{Realm: [16]byte{1}})
+		a := old.NewAuthor(person(t, 1), "a")
+		var logs []message.LogID
+		for i := range 3 {
+			_, key := say(t, a, fmt.Sprint(i))
+			logs = append(logs, key.Log)
+			a.Renew(a.Nonce())
+		}
+		clone := &chain{author: person(t, 1)}
+		clone.opening, _ = old.Opening(logs[0])
+		clone.records = []message.Record{message.Body(old.End(logs[0]), message.Text, []byte("not 0"))}
+		take(t, j, clone.run(1, 1), 1, nil)
+		if n, err := j.Reoffer(old, logs); n != 2 || !errors.Is(err, ErrConflict) {
+			t.Errorf("%d logs, %v", n, err)
 		}
 	})
 }
