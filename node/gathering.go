@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -486,6 +487,37 @@ func merge(a, b []journal.Line) []journal.Line {
 		out = append(out, l)
 	}
 	return out
+}
+
+// merged is merge for lines that are in order already; of each journal one is read ahead.
+func merged(journals []iter.Seq[journal.Line]) iter.Seq[journal.Line] {
+	return func(yield func(journal.Line) bool) {
+		var ahead []journal.Line
+		var nexts []func() (journal.Line, bool)
+		for _, lines := range journals {
+			next, stop := iter.Pull(lines)
+			defer stop()
+			if l, ok := next(); ok {
+				ahead, nexts = append(ahead, l), append(nexts, next)
+			}
+		}
+		for len(ahead) > 0 {
+			line := slices.MinFunc(ahead, func(a, b journal.Line) int { return a.Compare(b.Key) })
+			for i := len(ahead) - 1; i >= 0; i-- {
+				if ahead[i].Key != line.Key {
+					continue
+				}
+				line.Marks = line.Marks.And(ahead[i].Marks)
+				l, ok := nexts[i]()
+				if ahead[i] = l; !ok {
+					ahead, nexts = slices.Delete(ahead, i, i+1), slices.Delete(nexts, i, i+1)
+				}
+			}
+			if !yield(line) {
+				return
+			}
+		}
+	}
 }
 
 // close closes what is open.

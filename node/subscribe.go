@@ -214,33 +214,43 @@ const toldAtOnce = 1024
 // past tells the newest stored lines of gatherings, oldest first, or with max < 0 all: those that had arrived by what was shown of them.
 func (s *subscription) past(of []*gathering, max int) bool {
 	var lines []journal.Line
+	var all []iter.Seq[journal.Line]
 	for _, at := range of {
-		if max == 0 {
-			continue
+		if max < 0 {
+			all = append(all, s.kept(at, max))
+		} else if max > 0 {
+			lines = slices.AppendSeq(lines, s.kept(at, max))
 		}
+	}
+	if lines = merge(lines, nil); max > 0 && len(lines) > max {
+		lines = lines[len(lines)-max:]
+	}
+	for l := range merged(all) {
+		if lines = append(lines, l); len(lines) == toldAtOnce {
+			if !s.tell(lines, true, false) {
+				return false
+			}
+			lines = lines[:0]
+		}
+	}
+	return s.tell(lines, true, false) && (!s.resume || s.missed(of))
+}
+
+// kept yields what is to be told of what stored does.
+func (s *subscription) kept(at *gathering, max int) iter.Seq[journal.Line] {
+	return func(yield func(journal.Line) bool) {
 		for l, err := range s.stored(at, max) {
 			if err != nil {
 				if !ends(err) { // then there is another
 					s.node.log.Warn("cannot read history", "err", err)
 				}
-				break
+				return
 			}
-			if l.Arrival <= s.shown[at.journal.StoreID()] && !(s.resume && s.node.unread(at, &l)) {
-				lines = append(lines, l)
-			}
-			if max < 0 && len(of) == 1 && len(lines) == toldAtOnce {
-				if !s.tell(lines, true, false) {
-					return false
-				}
-				lines = lines[:0]
+			if l.Arrival <= s.shown[at.journal.StoreID()] && !(s.resume && s.node.unread(at, &l)) && !yield(l) {
+				return
 			}
 		}
 	}
-	lines = merge(lines, nil)
-	if max > 0 && len(lines) > max {
-		lines = lines[len(lines)-max:]
-	}
-	return s.tell(lines, true, false) && (!s.resume || s.missed(of))
 }
 
 // stored yields the newest lines of a gathering, or all; of rooms that are not shown none where that saves reading them.

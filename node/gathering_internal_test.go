@@ -1,0 +1,45 @@
+package node
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"earshot/node/journal"
+)
+
+// What several journals hold is told in order, each line once with what became of it in all, and never more than one of each is read ahead.
+func TestMerged(t *testing.T) {
+	read := 0
+	lines := func(stamps ...uint64) iter.Seq[journal.Line] {
+		return func(yield func(journal.Line) bool) {
+			for _, hlc := range stamps {
+				read++
+				l := journal.Line{Key: journal.Key{HLC: hlc}}
+				if hlc == 5 {
+					l.Marks.React = []journal.Reaction{{Emoji: fmt.Sprint(len(stamps))}}
+				}
+				if !yield(l) {
+					return
+				}
+			}
+		}
+	}
+	var got []string
+	for l := range merged([]iter.Seq[journal.Line]{lines(1, 4, 5, 9), lines(), lines(2, 5), lines(3, 5, 6, 7, 8)}) {
+		if got = append(got, fmt.Sprint(l.HLC, len(l.Marks.React))); read > len(got)+3+2 { // two of the fifth are the same
+			t.Errorf("%d were read for %v", read, got)
+		}
+		if l.HLC == 8 {
+			break
+		}
+	}
+	if got := strings.Join(got, ", "); got != "1 0, 2 0, 3 0, 4 0, 5 3, 6 0, 7 0, 8 0" {
+		t.Error(got)
+	}
+	if got := slices.Collect(merged(nil)); got != nil {
+		t.Error(got)
+	}
+}
