@@ -67,6 +67,8 @@ type gatherings struct {
 	alone   *gathering   // nil in a closed network
 	earlier *gathering   // open only while alone is current
 	pasts   []*gathering // of networks before, the newest first; not changed but replaced
+	leaving []*gathering // that are being closed
+	tidied  *tidying     // the last
 	known   []knownRealm
 	since   time.Time       // when this machine came to the network it is at
 	before  int             // how many logs this process had written then
@@ -108,12 +110,13 @@ func (g *gatherings) open() error {
 
 // start opens a journal and runs it.
 func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
-	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Memory: g.memory, Clock: g.clock, Vault: g.vault, Log: g.log}
-	if g.dir != "" {
-		c.Dir = filepath.Join(g.dir, storeOf(r))
-		if alone {
-			c.Dir = filepath.Join(g.dir, "alone")
-		}
+	c := g.store(r)
+	if alone && g.dir != "" {
+		c.Dir = filepath.Join(g.dir, "alone")
+	}
+	if t := g.tidied; t != nil && t.realm == r && !alone {
+		t.stop()
+		<-t.done
 	}
 	at := &gathering{realm: r, alone: alone, done: make(chan struct{})}
 	c.Forked = func(f journal.Fork) {
@@ -147,6 +150,15 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		}
 	}()
 	return at, nil
+}
+
+// store is that of a realm.
+func (g *gatherings) store(r identity.Realm) journal.Config {
+	c := journal.Config{Network: g.network.ID(), Realm: r, Host: g.host, Keep: g.keep, Memory: g.memory, Clock: g.clock, Vault: g.vault, Log: g.log}
+	if g.dir != "" {
+		c.Dir = filepath.Join(g.dir, storeOf(r))
+	}
+	return c
 }
 
 // storeOf is the folder of a realm's store in that of its network.
@@ -303,6 +315,9 @@ func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
 	for _, at := range left { // without the lock: a slow disk holds nobody else
 		g.log.Debug("left a gathering", "err", at.close())
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.leaving = slices.DeleteFunc(g.leaving, func(at *gathering) bool { return slices.Contains(left, at) })
 	return next, err
 }
 
@@ -343,7 +358,7 @@ func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering,
 	}
 	for _, done := range []*gathering{g.earlier, old} {
 		if done != nil && done != next && done != g.alone {
-			left = append(left, done)
+			left, g.leaving = append(left, done), append(g.leaving, done)
 		}
 	}
 	g.earlier = nil

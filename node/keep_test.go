@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/node/identity"
+	"earshot/node/message"
 	"earshot/node/nodetest"
 	"earshot/node/nodetest/instance"
 )
@@ -84,6 +86,51 @@ func TestHorizons(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is too old is forgotten also in the store of a realm that was left.
+func TestHorizonOfWhatWasLeft(t *testing.T) {
+	const day = 24 * time.Hour
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		start := func(name string) *instance.Instance {
+			return instance.Start(t, lan, name, node.Config{NeverHub: name == "bob", Keep: 30 * day})
+		}
+		alice, bob := start("alice"), start("bob")
+		instance.Meet(t, 5*time.Second, alice, bob)
+		alice.Say("long ago")
+		time.Sleep(5 * time.Second)
+		alice.Stop()
+		bob.Stop()
+		time.Sleep(40 * day)
+		// Alice goes elsewhere.
+		alice = start("alice")
+		others := []*instance.Instance{alice, start("carol"), start("dave")}
+		instance.Meet(t, 5*time.Second, others...)
+		network, err := identity.NewNetwork(message.Lobby, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := func() (n int) {
+			t.Helper()
+			history, err := node.OpenHistory(alice.Dir(), network)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer history.Close()
+			found, err := history.Search(t.Context(), "ago", "", 9)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(found.Hits)
+		}
+		if kept() != 1 {
+			t.Fatal("it was not kept")
+		}
+		time.Sleep(2*time.Minute + 10*time.Second) // there are two stores
+		if kept() != 0 {
+			t.Error("what is too old is kept")
+		}
+	})
 }
 
 // What a long catch-up brought the hub is not sent on to the others: they find that they lack it, also one that keeps more than the hub, and is asked each second whether it has it on disk.

@@ -320,6 +320,7 @@ func (n *Node) Run(ctx context.Context) error {
 	roles.Go(func() { n.keepVault(ctx) })
 	roles.Go(func() { n.carry(ctx) })
 	roles.Go(func() { n.collect(ctx) })
+	roles.Go(func() { n.gather.tidy(ctx) })
 	roles.Go(func() { n.watchVersions(ctx) })
 	roles.Wait()
 	stopList()

@@ -1,0 +1,92 @@
+package node
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"earshot/node/identity"
+	"earshot/node/journal"
+)
+
+// The stores of realms that were left are not open, and forget nothing. Once a day each is, one after the other, for as long as it takes to forget much.
+const (
+	tidyEvery = 24 * time.Hour
+	tidyFor   = time.Minute
+)
+
+// tidying is such a store while it is open.
+type tidying struct {
+	realm identity.Realm
+	stop  context.CancelFunc
+	done  chan struct{}
+}
+
+// tidy runs until ctx ends.
+func (g *gatherings) tidy(ctx context.Context) {
+	if g.dir == "" || g.network.Closed() {
+		return
+	}
+	next := time.NewTicker(tidyFor)
+	defer next.Stop()
+	var left []identity.Realm
+	var began time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		}
+		if _, sure := g.clock.Sure(); !sure {
+			continue // nobody forgets anything
+		}
+		if began.IsZero() || time.Since(began) >= tidyEvery {
+			left, began = g.stores(), time.Now()
+		}
+		if len(left) > 0 {
+			g.tidyOne(ctx, left[0])
+			left = left[1:]
+		}
+	}
+}
+
+// stores are the realms that there are stores of.
+func (g *gatherings) stores() (out []identity.Realm) {
+	folders, err := os.ReadDir(g.dir)
+	if err != nil {
+		g.log.Warn("cannot tidy up", "err", err)
+	}
+	for _, f := range folders {
+		var r realmHex
+		if hex, ok := strings.CutPrefix(f.Name(), "realm-"); ok && f.IsDir() && r.UnmarshalText([]byte(hex)) == nil {
+			out = append(out, identity.Realm(r))
+		}
+	}
+	return out
+}
+
+// tidyOne has a store open for a while, unless it is, and until it is needed.
+func (g *gatherings) tidyOne(ctx context.Context, r identity.Realm) {
+	ctx, stop := context.WithTimeout(ctx, tidyFor)
+	defer stop()
+	t := &tidying{r, stop, make(chan struct{})}
+	defer close(t.done)
+	g.mu.Lock()
+	open := slices.ContainsFunc(append(g.openLocked(), g.leaving...), func(at *gathering) bool { return at.realm == r && !at.alone })
+	if !open {
+		g.tidied = t
+	}
+	g.mu.Unlock()
+	if open {
+		return
+	}
+	j, err := journal.Open(g.store(r))
+	if err == nil {
+		err = j.Run(ctx)
+	}
+	if err != nil {
+		g.log.Warn("cannot tidy up the store of a realm that was left", "err", err)
+	}
+}
