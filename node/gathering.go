@@ -124,12 +124,9 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 			g.own.forked(at, f)
 		}
 	}
-	j, err := journal.Open(c)
+	j, err := g.openJournal(c)
 	if err != nil {
-		return nil, unopened(err)
-	}
-	if aside := j.Recovered(); aside != "" {
-		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
+		return nil, err
 	}
 	for _, r := range g.vault.Rooms() { // the process before may have ended when a key had come and not all was read by it
 		j.Reopen(message.GroupID(r.ID))
@@ -150,6 +147,18 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		}
 	}()
 	return at, nil
+}
+
+// openJournal opens a journal, and tells if it begins anew.
+func (g *gatherings) openJournal(c journal.Config) (*journal.Journal, error) {
+	j, err := journal.Open(c)
+	if err != nil {
+		return nil, unopened(err)
+	}
+	if aside := j.Recovered(); aside != "" {
+		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
+	}
+	return j, nil
 }
 
 // store is that of a realm.

@@ -57,6 +57,9 @@ func (n *Node) openPast() {
 			n.notice(fmt.Sprintf("what was said in %s by an earlier key cannot be shown: %v", n.network.Name(), err), "")
 			continue
 		}
+		if aside := at.journal.Recovered(); aside != "" {
+			n.notice(fmt.Sprintf("what was said in %s by an earlier key was damaged, and is not shown any more", n.network.Name()), "the damaged files were set aside: "+aside)
+		}
 		n.gather.pasts = append(n.gather.pasts, at)
 		if j := n.gather.current.journal; j.Recovered() == "" {
 			j.Meet(0) // it goes on: what was said by the new key before this person had it they missed

@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -172,5 +174,28 @@ func TestPastIsShown(t *testing.T) {
 		alice = again("alice")
 		instance.Meet(t, 10*time.Second, alice)
 		reads(t, alice, "@bob", "between us", "go on")
+	})
+}
+
+// Nobody else brings back what was said by an earlier key: that it is damaged is told.
+func TestDamagedPast(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		before, now := closedBy(t, oldKey), closedBy(t, newKey)
+		alice := instance.Start(t, lan, "alice", node.Config{Network: before})
+		alice.Say("x")
+		time.Sleep(time.Second)
+		alice.Stop()
+		stores, err := filepath.Glob(filepath.Join(alice.Dir(), "networks", "*", "realm-*", "history.db"))
+		if err != nil || len(stores) != 1 {
+			t.Fatalf("stores %q: %v", stores, err)
+		}
+		if err := os.WriteFile(stores[0], []byte(strings.Repeat("garbage", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		alice = instance.Start(t, lan, "alice", node.Config{Network: now, Previous: []*identity.Network{before}})
+		time.Sleep(time.Second)
+		if !toldOf(alice, func(n node.Notice) bool { return strings.Contains(n.Hint, stores[0]+".corrupt-") }) {
+			t.Error("alice was not told")
+		}
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"earshot/node/identity"
-	"earshot/node/journal"
 )
 
 // The stores of realms that were left are not open, and forget nothing. Once a day each is, one after the other, for as long as it takes to forget much.
@@ -82,7 +81,7 @@ func (g *gatherings) tidyOne(ctx context.Context, r identity.Realm) {
 	if open {
 		return
 	}
-	j, err := journal.Open(g.store(r))
+	j, err := g.openJournal(g.store(r))
 	if err == nil {
 		err = j.Run(ctx)
 	}
