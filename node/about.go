@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
 )
@@ -242,7 +243,20 @@ func (n *Node) quote(ref message.Ref) Quote {
 
 // reactions are those of a line, fit to be shown.
 func (n *Node) reactions(l *journal.Line) (out []Reaction) {
-	for _, r := range l.Marks.React {
+	var later []journal.Reaction // of who shows many that nobody else does
+	single := map[identity.PeerID]int{}
+	list := slices.DeleteFunc(slices.Clone(l.Marks.React), func(r journal.Reaction) bool {
+		if len(r.By) > 1 {
+			return false
+		}
+		single[r.By[0].Author]++
+		many := single[r.By[0].Author] > maxSingle
+		if many {
+			later = append(later, r)
+		}
+		return many
+	})
+	for _, r := range append(list, later...) {
 		emoji, ok := cleanEmoji(r.Emoji)
 		if !ok || emoji != r.Emoji || len(out) == maxReactions {
 			continue
@@ -265,9 +279,10 @@ func (n *Node) reactions(l *journal.Line) (out []Reaction) {
 	return out
 }
 
-// How many reactions of one message are shown, and how many names with each.
+// How many reactions of one message are shown, of those how many that one person alone shows come before others', and how many names are with each.
 const (
 	maxReactions = 20
+	maxSingle    = 5
 	maxVoices    = 20
 )
 

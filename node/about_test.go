@@ -196,6 +196,25 @@ func gone(t *testing.T, text string, all ...*instance.Instance) {
 	}
 }
 
+// What one person shows beside a message in thirty ways keeps nobody else's from being seen.
+func TestReactionsOfOthers(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice, bob := instance.Start(t, lan, "alice", node.Config{Rate: -1}), instance.Start(t, lan, "bob", node.Config{Rate: -1})
+		instance.Meet(t, 3*time.Second, alice, bob)
+		alice.Say("x")
+		ref := find(t, bob, "x")
+		for i := range 30 {
+			do(t, bob, node.React{Target: ref, Emoji: fmt.Sprint(10 + i)})
+		}
+		do(t, alice, node.React{Target: ref, Emoji: "👍"})
+		want := "alice: x 101 111 121 131 141 👍1"
+		for i := range 14 {
+			want += fmt.Sprintf(" %d1", 15+i)
+		}
+		show(t, 3*time.Second, []*instance.Instance{alice, bob}, want)
+	})
+}
+
 // A replica that was away has what is deleted meanwhile, until it comes back; edits of both sides of a partition meet.
 func TestEditsMeet(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
