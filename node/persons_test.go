@@ -195,6 +195,46 @@ func TestVerify(t *testing.T) {
 	})
 }
 
+// The hub is shown by the nick that it has now, with the tag where that is another's first, and is no other hub for it.
+func TestHubRenamed(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol")
+		instance.Meet(t, 3*time.Second, all...)
+		hub := at(all...)
+		others := others(all, hub)
+		time.Sleep(time.Minute)
+		since := map[*instance.Instance]time.Time{}
+		from := map[*instance.Instance]int{}
+		for _, i := range all {
+			since[i], from[i] = i.Snapshot().Since, len(i.Events())
+		}
+		tag := "~" + hub.ID().Tag()
+		for _, as := range []struct{ nick, told string }{{"chief", "chief"}, {others[0].Name, others[0].Name + tag}} {
+			do(t, hub, node.Rename{Nick: as.nick})
+			for _, i := range others {
+				sees(t, i, hub.ID(), as.told)
+				if s := i.Snapshot(); s.Hub.Hub != as.told || i.Hub().Hub != as.told {
+					t.Errorf("at %s the hub is %q, and shown as %q", i.Name, s.Hub.Hub, as.told)
+				}
+			}
+			if s := hub.Snapshot(); s.Hub.Hub != as.nick {
+				t.Errorf("the hub, %q, calls itself %q", as.nick, s.Hub.Hub)
+			}
+		}
+		time.Sleep(time.Second)
+		for _, i := range all {
+			if s := i.Snapshot(); !s.Since.Equal(since[i]) {
+				t.Errorf("at %s it is the hub since %v, once %v", i.Name, s.Since, since[i])
+			}
+			for _, e := range i.Events()[from[i]:] {
+				if e, ok := e.(node.HubChanged); ok {
+					t.Errorf("%s was told %+v", i.Name, e)
+				}
+			}
+		}
+	})
+}
+
 // Of who is ignored nothing is shown, whatever they call themselves and also after a restart: no line, no reaction, no typing, no coming and going. The others hear them, and so does
 // this one again when they no longer are.
 func TestIgnore(t *testing.T) {

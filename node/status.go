@@ -30,9 +30,6 @@ func (s *seat) show(a election.Action) {
 		s.retryAt(handed)
 		return // the next hub is known: nothing is lost
 	}
-	if status.State == Serving {
-		status.Hub = n.Nick()
-	}
 	n.mu.Lock()
 	old := n.status
 	if status.State == Searching && old.State != Searching { // it had one
@@ -106,8 +103,9 @@ func (n *Node) trips() map[identity.PeerID]time.Duration {
 // or again and again, of all that Snapshot says.
 func (n *Node) Hub() HubChanged {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.status
+	status := n.status
+	n.mu.Unlock()
+	return n.asShown(status)
 }
 
 func (n *Node) Here() int {
@@ -126,6 +124,19 @@ func (n *Node) Address() (a netip.Addr) {
 	return a
 }
 
+// asShown gives a hub the nick that it is shown by now: it may have another than when this node came to it, or one that is somebody else's.
+func (n *Node) asShown(h HubChanged) HubChanged {
+	switch p, here := n.people.person(h.HubID); {
+	case h.HubID == n.who.ID():
+		h.Hub = n.Nick()
+	case here:
+		h.Hub = p.Nick
+	case h.Hub != "":
+		h.Hub = n.people.name(h.HubID, h.Hub)
+	}
+	return h
+}
+
 // Snapshot says how things stand.
 func (n *Node) Snapshot() Snapshot {
 	at, _ := n.gather.now()
@@ -134,6 +145,7 @@ func (n *Node) Snapshot() Snapshot {
 	n.mu.Lock()
 	s.Hub, s.Since = n.status, n.since
 	n.mu.Unlock()
+	s.Hub = n.asShown(s.Hub)
 	s.Address, s.Ignored = n.Address(), n.ignored()
 	s.Latency, s.Typing, s.Silent, s.Receipts = n.seat.trip(), n.typists(), n.profile.get().Silent, !n.profile.get().Discreet
 	n.rekey.mu.Lock()

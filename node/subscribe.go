@@ -570,10 +570,7 @@ func (s *subscription) states() bool {
 	n.mu.Unlock()
 	if hub != s.hub {
 		s.hub = hub
-		if hub.State != Serving && hub.Hub != "" {
-			hub.Hub = n.people.name(hub.HubID, hub.Hub)
-		}
-		if !s.send(hub) {
+		if !s.send(n.asShown(hub)) {
 			return false
 		}
 	}
