@@ -31,10 +31,6 @@ type deed struct {
 func deeds() []deed {
 	begin := func(command string, text bool) func(*app, transcript.Selected) {
 		return func(a *app, s transcript.Selected) {
-			if s.ID == (message.ID{}) {
-				a.tell("that is no message", hubFlash)
-				return
-			}
 			draft := a.input.GetText()
 			if draft != "" && command != "/reply" {
 				a.tell("send or clear what you typed first", hubFlash)
@@ -58,6 +54,21 @@ func deeds() []deed {
 	}
 }
 
+// refuses says why it is nothing for the chosen entry; empty: it is something.
+func (d deed) refuses(s transcript.Selected) string {
+	switch {
+	case d.own && !s.Mine:
+		return "that is not yours"
+	case s.Deleted:
+		return "that message was deleted"
+	case d.key == 'e' && s.Topic:
+		return "a topic is set anew: /topic TEXT"
+	case s.ID == (message.ID{}) && d.key != 'y' && d.key != 'o':
+		return "that is no message"
+	}
+	return ""
+}
+
 // naming is a command about a message, up to what else it takes.
 func naming(command string, s transcript.Selected) string {
 	return command + " " + hex.EncodeToString(s.ID[:4]) + " "
@@ -68,7 +79,11 @@ func (o *browse) key(ev *tcell.EventKey, name string) bool {
 	if ev.Key() == tcell.KeyRune && name == "" {
 		for _, d := range deeds() {
 			if s, ok := list.Selected(); ok && d.key == ev.Rune() && (s.Mine || !d.own) {
-				d.do(o.app, s)
+				if why := d.refuses(s); why != "" {
+					o.tell(why, hubFlash)
+				} else {
+					d.do(o.app, s)
+				}
 				return true
 			}
 		}
@@ -106,7 +121,7 @@ func (o *browse) draw(w, h int) {
 	s, _ := o.here().list.Selected()
 	var hints []string
 	for _, d := range deeds() {
-		if (s.Mine || !d.own) && (len(s.Links) > 0 || d.key != 'o') {
+		if d.refuses(s) == "" && (len(s.Links) > 0 || d.key != 'o') {
 			hints = append(hints, string(d.key)+" "+d.help)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"earshot/node"
 	"earshot/node/message"
 )
 
@@ -69,4 +70,35 @@ func TestBrowse(t *testing.T) {
 	s.want("> Message #lobby")
 	s.press("Tab", "?")
 	s.want("─ help ─")
+}
+
+// What cannot be done with a message is not offered, and a letter says why instead of beginning what would be refused.
+func TestBrowseDeleted(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{Getenv: func(string) string { return "" }})
+	s.say(time.Minute, "bob", "stays")
+	was := node.Message{Room: "#lobby", Kind: message.Text, Nick: "alice", Author: id("alice"), Text: "oops", Mine: true}
+	was.ID = s.said(time.Minute, was, false)
+	was.Text, was.Redacted = "", true
+	s.apply(node.Redacted{Message: was})
+	s.press("Tab")
+	s.want("▸message deleted")
+	s.want("> Esc back")
+	for _, letter := range []string{"y", "r", "+", "e", "d"} {
+		s.flash = ""
+		s.press(letter)
+		s.want("that message was deleted")
+	}
+	s.press("Esc", "/copy", "Enter")
+	if got := string(s.sim.GetClipboardData()); got != "stays" {
+		t.Errorf("copied %q", got)
+	}
+	s.said(time.Minute, node.Message{Room: "#lobby", Kind: message.Topic, Nick: "alice", Author: id("alice"), Text: "rain"}, false)
+	s.press("Tab")
+	s.want("▸· alice set the topic: rain")
+	s.want("> y copy · r reply · + react · d delete · Esc back")
+	s.press("e")
+	s.want("a topic is set anew")
+	s.press("Esc", "/version", "Enter", "Tab", "j")
+	s.want("▸· earshot test")
+	s.want("> y copy · Esc back")
 }

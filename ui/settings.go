@@ -40,7 +40,7 @@ func (a *app) set(s command.Setting) string {
 		}
 		return "the mouse is off: the terminal selects text with it" + how
 	case "copy":
-		if m, ok := a.here().list.NewestWhere(func(transcript.Selected) bool { return true }); ok {
+		if m, ok := a.here().list.NewestWhere(func(m transcript.Selected) bool { return !m.Deleted }); ok {
 			a.copyText(m.Text)
 			return ""
 		}

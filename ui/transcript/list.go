@@ -306,11 +306,7 @@ func (l *List) Behind() bool { return l.cutOff }
 
 // LastOwn is the user's own newest message of those that can be changed; without an ID: there is none.
 func (l *List) LastOwn() (s Selected) {
-	for _, e := range slices.Backward(l.messages()) {
-		if e.mine && e.of != message.Topic && !e.redacted {
-			return chosen(e)
-		}
-	}
+	s, _ = l.NewestWhere(func(s Selected) bool { return s.Mine && !s.Topic && !s.Deleted })
 	return s
 }
 

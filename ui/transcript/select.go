@@ -12,11 +12,13 @@ import (
 
 // Selected is the entry that the user has chosen.
 type Selected struct {
-	ID    message.ID // zero: no message
-	Nick  string
-	Text  string // with its tabs
-	Mine  bool
-	Links []string
+	ID      message.ID // zero: no message
+	Nick    string
+	Text    string // with its tabs
+	Mine    bool
+	Topic   bool // it says what the room is about
+	Deleted bool
+	Links   []string
 }
 
 // Selected returns the chosen entry.
@@ -28,7 +30,7 @@ func (l *List) Selected() (Selected, bool) {
 }
 
 func chosen(e *entry) Selected {
-	s := Selected{ID: e.id, Nick: e.nick, Text: cmp.Or(e.tabbed, e.text), Mine: e.mine}
+	s := Selected{ID: e.id, Nick: e.nick, Text: cmp.Or(e.tabbed, e.text), Mine: e.mine, Topic: e.of == message.Topic, Deleted: e.redacted}
 	for _, c := range Links(e.text) {
 		s.Links = append(s.Links, e.text[c.start:c.end])
 	}
