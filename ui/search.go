@@ -12,6 +12,7 @@ import (
 	"earshot/node"
 	"earshot/node/message"
 	"earshot/ui/cell"
+	"earshot/ui/command"
 )
 
 const (
@@ -118,16 +119,30 @@ func (o *search) pasted(line string) bool {
 	return true
 }
 
-// choose goes to where the chosen hit was said.
+// choose goes to where the chosen hit was said. A room that was left, or never joined, is joined first: what is said there from now on belongs to what is shown.
 func (o *search) choose() {
 	if o.at >= len(o.hits) {
 		return
 	}
 	h := o.hits[o.at]
 	o.closeOverlay()
-	o.show(h.Room)
-	o.here().list.Show(h.ID, h.Key)
-	o.open(&browse{o.app})
+	show := func() {
+		o.show(h.Room)
+		o.here().list.Show(h.ID, h.Key)
+		o.open(&browse{o.app})
+	}
+	if r, ok := command.Known(o.snapshot, h.Room); ok && (r.Joined || command.Invitation(r)) {
+		show()
+		return
+	}
+	o.outbox = append(o.outbox, job{node.Join{Room: h.Room}, func(err error) {
+		if err != nil {
+			o.fail(err)
+			return
+		}
+		o.refresh()
+		show()
+	}})
 }
 
 func (o *search) wheel(by int) { o.at, _ = move("Down", o.at+by/wheelRows-1, len(o.hits), 1) }

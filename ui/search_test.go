@@ -201,6 +201,44 @@ func TestSearchEnterTooSoon(t *testing.T) {
 	})
 }
 
+// A room that the user is not in is joined before what was said there is shown: what is said back would be answered unseen.
+func TestSearchWhereNotJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := lobby()
+		f.search = func(ctx context.Context, query string, older int64, max int) (node.Found, error) {
+			return node.Found{Hits: []node.Hit{hitOf("fox", 3, "#den", "bob", "fox")}}, nil
+		}
+		f.do = func(node.Command) error { return &node.Error{Text: "you are in as many rooms as there can be"} }
+		l := run(t, f, Config{})
+		l.press("/search fox", "Enter")
+		l.see("1 found")
+		l.press("Enter")
+		l.see("you are in as many rooms as there can be")
+		l.see("> Message #lobby")
+		f.mu.Lock()
+		f.do = func(node.Command) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.snapshot.Rooms = append(f.snapshot.Rooms, node.Room{Name: "#den", ID: message.Room("den"), Joined: true})
+			return nil
+		}
+		f.mu.Unlock()
+		l.press("/search fox", "Enter")
+		l.see("1 found")
+		l.press("Enter")
+		l.see("#den · 4 here")
+		l.press("Esc", "F3")
+		l.see("1 found")
+		l.press("Enter")
+		l.see("#den · 4 here")
+		l.stop()
+		l.ended(nil)
+		if want := []node.Command{node.Join{Room: "#den"}, node.Join{Room: "#den"}}; !slices.Equal(f.done, want) {
+			t.Errorf("the node was told %+v, want %+v", f.done, want)
+		}
+	})
+}
+
 // What the index has not come to yet is looked for again until it has.
 func TestSearchAgainWhileIndexing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
