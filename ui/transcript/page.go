@@ -72,7 +72,9 @@ func (l *List) Take(w Want, page []node.Message, me string) {
 		l.put(page, me, true)
 	case Newer:
 		l.put(page, me, false)
-		l.meet(len(page) < PageSize)
+		if l.meet(len(page) < PageSize); !l.cutOff && !l.follow && l.height > 0 {
+			l.lookAt(l.top()) // the end may be in view
+		}
 	case Newest:
 		l.replace(page, me)
 		l.meet(true)

@@ -180,6 +180,25 @@ func TestPagesComeInTime(t *testing.T) {
 	}
 }
 
+// Where the end is in view of what is shown with a page around it, what is said next is in view too.
+func TestEndInView(t *testing.T) {
+	for _, c := range []struct {
+		of, at int
+		want   bool
+	}{{5, 2, true}, {3000, 2998, true}, {3000, 1500, false}} {
+		s, l, h := screen(t, 40, 20), newList(), told(history(0, c.of))
+		rows(s, l, 40, 20)
+		l.Show(h[c.at].ID, h[c.at].Key)
+		settle(l, h)
+		if l.Following() != c.want {
+			t.Errorf("at %d of %d following is %v:\n%s", c.at, c.of, l.Following(), strings.Join(rows(s, l, 40, 20), "\n"))
+		}
+		if m, ok := l.Selected(); !ok || m.ID != h[c.at].ID {
+			t.Errorf("at %d of %d another is chosen", c.at, c.of)
+		}
+	}
+}
+
 // What cannot be read is not asked for at once again; an answer to what is not asked for any more is let go.
 func TestFail(t *testing.T) {
 	s := screen(t, 40, 10)
