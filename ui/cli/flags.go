@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,7 +98,7 @@ func (o *options) settings() []*setting {
 
 		{group: "Network", name: "network", arg: "NAME", help: "the network to join (lobby; any other needs a key)", set: notKey(&o.network)},
 		{group: "Network", name: "key-file", arg: "FILE", help: "read that network's key from FILE, - is stdin", set: notKey(&o.keyFile)},
-		{group: "Network", name: "join", arg: "HOST[:PORT]", help: "reach a hub by its address too; can be repeated", set: list(&o.join)},
+		{group: "Network", name: "join", arg: "HOST[:PORT]", help: "reach a hub by its address too; can be repeated", set: addresses(&o.join)},
 		{group: "Network", name: "port", arg: "N", help: "the port, TCP and UDP (4327, or the next free one)", set: number(&o.port, 0, 65535)},
 
 		{group: "Hub", name: "server-only", help: "only serve as the hub, on a machine that is always on", set: yes(&o.serverOnly)},
@@ -256,6 +257,23 @@ func notKey(to *string) func(string) error {
 func list(to *[]string) func(string) error {
 	return func(s string) error {
 		*to = append(*to, strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })...)
+		return nil
+	}
+}
+
+// addresses is a list of HOST[:PORT]. Whether there is such a host only dialling tells.
+func addresses(to *[]string) func(string) error {
+	return func(s string) error {
+		before := len(*to)
+		if err := list(to)(s); err != nil {
+			return err
+		}
+		for _, a := range (*to)[before:] {
+			_, port, err := net.SplitHostPort(a)
+			if n, bad := strconv.ParseUint(port, 10, 16); err == nil && (bad != nil || n == 0) {
+				return fmt.Errorf("%q is not HOST or HOST:PORT, with a port from 1 to 65535", a)
+			}
+		}
 		return nil
 	}
 }
