@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -58,9 +59,58 @@ var (
 // hyperlink matches what is sent for a link: the target as it is seen, a page of the web.
 var hyperlink = regexp.MustCompile(`\x1b\]8;(id=[0-9a-f]+;https?://[!-~]+|;)\x1b\\`)
 
+// terminal is a stage on a terminal that keeps what is written to it.
+func terminal(t *testing.T, c Config) (*stage, *tty) {
+	t.Helper()
+	t.Setenv("TERM", "xterm-256color")
+	term := &tty{stop: make(chan struct{})}
+	screen, err := tcell.NewTerminfoScreenFromTty(term)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := screen.Init(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(screen.Fini)
+	s := &stage{app: newApp(c, screen), t: t, fake: c.Node.(*fake)}
+	s.time = start
+	s.now = func() time.Time { return s.time }
+	return s, term
+}
+
+// The terminal is sent the rows that become different: of a key that of the input, of a message that scrolls most.
+func TestFewBytes(t *testing.T) {
+	s, term := terminal(t, Config{Node: lobby()})
+	for i := range 60 {
+		s.say(time.Minute, "bob", fmt.Sprintf("line %d: %s 漢字 👍🏽", i, strings.Repeat("the quick brown fox ", 3)))
+	}
+	s.draw()
+	sent := func(do func()) int {
+		before := len(term.written())
+		do()
+		return len(term.written()) - before
+	}
+	whole := sent(func() { s.screen.Sync(); s.draw() })
+	for what, do := range map[string]func(){
+		"a key":    func() { s.press("x") },
+		"nothing":  s.draw,
+		"the time": func() { s.stale = true; s.draw() },
+	} {
+		if n := sent(do); n > whole/20 {
+			t.Errorf("%s sends %d bytes, the whole screen is %d", what, n, whole)
+		}
+	}
+	s.press("Ctrl-C")
+	if n := sent(func() { s.say(time.Minute, "bob", "the end"); s.draw() }); n < whole/3 {
+		t.Errorf("scrolling sends %d bytes of %d", n, whole)
+	}
+	if !strings.Contains(term.written(), "end") {
+		t.Error("what was said last is not there")
+	}
+}
+
 // No byte of anybody's text commands the terminal, wherever on the screen it stands.
 func TestBytes(t *testing.T) {
-	t.Setenv("TERM", "xterm-256color")
 	const evil = "x\x1b[?1337h\x1b]52;c;ZXZpbA==\x07\x1b]8;;http://evil/\x1b\\\x1bP+q\x1b\\\u009b?1337h\u009d0;evil\u009c\x00\x07\x0e\x7f\ny"
 	fake := lobby()
 	me := fake.snapshot.Me
@@ -80,22 +130,12 @@ func TestBytes(t *testing.T) {
 	fake.snapshot.Candidates = []node.Candidate{{Nick: evil, Address: evil}}
 	fake.do = func(node.Command) error { return &node.Error{Text: evil, Hint: evil} }
 
-	term := &tty{stop: make(chan struct{})}
-	screen, err := tcell.NewTerminfoScreenFromTty(term)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := screen.Init(); err != nil {
-		t.Fatal(err)
-	}
 	env := map[string]string{"TERM_PROGRAM": "WezTerm"}
-	a := newApp(Config{Node: fake, Version: evil, Getenv: func(name string) string { return env[name] }}, screen)
+	s, term := terminal(t, Config{Node: fake, Version: evil, Getenv: func(name string) string { return env[name] }})
+	a := s.app
 	var piped []string
 	a.pipe = func(text, name string, args ...string) error { piped = append(piped, text); return nil }
 	before := len(term.written())
-	s := &stage{app: a, t: t, fake: fake}
-	s.time = start
-	s.now = func() time.Time { return s.time }
 	a.apply(fake.snapshot.Hub)
 	s.say(time.Minute, evil, evil)
 	for _, h := range hostile {
@@ -147,7 +187,7 @@ func TestBytes(t *testing.T) {
 	a.input.insert(evil)
 	s.press("F1", "Esc", "F4", "F4", "F5", "Ctrl-C", "x", "Tab", "Ctrl-C", "#", "Tab", "Ctrl-N", "PgUp", "Ctrl-K", "x", "Esc", "Tab", "k", "y", "Esc", "@", "Tab", "Ctrl-C", "/topic", "Enter")
 	out := term.written()[before:]
-	screen.Fini()
+	s.screen.Fini()
 	a.goroutines.Wait()
 	if len(piped) != 1 || piped[0] != evil {
 		t.Errorf("tmux is given %q", piped)

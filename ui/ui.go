@@ -101,7 +101,7 @@ func Run(ctx context.Context, c Config) (err error) {
 
 func newApp(c Config, screen tcell.Screen) *app {
 	a := &app{
-		node: c.Node, screen: screen, guard: c.Guard, version: c.Version, log: c.Log,
+		node: c.Node, screen: &canvas{Screen: screen}, guard: c.Guard, version: c.Version, log: c.Log,
 		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
 		attention: c.Attention, fixed: c.Fixed, getenv: c.Getenv, launch: launch, pipe: pipe,
 		now: time.Now, touched: time.Now(),
