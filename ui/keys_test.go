@@ -159,6 +159,31 @@ func TestUnreadElsewhere(t *testing.T) {
 	s.wantNot("elsewhere")
 }
 
+// What was said below what one looked at is still unread when one has gone elsewhere.
+func TestUnreadBelow(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	for i := range 60 {
+		s.say(time.Minute, "bob", fmt.Sprint("line ", i))
+	}
+	s.press("PgUp")
+	s.say(time.Minute, "bob", "news")
+	s.say(time.Minute, "bob", "more news")
+	s.press("Ctrl-N")
+	s.want("▲ 2 unread in #lobby")
+	s.say(time.Minute, "bob", "and more")
+	s.draw()
+	s.want("▲ 3 unread in #lobby")
+	s.press("F6")
+	s.wantNot("unread")
+	s.want("↓ 3 new (End)")
+	s.press("End")
+	s.want("─ new messages ─")
+	s.press("Ctrl-N")
+	s.wantNot("unread")
+	s.press("F6", "Ctrl-P")
+	s.wantNot("new messages")
+}
+
 // carry ends the oldest command with err, as the worker does.
 func (s *stage) carry(err error) {
 	s.t.Helper()

@@ -113,7 +113,7 @@ func (a *app) visit(i int) {
 		return
 	}
 	if i != a.current {
-		a.here().list.Read()
+		a.here().leave()
 	}
 	a.current = i
 	if r := a.here(); !r.visited {
@@ -123,6 +123,17 @@ func (a *app) visit(i int) {
 	a.input = a.here().input
 	a.input.complete = completion{}
 	a.here().news, a.here().named = 0, false
+}
+
+// leave is what becomes of a room that is gone from: what was said there below what the user looked at is still unread.
+func (r *room) leave() {
+	if r.list.Following() {
+		r.list.Read()
+		return
+	}
+	if !r.muted {
+		r.news = r.list.Below()
+	}
 }
 
 // step goes to the next room, or the one before, around the end.

@@ -408,5 +408,8 @@ func (l *List) Cleared() bool { return l.cleared }
 // Empty reports whether there is nothing to be shown.
 func (l *List) Empty() bool { return len(l.entries) == 0 }
 
+// Below returns how many messages arrived while the end was not in view.
+func (l *List) Below() int { return l.below }
+
 // Following reports whether the end is in view.
 func (l *List) Following() bool { return l.follow }
