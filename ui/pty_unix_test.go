@@ -59,7 +59,7 @@ func TestInTerminal(t *testing.T) {
 
 // On a real terminal: the screen is drawn, keys arrive, and whatever ends it leaves the terminal as it was, with what is said then readable.
 func TestTerminal(t *testing.T) {
-	for how, want := range map[string]string{"quit": "PASS", "cancel": "PASS", "panic": "the sky falls"} {
+	for how, want := range map[string]string{"quit": "PASS", "cancel": "PASS", "panic": "the sky falls", "latin": "PASS"} {
 		t.Run(how, func(t *testing.T) {
 			master, tty, err := pty.Open()
 			if err != nil {
@@ -75,6 +75,9 @@ func TestTerminal(t *testing.T) {
 			}
 			c := exec.Command(os.Args[0], "-test.run=^TestInTerminal$")
 			c.Env = append(os.Environ(), inTerminal+"="+how, "TERM=xterm-256color", "LC_ALL=C.UTF-8")
+			if how == "latin" { // of which tcell knows no characters
+				c.Env = append(c.Env, "LC_ALL=de_DE.ISO-8859-1")
+			}
 			c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
 			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			if err := c.Start(); err != nil {
