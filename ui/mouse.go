@@ -75,6 +75,7 @@ func (a *app) click(x, y int) {
 	}
 	l := a.layout(w, h)
 	list := a.here().list
+	a.closeOverlay() // of those that know no clicks
 	switch {
 	case l.rooms.in(x, y):
 		if rows := a.roomRows(); y > l.rooms.y && y-l.rooms.y <= len(rows) {
@@ -87,14 +88,11 @@ func (a *app) click(x, y int) {
 	case l.list.in(x, y) && y == l.list.y+l.list.h-1 && x >= l.list.x+l.list.w-list.BelowWidth():
 		list.End()
 	case l.list.in(x, y):
-		a.closeOverlay()
 		if list.SelectRow(y - l.list.y) {
 			a.open(&browse{a})
 		}
 	case l.header.in(x, y):
 		a.nextNews()
-	case l.input.in(x, y):
-		a.closeOverlay()
 	case l.status.in(x, y) && x >= w-8:
 		a.openHelp()
 	}

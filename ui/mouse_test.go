@@ -53,6 +53,13 @@ func TestMouse(t *testing.T) {
 	x, y = at("line 97")
 	do(x+2, y, tcell.Button1)
 	s.want("▸line 97")
+	x, y = at("#build")
+	do(x, y, tcell.Button1)
+	s.wantNot("Esc back") // among the messages no longer
+	s.want("> @carol ")
+	x, y = at("#lobby")
+	do(x, y, tcell.Button1)
+	s.wantNot("▸line 97")
 	do(40, 10, tcell.WheelDown)
 	x, y = at("F1 help")
 	do(x, y, tcell.Button1)
