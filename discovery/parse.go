@@ -76,7 +76,7 @@ func asks(m *dns.Msg, own record) bool {
 // and AAAA records; link-local ones get zone, the interface the packet came in on.
 func parse(m *dns.Msg, from netip.AddrPort, zone string) (found []instance) {
 	records := slices.Concat(m.Answer, m.Extra)
-	hosts := addressesIn(records, zone)
+	hosts := addressesIn(records)
 	texts := map[string]*dns.TXT{}
 	gone := map[string]bool{}
 	for _, rr := range records {
@@ -150,7 +150,7 @@ func cleanRole(role string) string {
 }
 
 // addressesIn returns the addresses that are not taken back, by host in lower case.
-func addressesIn(records []dns.RR, zone string) map[string][]netip.Addr {
+func addressesIn(records []dns.RR) map[string][]netip.Addr {
 	hosts := map[string][]netip.Addr{}
 	for _, rr := range records {
 		var b []byte

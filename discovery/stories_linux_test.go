@@ -375,7 +375,7 @@ func (b *browser) next(t *testing.T, p *participant) (addrs []netip.Addr) {
 		select {
 		case m := <-b.heard:
 			if m.multicast {
-				addrs = addressesIn(m.Answer, "")[strings.ToLower(host)]
+				addrs = addressesIn(m.Answer)[strings.ToLower(host)]
 			}
 		case <-ctx.Done():
 			t.Fatalf("no announcement of %x", p.session)

@@ -164,7 +164,7 @@ func (v *survey) open() error {
 		}
 		at := slices.IndexFunc(used, func(u iface) bool { return u.index == dev.Index })
 		if at < 0 {
-			i.Use = unused(dev, i.Addresses)
+			i.Use = unused(dev)
 			v.all = append(v.all, i)
 			continue
 		}
@@ -181,7 +181,7 @@ func (v *survey) open() error {
 }
 
 // unused says why an interface is not among those used.
-func unused(dev net.Interface, addresses []netip.Prefix) Use {
+func unused(dev net.Interface) Use {
 	switch {
 	case dev.Flags&net.FlagLoopback != 0:
 		return Loopback

@@ -112,7 +112,7 @@ func run(spec Spec, args string, at At) (Action, error) {
 		lines, err := Help(args)
 		return Action{Lines: lines, Help: args == ""}, err
 	case "nick":
-		return nick(spec, args, s)
+		return nick(args, s)
 	case "me":
 		if args == "" {
 			return Action{}, usage(spec, "what do you do?")
@@ -247,7 +247,7 @@ func oneOf(spec Spec, value string, words ...string) (Action, error) {
 	return setting(spec, value), nil
 }
 
-func nick(spec Spec, args string, s node.Snapshot) (Action, error) {
+func nick(args string, s node.Snapshot) (Action, error) {
 	if args == "" {
 		return Action{Lines: []string{"you are " + s.Me.Nick + "; /nick NAME changes it"}}, nil
 	}
