@@ -231,7 +231,7 @@ func (n *Node) quote(ref message.Ref) Quote {
 			}
 		}
 		if m, ok := n.message(line); ok {
-			q.Nick, q.Author, q.Text = m.Nick, m.Author, oneLine(m.Text)
+			q.Nick, q.Text = m.Nick, oneLine(m.Text)
 			if r := []rune(q.Text); len(r) > quoted {
 				q.Text = string(r[:quoted]) + "…"
 			}

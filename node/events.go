@@ -110,10 +110,9 @@ func (m *Message) Ref() message.Ref {
 
 // A Quote is what a message answers: its first words, in one line. They are empty where that is not known here, or was deleted.
 type Quote struct {
-	ID     message.ID
-	Nick   string
-	Author identity.PeerID
-	Text   string
+	ID   message.ID
+	Nick string
+	Text string
 }
 
 // A Reaction is an emoji with those who show it beside a message; of many not all are named.

@@ -50,12 +50,9 @@ type Answer struct {
 	// Of the peer, from HELLO. Nick is fit to be shown.
 	Peer     identity.PeerID
 	Session  identity.Session
-	Host     identity.HostID
 	Nick     string
 	Software string
-	Version  int // also where Refusal is Version, if its HELLO has the shape of ours
 	Class    uint8
-	Port     uint16
 	// Hub: it serves now, in Term.
 	Hub  bool
 	Term uint64
@@ -157,7 +154,7 @@ func (p *Prober) greet(c *identity.Conn, a *Answer) error {
 		return err
 	}
 	a.Asked = asked.Add(time.Since(asked) / 2)
-	a.Session, a.Host, a.Nick, a.Software, a.Version, a.Class, a.Port = h.Session, h.Host, message.ShowNick(h.Nick), h.Software, h.Version, h.Class, h.Port
+	a.Session, a.Nick, a.Software, a.Class = h.Session, message.ShowNick(h.Nick), h.Software, h.Class
 	a.Hub, a.Term = h.Term > 0, h.Term
 	if h.Net != 0 {
 		a.Vouched = time.UnixMilli(h.Net)

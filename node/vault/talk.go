@@ -185,7 +185,7 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 	if err != nil { // it was sealed for a key that is not held any more, or that another instance of this person holds
 		if t != nil && !t.closed && at.Author != v.me {
 			t.closed = true
-			v.tellLocked(Closed{at.Room, at.Author})
+			v.tellLocked(Closed{at.Author})
 		}
 		v.mu.Unlock()
 		return c, err

@@ -122,10 +122,7 @@ type (
 		At   uint64
 	}
 	// Closed: something in a conversation cannot be opened, with the keys that are held now. It is told once a conversation.
-	Closed struct {
-		Room message.RoomID
-		By   identity.PeerID
-	}
+	Closed struct{ By identity.PeerID }
 	// Seen: the other of a conversation has read up to that place.
 	Seen struct {
 		Room message.RoomID
