@@ -58,7 +58,7 @@ func newJournal(c Config) *Journal {
 		keep:     365,
 		work:     make(chan struct{}, 1),
 		news:     make(chan struct{}),
-		text:     textIndex{wanted: make(chan struct{}, 1), news: make(chan struct{})},
+		text:     textIndex{wanted: make(chan struct{}, 1)},
 		clock:    c.Clock,
 		groups:   map[message.GroupID]*group{},
 		maxHeld:  maxMailboxes,

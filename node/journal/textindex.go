@@ -38,9 +38,6 @@ type textIndex struct {
 
 	using sync.RWMutex // held for reading by whoever uses index, for as long as a search takes
 	index *search.Index
-
-	mu   sync.Mutex    // guards what follows
-	news chan struct{} // closed, and replaced, when it has come further
 }
 
 // want makes the index take in what is there.
@@ -66,21 +63,6 @@ func (t *textIndex) rest(ctx context.Context) {
 func (t *textIndex) use() (*search.Index, func()) {
 	t.using.RLock()
 	return t.index, t.using.RUnlock
-}
-
-// progress returns a channel that is closed when the index has come further.
-func (t *textIndex) progress() <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.news
-}
-
-// advance tells that it has.
-func (t *textIndex) advance() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	close(t.news)
-	t.news = make(chan struct{})
 }
 
 // set puts another in the place of the index, and closes that when nobody uses it any more.
@@ -179,7 +161,6 @@ func (j *Journal) fillText(ctx context.Context) error {
 	if err := j.text.set(index); err != nil {
 		return err
 	}
-	j.text.advance() // it may be full already
 	changed, stop := j.Watch()
 	defer stop()
 	horizon := uint32(0)
@@ -190,7 +171,6 @@ func (j *Journal) fillText(ctx context.Context) error {
 			if watermark, err = j.addText(index, watermark, to); err != nil {
 				return err
 			}
-			j.text.advance()
 		}
 		for more := true; more && ctx.Err() == nil; {
 			if more, err = j.mendText(ctx, index, watermark); err != nil {
@@ -385,7 +365,6 @@ func (j *Journal) mendText(ctx context.Context, index *search.Index, watermark i
 	if err != nil {
 		return false, j.fault(err)
 	}
-	j.text.advance()
 	return true, nil
 }
 

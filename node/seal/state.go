@@ -82,9 +82,6 @@ func (s *State) ownerAt(n int) identity.PeerID {
 // Has reports whether p is a member.
 func (s *State) Has(p identity.PeerID) bool { return has(s.Members, p) }
 
-// Moderates reports whether p is a moderator. The owner is one without being named.
-func (s *State) Moderates(p identity.PeerID) bool { return p == s.Owner() || has(s.Moderators, p) }
-
 func has(people []identity.PeerID, p identity.PeerID) bool {
 	_, found := slices.BinarySearchFunc(people, p, comparePeople)
 	return found
