@@ -68,27 +68,22 @@ func TestSearchStory(t *testing.T) {
 		if _, err := alice.Search(t.Context(), "before:tomorrow", 0, 9); !errors.As(err, &e) || e.Hint == "" || !strings.Contains(e.Text, "tomorrow") {
 			t.Errorf("a day that is none: %v", err)
 		}
-		network, err := identity.NewNetwork(message.Lobby, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
 		check := func() {
 			t.Helper()
-			h, err := node.OpenHistory(alice.Dir(), network)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer h.Close()
-			if got := found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), "fox", "", 50) }); !slices.Equal(got, want) {
+			if got := onDisk(t, alice.Dir(), "fox", ""); !slices.Equal(got, want) {
 				t.Errorf("on the disk there is %q", got)
 			}
-			if got := found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), "fox", "#lobby", 50) }); !slices.Equal(got, want[1:]) {
+			if got := onDisk(t, alice.Dir(), "fox", "#lobby"); !slices.Equal(got, want[1:]) {
 				t.Errorf("in the lobby there is %q", got)
 			}
 		}
 		check()
 		alice.Stop()
 		check()
+		network, err := identity.NewNetwork(message.Lobby, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := node.OpenHistory(bob.Dir(), network); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("what is not kept: %v", err)
 		}
@@ -159,21 +154,12 @@ func TestSearchAfterGoingAlong(t *testing.T) {
 			}
 		}
 		time.Sleep(5 * time.Second)
-		network, err := identity.NewNetwork(message.Lobby, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h, err := node.OpenHistory(alice.Dir(), network)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer h.Close()
 		for words, want := range map[string][]string{"wolf": nil, "bear": nil, "lamb": {"#lobby alice: the [lamb] is here"}, "is here": {"#lobby alice: the lamb [is] [here]"}} {
 			for _, n := range []int{1, 50} {
 				if got := found(t, func(older int64) (node.Found, error) { return alice.Search(t.Context(), words, older, n) }); !slices.Equal(got, want) {
 					t.Errorf("alice finds for %s %q", words, got)
 				}
-				if got := found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), words, "", 50) }); !slices.Equal(got, want) {
+				if got := onDisk(t, alice.Dir(), words, ""); !slices.Equal(got, want) {
 					t.Errorf("on the disk there is for %s %q", words, got)
 				}
 			}
@@ -192,20 +178,11 @@ func TestSearchByTag(t *testing.T) {
 		two.Say("fox two")
 		instance.Until(t, 5*time.Second, "bob has both", func() bool { return len(bob.Lines(instance.Lobby)) == 2 })
 		time.Sleep(5 * time.Second)
-		network, err := identity.NewNetwork(message.Lobby, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h, err := node.OpenHistory(bob.Dir(), network)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer h.Close()
 		for i, want := range map[*instance.Instance]string{one: "[fox] one", two: "[fox] two"} {
 			query := "from:alice~" + i.ID().Tag() + " fox"
 			for where, got := range map[string][]string{
 				"here":        found(t, func(older int64) (node.Found, error) { return bob.Search(t.Context(), query, older, 1) }),
-				"on the disk": found(t, func(older int64) (node.Found, error) { return h.Search(t.Context(), query, "", 50) }),
+				"on the disk": onDisk(t, bob.Dir(), query, ""),
 			} {
 				if len(got) != 1 || !strings.HasSuffix(got[0], want) {
 					t.Errorf("%s, %s: %q", where, query, got)

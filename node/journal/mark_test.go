@@ -44,7 +44,7 @@ func react(t testing.TB, a *Author, target message.Ref, emoji string, on bool) {
 }
 
 // shown is the lobby as people see it, whichever way they page: what is deleted is "-", what is missing "?".
-func shown(t testing.TB, j *Journal) (out []string) {
+func shown(t testing.TB, j *Journal) []string {
 	t.Helper()
 	lines, err := j.Page(lobby, Key{}, 10_000)
 	if err != nil {
@@ -53,26 +53,7 @@ func shown(t testing.TB, j *Journal) (out []string) {
 	if forth, err := j.After(lobby, Key{}, 10_000); err != nil || !reflect.DeepEqual(forth, lines) {
 		t.Errorf("from the beginning %v, %v; from the end %v", forth, err, lines)
 	}
-	for _, l := range lines {
-		if !markable(l.Kind) {
-			continue
-		}
-		text := string(l.Body)
-		switch {
-		case l.Marks.Redacted:
-			text = "-"
-		case l.Body == nil:
-			text = "?"
-		case l.Marks.Edit != nil:
-			a, _ := message.ParseAbout(message.Edit, l.Marks.Edit.Body)
-			text = string(a.Text)
-		}
-		for _, r := range l.Marks.React {
-			text += fmt.Sprintf(" %s%d", r.Emoji, len(r.By))
-		}
-		out = append(out, text)
-	}
-	return out
+	return asShown(lines)
 }
 
 func checkShown(t testing.TB, j *Journal, want ...string) {
