@@ -95,10 +95,7 @@ func advise(ctx context.Context, n *node.Node, s *cli.Setup) {
 		select {
 		case <-ctx.Done():
 			return
-		case _, ok := <-changed:
-			if !ok {
-				return
-			}
+		case <-changed:
 		case <-wait.C:
 		}
 		at := n.Address()

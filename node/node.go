@@ -438,8 +438,7 @@ func (n *Node) Moved(addresses []netip.Addr) {
 	var best netip.Addr
 	if len(addresses) > 0 {
 		best = addresses[0]
-	}
-	if len(addresses) == 0 {
+	} else {
 		n.notice("no network interface is up: nobody can be found", "connect a network; earshot goes on by itself")
 	}
 	if first {

@@ -83,10 +83,8 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 			for _, e := range list {
 				now = a.apply(e) || now
 			}
-		case _, ok := <-changed:
-			if changed = cond(ok, changed); ok {
-				a.stale = true
-			}
+		case <-changed:
+			a.stale = true
 		case out <- next:
 			if len(a.outbox) > 0 {
 				a.outbox = a.outbox[1:]
