@@ -278,3 +278,31 @@ func until(events <-chan []node.Event, text string) (out []node.Event) {
 	}
 	return out
 }
+
+// The newest lines of the history are messages, however much was said about them since.
+func TestHistoryWithoutReactions(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice := instance.Start(t, lan, "alice", node.Config{Rate: -1})
+		for _, text := range []string{"one", "two", "three"} {
+			alice.Say(text)
+		}
+		for range 20 {
+			do(t, alice, node.React{Target: find(t, alice, "three"), Emoji: "👍"})
+		}
+		do(t, alice, node.Edit{Target: find(t, alice, "one"), Text: "once"})
+		var told []string
+		for caughtUp, events := false, alice.Node.Events(t.Context(), 2); !caughtUp; {
+			for _, e := range <-events {
+				switch e := e.(type) {
+				case node.Said:
+					told = append(told, e.Text)
+				case node.CaughtUp:
+					caughtUp = true
+				}
+			}
+		}
+		if want := []string{"two", "three"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}

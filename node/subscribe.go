@@ -264,14 +264,24 @@ func (s *subscription) stored(at *gathering, max int) iter.Seq2[journal.Line, er
 	}
 	return func(yield func(journal.Line, error) bool) {
 		for _, r := range n.shownRooms() {
-			page, err := at.journal.Page(at.roomIn(r, n.who.ID()), journal.Key{}, max)
-			if err != nil {
-				yield(journal.Line{}, err)
-				return
-			}
-			for _, l := range page {
-				if !yield(l, nil) {
+			var k journal.Key
+			for left, most := max, 1000+20*max; left > 0 && most > 0; most -= max { // of a room that this person cannot read not all is looked at
+				page, err := at.journal.Page(at.roomIn(r, n.who.ID()), k, max)
+				if err != nil {
+					yield(journal.Line{}, err)
 					return
+				}
+				if len(page) == 0 {
+					break
+				}
+				k = page[0].Key
+				for _, l := range page {
+					if _, _, ok := said(&l, n.where(l)); !ok || n.people.known.ignores(l.Author) {
+						continue // it is about others, or nothing to be told
+					}
+					if left--; !yield(l, nil) {
+						return
+					}
 				}
 			}
 		}
