@@ -5,8 +5,9 @@
 //
 // Reading. How far this person has read in each room is kept in the stores: what is unread comes again at the next start (Resume, reading.go). Nobody else is told, but of a conversation the other, where the user does not mind.
 //
-// Goroutines: Run starts the port, the roster, and the seat, which alone holds the election and starts and stops what the role needs: the hub, or a link to it. A watcher follows
-// what becomes durable, another how much garbage there may be (garbage.go). Each subscription of Events, Resume or Console has one. All have ended when Run returns, with the port, the store and the profile's lock released.
+// Goroutines: each open journal has one from New on (gathering.go, past.go). Run starts the port, the roster, and the seat, which alone holds the election and starts and stops what the role needs: the hub, or a link to it. Others
+// follow what becomes durable, learn what people tell of themselves (acquaint.go), write down whom one met (contacts.go), do what the vault may not do itself (sealed.go), carry keys (courier.go), ask machines
+// with another version (versions.go), and bound the garbage (garbage.go). Each subscription of Events, Resume or Console has one. All have ended when Run returns, with the port, the store and the profile's lock released.
 //
 // Bound: a box prints what Console tells, which in a flood counts messages instead of telling each (console.go). All other readers of Events get every one; who is slow lags.
 //

@@ -4,8 +4,8 @@
 // link passes: TLS 1.3 between two self-signed Ed25519 certificates, then a proof both ways, bound to the channel, that the other
 // side holds the network's admission key. Integers on the wire are big-endian, H is SHA-256, labels that end in NUL include it.
 //
-// No goroutine outlives a call and no state is kept between calls. All types are immutable once made and may be used from any
-// goroutine. Secrets sit behind functions, where no verb of fmt reaches them, not even through a struct that
+// No goroutine outlives a call and no state is kept between calls but a Conn's: what it holds of what was written (gather.go), and whether something has arrived (await.go). All
+// other types are immutable once made and may be used from any goroutine. Secrets sit behind functions, where no verb of fmt reaches them, not even through a struct that
 // holds a copy: an Identity prints as its fingerprint, a Network as its name. Errors name files and positions, never what they hold.
 //
 // Two machines may run with one key (a copied profile), so finding the own key at the other end is not an error here; who has

@@ -25,7 +25,7 @@
 // When the address it advertises changes, a new Memberlist takes over under a new name (the session with a counter behind it), and the old one leaves as soon
 // as the new one has met somebody. The members stay listed meanwhile, for at most three seconds.
 //
-// Goroutines: memberlist's own; those of Run: one that publishes, joins and follows the address, up to eight that join, and one while an old Memberlist leaves.
+// Goroutines: memberlist's own; those of Run: one that publishes and follows the address, up to eight that join, one that exchanges states, one for each of the dozen who are told something at once, and one while an old Memberlist leaves.
 // Run returns when its own have stopped and memberlist's have nothing left to wait for. memberlist's callbacks copy under this package's lock and return: they never call memberlist. Members is a copy.
 package roster
 

@@ -20,7 +20,7 @@
 //	1280  u8 length, nick  at most 96 bytes of UTF-8, as they come: cleaned where it is shown
 //	end   signature 64
 //
-// Keyring, as stored, at most 2,610 bytes: "earshot/v1 keyring\0" 19 || u8 count || count × {made u64, ms since 1970; seed 32}, by made || H(all before)[:16].
+// Keyring, as stored, at most 2,596 bytes: "earshot/v1 keyring\0" 19 || u8 count || count × {made u64, ms since 1970; seed 32}, by made || H(all before)[:16].
 //
 // Direct message, the body of a message of kind Sealed in room and group H("earshot/v1 dm room\0" || netid || both keys, the lesser first)[:16]: two boxes of one length, the first
 // for the recipient, the second for the author's own later reading.
