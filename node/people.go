@@ -311,7 +311,7 @@ func (p *people) unambiguousLocked(id identity.PeerID, as nick) (shown, warning 
 	return as.shown + "~" + id.Tag(), warning
 }
 
-// person returns the name of an instance, as the hub told it.
+// instance returns who is at a session, as the hub told it.
 func (p *people) instance(s identity.Session) (wire.Person, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"earshot/node/nodetest/instance"
 )
 
-// told reports whether an event was told that fits.
+// toldOf reports whether an event was told that fits.
 func toldOf[E node.Event](i *instance.Instance, fits func(E) bool) bool {
 	return slices.ContainsFunc(i.Events(), func(e node.Event) bool {
 		x, ok := e.(E)

@@ -9,7 +9,7 @@ import (
 	"github.com/gdamore/tcell/v2"
 )
 
-// event makes an event of the mouse.
+// click makes an event of the mouse.
 func click(x, y int, b tcell.ButtonMask) *tcell.EventMouse { return tcell.NewEventMouse(x, y, b, 0) }
 
 // The mouse scrolls, goes to rooms, names people, chooses messages, and picks from lists.
