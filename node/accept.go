@@ -69,12 +69,10 @@ func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *h
 	open := s.open
 	s.role.Unlock()
 	if !s.follows(h.Term) {
-		t := time.NewTimer(hold)
-		defer t.Stop()
 		select {
 		case <-open:
 		case <-ctx.Done():
-		case <-t.C:
+		case <-time.After(hold):
 		}
 	}
 	if !s.isServing() {

@@ -167,13 +167,11 @@ func (s *subscription) passed() bool {
 
 // together waits for what comes with what happened; false: nobody reads any more.
 func (s *subscription) together(news <-chan struct{}) bool {
-	wait := time.NewTimer(consoleWaits)
-	defer wait.Stop()
 	select {
 	case <-s.ctx.Done():
 		return false
 	case <-s.end: // what there is by now is told still
-	case <-wait.C:
+	case <-time.After(consoleWaits):
 	}
 	for _, c := range [...]<-chan struct{}{news, s.changed} { // is looked for in any case
 		select {

@@ -371,11 +371,9 @@ func (s *seat) quit() {
 	}
 	if w.linked() {
 		w.link.Leave()
-		t := time.NewTimer(hold)
-		defer t.Stop()
 		select {
 		case <-w.ended:
-		case <-t.C:
+		case <-time.After(hold):
 		}
 	}
 	s.drop()

@@ -178,11 +178,9 @@ func (l *Link) Run(ctx context.Context) {
 // rest waits, longer each time.
 func (l *Link) rest(ctx context.Context, wait *time.Duration) {
 	if *wait > 0 {
-		t := time.NewTimer(*wait/2 + rand.N(*wait))
-		defer t.Stop()
 		select {
 		case <-ctx.Done():
-		case <-t.C:
+		case <-time.After(*wait/2 + rand.N(*wait)):
 		}
 	}
 	*wait = min(max(2**wait, restFirst), restMax)
