@@ -292,7 +292,7 @@ func unknown(name, key string, all []candidate) error {
 	best := max(1, len(key)/3) + 1
 	for _, c := range all {
 		for _, cl := range c.Nicks {
-			d := edits(key, cl.key)
+			d := message.Edits(key, cl.key)
 			if key != "" && strings.HasPrefix(cl.key, key) {
 				d = 1
 			}
@@ -302,26 +302,4 @@ func unknown(name, key string, all []candidate) error {
 		}
 	}
 	return e
-}
-
-// edits counts the letters to insert, delete or replace.
-func edits(a, b string) int {
-	from, to := []rune(a), []rune(b)
-	row := make([]int, len(to)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i, r := range from {
-		corner := row[0]
-		row[0] = i + 1
-		for j, s := range to {
-			cost := corner
-			if r != s {
-				cost++
-			}
-			corner = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(to)]
 }

@@ -162,6 +162,17 @@ func FuzzCleanRoom(f *testing.F) {
 	})
 }
 
+func TestEdits(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "ab", 2}, {"bob", "bob", 0}, {"hlep", "help", 1}, {"hlep", "keep", 2}, {"jion", "join", 1}, {"boob", "bob", 1}, {"zoë", "zoe", 1}, {"ca", "abc", 3}, {"漢字", "字漢", 1}, {"kitten", "sitting", 3}} {
+		if got, back := Edits(c.a, c.b), Edits(c.b, c.a); got != c.want || back != c.want {
+			t.Errorf("%q, %q: %d, %d, want %d", c.a, c.b, got, back, c.want)
+		}
+	}
+}
+
 func BenchmarkShowNick(b *testing.B) {
 	for name, nick := range map[string]string{"usual": "alice", "worst": strings.Repeat("\u0640ä", 1<<14)} {
 		b.Run(name, func(b *testing.B) {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"earshot/node/message"
 )
 
 // IdleAfter is how long a person types nothing before the others are told that they are away.
@@ -171,36 +173,10 @@ func Nearest(name string) string {
 	}
 	for _, s := range Table() {
 		for _, n := range append([]string{s.Name}, s.Aliases...) {
-			if d := distance(name, n); s.Built && len(n) > 2 && d < best {
+			if d := message.Edits(name, n); s.Built && len(n) > 2 && d < best {
 				best, found = d, n
 			}
 		}
 	}
 	return found
-}
-
-// distance counts the letters to insert, delete, replace or swap with their neighbour. Names longer than any command's are far from all.
-func distance(a, b string) int {
-	const far = 16
-	if len(a) > far || len(b) > far {
-		return far
-	}
-	var d [far + 1][far + 1]int
-	for i := range len(a) + 1 {
-		for j := range len(b) + 1 {
-			if i == 0 || j == 0 {
-				d[i][j] = i + j
-				continue
-			}
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
-			}
-		}
-	}
-	return d[len(a)][len(b)]
 }
