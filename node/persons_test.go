@@ -116,6 +116,11 @@ func TestImpostor(t *testing.T) {
 		if w, err := bob.Whois("@alice" + tag); err != nil || w.ID != id || w.Gone || !slices.Contains(w.Nicks, "zoe") {
 			t.Errorf("%+v, %v", w, err)
 		}
+		p.Send(wire.TypeNote, &wire.Note{Nick: "zoe"})
+		instance.Until(t, time.Second, "mallory is zoe again", func() bool { return seen(bob, id).Nick == "zoe" })
+		if w, err := bob.Whois("alice"); err != nil || w.ID != alice.ID() { // who is shown so
+			t.Errorf("%+v, %v", w, err)
+		}
 		p.Hangup()
 		instance.Until(t, 10*time.Second, "mallory left", func() bool { return seen(bob, id).Nick == "" })
 		if w, err := bob.Whois("ALICE"); err != nil || w.ID != alice.ID() || w.Warning != "" { // the other is away, and never had it first

@@ -145,6 +145,7 @@ type candidate struct {
 	id   identity.PeerID
 	nick string // by which they were found, without a tag
 	here bool
+	key  string // of the nick by which they are here
 	contact
 }
 
@@ -171,7 +172,7 @@ func (n *Node) person(name string) (identity.PeerID, error) {
 	}
 	nick, tag, tagged := strings.Cut(name, "~")
 	key := message.NickKey(nick)
-	var found, here []candidate
+	var found, here, now []candidate
 	for _, c := range all {
 		if c.nick = c.by(key); c.nick == "" || tagged && !strings.EqualFold(tag, c.id.Tag()) {
 			continue
@@ -182,6 +183,12 @@ func (n *Node) person(name string) (identity.PeerID, error) {
 		if found = append(found, c); c.here {
 			here = append(here, c)
 		}
+		if c.key == key {
+			now = append(now, c)
+		}
+	}
+	if now != nil { // others here go by another nick now
+		here = now
 	}
 	first, _ := n.people.known.of(key, identity.PeerID{})
 	switch {
@@ -208,7 +215,7 @@ func (n *Node) candidates() (out []candidate) {
 			i = len(out)
 			out = append(out, candidate{id: p.ID})
 		}
-		if out[i].here = true; !slices.ContainsFunc(out[i].Nicks, func(c claim) bool { return c.key == p.key }) {
+		if out[i].here, out[i].key = true, p.key; !slices.ContainsFunc(out[i].Nicks, func(c claim) bool { return c.key == p.key }) {
 			out[i].Nicks = append(out[i].Nicks, claim{Nick: p.Nick, key: p.key})
 		}
 	}
