@@ -327,13 +327,14 @@ func (h *Hub) witnessesLocked(successors []identity.Session) []identity.Session 
 		}
 	}
 	for len(witnesses) < most {
-		var next identity.Session
+		var next identity.Session // may be zero: that is what somebody says
+		found := false
 		for s := range h.members {
-			if fits(s) && (next == identity.Session{} || bytes.Compare(s[:], next[:]) < 0) {
-				next = s
+			if fits(s) && (!found || bytes.Compare(s[:], next[:]) < 0) {
+				next, found = s, true
 			}
 		}
-		if next == (identity.Session{}) {
+		if !found {
 			break
 		}
 		add(next)

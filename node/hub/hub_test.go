@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -234,11 +235,17 @@ func TestWitnessesAreOnTheirOwnMachines(t *testing.T) {
 		{"no successor", "1111", "", "a"},
 		{"one successor", "1234", "d", "da"},
 		{"all on the hub's", "hhhh", "abcd", ""},
+		{"one without a session", "1234", "", "\x00b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			serve(t, 0, 0, func(s *seat) {
 				s.config.Self.Host = identity.HostID{'h'}
-				session := func(name byte) identity.Session { return identity.Session{name} }
+				session := func(name byte) identity.Session {
+					if name == 'a' && strings.HasPrefix(c.want, "\x00") {
+						name = 0
+					}
+					return identity.Session{name}
+				}
 				for i := range 4 {
 					s.linkFrom(string("abcd"[i]), wire.Hello{Session: session("abcd"[i]), Host: identity.HostID{c.machines[i]}, LinkOnly: true}).Await(time.Second, wire.TypePresence, nil)
 				}
