@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type History struct {
 	me       identity.PeerID
 	known    *contacts
 	networks []keptNetwork // the network, and those before
+	unopened error
 }
 
 // keptNetwork is what is kept of a network besides what was said.
@@ -33,7 +35,8 @@ type keptNetwork struct {
 	vault *vault.Vault
 }
 
-// OpenHistory opens all that is kept of a network below a profile's folder, of every gathering; also of the network by the keys that it had before. The error is fs.ErrNotExist where there is nothing.
+// OpenHistory opens all that is kept of a network below a profile's folder, of every gathering; also of the network by the keys that it had before. What cannot be opened is left out (Unopened) where something
+// can. The error is fs.ErrNotExist where there is nothing.
 func OpenHistory(dir string, network *identity.Network, previous ...*identity.Network) (*History, error) {
 	p, h := &profile{dir: dir}, &History{}
 	who := sync.OnceValues(func() (*identity.Identity, error) { return identity.Load(dir) }) // where there is no history there need be nobody
@@ -42,11 +45,18 @@ func OpenHistory(dir string, network *identity.Network, previous ...*identity.Ne
 			return nil, errors.Join(err, h.Close())
 		}
 	}
-	if len(h.stores) == 0 {
+	switch {
+	case len(h.stores) > 0:
+		return h, nil
+	case h.unopened != nil:
+		return nil, h.unopened
+	default:
 		return nil, fs.ErrNotExist
 	}
-	return h, nil
 }
+
+// Unopened says why not all that is kept is searched; nil: all is.
+func (h *History) Unopened() error { return h.unopened }
 
 // open adds what is kept of one network. The people of the first are those that are known.
 func (h *History) open(p *profile, network identity.NetworkID, load func() (*identity.Identity, error)) error {
@@ -77,7 +87,7 @@ func (h *History) open(p *profile, network identity.NetworkID, load func() (*ide
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return fmt.Errorf("open %s: %w", folder, unopened(err))
+			h.unopened = cmp.Or(h.unopened, fmt.Errorf("open %s: %w", folder, unopened(err)))
 		default:
 			h.stores = append(h.stores, r)
 		}

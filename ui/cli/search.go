@@ -65,6 +65,9 @@ func search(o *options, words []string) error {
 	}); err != nil {
 		return err
 	}
+	if err := history.Unopened(); err != nil { // the first of them, if there are more
+		report(os.Stderr, err)
+	}
 	switch {
 	case len(found.Hits) == 0:
 		return failure("nothing was found", "")
