@@ -137,5 +137,9 @@ func Net(s node.Snapshot) []string {
 	if s.Latency > 0 {
 		rows = append(rows, [2]string{"way to the hub", Latency(s.Latency) + " there and back"})
 	}
-	return columns(append(rows, [2]string{"here", fmt.Sprintf("%d, on %d instances of earshot", Here(s), max(len(s.Candidates), 1))}))
+	instances := "one instance"
+	if n := len(s.Candidates); n > 1 {
+		instances = fmt.Sprintf("%d instances", n)
+	}
+	return columns(append(rows, [2]string{"here", fmt.Sprintf("%d, on %s of earshot", Here(s), instances)}))
 }
