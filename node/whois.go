@@ -172,7 +172,7 @@ func (n *Node) person(name string) (identity.PeerID, error) {
 	}
 	nick, tag, tagged := strings.Cut(name, "~")
 	key := message.NickKey(nick)
-	var found, here, now []candidate
+	var found, here, now []*candidate
 	for _, c := range all {
 		if c.nick = c.by(key); c.nick == "" || tagged && !strings.EqualFold(tag, c.id.Tag()) {
 			continue
@@ -203,17 +203,17 @@ func (n *Node) person(name string) (identity.PeerID, error) {
 }
 
 // candidates are all who are here or known.
-func (n *Node) candidates() (out []candidate) {
+func (n *Node) candidates() (out []*candidate) {
 	at := map[identity.PeerID]int{}
 	for _, k := range n.people.known.all() {
 		at[identity.PeerID(k.Key)] = len(out)
-		out = append(out, candidate{id: identity.PeerID(k.Key), contact: k})
+		out = append(out, &candidate{id: identity.PeerID(k.Key), contact: k})
 	}
 	for _, p := range n.people.everyone() {
 		i, known := at[p.ID]
 		if !known {
 			i = len(out)
-			out = append(out, candidate{id: p.ID})
+			out = append(out, &candidate{id: p.ID})
 		}
 		if out[i].here, out[i].key = true, p.key; !slices.ContainsFunc(out[i].Nicks, func(c claim) bool { return c.key == p.key }) {
 			out[i].Nicks = append(out[i].Nicks, claim{Nick: p.Nick, key: p.key})
@@ -233,8 +233,8 @@ func (c *candidate) by(key string) string {
 }
 
 // ambiguous lists whom a name may mean, with what tells them apart.
-func ambiguous(name string, found []candidate) error {
-	slices.SortFunc(found, func(a, b candidate) int {
+func ambiguous(name string, found []*candidate) error {
+	slices.SortFunc(found, func(a, b *candidate) int {
 		return cmp.Or(order(a.here, b.here), order(a.Verified, b.Verified), a.First.Compare(b.First), slices.Compare(a.id[:], b.id[:]))
 	})
 	const most = 4
@@ -294,7 +294,7 @@ func order(a, b bool) int {
 }
 
 // unknown says that nobody has that name, and who may have been meant.
-func unknown(name, key string, all []candidate) error {
+func unknown(name, key string, all []*candidate) error {
 	e := &Error{Text: "nobody here, or met here, is called " + cmp.Or(oneLine(name), "nothing"), Hint: "/who lists who is here"}
 	best := max(1, len(key)/3) + 1
 	for _, c := range all {

@@ -131,12 +131,12 @@ func (r *room) shown() Room {
 func (v *Vault) Rooms() (out []Room) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, r := range v.rooms {
+	byName := func(a, b *room) int { return cmp.Or(cmp.Compare(a.name, b.name), bytes.Compare(a.id[:], b.id[:])) }
+	for _, r := range slices.SortedFunc(maps.Values(v.rooms), byName) {
 		if r.status != Left {
 			out = append(out, r.shown())
 		}
 	}
-	slices.SortFunc(out, func(a, b Room) int { return cmp.Or(cmp.Compare(a.Name, b.Name), bytes.Compare(a.ID[:], b.ID[:])) })
 	return out
 }
 
