@@ -46,6 +46,8 @@ const (
 	// aCrowd is how many links are many: they are told of each other, of who types, and of the succession with the next PING. When that many have come and gone, their memory is given back, sweepAfter the last of them:
 	// then all have been told of that.
 	aCrowd, sweepAfter = 200, 2 * ping
+	// maxAway is how many sessions are remembered that have left. If more do, who left before is forgotten.
+	maxAway = 16 << 10
 	// goodbye is how long Close waits for the links to end.
 	goodbye = 300 * time.Millisecond
 )
@@ -79,6 +81,7 @@ type Hub struct {
 	mu      sync.Mutex
 	members map[identity.Session][]*member // those of one session in the order they came
 	links   int
+	away    map[identity.Session]identity.PeerID // who has left: nobody else takes that session meanwhile, which all were told of
 	people  map[identity.Session]*entry
 	changed uint64             // counts the changes of people
 	waiting []identity.Session // of whom changes are in no batch yet
@@ -107,7 +110,7 @@ func New(c Config) *Hub {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]*entry{c.Self.Session: newEntry(c.Self, nil)}, batch: 1}
+	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, away: map[identity.Session]identity.PeerID{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]*entry{c.Self.Session: newEntry(c.Self, nil)}, batch: 1}
 }
 
 // Exchange returns what the hub keeps equal.
@@ -163,11 +166,14 @@ func (h *Hub) join(m *member) (int, error) {
 	if h.bye != nil {
 		return 0, net.ErrClosed
 	}
-	for _, old := range h.members[m.person.Session] {
-		if old.person.ID != m.person.ID {
-			return 0, fmt.Errorf("session %v is another person's: %w", m.person.Session, identity.ErrUnexpected)
-		}
+	owner, known := h.away[m.person.Session]
+	if old := h.newestLocked(m.person.Session); old != nil {
+		owner, known = old.person.ID, true
 	}
+	if known && owner != m.person.ID {
+		return 0, fmt.Errorf("session %v is another person's: %w", m.person.Session, identity.ErrUnexpected)
+	}
+	delete(h.away, m.person.Session)
 	for _, old := range slices.Clone(h.members[m.person.Session]) {
 		if old.address == m.address {
 			old.conn.NetConn().Close() // the same process dialled again: it knows better
@@ -218,6 +224,10 @@ func (h *Hub) leave(m *member, why error) {
 		h.setLocked(left.person)
 	} else {
 		delete(h.people, m.person.Session)
+		if len(h.away) >= maxAway {
+			clear(h.away)
+		}
+		h.away[m.person.Session] = m.person.ID
 		h.changedLocked(m.person.Session)
 	}
 	if h.empty != nil && h.links == 0 {

@@ -145,6 +145,13 @@ func TestSessionIsItsPersons(t *testing.T) {
 		if got := s.nicks(); !slices.Equal(got, []string{"alice"}) {
 			t.Errorf("here are %v", got)
 		}
+		again.Close()
+		<-s.ended
+		s.link("mallory", session) // while alice is away
+		if err := <-s.ended; !errors.Is(err, identity.ErrUnexpected) {
+			t.Errorf("mallory's link ended: %v", err)
+		}
+		s.link("alice", session).Await(time.Second, wire.TypePresence, nil)
 	})
 }
 
