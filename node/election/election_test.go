@@ -228,13 +228,13 @@ func TestClaimOfALostHub(t *testing.T) {
 	for _, tc := range []struct {
 		self ID // the new hub, or one that follows it
 		link LinkState
-	}{{a, Silent}, {b, Silent}, {a, Refused}, {b, Refused}} {
+		late int // what it said last, in ms: one that was frozen meanwhile may bring it
+	}{{a, Silent, 0}, {b, Silent, 0}, {a, Refused, 0}, {b, Refused, 0}, {a, Silent, 3000}, {b, Silent, 3000}, {a, Refused, 3000}, {b, Refused, 3000}} {
 		e, in := follower(tc.self, Ordinary, a, b, c)
 		in.Members[0].Lost, in.Members[1].Lost = lost, lost
 		in.Link, in.Since = tc.link, ms(11000)
-		in.Members[2].Weight = 1 // what it said last is late
+		in.Members[2].Weight = 1 // before what it said last
 		play(e, ms(11000), ms(11500), in)
-		in.Members[2].Weight = 2
 		in.Members[0].Lost, in.Members[1].Lost = Seat{}, Seat{}
 		want := Seat{}
 		if tc.self == a {
@@ -245,6 +245,9 @@ func TestClaimOfALostHub(t *testing.T) {
 			want = Seat{a, 6}
 		}
 		for n := 11500; n < 20000; n += 100 {
+			if n == 11500+tc.late {
+				in.Members[2].Weight = 2
+			}
 			if act, _ := e.Step(ms(n), in); act.Hub != (tc.self == a) || act.Follow != want {
 				t.Fatalf("%v: after %d ms: %+v", tc, n, act)
 			}

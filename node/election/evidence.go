@@ -91,8 +91,8 @@ func (e *Election) evidence(in Input) {
 		c, _ := in.member(id)
 		switch {
 		case c.Hub && c.Term == m.term && c.Weight == m.weight:
-		case c.Hub && c.Term == m.term && c.Weight > m.weight && e.now.Before(m.since.Add(gossipWait)):
-			m.weight = c.Weight // what it said before it was lost comes round late
+		case c.Hub && c.Term == m.term && c.Weight > m.weight && e.now.Before(later(m.until, m.since.Add(gossipWait))):
+			m.weight = c.Weight // what it said before it was lost comes round late; later still where one that had not run brings it
 		default:
 			m.stale = time.Time{}
 		}
