@@ -5,9 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +13,7 @@ import (
 	"earshot/node"
 	"earshot/node/message"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/disk"
 	"earshot/node/nodetest/instance"
 )
 
@@ -178,21 +176,8 @@ func TestAboutMessages(t *testing.T) {
 // gone checks that a text is on nobody's disk.
 func gone(t *testing.T, text string, all ...*instance.Instance) {
 	t.Helper()
-	in := func(i *instance.Instance) (found []string) {
-		fs.WalkDir(os.DirFS(i.Dir()), ".", func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return nil
-			}
-			b, err := os.ReadFile(filepath.Join(i.Dir(), path))
-			if err == nil && bytes.Contains(b, []byte(text)) {
-				found = append(found, path)
-			}
-			return nil
-		})
-		return found
-	}
 	for _, i := range all {
-		instance.Until(t, 5*time.Second, text+" is not on "+i.Name+"'s disk", func() bool { return len(in(i)) == 0 })
+		instance.Until(t, 5*time.Second, text+" is not on "+i.Name+"'s disk", func() bool { return len(onDisks(t, text, i)) == 0 })
 	}
 }
 
@@ -273,33 +258,23 @@ func TestDeletedWithAllEdits(t *testing.T) {
 				do(t, alice, node.Edit{Target: page[0].Ref(), Text: fmt.Sprint(secret, " ", i)})
 			}
 			time.Sleep(5 * time.Second)
-			if onDisks(t, secret, alice, bob) == 0 {
+			if len(onDisks(t, secret, alice, bob)) == 0 {
 				t.Fatal("the test does not find what is on the disks")
 			}
 			do(t, alice, node.Redact{Target: page[0].Ref()})
 			time.Sleep(3 * time.Minute)
-			if n := onDisks(t, secret, alice, bob); n > 0 {
-				t.Errorf("the %s is on the disks %d times", secret, n)
+			if in := onDisks(t, secret, alice, bob); len(in) > 0 {
+				t.Errorf("the %s is on the disks, in %q", secret, in)
 			}
 		}
 	})
 }
 
-// onDisks is how often a text is in the files of instances.
-func onDisks(t *testing.T, text string, of ...*instance.Instance) (n int) {
+// onDisks are the files of instances that a text is in.
+func onDisks(t *testing.T, text string, of ...*instance.Instance) (in []string) {
 	t.Helper()
 	for _, i := range of {
-		err := filepath.WalkDir(i.Dir(), func(path string, e fs.DirEntry, err error) error {
-			if err != nil || e.IsDir() {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			n += bytes.Count(b, []byte(text))
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		in = append(in, disk.Find(t, i.Dir(), text)...)
 	}
-	return n
+	return in
 }

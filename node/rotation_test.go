@@ -12,6 +12,7 @@ import (
 	"earshot/node"
 	"earshot/node/identity"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/disk"
 	"earshot/node/nodetest/instance"
 )
 
@@ -186,17 +187,8 @@ func noSecret(t *testing.T, key string, all ...*instance.Instance) {
 				t.Errorf("%s was told the key", i.Name)
 			}
 		}
-		if err := filepath.WalkDir(i.Dir(), func(path string, d os.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			if strings.Contains(string(b), key) {
-				t.Errorf("%s holds the key", path)
-			}
-			return err
-		}); err != nil {
-			t.Error(err)
+		if in := disk.Find(t, i.Dir(), key); len(in) > 0 {
+			t.Errorf("of %s %q hold the key", i.Name, in)
 		}
 	}
 }

@@ -1,10 +1,8 @@
 package node_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +14,7 @@ import (
 	"earshot/node"
 	"earshot/node/message"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/disk"
 	"earshot/node/nodetest/instance"
 )
 
@@ -337,24 +336,11 @@ func TestNothingPlainAtOthers(t *testing.T) {
 		instance.Until(t, 5*time.Second, "delivered", func() bool { return toldOf(alice, func(e node.Delivered) bool { return e.Copies >= 3 }) })
 		for _, i := range []*instance.Instance{hub, carol, alice} {
 			i.Stop()
-			found := false
-			err := filepath.WalkDir(i.Dir(), func(path string, d fs.DirEntry, err error) error {
-				if err != nil || d.IsDir() {
-					return err
-				}
-				b, err := os.ReadFile(path)
-				if bytes.Contains(b, []byte(words)) {
-					found = true
-					if i != alice {
-						t.Errorf("%s holds what was said", path)
-					}
-				}
-				return err
-			})
-			if err != nil {
-				t.Error(err)
+			in := disk.Find(t, i.Dir(), words)
+			if i != alice && len(in) > 0 {
+				t.Errorf("of %s %q hold what was said", i.Name, in)
 			}
-			if i == alice && !found {
+			if i == alice && len(in) == 0 {
 				t.Error("not even who said it has it: this test looks in the wrong place")
 			}
 		}

@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,6 +13,7 @@ import (
 	"time"
 
 	"earshot/node/message"
+	"earshot/node/nodetest/disk"
 )
 
 // tell writes a message about others and returns its place.
@@ -161,22 +158,7 @@ func testRedactionDeletes(t *testing.T) {
 	stop := run(t, j)
 	a := j.NewAuthor(person(t, 1), "alice")
 	const secret = "correct horse battery staple"
-	onDisk := func() (in []string) {
-		files, _ := filepath.Glob(filepath.Join(dir, "*"))
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if errors.Is(err, fs.ErrNotExist) { // SQLite's journal of a database that is being made
-				continue
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if bytes.Contains(b, []byte(secret)) {
-				in = append(in, filepath.Base(f))
-			}
-		}
-		return in
-	}
+	onDisk := func() []string { return disk.Find(t, dir, secret) }
 	say(t, a, "before")
 	target := ref(say(t, a, secret))
 	e := ref(edit(t, a, target, secret+"!"))

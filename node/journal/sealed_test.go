@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"earshot/node/message"
+	"earshot/node/nodetest/disk"
 	"earshot/node/wire"
 )
 
@@ -202,28 +201,17 @@ func testSealedRedactionDeletes(t *testing.T) {
 	many = append(many, whisperAbout(t, a, message.Edit, message.About{Refs: []message.Ref{target}, Text: []byte(secret)}),
 		whisperAbout(t, a, message.React, message.About{Refs: []message.Ref{kept}, Emoji: secret[:8], On: true}))
 	whispered(t, j)
-	var secrets [][]byte
+	var secrets []string
 	for _, r := range runsOf(t, j) {
 		if r.Records[0].Kind == message.Sealed {
-			secrets = append(secrets, r.Records[0].Body)
+			secrets = append(secrets, string(r.Records[0].Body))
 		}
 	}
-	kept64 := slices.IndexFunc(secrets, func(b []byte) bool { return len(b) == 1+5+len("kept") })
-	secrets = append(slices.Delete(secrets, kept64, kept64+1), []byte(secret), []byte(secret[:8]))
+	kept64 := slices.IndexFunc(secrets, func(b string) bool { return len(b) == 1+5+len("kept") })
+	secrets = append(slices.Delete(secrets, kept64, kept64+1), secret, secret[:8])
 	onDisk := func() (n int) {
 		for _, dir := range dirs {
-			files, _ := filepath.Glob(filepath.Join(dir, "*"))
-			for _, f := range files {
-				b, err := os.ReadFile(f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, s := range secrets {
-					if bytes.Contains(b, s) {
-						n++
-					}
-				}
-			}
+			n += len(disk.Find(t, dir, secrets...))
 		}
 		return n
 	}

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"earshot/node/message"
+	"earshot/node/nodetest/disk"
 )
 
 func open(t testing.TB, dir string) *Index {
@@ -222,26 +222,15 @@ func TestPurge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	left := func() (n int) {
-		files, err := filepath.Glob(filepath.Join(dir, file+"*"))
-		if err != nil {
-			t.Fatal(err)
+	var terms []string
+	for _, trigram := range []string{secret[:3], secret[1:4], secret[6:9], secret[7:]} {
+		var term []byte
+		for _, r := range trigram {
+			term = put(term, r)
 		}
-		for _, name := range files {
-			b, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, trigram := range []string{secret[:3], secret[1:4], secret[6:9], secret[7:]} {
-				var term []byte
-				for _, r := range trigram {
-					term = put(term, r)
-				}
-				n += bytes.Count(b, term)
-			}
-		}
-		return n
+		terms = append(terms, string(term))
 	}
+	left := func() int { return len(disk.Find(t, dir, terms...)) }
 	purge := func() (steps int) {
 		for more := true; more; steps++ {
 			var err error

@@ -1,4 +1,5 @@
-// Package disk puts a disk under the SQLite databases of a folder that can be slow, full or broken, for tests: the program knows nothing of it.
+// Package disk puts a disk under the SQLite databases of a folder that can be slow, full or broken, for tests: the program knows nothing of it. It also looks through
+// what lies on one.
 //
 // SQLite reaches files through a table of functions, its VFS. Under registers one that passes everything on to the system's and gets in between where a file
 // below a folder it was given is written or synced. It stays registered for the life of the process, as SQLite's tables do, and does nothing to other files.
