@@ -286,6 +286,11 @@ func (v *Vault) takeInvitation(at journal.Place, c seal.Content) error {
 	return errors.Join(v.forget(gone), v.save(r))
 }
 
+// answer says yes or no in a room that is in that state.
+func answer(s *seal.State, yes bool) Message {
+	return Message{s.Room(), message.State, seal.Answer{Epoch: s.Epoch, Yes: yes}.Bytes()}
+}
+
 // Answer accepts an invitation, or does not, and returns what tells the room. A room that was joined is left so.
 func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Message, err error) {
 	v.mu.Lock()
@@ -307,10 +312,10 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Messag
 		}
 	}
 	if r.status == Joined { // before it leaves, to who has not got that yet: else it would seem to decline
-		out = append(out, Message{id, message.State, seal.Answer{Epoch: s.Epoch, Yes: true}.Bytes()})
+		out = append(out, answer(s, true))
 	}
 	if r.status != Out { // the owner knows
-		out = append(out, Message{id, message.State, seal.Answer{Epoch: s.Epoch, Yes: yes}.Bytes()})
+		out = append(out, answer(s, yes))
 	}
 	r.last = stamp(now)
 	if r.status = Left; yes {
@@ -436,7 +441,7 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 		return out, err
 	}
 	if asks { // it was wrapped for a key that is deleted: others cannot know
-		out = append(out, Message{r.id, message.State, seal.Answer{Epoch: s.Epoch, Yes: true}.Bytes()})
+		out = append(out, answer(s, true))
 	}
 	if !held {
 		return out, nil
