@@ -54,11 +54,12 @@ func deeds() []deed {
 	}
 }
 
-// refuses says why it is nothing for the chosen entry; empty: it is something.
+// fits reports whether it is something for messages of who said the chosen entry.
+func (d deed) fits(s transcript.Selected) bool { return s.Mine || !d.own }
+
+// refuses says why it is nothing for the chosen entry all the same; empty: it is something.
 func (d deed) refuses(s transcript.Selected) string {
 	switch {
-	case d.own && !s.Mine:
-		return "that is not yours"
 	case s.Deleted:
 		return "that message was deleted"
 	case d.key == 'e' && s.Topic:
@@ -78,7 +79,7 @@ func (o *browse) key(ev *tcell.EventKey, name string) bool {
 	list := o.here().list
 	if ev.Key() == tcell.KeyRune && name == "" {
 		for _, d := range deeds() {
-			if s, ok := list.Selected(); ok && d.key == ev.Rune() && (s.Mine || !d.own) {
+			if s, ok := list.Selected(); ok && d.key == ev.Rune() && d.fits(s) {
 				if why := d.refuses(s); why != "" {
 					o.tell(why, hubFlash)
 				} else {
@@ -121,7 +122,7 @@ func (o *browse) draw(w, h int) {
 	s, _ := o.here().list.Selected()
 	var hints []string
 	for _, d := range deeds() {
-		if d.refuses(s) == "" && (len(s.Links) > 0 || d.key != 'o') {
+		if d.fits(s) && d.refuses(s) == "" && (len(s.Links) > 0 || d.key != 'o') {
 			hints = append(hints, string(d.key)+" "+d.help)
 		}
 	}
