@@ -26,8 +26,10 @@ func (c *canvas) Get(x, y int) (text string, style tcell.Style, width int) { ret
 
 func (c *canvas) GetContent(x, y int) (first rune, others []rune, style tcell.Style, width int) {
 	text, style, width := c.Get(x, y)
-	all := []rune(text)
-	return all[0], all[1:], style, width
+	if all := []rune(text); len(all) > 0 {
+		first, others = all[0], all[1:]
+	} // otherwise it is off the screen
+	return first, others, style, width
 }
 
 func (c *canvas) Show() {
