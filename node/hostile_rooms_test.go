@@ -27,6 +27,20 @@ func meeting(t *testing.T, lan *nodetest.LAN, all ...*instance.Instance) {
 	}
 }
 
+// fourWithPlans begins alice, in whose #plans bob and carol are, and dave, who is not.
+func fourWithPlans(t *testing.T, lan *nodetest.LAN) []*instance.Instance {
+	t.Helper()
+	all := start(t, lan, "alice", "bob", "carol", "dave")
+	alice, bob, carol := all[0], all[1], all[2]
+	instance.Meet(t, 10*time.Second, all...)
+	holdsKeys(t, alice, all[1:]...)
+	do(t, alice, node.NewRoom{Name: "plans"})
+	joinPlans(t, alice, bob)
+	joinPlans(t, alice, carol)
+	counts(t, bob, 3)
+	return all
+}
+
 func joinPlans(t *testing.T, owner, i *instance.Instance) {
 	t.Helper()
 	do(t, owner, node.Invite{Room: "#plans", Person: i.Name})
@@ -99,14 +113,8 @@ func TestRemovedDuringAPartition(t *testing.T) {
 // Bob leaves where the owner is not, who changes the room meanwhile: when the halves meet he is no member, and gets no key any more.
 func TestLeavesDuringAPartition(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
-		all := start(t, lan, "alice", "bob", "carol", "dave")
+		all := fourWithPlans(t, lan)
 		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
-		instance.Meet(t, 10*time.Second, all...)
-		holdsKeys(t, alice, all[1:]...)
-		do(t, alice, node.NewRoom{Name: "plans"})
-		joinPlans(t, alice, bob)
-		joinPlans(t, alice, carol)
-		counts(t, bob, 3)
 		lan.Split([]string{"alice", "dave"}, []string{"bob", "carol"})
 		instance.Meet(t, 20*time.Second, alice, dave)
 		instance.Meet(t, 20*time.Second, bob, carol)
@@ -173,14 +181,8 @@ func TestLeavesDuringAHandOver(t *testing.T) {
 // Bob leaves where the owner is not, who makes him the owner meanwhile: when the halves meet the room is alice's again, and bob is out, without being asked anything.
 func TestLeavesWhileMadeOwner(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
-		all := start(t, lan, "alice", "bob", "carol", "dave")
+		all := fourWithPlans(t, lan)
 		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
-		instance.Meet(t, 10*time.Second, all...)
-		holdsKeys(t, alice, all[1:]...)
-		do(t, alice, node.NewRoom{Name: "plans"})
-		joinPlans(t, alice, bob)
-		joinPlans(t, alice, carol)
-		counts(t, bob, 3)
 		instance.Until(t, 10*time.Second, "bob has accepted", func() bool {
 			return toldOf(alice, func(e node.Answered) bool { return e.By.ID == bob.ID() && e.Yes })
 		})
