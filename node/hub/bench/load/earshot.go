@@ -180,7 +180,6 @@ func (f *follower) follow(receiver bool) error {
 
 // count counts the records of a run, and looks into them where delays are measured.
 func (f *follower) count(run []byte) error {
-	now := time.Now().UnixNano()
 	n := records(run)
 	if f.g.timing.Load() {
 		r, err := message.ParseBodies(run)
@@ -188,13 +187,13 @@ func (f *follower) count(run []byte) error {
 			return err
 		}
 		for i := range r.Records {
-			f.g.delivered(f.client, r.Records[i].Body, now)
+			f.g.delivered(f.client, r.Records[i].Body)
 		}
 	}
 	if n == 0 {
 		return errors.New("not a run")
 	}
-	f.g.arrived(f.client, int64(n), now)
+	f.g.arrived(f.client, int64(n))
 	return nil
 }
 

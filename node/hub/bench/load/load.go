@@ -43,43 +43,44 @@ type client struct {
 	close func() error              // of earshot
 
 	// What follows is the polling goroutine's.
+	at     int64   // when what is read now arrived, ns since 1970
 	delays []int32 // µs
 	last   int64   // time of the last delivery, ns
 	gap    int64   // the longest time between two, ns
 }
 
-// arrived notes k messages, and what is in them where delays are measured.
-func (g *generator) arrived(c *client, k int64, now int64) {
+// arrived notes k messages.
+func (g *generator) arrived(c *client, k int64) {
 	if k == 0 {
 		return
 	}
-	if c.last != 0 && now-c.last > c.gap {
-		c.gap = now - c.last
+	if c.last != 0 && c.at-c.last > c.gap {
+		c.gap = c.at - c.last
 	}
-	c.last = now
+	c.last = c.at
 	c.recv.Add(k)
 }
 
-// delivered looks at one message.
-func (g *generator) delivered(c *client, body []byte, now int64) {
+// delivered looks at one message where delays are measured.
+func (g *generator) delivered(c *client, body []byte) {
 	if g.timing.Load() {
-		if sent := stamp(body); sent > 0 {
-			c.delays = append(c.delays, int32((now-sent)/1000))
+		if n := number(body); 0 < n && n <= len(g.paced) {
+			c.delays = append(c.delays, int32((c.at-g.paced[n-1])/1000))
 		}
 	}
 }
 
-// stamp reads the time that a message begins with; 0: there is none.
-func stamp(b []byte) (t int64) {
+// number reads the one that a message begins with; 0: it has none.
+func number(b []byte) (t int) {
 	if len(b) < 16 {
 		return 0
 	}
 	for _, ch := range b[:16] {
 		switch {
 		case ch >= '0' && ch <= '9':
-			t = t<<4 | int64(ch-'0')
+			t = t<<4 | int(ch-'0')
 		case ch >= 'a' && ch <= 'f':
-			t = t<<4 | int64(ch-'a'+10)
+			t = t<<4 | int(ch-'a'+10)
 		default:
 			return 0
 		}
@@ -87,9 +88,9 @@ func stamp(b []byte) (t int64) {
 	return t
 }
 
-// text returns a message of that size that begins with a time.
-func text(size int, t int64) []byte {
-	b := fmt.Appendf(nil, "%016x", t)
+// text returns a message of that size that begins with a number.
+func text(size int, n int) []byte {
+	b := fmt.Appendf(nil, "%016x", n)
 	for len(b) < size {
 		b = append(b, "abcdefghijklmnopqrstuvwxyz"[len(b)%26])
 	}
@@ -129,6 +130,8 @@ type generator struct {
 	receivers []*client
 	senders   []*sender
 	sent      int64
+	due       []byte  // of the message that is due next
+	paced     []int64 // when each message was written, ns since 1970, by its number
 	lost      int64
 	lowest    int64 // of the receivers' counts, when last looked at
 	moved     time.Time
@@ -301,19 +304,23 @@ func (g *generator) flood() error {
 	return nil
 }
 
-// pace says one message each time it is due.
+// pace says one message each time it is due, which is signed before that.
 func (g *generator) pace(next *time.Time) (wait time.Duration, err error) {
+	s := g.senders[len(g.paced)%len(g.senders)]
+	if g.due == nil {
+		if g.due, err = s.say(1, text(g.Size, len(g.paced)+1)); err != nil {
+			return 0, err
+		}
+	}
 	now := time.Now()
 	if now.Before(*next) {
 		return next.Sub(now), nil
 	}
-	b, err := g.senders[int(g.sent)%len(g.senders)].say(1, text(g.Size, now.UnixNano()))
-	if err != nil {
-		return 0, err
+	g.paced = append(g.paced, now.UnixNano())
+	if n, err := s.client.write(g.due); err != nil || n < len(g.due) {
+		return 0, fmt.Errorf("%d of %d bytes written: %w", n, len(g.due), err)
 	}
-	if n, err := g.senders[int(g.sent)%len(g.senders)].client.write(b); err != nil || n < len(b) {
-		return 0, fmt.Errorf("%d of %d bytes written: %w", n, len(b), err)
-	}
+	g.due = nil
 	g.sent++
 	*next = next.Add(time.Second / time.Duration(g.Rate))
 	return max(0, time.Until(*next)), nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"time"
 
 	"earshot/node/identity"
 )
@@ -16,7 +15,6 @@ const bufferSize = 64 << 10
 
 // take counts the messages in what was just read into c.buf[:c.n].
 func (g *generator) take(p protocol, c *client) {
-	now := time.Now().UnixNano()
 	b, k := c.buf[:c.n], int64(0)
 	for len(b) > 0 {
 		n, body, reply := p.next(b)
@@ -25,7 +23,7 @@ func (g *generator) take(p protocol, c *client) {
 		}
 		if body != nil {
 			k++
-			g.delivered(c, body, now)
+			g.delivered(c, body)
 		}
 		if reply != nil {
 			c.write(reply)
@@ -33,7 +31,7 @@ func (g *generator) take(p protocol, c *client) {
 		b = b[n:]
 	}
 	c.n = copy(c.buf, b)
-	g.arrived(c, k, now)
+	g.arrived(c, k)
 }
 
 // plainEngine is that of all protocols but earshot's own.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"os"
@@ -19,13 +20,14 @@ type poller struct {
 	epoll int
 	ready [256]syscall.EpollEvent
 	in    []byte // where what has arrived is read to
+	oob   []byte // where the system says when it did
 	mu    sync.Mutex
 	by    map[int32]*watched // protected by mu
 }
 
 func newPoller() (*poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	return &poller{epoll: fd, in: make([]byte, 64<<10), by: map[int32]*watched{}}, err
+	return &poller{epoll: fd, in: make([]byte, 64<<10), oob: make([]byte, 64), by: map[int32]*watched{}}, err
 }
 
 // watched is a TCP connection. It is an ordinary one until it is watched; from then on Read brings what has arrived, and then identity.ErrNothing, which TLS takes for a pause.
@@ -61,7 +63,11 @@ func (p *poller) watch(w *watched, c *client, take func() error) error {
 		return errors.Join(err, failed)
 	}
 	w.Conn.Close() // the runtime's poller watches it no longer
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
 	w.client, w.fd, w.take = c, fd, take
+	c.at = time.Now().UnixNano()
 	if err := w.take(); err != nil {
 		return err
 	}
@@ -78,10 +84,11 @@ func (p *poller) poll(d time.Duration) {
 		p.mu.Lock()
 		w := p.by[e.Fd]
 		p.mu.Unlock()
-		n, err := syscall.Read(w.fd, p.in)
+		n, oob, _, _, err := unix.Recvmsg(w.fd, p.in, p.oob, 0)
 		if err == syscall.EAGAIN || err == syscall.EINTR {
 			continue
 		}
+		w.client.at = arrival(p.oob[:oob])
 		if w.in = p.in[:max(n, 0)]; n > 0 {
 			w.client.bytes.Add(int64(n))
 			err = w.take()
@@ -91,6 +98,17 @@ func (p *poller) poll(d time.Duration) {
 			syscall.EpollCtl(p.epoll, syscall.EPOLL_CTL_DEL, w.fd, nil)
 		}
 	}
+}
+
+// arrival is when what was received with oob arrived, in ns since 1970: now, where it does not say.
+func arrival(oob []byte) int64 {
+	all, _ := unix.ParseSocketControlMessage(oob)
+	for _, m := range all {
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && len(m.Data) >= 16 {
+			return int64(binary.NativeEndian.Uint64(m.Data))*1e9 + int64(binary.NativeEndian.Uint64(m.Data[8:]))
+		}
+	}
+	return time.Now().UnixNano()
 }
 
 func (w *watched) Read(b []byte) (int, error) {
