@@ -119,6 +119,42 @@ func TestFloodYields(t *testing.T) {
 	})
 }
 
+// What was typed while the screen was being drawn is drawn together: what a terminal pastes as keys is not drawn letter by letter.
+func TestTypedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const typed = "what is pasted as keys comes all at once"
+		sim := tcell.NewSimulationScreen("UTF-8")
+		hold, waiting, draws := make(chan struct{}), false, 0
+		screen := watched{sized{sim, 80, 24}, func() {
+			if draws++; waiting {
+				waiting = false
+				<-hold
+			}
+		}}
+		ended := make(chan error)
+		go func() { ended <- Run(t.Context(), Config{Node: lobby(), Screen: screen}) }()
+		synctest.Wait()
+		waiting, draws = true, 0
+		sim.InjectKey(tcell.KeyCtrlL, 0, tcell.ModCtrl) // its drawing is held up
+		for _, r := range typed {
+			synctest.Wait()
+			sim.InjectKey(tcell.KeyRune, r, tcell.ModNone)
+		}
+		close(hold)
+		synctest.Wait() // no time passes here
+		if rows := text(sim); !strings.Contains(rows[len(rows)-2], "> "+typed) {
+			t.Errorf("what was typed is not on the screen:\n%s", strings.Join(rows, "\n"))
+		}
+		if draws > 3 {
+			t.Errorf("drawn %d times for %d letters", draws, len(typed))
+		}
+		sim.InjectKey(tcell.KeyCtrlQ, 0, tcell.ModCtrl)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A flood of 1,000 messages a second, as the loop takes it in: what comes in the time of one frame, and then one drawing. An operation is a frame; cpu-% is what part of
 // a core it takes, and max-ms the longest that a key waits for its turn. Beside it, tview's own list of text, in which a screenful of lines is all there is to wrap.
 func BenchmarkFlood(b *testing.B) {

@@ -103,7 +103,7 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 			continue
 		}
 		switch {
-		case now:
+		case now && len(input) == 0: // else more was typed, and the next frame shows it all
 			draw()
 		case !pending:
 			pending = true

@@ -1,7 +1,7 @@
 // Package ui is the full screen: what is said, who is here, how things stand, and a line to type in.
 //
 // One goroutine, the one that called Run, owns everything that is shown. It selects over the terminal's events, the node's events, changes of the
-// snapshot, and results of what it asked others to do; it applies what came, and draws at most once in 33 ms, at once for a key. There is no lock
+// snapshot, and results of what it asked others to do; it applies what came, and draws at most once in 33 ms, at once for a key that no other waits behind. There is no lock
 // and no queue of closures into a running application: that is why it draws tview's primitives itself instead of running tview's Application, whose
 // queue blocks for ever once it has stopped and deadlocks when nested.
 //
