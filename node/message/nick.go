@@ -54,7 +54,7 @@ func trimAnyNick(s string) (string, error) {
 	const enough = 4 * MaxNickBytes // what is beyond it is not looked at
 	nick := s[:min(len(s), enough)]
 	for range 4 {
-		next := cutRunes(freeform(strings.Map(nickRune, tidy(nick))), MaxNick)
+		next := cutRunes(freeform(strings.Map(nickRune, Tidy(nick))), MaxNick)
 		if next == "" {
 			return "", errors.New("nothing is left of this nickname: choose one with letters or digits")
 		}

@@ -138,7 +138,7 @@ func FuzzCleanNick(f *testing.F) {
 		}
 		if strings.ContainsFunc(nick, func(r rune) bool {
 			return unicode.In(r, unicode.Cc, unicode.Z) || strings.ContainsRune("@#,:~✓", r)
-		}) || nick != tidy(nick) {
+		}) || nick != Tidy(nick) {
 			t.Errorf("from %+q: %+q", s, nick)
 		}
 	})
@@ -156,7 +156,7 @@ func FuzzCleanRoom(f *testing.F) {
 		if again, err := CleanRoom(name); again != name || err != nil {
 			t.Errorf("%+q, cleaned again %+q, %v", name, again, err)
 		}
-		if len(name) > MaxRoomNameBytes || name != tidy(name) {
+		if len(name) > MaxRoomNameBytes || name != Tidy(name) {
 			t.Errorf("from %+q: %+q", s, name)
 		}
 	})

@@ -29,7 +29,7 @@ func cleanAnyRoom(s string) (string, error) {
 		return "", errors.New("a room's name needs a letter or a digit")
 	case utf8.RuneCountInString(name) > MaxRoomName:
 		return "", fmt.Errorf("a room's name has at most %d characters", MaxRoomName)
-	case strings.ContainsFunc(name, notInRoom) || tidy(name) != name || lower(name) != name:
+	case strings.ContainsFunc(name, notInRoom) || Tidy(name) != name || lower(name) != name:
 		return "", errors.New("a room's name consists of letters, digits, - _ and . only")
 	}
 	return name, nil

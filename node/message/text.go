@@ -17,7 +17,7 @@ func CleanText(s string) (clean string, cut bool) {
 	if len(s) > enough {
 		s, cut = s[:enough], true
 	}
-	clean = tidy(s)
+	clean = Tidy(s)
 	if end, more := lines(clean, MaxLines); more {
 		clean, cut = clean[:end], true
 	}
@@ -58,9 +58,9 @@ func cutBefore(s string, limit int) string {
 // maxMarks is how many marks may sit on one character. Vietnamese needs two, pointed Hebrew and Thai three, few scripts four.
 const maxMarks = 4
 
-// tidy does what CleanText does but for the cutting. It works on decomposed text, where marks are counted: so the sum of what it
+// Tidy does what CleanText does but for the cutting: it is for what is put together of clean text, and so may be longer. It works on decomposed text, where marks are counted: so the sum of what it
 // removes does not depend on how the text was composed, and doing it twice changes nothing.
-func tidy(s string) string {
+func Tidy(s string) string {
 	if plain(s) {
 		return s
 	}

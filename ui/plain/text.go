@@ -278,11 +278,9 @@ func today() string { return dayOf(time.Now()) }
 
 func dayOf(t time.Time) string { return t.Local().Format("Monday 2 January 2006") }
 
-// clean is message.CleanText once more, where text reaches a terminal: a line that was not cleaned before is harmless all the same.
-func clean(s string) string {
-	s, _ = message.CleanText(s)
-	return s
-}
+// clean is message.Tidy once more, where text reaches a terminal: a line that was not cleaned before is harmless all the same. Nothing is cut off: a message may be as long as it can be before its
+// author's nick is put to it, and an answer longer.
+func clean(s string) string { return message.Tidy(s) }
 
 // oneLine is clean for names.
 func oneLine(s string) string { return strings.ReplaceAll(clean(s), "\n", " ") }

@@ -8,6 +8,7 @@ import (
 	"earshot/node"
 	"earshot/node/identity"
 	"earshot/node/message"
+	"earshot/ui/command"
 )
 
 func TestText(t *testing.T) {
@@ -65,6 +66,30 @@ func TestText(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
 		})
+	}
+}
+
+// What is printed beside the longest of messages, and the longest of answers, is printed whole.
+func TestNothingIsCutOff(t *testing.T) {
+	p := &printer{room: "#lobby", day: "Friday 20 November 2026"}
+	end := func(e node.Event, want string) {
+		t.Helper()
+		if got := string(p.appendText(nil, time.Now(), e)); !strings.HasSuffix(got, want+"\n") {
+			t.Errorf("%d bytes end in %q, want %q", len(got), got[max(len(got)-40, 0):], want)
+		}
+	}
+	longest, lines := strings.Repeat("x", message.MaxText-1)+"E", strings.Repeat("x\n", message.MaxLines-1)+"E"
+	end(message1(func(s *node.Said) { s.Text = longest }), "xE")
+	end(message1(func(s *node.Said) { s.Text, s.Edited = lines, true }), "E (edited)")
+	end(message1(func(s *node.Said) { s.Text, s.Quote = lines, node.Quote{ID: message.ID{1}, Nick: "carol"} }), "| E")
+	end(node.Edited{Message: node.Message{Text: longest}}, "xE")
+	help, err := command.Help("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(node.Notice{Text: strings.Join(help, "\n")}, help[len(help)-1])
+	if b, err := appendJSON(nil, time.Now(), node.Notice{Text: strings.Join(help, "\n")}, false); err != nil || !strings.Contains(string(b), "//TEXT") {
+		t.Errorf("%s, %v", b, err)
 	}
 }
 
