@@ -71,6 +71,9 @@ type answer struct {
 	end     bool // of the input
 }
 
+// tellWithin is how long a command waits for what was said before it to come back from the node, which takes as long as the disk does.
+const tellWithin = 2 * time.Second
+
 // obey does what the lines ask for, one after the other. It ends with the lines, which it says unless this is a box, or when ctx ends.
 func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers chan<- answer) {
 	at := current{name: command.Lobby}
@@ -110,6 +113,14 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 				tell(answer{end: true})
 			}
 			return
+		}
+		if command.IsCommand(l.text) { // it may be about what was said just before
+			select {
+			case <-told.level:
+			case <-time.After(tellWithin): // it will not come any more
+			case <-ctx.Done():
+				return
+			}
 		}
 		at.follow(c.Node.Snapshot())
 		a := one(ctx, c, l, at, told)

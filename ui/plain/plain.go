@@ -88,7 +88,7 @@ func Run(ctx context.Context, c Config) error {
 	obeys := c.In == nil // or what is said now might pass for stored history
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
-	t := told{looked: make(chan struct{}, 1)}
+	t := told{looked: make(chan struct{}, 1), level: make(chan struct{})}
 	caughtUp := false // with the others
 	undone := false   // a line of a script
 	over := func(err error) error {
@@ -104,9 +104,14 @@ func Run(ctx context.Context, c Config) error {
 				return err
 			}
 		}
+		level := t.level
+		if d.seen < d.said {
+			level = nil
+		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case level <- struct{}{}:
 		case <-late:
 			return over(d.outcome())
 		case list, ok := <-events:

@@ -26,6 +26,7 @@ type feed struct {
 	stuck     chan struct{} // Do waits for it, where it is not nil
 	snapshot  node.Snapshot
 	bounded   bool          // Console was asked for
+	sayAfter  time.Duration // how long it takes to come back
 	copyAfter time.Duration // 0: nobody is there
 	after     func(room string, k node.Key, max int) ([]node.Message, error)
 	search    func(query string, older int64, max int) (node.Found, error)
@@ -71,7 +72,11 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 	}
 	if s, ok := c.(node.Say); ok {
 		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true, Here: true}}
-		f.tell(m)
+		if f.sayAfter > 0 {
+			time.AfterFunc(f.sayAfter, func() { f.tell(m) })
+		} else {
+			f.tell(m)
+		}
 		if f.copyAfter > 0 {
 			time.AfterFunc(f.copyAfter, func() { f.tell(node.Delivered{ID: m.ID, Copies: 2}) })
 		}
@@ -216,6 +221,19 @@ func TestQuit(t *testing.T) {
 			in.Close()
 		}
 	})
+}
+
+// A command about the newest message is about what was said in the line before it, however long that takes to come back; it does not wait for ever.
+func TestLast(t *testing.T) {
+	for after, want := range map[time.Duration]int{0: 2, time.Second: 2, time.Minute: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &feed{sayAfter: after}
+			out, took, err := run(t, Config{In: strings.NewReader("one\n/edit last two\n"), Linger: 5 * time.Second}, f)
+			if len(f.did) != want || want == 2 && f.did[1] != (node.Edit{Target: message.Ref{ID: message.ID{1}}, Text: "two"}) || took > 10*time.Second {
+				t.Errorf("where it takes %v: did %v in %v, %v\n%s", after, f.did, took, err, out)
+			}
+		})
+	}
 }
 
 func TestErrorsAreNotices(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 // told are the newest messages printed, for commands about them, and what the user has seen of a conversation. The printer adds, and who obeys looks.
 type told struct {
 	looked chan struct{} // has room for one: seen is another
+	level  chan struct{} // the printer sends while all that this process said is among them
 
 	mu   sync.Mutex   // protects what follows
 	list []node.Event // of type node.Said, as they came: shared, not copied
