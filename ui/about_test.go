@@ -83,6 +83,24 @@ func TestEditLast(t *testing.T) {
 	}
 }
 
+// A command about the last message waits for the one that is on its way: the one before is not meant.
+func TestEditOnItsWay(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	own := node.Message{Room: "#lobby", Kind: message.Text, Nick: "alice", Author: id("alice"), Text: "before"}
+	s.said(time.Second, own, false)
+	s.press("moring", "Enter", "/edit morning", "Enter")
+	s.want("which message?")
+	if n := len(s.outbox); n != 1 || s.input.GetText() != "/edit morning" {
+		t.Errorf("%d commands, %q is left", n, s.input.GetText())
+	}
+	own.Text = "moring"
+	own.ID = s.said(time.Second, own, false)
+	s.press("Enter")
+	if e, ok := s.outbox[len(s.outbox)-1].command.(node.Edit); !ok || e.Target.ID != own.ID {
+		t.Errorf("then %+v", s.outbox[len(s.outbox)-1].command)
+	}
+}
+
 // What the arrow up brings changes the last message whatever that begins with, and is known again however it was typed.
 func TestEditLastAsTyped(t *testing.T) {
 	for typed, text := range map[string]string{

@@ -314,7 +314,7 @@ func TestCommandsFarUp(t *testing.T) {
 			l.press("PgUp")
 			l.wait()
 		}
-		l.press("Tab", "k", "k")
+		l.press("Tab", "k")
 		l.see("▸line 1301.")
 		l.press("r", "indeed", "Enter")
 		l.wait()

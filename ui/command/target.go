@@ -32,7 +32,7 @@ func (at At) pick(args string, may func(*node.Message) bool) (m *node.Message, r
 		}
 	}
 	if at.Behind {
-		return nil, "", &node.Error{Text: "which message? those on the screen are not the newest", Hint: "press Enter again when the newest are there; Tab chooses another"}
+		return nil, "", &node.Error{Text: "which message? the newest is not there yet", Hint: "press Enter again in a moment; Tab chooses another"}
 	}
 	n, err := strconv.ParseUint(word, 10, 8) // without a sign: +1 is an emoji
 	switch {

@@ -301,8 +301,8 @@ func (l *List) messages() []*entry {
 	return list
 }
 
-// Behind reports whether there are newer messages than those kept.
-func (l *List) Behind() bool { return l.cutOff }
+// Behind reports whether there are newer messages than those kept, or of the user's own on their way.
+func (l *List) Behind() bool { return l.cutOff || l.pending > 0 }
 
 // LastOwn is the user's own newest message of those that can be changed; without an ID: there is none.
 func (l *List) LastOwn() (s Selected) {
