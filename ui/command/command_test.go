@@ -216,6 +216,7 @@ func TestAnswers(t *testing.T) {
 		"/hub":     "bob is the hub (term 3)\nwho could be:\n  bob    the hub\n  alice  this machine, never the hub",
 		"/rooms":   "  #lobby  joined\n  #build  not joined\n/join #ROOM opens one, or makes it",
 		"/realms":  "each gathering of the open network lobby has a history of its own:\n  1f3a  now",
+		"/key":     "  /key rotate [WHO]   give the network a new key, but not to everybody\n  /key accept [NICK]  take the new key that somebody offers\n  /key decline        do not take it",
 		"/help me": "/me TEXT: say what you do: /me waves",
 		"/help e":  "/edit [ID] TEXT: correct your last message, or another of yours\nalso /e\nID is how a message's id begins, a number that counts back (1 is the newest), or last, the newest; Tab and the arrows choose one too",
 		"/version": "earshot 1.2",

@@ -84,8 +84,12 @@ func parse(input string, at At) (Action, error) {
 	name, args := split(text[1:])
 	if Group(name) {
 		word, rest := split(args)
-		if word == "" {
-			word, rest = "members", "" // what one may look at without harm
+		switch {
+		case word == "" && !strings.EqualFold(name, "room"):
+			lines, err := Help(name)
+			return Action{Lines: lines}, err
+		case word == "":
+			word = "members" // what one may look at without harm
 		}
 		name, args = strings.ToLower(name)+" "+word, rest
 	}
