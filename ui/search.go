@@ -217,7 +217,9 @@ func (o *search) take(words string, found node.Found, err error, more bool) {
 		if !errors.As(err, &o.problem) {
 			o.problem = &node.Error{Text: err.Error()}
 		}
-		o.older = 0
+		if o.older = 0; words != o.query { // what was found is of other words
+			o.query, o.hits = words, nil
+		}
 		return
 	}
 	o.problem = nil

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,6 +72,21 @@ func TestSearchGolden(t *testing.T) {
 		s.draw()
 		s.want(c.want)
 	}
+}
+
+// Words that cannot be looked for leave nothing of what was found before them; where the same words fail once more it stays.
+func TestSearchProblem(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	s.press("F3", "fox")
+	s.found.take("fox", node.Found{Hits: foxes()}, nil, false)
+	s.found.take("fox", node.Found{}, errors.New("the disk is gone"), false)
+	s.draw()
+	s.want("the fox is back")
+	s.press(" after:x")
+	s.found.take("fox after:x", node.Found{}, &node.Error{Text: "after:x is not a day"}, false)
+	s.draw()
+	s.want("after:x is not a day")
+	s.wantNot("the fox is back")
 }
 
 // longRoom is a room of n lines a minute apart, read by place.
