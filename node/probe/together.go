@@ -18,7 +18,7 @@ type Seen struct {
 	Session identity.Session
 	ID      identity.PeerID
 	Nick    string // "?" where nobody told
-	Address string // where it answered, or where others reach it; empty: unknown
+	Address string // where it answered, or where others reach it, which goes before a link-local one; empty: unknown
 	// What it claims: the Class, and where it is a hub the Weight of those who follow it and its Term, as package election has them.
 	Class    uint8
 	Hub      bool
@@ -52,7 +52,10 @@ func Together(answers []Answer) []Seen {
 		if k := slices.IndexFunc(a.View.Here, func(i wire.Instance) bool { return i.Session == a.Session }); k >= 0 {
 			s = seen(a.View.Here[k])
 		}
-		s.ID, s.Nick, s.Address = a.Peer, a.Nick, a.Address
+		s.ID, s.Nick = a.Peer, a.Nick
+		if at, err := netip.ParseAddrPort(a.Address); err != nil || !at.Addr().IsLinkLocalUnicast() || s.Address == "" { // where it can, it names one that is of use elsewhere too
+			s.Address = a.Address
+		}
 		s.Answered, s.Software, s.With = true, a.Software, a.View.Hub
 		all[a.Session] = s
 	}

@@ -74,3 +74,15 @@ func TestTogetherOfLiars(t *testing.T) {
 		t.Errorf("%d to %d followers", least, most)
 	}
 }
+
+// Of an instance that answered at a link-local address the one is shown that it is reached by elsewhere, if it names one.
+func TestTogetherAddress(t *testing.T) {
+	const local, far = "[fe80::1%eth0]:1", "10.0.0.1:1"
+	one := identity.Session{1}
+	for _, c := range []struct{ answered, named, want string }{{local, far, far}, {local, "", local}, {local, "no address", local}, {"10.0.0.2:1", far, "10.0.0.2:1"}, {"anna.example:1", far, "anna.example:1"}} {
+		list := probe.Together([]probe.Answer{{Session: one, Address: c.answered, View: wire.View{Here: []wire.Instance{{Session: one, Address: c.named}}}}})
+		if got := list[0].Address; got != c.want {
+			t.Errorf("answered at %s and says %q: %s, want %s", c.answered, c.named, got, c.want)
+		}
+	}
+}
