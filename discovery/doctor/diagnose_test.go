@@ -274,6 +274,7 @@ func TestMerge(t *testing.T) {
 		{Address: "[fd77::3]:4327", Source: Heard, heardAs: b, Refusal: Silent},
 		{Address: "10.77.0.3:4327", Source: Heard, heardAs: b, Refusal: Closed},
 		{Address: "10.77.0.9:4327", Source: Remembered, Refusal: Silent},
+		{Address: "10.77.0.1:4329", Source: Remembered, Refusal: Closed},
 		{Address: "10.77.0.1:4327", Source: ByHand, ID: "me", Session: "m"},
 		{Address: "[fe80::1%eth0]:4327", Source: Heard, heardAs: [8]byte{3}, ID: "me", Session: "m"},
 		{Address: "10.77.0.4:4327", Source: Heard, heardAs: [8]byte{4}, ID: "me", Session: "n"},

@@ -236,6 +236,9 @@ func (l *looks) all() (all []Peer) {
 func merge(all []Peer, own string, here []netip.Prefix) (peers []Peer) {
 	slices.SortStableFunc(all, func(a, b Peer) int { return a.rank() - b.rank() })
 	for _, p := range all {
+		if p.Refusal != "" && p.Source == Remembered && local(p.Address, here) {
+			continue // of another profile, or of when this address was another machine's: nobody is to be met there
+		}
 		p.Me = p.Refusal == "" && p.ID == own && own != "" && local(p.Address, here)
 		at := slices.IndexFunc(peers, func(q Peer) bool {
 			return p.heardAs != [8]byte{} && p.heardAs == q.heardAs || p.Refusal == "" && p.Session == q.Session
