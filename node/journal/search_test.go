@@ -263,6 +263,54 @@ func TestIndexForgets(t *testing.T) {
 	})
 }
 
+// Nor is any after a power cut, whenever it comes: what the index had taken out already was durable before the store forgot that it is to be looked at again.
+func TestIndexForgetsThroughAPowerCut(t *testing.T) {
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			before, after := t.TempDir(), t.TempDir()
+			d := disk.Under(t, before)
+			j := open(t, Config{Dir: before})
+			stop := run(t, j)
+			a := j.NewAuthor(person(t, 1), "alice")
+			for range 20 {
+				say(t, a, "something harmless is said")
+			}
+			target := ref(say(t, a, "qzxwv"))
+			settle(t, j)
+			filled(t, j)
+			if err := stop(); err != nil { // it is in the database, not only in the WAL
+				t.Fatal(err)
+			}
+			j = open(t, Config{Dir: before})
+			stop = run(t, j)
+			a = j.NewAuthor(person(t, 1), "alice")
+			tell(t, a, message.Redact, refs(target))
+			time.Sleep(3 * time.Second)
+			if again, err := j.store.again(); err != nil || len(again) > 0 {
+				t.Fatal(again, err)
+			}
+			say(t, a, "something harmless is said")
+			settle(t, j)
+			if err := os.CopyFS(after, os.DirFS(before)); err != nil {
+				t.Fatal(err)
+			}
+			d.LosePower(t, before, after, rand.New(rand.NewPCG(seed, 1)))
+			for _, name := range []string{dbFile, "search.db"} {
+				if err := os.Remove(filepath.Join(after, name+"-shm")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stop()
+			j = open(t, Config{Dir: after})
+			run(t, j)
+			time.Sleep(5 * time.Minute)
+			if in := disk.Find(t, after, "qzxwv", "\xf1\xfa\xf8", "\xfa\xf8\xf7", "\xf8\xf7\xf6"); len(in) > 0 {
+				t.Errorf("seed %d: parts of what was deleted are in %q", seed, in)
+			}
+		})
+	}
+}
+
 // An index that is damaged, of another store, or ahead of it, is made anew; nobody notices.
 func TestSearchIndexIsMadeAnew(t *testing.T) {
 	for name, harm := range map[string]func(t *testing.T, dir string){

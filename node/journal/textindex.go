@@ -357,6 +357,9 @@ func (j *Journal) mendText(ctx context.Context, index *search.Index, watermark i
 			return false, err
 		}
 	}
+	if err := index.Sync(); err != nil { // before it is forgotten what was to be looked at
+		return false, err
+	}
 	index.Pause()
 	err = j.store.write(func(tx *sql.Tx) error {
 		_, err := tx.Exec("DELETE FROM again WHERE id<=?", last)
