@@ -93,6 +93,7 @@ func openProfile(dir string) (*profile, error) {
 	if !held {
 		return nil, &Error{Text: "earshot is already running with this profile", Hint: "to run a second one on this machine, give it a profile of its own: earshot --profile second", cause: ErrInUse}
 	}
+	identity.Sweep(dir)
 	p := &profile{dir: dir, lock: lock}
 	if err := p.read(); err != nil {
 		lock.Unlock()

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -75,5 +77,19 @@ func TestSettingsDamaged(t *testing.T) {
 	}
 	if _, told = opened(t, dir, Prefer{"colours", "light"}); told != "" {
 		t.Errorf("told again: %s", told)
+	}
+}
+
+// What a process that was killed had not put in its place yet, as a keyring, does not outlive the next start.
+func TestUnfinishedFilesGo(t *testing.T) {
+	dir := t.TempDir()
+	opened(t, dir)
+	left := filepath.Join(dir, ".new-1234567890") // as identity.Replace calls it
+	if err := os.Rename(filepath.Join(dir, "keyring"), left); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, dir)
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
 	}
 }

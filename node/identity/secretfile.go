@@ -85,7 +85,7 @@ func replaceFile(path string, b []byte, name func(from, to string) error) error 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".new-*") // O_EXCL, 0600
+	f, err := os.CreateTemp(dir, unfinished+"*") // O_EXCL, 0600
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,19 @@ func replaceFile(path string, b []byte, name func(from, to string) error) error 
 	}
 	syncDir(dir)
 	return nil
+}
+
+// unfinished is what the name of a file begins with that is written and not in its place yet.
+const unfinished = ".new-"
+
+// Sweep removes what processes that were killed while they replaced a file left below dir, where none does now: it may hold a key that was to be deleted. What cannot be removed stays.
+func Sweep(dir string) {
+	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() && strings.HasPrefix(e.Name(), unfinished) {
+			os.Remove(path)
+		}
+		return nil
+	})
 }
 
 // publish gives the finished file its name unless that is taken. A link does both in one step; file systems that have none

@@ -46,3 +46,20 @@ func TestReplaceSecret(t *testing.T) {
 	}
 	checkMode(t, path, 0o600)
 }
+
+// What a process left that was killed before the file had its name goes, and what is in its place stays.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "networks", "keyring")
+	if err := writeSecret(path, []byte("old"), func(from, to string) error {
+		return errors.Join(os.Link(from, filepath.Join(dir, filepath.Base(from))), os.Link(from, from+"0"), os.Rename(from, to))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	Sweep(dir)
+	for folder, want := range map[string]string{dir: "networks", filepath.Dir(path): "keyring"} {
+		if in, err := os.ReadDir(folder); err != nil || len(in) != 1 || in[0].Name() != want {
+			t.Errorf("%v, %v", in, err)
+		}
+	}
+}
