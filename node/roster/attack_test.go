@@ -200,6 +200,9 @@ func compound(parts ...[]byte) []byte {
 
 func withCRC(b []byte) []byte { return append([]byte{typeCRC, 0, 0, 0, 0}, b...) }
 
+// room is a map of one field that nobody knows: a time of 256 MB, of which nothing follows.
+var room = []byte{0x81, 0xa1, 'x', 0xc9, 0x10, 0, 0, 0, 0xff}
+
 // Attacks 16 and 17: what is not sealed for this network, or is more than it seems, does not reach memberlist.
 func TestRefusedPackets(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
@@ -218,7 +221,7 @@ func TestRefusedPackets(t *testing.T) {
 		for what, b := range map[string][]byte{
 			"bomb": bomb(t), "nested bomb": compound(hello, bomb(t)), "bomb with checksum": withCRC(bomb(t)), "deep bomb": compound(compound(bomb(t))),
 			"compound in compound": compound(compound(hello)), "checksum in compound": compound(withCRC(hello)), "user": append([]byte{typeUser}, 1, 2, 3), "encrypted": {typeEncrypt, 1},
-			"push/pull": {typePushPull, 0}, "label": {244, 1, 'x', typePing}, "unknown": {99}, "cut compound": compound(hello)[:50], "trailing": append(compound(hello), 1),
+			"push/pull": {typePushPull, 0}, "label": {244, 1, 'x', typePing}, "unknown": {99}, "room": append([]byte{typePing}, room...), "room in compound": compound(hello, append([]byte{typeAck}, room...)), "cut compound": compound(hello)[:50], "trailing": append(compound(hello), 1),
 		} {
 			if refused[what], err = seal(m.seal, b); err != nil {
 				t.Fatal(err)
@@ -263,6 +266,9 @@ func TestRefusedStreams(t *testing.T) {
 			"user message":    {append(encode(typeUser, header{}), 1, 2), false},
 			"encrypted":       {[]byte{typeEncrypt, 0xff, 0xff, 0xff, 0xff}, false},
 			"label":           {[]byte{244, 1, 'x', typePing}, false},
+			"room in a ping":  {append([]byte{typePing}, room...), false},
+			"in the header":   {append(append([]byte{typePushPull}, room...), make([]byte, 200)...), false},
+			"behind it":       {append(state(header{2, 0, true}), room...), false},
 			"without end":     {append(state(header{1, 0, true}), make([]byte, maxStream)...), false},
 		} {
 			s, from := streamPair(t, lan)

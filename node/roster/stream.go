@@ -2,7 +2,6 @@ package roster
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +22,12 @@ const (
 var errStream = errors.New("not a gossip stream of this network")
 
 // A stream is an admitted connection as memberlist may use it: it starts with a message that is not compressed, says that it brings no more than
-// memberlist should make room for before it has read it, and does not go on for ever.
+// memberlist should make room for before it has read it, which goes for what is in it too (items), and does not go on for ever.
 type stream struct {
 	*identity.Conn
 	in      *bufio.Reader
 	left    int
+	items   items
 	checked bool
 
 	once   sync.Once
@@ -52,7 +52,13 @@ func (s *stream) Read(b []byte) (int, error) {
 		return 0, fmt.Errorf("%w: longer than %d bytes", errStream, maxStream)
 	}
 	n, err := s.in.Read(b[:min(len(b), s.left)])
-	s.left -= n
+	from := 0
+	if s.left == maxStream {
+		from = min(n, 1) // the message's type
+	}
+	if s.left -= n; !s.items.take(b[from:n]) {
+		return 0, fmt.Errorf("%w: what memberlist never sends", errStream)
+	}
 	return n, err
 }
 
@@ -81,7 +87,7 @@ func checkHeader(b []byte) error {
 		UserStateLen int
 		Join         bool
 	}
-	if err := codec.NewDecoder(bytes.NewReader(b), new(codec.MsgpackHandle)).Decode(&header); err != nil {
+	if err := codec.NewDecoderBytes(b, new(codec.MsgpackHandle)).Decode(&header); err != nil {
 		return fmt.Errorf("%w: %w", errStream, err)
 	}
 	if header.Nodes < 0 || header.Nodes > maxNodes || header.UserStateLen != 0 {
