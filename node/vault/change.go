@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -373,12 +374,7 @@ func (v *Vault) learnAnswer(r *room, author identity.PeerID, a seal.Answer) {
 // Tend returns what an owner, also one who has left, or whoever stands in for one, owes the rooms now. here are those who can be reached.
 func (v *Vault) Tend(now time.Time, here func(identity.PeerID) bool, keys Keys) (out []Message, err error) {
 	v.mu.Lock()
-	var all []*room
-	for _, r := range v.rooms {
-		if r.status == Joined || r.status == Left && r.Current().Owner() == v.me {
-			all = append(all, r)
-		}
-	}
+	all := slices.Collect(maps.Values(v.rooms))
 	v.mu.Unlock()
 	for _, r := range all {
 		more, fault := v.tend(r, now, here, keys)
@@ -390,6 +386,10 @@ func (v *Vault) Tend(now time.Time, here func(identity.PeerID) bool, keys Keys) 
 func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, keys Keys) (out []Message, err error) {
 	v.mu.Lock()
 	s := r.Current()
+	if r.status != Joined && (r.status != Left || s.Owner() != v.me) { // by now: others were tended before
+		v.mu.Unlock()
+		return nil, nil
+	}
 	if r.status == Left {
 		heir, ok := v.heirLocked(r)
 		v.mu.Unlock()

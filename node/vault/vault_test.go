@@ -995,6 +995,49 @@ func TestRemovedSpeaks(t *testing.T) {
 	carol.wants("a member")
 }
 
+// Who is removed from a room while another is tended owes the room nothing any more, though its owner, who is away, hands out the new key all the same.
+func TestRemovedWhileTended(t *testing.T) {
+	w := newWorld(t)
+	alice, eve := w.add(newID(t)), w.add(newID(t))
+	rooms := []message.RoomID{eve.founds("one", alice), eve.founds("two", alice)}
+	out := eve.takes(rooms, alice)
+	eve.away = true
+	told := false
+	here := func(id identity.PeerID) bool {
+		for _, m := range out {
+			if !told {
+				alice.Learn(journal.Place{Key: journal.Key{HLC: stamp(w.now)}, Room: m.Room, Author: eve.me}, m.Body)
+			}
+		}
+		told = true
+		return w.here(id)
+	}
+	if out, err := alice.Tend(w.now, here, w.keys); len(out) > 0 || err != nil {
+		t.Errorf("alice says %d messages, %v", len(out), err)
+	}
+	alice.status(rooms[0], Out)
+	alice.status(rooms[1], Out)
+}
+
+// takes removes somebody from rooms, whom it hands the new keys.
+func (p *person) takes(rooms []message.RoomID, from *person) (out []Message) {
+	p.w.t.Helper()
+	for _, id := range rooms {
+		said, _, err := p.Change(id, seal.Change{Remove: []identity.PeerID{from.me}}, false, p.w.now, p.w.keys)
+		if err != nil {
+			p.w.t.Fatal(err)
+		}
+		s := p.rooms[id].Current()
+		key, _ := p.rooms[id].Key(s.Hash())
+		bodies, _, err := s.Wrap(key, []seal.For{{Person: from.me, Key: p.w.keys(from.me)}})
+		if err != nil {
+			p.w.t.Fatal(err)
+		}
+		out = append(append(out, said...), Message{id, message.State, bodies[0]})
+	}
+	return out
+}
+
 // What was made and never written is said again, with the invitations.
 func TestAgain(t *testing.T) {
 	w := newWorld(t)
