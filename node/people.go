@@ -165,7 +165,7 @@ func (p *people) settleLocked() {
 				n.Nick, n.key = q.Nick, q.key
 			}
 			n.Why = cmp.Or(n.Why, q.Why)
-			n.Address = slices.Concat(q.Address, n.Address)
+			n.Address = onWire(slices.Concat(q.Address, n.Address)) // a hub may say that one has thousands
 		}
 		here[w.ID] = n
 	}

@@ -81,6 +81,20 @@ func TestNicksRemembered(t *testing.T) {
 	}
 }
 
+// A hub may say that thousands of instances are one person's: where a few of them are is kept, or each change would cost the square of what it says.
+func TestThousandsOfInstances(t *testing.T) {
+	known := remembered(t, filepath.Join(t.TempDir(), "contacts.json"), false)
+	p := newPeople(Person{ID: identity.PeerID{9}, Nick: "me"}, known, func() {})
+	all := crowd(2000)
+	for i := range all {
+		all[i].ID, all[i].Address = all[0].ID, []string{fmt.Sprintf("10.0.%d.%d:4327", i>>8, i&255)}
+	}
+	p.presence(wire.Presence{Full: true, Here: all})
+	if q, here := p.person(all[0].ID); !here || len(q.Address) != wire.MaxAddress {
+		t.Errorf("%d addresses are kept", len(q.Address))
+	}
+}
+
 // What this node's hub said of who is here does not come after what the next hub says: whoever was here then would stay for ever.
 func TestNoGhosts(t *testing.T) {
 	n := hall(t)

@@ -46,7 +46,7 @@ type Person struct {
 	Why                     string        // of Away, in one clean line; empty: not said
 	Server                  bool          // --server-only: a box, not a person
 	Latency                 time.Duration // to the hub and back where this is a follower, or to this one from the hub; 0 unknown
-	Address                 []string      // of their instances, as far as known
+	Address                 []string      // of their instances, as far as known, at most wire.MaxAddress
 }
 
 // A Typist is typing in a room.
