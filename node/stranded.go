@@ -58,7 +58,7 @@ func (n *Node) strand() {
 	for _, f := range forks {
 		mine := slices.Contains(f.at.author.Nonces(), f.Nonce)
 		f.at.author.Renew(f.Nonce)
-		lines, err := f.at.journal.Beyond(f.Log, f.Seq)
+		lines, err := f.at.journal.Beyond(f.Log, f.Seq, 0)
 		if err != nil {
 			n.log.Warn("cannot read what was not delivered", "err", err)
 		}

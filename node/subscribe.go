@@ -408,7 +408,7 @@ func (s *subscription) settled() bool {
 
 // withdraw tells what was told and is past a fork. Of what was said in this process Delivered tells.
 func (s *subscription) withdraw(e journal.Entry) bool {
-	lines, err := s.at.journal.Beyond(e.Log, e.Fork)
+	lines, err := s.at.journal.Beyond(e.Log, e.Fork, e.Was)
 	if err != nil {
 		s.node.log.Warn("cannot read what is withdrawn", "err", err)
 	}

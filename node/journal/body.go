@@ -325,9 +325,9 @@ func (x *indexed) restore(tx *sql.Tx, data []byte) error {
 	return nil
 }
 
-// uncover checks the targets of redactions that do not count any more, because a log was cut off before number from.
+// uncover checks the targets of redactions that do not count any more, because a log was cut off.
 func (x *indexed) uncover(tx *sql.Tx, c cutOff) error {
-	return each(tx, "SELECT data FROM run WHERE log=? AND first>?", []any{c.row, int64(c.from) - message.MaxRecords}, func(rows *sql.Rows) error {
+	return each(tx, "SELECT data FROM run WHERE log=?1 AND first>?2 AND (?3=0 OR first<?3)", []any{c.row, int64(c.from) - message.MaxRecords, c.was}, func(rows *sql.Rows) error {
 		var data sql.RawBytes
 		if err := rows.Scan(&data); err != nil {
 			return err
@@ -348,10 +348,10 @@ func (x *indexed) uncover(tx *sql.Tx, c cutOff) error {
 	})
 }
 
-// A cutOff is a log that was cut off before a number.
+// A cutOff is a log that was cut off before a number, and before that at another, unless that is 0.
 type cutOff struct {
-	row  int64
-	from uint64
+	row       int64
+	from, was uint64
 }
 
 // replaceLocked puts what is on disk now in the place of what is in the tail, for whoever has not read it yet. Frames that were read already are not touched.

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -265,11 +266,14 @@ func TestFork(t *testing.T) {
 		// What is behind it is kept: of each the way it knew.
 		for j, want := range map[*Journal][]string{a: {"5x", "6x", "7x", "8x"}, b: {"5y", "6y", "7y"}} {
 			for range 2 { // on the way to the disk, or there
-				lines, err := j.Beyond(id, 0)
+				lines, err := j.Beyond(id, 0, 0)
 				if got := texts(t, lines, err); !slices.Equal(got, want) {
 					t.Errorf("beyond the fork is %v, want %v", got, want)
 				}
-				if lines, err = j.Beyond(id, 7); len(lines) != len(want)-2 || lines[0].Seq != 7 || err != nil {
+				if lines, err = j.Beyond(id, 7, 8); len(lines) != 1 || lines[0].Seq != 7 || err != nil {
+					t.Errorf("from 7 up to 8 is %v, %v", lines, err)
+				}
+				if lines, err = j.Beyond(id, 7, 0); len(lines) != len(want)-2 || lines[0].Seq != 7 || err != nil {
 					t.Errorf("beyond 7 is %v, %v", lines, err)
 				}
 				settle(t, j)
@@ -384,6 +388,61 @@ func TestForkAtFirst(t *testing.T) {
 			t.Errorf("on disk: %+v", h)
 		}
 		checkWhole(t, k)
+	})
+}
+
+// A liar who forks a log at one number after the other, from the end down, has each of them cost what it changes and no more, and each name counts as long as it stands.
+func TestForkAfterFork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
+		j := start(t, Config{Dir: t.TempDir()})
+		c := newChain(t, 1, today()).add(slices.Repeat([]string{"x"}, n)...)
+		for at, nick := range map[int]string{300: "early", 950: "late"} {
+			c.records[at-1] = message.Body(c.records[at-1].HLC, message.NickName, []byte(nick))
+		}
+		for i := range n {
+			take(t, j, c.run(i+1, i+1), 1, nil)
+		}
+		fork := func(at int) (bytes uint64) {
+			t.Helper()
+			proof := message.AppendProof(nil, c.run(at, at), c.fork(at-1).add("other").run(at, at))
+			time.Sleep(time.Second)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err := j.AppendProof(proof, 1)
+			time.Sleep(time.Second)
+			lines, fault := j.Beyond(c.opening.Log(), uint64(at), uint64(at+1))
+			runtime.ReadMemStats(&after)
+			if err != nil || fault != nil || len(lines) != 1 {
+				t.Errorf("at %d: %v, %v, %d lines", at, err, fault, len(lines))
+			}
+			return after.TotalAlloc - before.TotalAlloc
+		}
+		called := func(want string) {
+			t.Helper()
+			if lines, err := j.Page(lobby, Key{}, 1); err != nil || len(lines) != 1 || lines[0].Nick != want {
+				t.Errorf("called %+v, %v; want %s", lines, err, want)
+			}
+		}
+		called("late")
+		fork(960)
+		called("late")
+		fork(950)
+		called("early")
+		cheap := func(at int) {
+			t.Helper()
+			if took := fork(at); took > 250<<10 {
+				t.Errorf("at %d it takes %d KB", at, took>>10)
+			}
+		}
+		cheap(949)
+		called("early")
+		fork(301)
+		called("early")
+		fork(300)
+		called("nick")
+		cheap(299)
+		called("nick")
 	})
 }
 

@@ -71,11 +71,11 @@ func (j *Journal) cut(l *state, at uint64, proof []byte, from Origin) error {
 		if c := j.logs.get(l.Log); c != nil && c.Head == l.Head && c.Day >= j.horizonLocked(c.Group, false) {
 			was := c.Fork
 			j.changeLocked(c, func() {
-				c.Seq, c.Tip, c.hlc, c.nick = end.Seq, end.Tip, end.hlc, end.nick
+				c.Seq, c.Tip, c.hlc, c.nick, c.named = end.Seq, end.Tip, end.hlc, end.nick, end.named
 				c.Fork, c.proof = at, proof
 			})
-			j.cutOff = append(j.cutOff, cutOff{c.row, at})
-			j.relayLocked(c, from)
+			j.cutOff = append(j.cutOff, cutOff{c.row, at, was})
+			j.relayLocked(c, was, from)
 			j.mu.Unlock()
 			j.forked(l, at, was, proof)
 			j.wake()
@@ -97,22 +97,38 @@ func (j *Journal) upTo(l *state, seq uint64) (*state, error) {
 	if seq >= l.Seq {
 		return l, nil
 	}
-	end := &state{Head: Head{Log: l.Log}, nick: l.opener}
-	for end.Seq < seq {
-		run, err := j.runAt(l, end.Seq+1)
-		if err != nil {
-			return nil, err
+	if seq == 0 {
+		return &state{Head: Head{Log: l.Log}, nick: l.opener}, nil
+	}
+	run, err := j.runAt(l, seq)
+	if err != nil {
+		return nil, err
+	}
+	i := seq - run.First
+	end := &state{Head: Head{Log: l.Log, Seq: seq, Tip: run.Hashes()[i]}, nick: l.nick, named: l.named, hlc: run.Records[i].HLC}
+	if l.named == 0 || l.named > seq {
+		end.nick, end.named, err = j.nickAt(l, seq)
+	}
+	return end, err
+}
+
+// nickAt returns what the author of l called itself when seq was the last message, and since which. A liar may cut a log off once for each of its messages: all of it is read for that once.
+func (j *Journal) nickAt(l *state, seq uint64) (nick string, since uint64, err error) {
+	for seq > 0 {
+		run, err := j.runAt(l, seq)
+		if err == errForgotten {
+			return l.nick, 1, nil
 		}
-		hashes := run.Hashes()
-		for i := range run.Records {
-			if end.Seq == seq {
-				break
+		if err != nil {
+			return "", 0, err
+		}
+		for ; seq >= run.First; seq-- {
+			if nick, ok := nickIn(&run.Records[seq-run.First]); ok {
+				return nick, seq, nil
 			}
-			end.Seq, end.Tip = run.First+uint64(i), hashes[i]
-			end.see(&run.Records[i])
 		}
 	}
-	return end, nil
+	return l.opener, 1, nil
 }
 
 // endOf returns how l was before number at, as far as the proof of a fork there tells: what follows names what it follows.
@@ -142,9 +158,9 @@ func (j *Journal) Proof(id message.LogID) []byte {
 
 // relayLocked puts the proof of a fork into the tail, so that it travels like any row, behind those of its log. On disk it stands with the log instead: who follows
 // from the store finds out by comparing.
-func (j *Journal) relayLocked(c *state, from Origin) {
+func (j *Journal) relayLocked(c *state, was uint64, from Origin) {
 	f := j.tail.frame(wire.TypeProof, len(c.proof), func(b []byte) []byte { return append(b, c.proof...) })
-	j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Group: c.Group, Day: c.Day, Log: c.Log, Fork: c.Fork}})
+	j.arriveLocked(item{Entry: Entry{Frame: f, From: from, Group: c.Group, Day: c.Day, Log: c.Log, Fork: c.Fork, Was: was}})
 }
 
 // AppendProof accepts the proof of a fork of a log that is held, or whose first message is in it, and ends the log there. Errors are ErrGap where the
@@ -203,7 +219,7 @@ func (j *Journal) bury(l *state, o *message.Opening, proof []byte, from Origin) 
 		j.groupLocked(c.Group, own)
 		j.joinLocked(c.Group, c.Author)
 		j.changeLocked(c, func() { c.Fork, c.proof = 1, proof })
-		j.relayLocked(c, from)
+		j.relayLocked(c, 0, from)
 	}
 	j.mu.Unlock()
 	if ok {

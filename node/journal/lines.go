@@ -132,15 +132,18 @@ func (j *Journal) Whose(e Entry) (Line, bool) {
 	return Line{Key: Key{Log: e.Log}, Room: l.Room, Name: l.Name, Author: l.Author, Nick: l.nick, Nonce: l.Nonce, Arrival: e.Arrival}, true
 }
 
-// Beyond returns the lines from a number on that are kept of a log although it ends before them, at a fork: of the ways in which it went on, the one that
-// came here first.
-func (j *Journal) Beyond(id message.LogID, from uint64) (out []Line, err error) {
+// Beyond returns the lines from a number on that are kept of a log although it ends before them, at a fork, up to where it ended before, unless that is 0: of the ways in which it went
+// on, the one that came here first.
+func (j *Journal) Beyond(id message.LogID, from, was uint64) (out []Line, err error) {
 	l, _, err := j.lookup(id)
 	if err != nil || l.Fork == 0 {
 		return nil, err
 	}
 	from = max(from, l.Fork)
-	rows, err := j.store.runs(l.row, from, math.MaxInt)
+	if was == 0 {
+		was = message.MaxSeq
+	}
+	rows, err := j.store.runs(l.row, from, was-1, math.MaxInt)
 	if err != nil {
 		return nil, j.fault(err)
 	}
@@ -158,7 +161,7 @@ func (j *Journal) Beyond(id message.LogID, from uint64) (out []Line, err error) 
 			return nil, j.fault(err)
 		}
 		for _, line := range l.lines(run, 0) {
-			if line.Seq >= from && (len(out) == 0 || line.Seq > out[len(out)-1].Seq) {
+			if line.Seq >= from && line.Seq < was && (len(out) == 0 || line.Seq > out[len(out)-1].Seq) {
 				out = append(out, line)
 			}
 		}

@@ -18,6 +18,7 @@ type state struct {
 	Name   string // of the room
 	opener string // the nick in the opening
 	nick   string // at the end
+	named  uint64 // since that message; 0: not known since which
 	hlc    uint64 // of message Seq
 
 	row     int64
@@ -46,9 +47,15 @@ func newState(o *message.Opening, row int64) *state {
 // see takes note of the log's newest message.
 func (l *state) see(r *message.Record) {
 	l.hlc = r.HLC
-	if r.Kind == message.NickName && !r.Redacted && len(r.Body) <= message.MaxNickBytes && utf8.Valid(r.Body) {
-		l.nick = string(r.Body)
+	if nick, ok := nickIn(r); ok {
+		l.nick, l.named = nick, 0
 	}
+}
+
+// nickIn returns what the author calls itself from a message on, if it says so.
+func nickIn(r *message.Record) (nick string, ok bool) {
+	ok = r.Kind == message.NickName && !r.Redacted && len(r.Body) <= message.MaxNickBytes && utf8.Valid(r.Body)
+	return string(r.Body), ok
 }
 
 // cacheSize is how many logs that are on disk are kept in memory, at least; up to twice as many are. A log takes about 500 bytes.

@@ -86,9 +86,9 @@ func (s *store) runAt(log int64, seq uint64) (data []byte, err error) {
 	return data, err
 }
 
-// runs reads about max bytes of a log's runs from the one that has message seq on.
-func (s *store) runs(log int64, seq uint64, max int) (out [][]byte, err error) {
-	err = s.each("SELECT data FROM run WHERE log=?1 AND first>=(SELECT max(first) FROM run WHERE log=?1 AND first<=?2) ORDER BY first", []any{log, seq}, func(rows *sql.Rows) error {
+// runs reads about max bytes of a log's runs, from the one that has message from to the one that has message to.
+func (s *store) runs(log int64, from, to uint64, max int) (out [][]byte, err error) {
+	err = s.each("SELECT data FROM run WHERE log=?1 AND first>=(SELECT max(first) FROM run WHERE log=?1 AND first<=?2) AND first<=?3 ORDER BY first", []any{log, from, to}, func(rows *sql.Rows) error {
 		var data []byte
 		if err := rows.Scan(&data); err != nil {
 			return err

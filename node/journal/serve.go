@@ -115,7 +115,7 @@ func (j *Journal) stretch(l *state, from, end uint64) (runs [][]byte, next uint6
 // runs returns runs of l from the one that has message from on: of what is on disk, else of what waits for it, or none where that has got there since l was looked up.
 func (j *Journal) runs(l *state, from uint64) (rows [][]byte, err error) {
 	if from <= l.saved.Seq {
-		rows, err := j.store.runs(l.row, from, served)
+		rows, err := j.store.runs(l.row, from, l.Seq, served)
 		return rows, j.fault(err)
 	}
 	j.mu.RLock()

@@ -25,6 +25,7 @@ type Entry struct {
 	Log     message.LogID
 	// Fork is where the log ends from here on, where Frame is the proof of that; 0: it is a run.
 	Fork uint64
+	Was  uint64 // where it ended before that was known, 0: nowhere
 
 	live   bool           // it came by itself
 	open   *opened        // of a run in a sealed group; nil where it is on disk
