@@ -80,7 +80,7 @@ func (o *help) lines(width int) []piece {
 	}
 	lines = append(lines, piece{}, piece{"COMMANDS", l.Title})
 	for _, c := range command.Table() {
-		if c.Built {
+		if c.Built() {
 			row(c.Usage(), c.Help)
 		}
 	}

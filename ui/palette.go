@@ -90,7 +90,7 @@ func (a *app) targets() []target {
 		}
 	}
 	for _, c := range command.Table() {
-		if c.Built {
+		if c.Built() {
 			all = append(all, target{"/" + c.Name, c.Help, func() { a.begin(c) }, true})
 		}
 	}

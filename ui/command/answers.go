@@ -33,14 +33,14 @@ func Help(name string) ([]string, error) {
 		if d := detail(spec.Name); d != "" {
 			lines = append(lines, d)
 		}
-		if !spec.Built {
+		if !spec.Built() {
 			lines = append(lines, "not in this version")
 		}
 		return lines, nil
 	}
 	rows := [][2]string{}
 	for _, s := range Table() {
-		if s.Built {
+		if s.Built() {
 			rows = append(rows, [2]string{s.Usage(), s.Help})
 		}
 	}
@@ -196,6 +196,10 @@ func candidate(c node.Candidate) string {
 		words = append(words, c.Address)
 	}
 	return strings.Join(words, ", ")
+}
+
+func rooms(_ Spec, _ string, at At) (Action, error) {
+	return Action{Lines: Rooms(at.Snapshot, at.ServerOnly)}, nil
 }
 
 // Rooms returns the rooms that are joined or known; what they are about are somebody's words, which a server-only box does not show.

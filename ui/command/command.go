@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"earshot/node"
 	"earshot/node/message"
 )
 
@@ -24,8 +25,12 @@ type Spec struct {
 	Aliases []string // other names
 	Args    string   // as shown in help: "[command]", "NAME", empty where it takes none
 	Help    string   // one line, without a full stop
-	Built   bool     // false: this version answers that it is not there yet
+
+	run func(spec Spec, args string, at At) (Action, error) // nil: this version answers that it is not there yet
 }
+
+// Built reports whether it is in this version.
+func (s Spec) Built() bool { return s.run != nil }
 
 // Usage returns the command as it is typed: "/join #room".
 func (s Spec) Usage() string { return strings.TrimSpace("/" + s.Name + " " + s.Args) }
@@ -33,62 +38,62 @@ func (s Spec) Usage() string { return strings.TrimSpace("/" + s.Name + " " + s.A
 // Table returns all commands in the order help shows them.
 func Table() []Spec {
 	return []Spec{
-		{"help", []string{"h", "?"}, "[command]", "show the commands, or what one of them does", true},
-		{"nick", nil, "NAME", "be called NAME, from now on and after a restart", true},
-		{"me", nil, "TEXT", "say what you do: /me waves", true},
-		{"reply", []string{"r"}, "[ID] TEXT", "answer the newest message, or another", true},
-		{"edit", []string{"e"}, "[ID] TEXT", "correct your last message, or another of yours", true},
-		{"delete", nil, "[ID]", "delete your last message, or another, for everyone", true},
-		{"react", nil, "[ID] EMOJI", "react to the newest message, or take that back", true},
-		{"topic", nil, "[TEXT]", "show or set what the room is about", true},
-		{"who", nil, "", "list who is here", true},
-		{"names", nil, "", "list who is in this room, and when they last spoke", true},
-		{"hub", nil, "", "say which machine is the hub, and who could be", true},
-		{"rooms", []string{"list"}, "", "list the rooms", true},
-		{"join", []string{"j"}, "#ROOM", "open a public room, or make one", true},
-		{"leave", []string{"part"}, "[#ROOM]", "close a room or a conversation", true},
-		{"msg", []string{"m", "w"}, "PERSON TEXT", "say something to one person, end-to-end encrypted", true},
-		{"query", []string{"dm"}, "PERSON [TEXT]", "open a conversation with one person", true},
-		{"receipts", nil, "[on|off]", "choose whether the other is told what you have read", true},
-		{"read", nil, "[#ROOM|@NICK]", "say that you have read a room or a conversation", true},
-		{"room new", nil, "NAME", "make a private room, end-to-end encrypted", true},
-		{"invite", nil, "PERSON", "invite someone to your private room", true},
-		{"accept", nil, "[#ROOM]", "accept an invitation", true},
-		{"decline", nil, "[#ROOM]", "decline an invitation", true},
-		{"remove", nil, "PERSON", "take someone out of your private room", true},
-		{"room members", nil, "[#ROOM]", "show who can read a private room", true},
-		{"room hand-over", nil, "NICK", "make another member the owner of your private room", true},
-		{"room copy", nil, "NAME", "make a new private room with the members of this one", true},
-		{"room leave", nil, "[#ROOM]", "leave a private room", true},
-		{"away", nil, "[TEXT]", "tell the others that you are away, and why", true},
-		{"back", nil, "", "tell the others that you are back", true},
-		{"typing", nil, "[on|off]", "choose whether the others are told when you type", true},
-		{"mute", nil, "[#ROOM]", "keep a room from asking for attention", true},
-		{"unmute", nil, "[#ROOM]", "let it ask again", true},
-		{"history", nil, "[N]", "show what was said before", true},
-		{"whois", nil, "PERSON", "show who someone is", true},
-		{"fingerprint", nil, "[PERSON]", "show your fingerprint, or another's", true},
-		{"verify", nil, "PERSON [TEXT]", "compare fingerprints: with TEXT that they read", true},
-		{"unverify", nil, "PERSON", "no longer be sure of someone", true},
-		{"ignore", nil, "[PERSON]", "hide what someone says and does; alone: list whose", true},
-		{"unignore", nil, "PERSON", "show again what someone says", true},
-		{"ping", nil, "[NICK]", "show how long a word takes to the hub and back", true},
-		{"net", nil, "", "show what is known of the network", true},
-		{"key rotate", nil, "[WHO]", "give the network a new key, but not to everybody", true},
-		{"key accept", nil, "[NICK]", "take the new key that somebody offers", true},
-		{"key decline", nil, "", "do not take it", true},
-		{"realms", nil, "", "list the gatherings whose history is kept here", true},
-		{"resend", nil, "", "say again what could not be delivered", true},
-		{"clear", nil, "", "empty the screen; history stays", true},
-		{"theme", nil, "[NAME]", "choose the colours, and ascii or unicode", true},
-		{"notify", nil, "[WHAT]", "choose what rings the bell: all, mentions or off", true},
-		{"mouse", nil, "[on|off]", "use the mouse; off: leave it to the terminal", true},
-		{"copy", nil, "", "copy the newest message (Tab chooses another)", true},
-		{"open", nil, "", "open the newest link", true},
-		{"search", nil, "[WORDS]", "search everything that was said", true},
-		{"export", nil, "[FILE]", "write this room's history to a file", true},
-		{"version", nil, "", "say which version this is", true},
-		{"quit", []string{"exit"}, "", "leave the chat", true},
+		{"help", []string{"h", "?"}, "[command]", "show the commands, or what one of them does", help},
+		{"nick", nil, "NAME", "be called NAME, from now on and after a restart", nick},
+		{"me", nil, "TEXT", "say what you do: /me waves", me},
+		{"reply", []string{"r"}, "[ID] TEXT", "answer the newest message, or another", reply},
+		{"edit", []string{"e"}, "[ID] TEXT", "correct your last message, or another of yours", edit},
+		{"delete", nil, "[ID]", "delete your last message, or another, for everyone", remove},
+		{"react", nil, "[ID] EMOJI", "react to the newest message, or take that back", react},
+		{"topic", nil, "[TEXT]", "show or set what the room is about", topic},
+		{"who", nil, "", "list who is here", answers(Who)},
+		{"names", nil, "", "list who is in this room, and when they last spoke", members},
+		{"hub", nil, "", "say which machine is the hub, and who could be", answers(Hub)},
+		{"rooms", []string{"list"}, "", "list the rooms", rooms},
+		{"join", []string{"j"}, "#ROOM", "open a public room, or make one", join},
+		{"leave", []string{"part"}, "[#ROOM]", "close a room or a conversation", leave},
+		{"msg", []string{"m", "w"}, "PERSON TEXT", "say something to one person, end-to-end encrypted", msg},
+		{"query", []string{"dm"}, "PERSON [TEXT]", "open a conversation with one person", query},
+		{"receipts", nil, "[on|off]", "choose whether the other is told what you have read", receipts},
+		{"read", nil, "[#ROOM|@NICK]", "say that you have read a room or a conversation", read},
+		{"room new", nil, "NAME", "make a private room, end-to-end encrypted", newRoom},
+		{"invite", nil, "PERSON", "invite someone to your private room", invite},
+		{"accept", nil, "[#ROOM]", "accept an invitation", answer},
+		{"decline", nil, "[#ROOM]", "decline an invitation", answer},
+		{"remove", nil, "PERSON", "take someone out of your private room", expel},
+		{"room members", nil, "[#ROOM]", "show who can read a private room", members},
+		{"room hand-over", nil, "NICK", "make another member the owner of your private room", handOver},
+		{"room copy", nil, "NAME", "make a new private room with the members of this one", copyRoom},
+		{"room leave", nil, "[#ROOM]", "leave a private room", leaveRoom},
+		{"away", nil, "[TEXT]", "tell the others that you are away, and why", away},
+		{"back", nil, "", "tell the others that you are back", comesTo(Action{Do: node.SetAway{}, Lines: []string{"welcome back"}})},
+		{"typing", nil, "[on|off]", "choose whether the others are told when you type", typing},
+		{"mute", nil, "[#ROOM]", "keep a room from asking for attention", mute},
+		{"unmute", nil, "[#ROOM]", "let it ask again", mute},
+		{"history", nil, "[N]", "show what was said before", history},
+		{"whois", nil, "PERSON", "show who someone is", whois},
+		{"fingerprint", nil, "[PERSON]", "show your fingerprint, or another's", fingerprint},
+		{"verify", nil, "PERSON [TEXT]", "compare fingerprints: with TEXT that they read", verify},
+		{"unverify", nil, "PERSON", "no longer be sure of someone", unverify},
+		{"ignore", nil, "[PERSON]", "hide what someone says and does; alone: list whose", ignore},
+		{"unignore", nil, "PERSON", "show again what someone says", unignore},
+		{"ping", nil, "[NICK]", "show how long a word takes to the hub and back", ping},
+		{"net", nil, "", "show what is known of the network", answers(Net)},
+		{"key rotate", nil, "[WHO]", "give the network a new key, but not to everybody", rotate},
+		{"key accept", nil, "[NICK]", "take the new key that somebody offers", acceptKey},
+		{"key decline", nil, "", "do not take it", comesTo(Action{Do: node.DeclineKey{}, Lines: []string{"the new key is not taken"}})},
+		{"realms", nil, "", "list the gatherings whose history is kept here", answers(Realms)},
+		{"resend", nil, "", "say again what could not be delivered", comesTo(Action{Do: node.Resend{}})},
+		{"clear", nil, "", "empty the screen; history stays", comesTo(Action{Clear: true, Lines: []string{"/clear is for the full screen"}})},
+		{"theme", nil, "[NAME]", "choose the colours, and ascii or unicode", theme},
+		{"notify", nil, "[WHAT]", "choose what rings the bell: all, mentions or off", oneOf("all", "mentions", "off")},
+		{"mouse", nil, "[on|off]", "use the mouse; off: leave it to the terminal", oneOf("on", "off")},
+		{"copy", nil, "", "copy the newest message (Tab chooses another)", oneOf()},
+		{"open", nil, "", "open the newest link", oneOf()},
+		{"search", nil, "[WORDS]", "search everything that was said", search},
+		{"export", nil, "[FILE]", "write this room's history to a file", export},
+		{"version", nil, "", "say which version this is", version},
+		{"quit", []string{"exit"}, "", "leave the chat", comesTo(Action{Quit: true})},
 
 		{Name: "send", Args: "FILE", Help: "offer a file"},
 	}
@@ -154,7 +159,7 @@ func Next(before string) (ends []string, person bool) {
 func Complete(prefix string) []string {
 	var names []string
 	for _, s := range Table() {
-		if s.Built && strings.HasPrefix(s.Name, strings.ToLower(prefix)) {
+		if s.Built() && strings.HasPrefix(s.Name, strings.ToLower(prefix)) {
 			names = append(names, s.Name)
 		}
 	}
@@ -173,7 +178,7 @@ func Nearest(name string) string {
 	}
 	for _, s := range Table() {
 		for _, n := range append([]string{s.Name}, s.Aliases...) {
-			if d := message.Edits(name, n); s.Built && len(n) > 2 && d < best {
+			if d := message.Edits(name, n); s.Built() && len(n) > 2 && d < best {
 				best, found = d, n
 			}
 		}

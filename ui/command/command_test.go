@@ -107,7 +107,7 @@ func TestTable(t *testing.T) {
 		at := acquainted()
 		at.Room, at.Snapshot.Rooms, at.Recent = room, talks().Rooms, append(recent(), node.Message{Room: "@bob"})
 		a, err := Parse("/"+s.Name+" "+args, at)
-		if something := a.Do != nil || a.Members != "" || a.Lines != nil || a.Find != nil || a.Export != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built || (err == nil) != s.Built {
+		if something := a.Do != nil || a.Members != "" || a.Lines != nil || a.Find != nil || a.Export != nil || a.History > 0 || a.Clear || a.Quit; something != s.Built() || (err == nil) != s.Built() {
 			t.Errorf("%s: %+v, %v", s.Usage(), a, err)
 		}
 		if s.Help == "" || len(s.Help) > 52 || len(s.Usage()) > 21 { // help and palette show it whole from 80 columns on

@@ -7,12 +7,16 @@ import (
 )
 
 // rotate changes the network's key, or says what that would do: /key rotate --except mallory --yes
-func rotate(spec Spec, args string) (Action, error) {
+func rotate(spec Spec, args string, _ At) (Action, error) {
 	c, err := rotateWords(strings.Fields(args))
 	if err != nil {
 		return Action{}, usage(spec, err.Error())
 	}
 	return Action{Do: c}, nil
+}
+
+func acceptKey(_ Spec, args string, _ At) (Action, error) {
+	return Action{Do: node.AcceptKey{From: args}, Lines: []string{"going on with the new key"}}, nil
 }
 
 // rotateWords reads who is to have a new key: --all, or --only or --except and people after it, by spaces or commas; --yes means it.

@@ -97,145 +97,38 @@ func parse(input string, at At) (Action, error) {
 	switch {
 	case !ok:
 		return Action{}, unknown(name)
-	case !spec.Built:
+	case !spec.Built():
 		return Action{}, &node.Error{Text: "/" + spec.Name + " is not in this version", Hint: "/help lists the commands"}
 	case spec.Args == "" && args != "":
 		return Action{}, &node.Error{Text: "/" + spec.Name + " takes nothing after it", Hint: "usage: " + spec.Usage()}
-	}
-	return run(spec, args, at)
-}
-
-// run has one line for each built command of the table.
-func run(spec Spec, args string, at At) (Action, error) {
-	s := at.Snapshot
-	if at.ServerOnly && (spec.Name == "search" || spec.Name == "export" || spec.Name == "topic" && args == "") {
+	case at.ServerOnly && (spec.Name == "search" || spec.Name == "export" || spec.Name == "topic" && args == ""):
 		return Action{}, &node.Error{Text: "a server-only box shows nobody's words", Hint: "earshot search WORDS looks through its history"}
 	}
-	switch spec.Name {
-	case "help":
-		lines, err := Help(args)
-		return Action{Lines: lines, Help: args == ""}, err
-	case "nick":
-		return nick(args, s)
-	case "me":
-		if args == "" {
-			return Action{}, usage(spec, "what do you do?")
-		}
-		return Action{Do: node.Say{Room: at.Room, Text: args, Action: true}}, fits(args)
-	case "reply":
-		return reply(spec, args, at)
-	case "edit":
-		return edit(spec, args, at)
-	case "delete":
-		return remove(spec, args, at)
-	case "react":
-		return react(spec, args, at)
-	case "topic":
-		return topic(args, at)
-	case "who":
-		return Action{Lines: Who(s)}, nil
-	case "names":
-		return members("", at)
-	case "hub":
-		return Action{Lines: Hub(s)}, nil
-	case "rooms":
-		return Action{Lines: Rooms(s, at.ServerOnly)}, nil
-	case "realms":
-		return Action{Lines: Realms(s)}, nil
-	case "join":
-		return join(spec, args, at)
-	case "leave":
-		return leave(args, at)
-	case "msg":
-		return msg(spec, args)
-	case "query":
-		return query(spec, args)
-	case "key rotate":
-		return rotate(spec, args)
-	case "key accept":
-		return Action{Do: node.AcceptKey{From: args}, Lines: []string{"going on with the new key"}}, nil
-	case "key decline":
-		return Action{Do: node.DeclineKey{}, Lines: []string{"the new key is not taken"}}, nil
-	case "room new":
-		return newRoom(spec, args, at)
-	case "room copy":
-		return copyRoom(spec, args, at)
-	case "room members":
-		return members(args, at)
-	case "room leave":
-		return leaveRoom(args, at)
-	case "room hand-over":
-		return handOver(spec, args, at)
-	case "invite":
-		return invite(spec, args, at)
-	case "remove":
-		return expel(spec, args, at)
-	case "accept":
-		return answer(spec, args, true, at)
-	case "decline":
-		return answer(spec, args, false, at)
-	case "receipts":
-		return receipts(spec, args, s)
-	case "read":
-		return read(args, at)
-	case "away":
-		return away(args)
-	case "back":
-		return Action{Do: node.SetAway{Away: false}, Lines: []string{"welcome back"}}, nil
-	case "typing":
-		return typing(spec, args, s)
-	case "mute":
-		return mute(args, true, at)
-	case "unmute":
-		return mute(args, false, at)
-	case "whois":
-		return whois(spec, args, at)
-	case "fingerprint":
-		return fingerprint(args, at)
-	case "verify":
-		return verify(spec, args, at)
-	case "unverify":
-		return mark(spec, args, node.Unverify{Person: args}, args+" is not verified any more")
-	case "ignore":
-		if args == "" {
-			return Action{Lines: Ignored(s)}, nil
-		}
-		return mark(spec, args, node.Ignore{Person: args}, "nothing that "+args+" says or does is shown; /unignore "+args+" changes it")
-	case "unignore":
-		return mark(spec, args, node.Unignore{Person: args}, "what "+args+" says is shown again")
-	case "ping":
-		lines, err := Ping(s, args)
-		return Action{Lines: lines}, err
-	case "net":
-		return Action{Lines: Net(s)}, nil
-	case "history":
-		return history(spec, args)
-	case "resend":
-		return Action{Do: node.Resend{}}, nil
-	case "clear":
-		return Action{Clear: true, Lines: []string{"/clear is for the full screen"}}, nil
-	case "search":
-		return Action{Find: &args}, nil
-	case "export":
-		args = strings.Trim(args, `"`)
-		return Action{Export: &args}, nil
-	case "theme":
-		if _, err := (look.Theme{}).With(args); err != nil {
-			return Action{}, usage(spec, err.Error())
+	return spec.run(spec, args, at)
+}
+
+// comesTo is a command that is always the same.
+func comesTo(a Action) func(Spec, string, At) (Action, error) {
+	return func(Spec, string, At) (Action, error) { return a, nil }
+}
+
+// answers is a command that says how things stand.
+func answers(lines func(node.Snapshot) []string) func(Spec, string, At) (Action, error) {
+	return func(_ Spec, _ string, at At) (Action, error) { return Action{Lines: lines(at.Snapshot)}, nil }
+}
+
+// oneOf is a setting that takes few words.
+func oneOf(words ...string) func(Spec, string, At) (Action, error) {
+	return func(spec Spec, args string, _ At) (Action, error) {
+		if args != "" && !slices.Contains(words, strings.ToLower(args)) {
+			return Action{}, noneOf(spec, args, words...)
 		}
 		return setting(spec, args), nil
-	case "notify":
-		return oneOf(spec, args, "all", "mentions", "off")
-	case "mouse":
-		return oneOf(spec, args, "on", "off")
-	case "copy", "open":
-		return setting(spec, ""), nil
-	case "version":
-		return Action{Lines: []string{strings.TrimSpace("earshot " + at.Version)}}, nil
-	case "quit":
-		return Action{Quit: true}, nil
 	}
-	return Action{}, unknown(spec.Name)
+}
+
+func noneOf(spec Spec, args string, words ...string) error {
+	return usage(spec, fmt.Sprintf("%q is none of %s", args, strings.Join(words, ", ")))
 }
 
 // setting is what the full screen does; line mode says that it has none.
@@ -243,17 +136,39 @@ func setting(spec Spec, value string) Action {
 	return Action{Set: &Setting{spec.Name, strings.ToLower(value)}, Lines: []string{"/" + spec.Name + " is for the full screen"}}
 }
 
-// oneOf is a setting that takes few words.
-func oneOf(spec Spec, value string, words ...string) (Action, error) {
-	if value != "" && !slices.Contains(words, strings.ToLower(value)) {
-		return Action{}, usage(spec, fmt.Sprintf("%q is none of %s", value, strings.Join(words, ", ")))
+func theme(spec Spec, args string, _ At) (Action, error) {
+	if _, err := (look.Theme{}).With(args); err != nil {
+		return Action{}, usage(spec, err.Error())
 	}
-	return setting(spec, value), nil
+	return setting(spec, args), nil
 }
 
-func nick(args string, s node.Snapshot) (Action, error) {
+func help(_ Spec, args string, _ At) (Action, error) {
+	lines, err := Help(args)
+	return Action{Lines: lines, Help: args == ""}, err
+}
+
+func version(_ Spec, _ string, at At) (Action, error) {
+	return Action{Lines: []string{strings.TrimSpace("earshot " + at.Version)}}, nil
+}
+
+func search(_ Spec, args string, _ At) (Action, error) { return Action{Find: &args}, nil }
+
+func export(_ Spec, args string, _ At) (Action, error) {
+	args = strings.Trim(args, `"`)
+	return Action{Export: &args}, nil
+}
+
+func me(spec Spec, args string, at At) (Action, error) {
 	if args == "" {
-		return Action{Lines: []string{"you are " + s.Me.Nick + "; /nick NAME changes it"}}, nil
+		return Action{}, usage(spec, "what do you do?")
+	}
+	return Action{Do: node.Say{Room: at.Room, Text: args, Action: true}}, fits(args)
+}
+
+func nick(_ Spec, args string, at At) (Action, error) {
+	if args == "" {
+		return Action{Lines: []string{"you are " + at.Snapshot.Me.Nick + "; /nick NAME changes it"}}, nil
 	}
 	name, err := message.CleanNick(args)
 	if err != nil {

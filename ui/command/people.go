@@ -10,7 +10,7 @@ import (
 )
 
 // away says that the user is away, and why.
-func away(args string) (Action, error) {
+func away(_ Spec, args string, _ At) (Action, error) {
 	if len(args) > node.MaxWhy {
 		return Action{}, &node.Error{Text: fmt.Sprintf("this has %d bytes, and at most %d say why you are away", len(args), node.MaxWhy), Hint: "say it in fewer words"}
 	}
@@ -23,24 +23,29 @@ func away(args string) (Action, error) {
 }
 
 // typing chooses whether the others are told when the user types, or says whether they are.
-func typing(spec Spec, args string, s node.Snapshot) (Action, error) {
+func typing(spec Spec, args string, at At) (Action, error) {
+	const on, off = "the others are told when you type", "the others are not told when you type"
+	return onOff(spec, args, !at.Snapshot.Silent, on, off, node.SetTyping{On: true}, node.SetTyping{})
+}
+
+// onOff is a choice that the profile remembers: alone it says which is made.
+func onOff(spec Spec, args string, is bool, on, off string, start, stop node.Command) (Action, error) {
 	switch strings.ToLower(args) {
 	case "":
-		if s.Silent {
-			return Action{Lines: []string{"the others are not told when you type; /typing on changes it"}}, nil
+		if is {
+			return Action{Lines: []string{on + "; /" + spec.Name + " off changes it"}}, nil
 		}
-		return Action{Lines: []string{"the others are told when you type; /typing off changes it"}}, nil
+		return Action{Lines: []string{off + "; /" + spec.Name + " on changes it"}}, nil
 	case "on":
-		return Action{Do: node.SetTyping{On: true}, Lines: []string{"the others are told when you type"}}, nil
+		return Action{Do: start, Lines: []string{on}}, nil
 	case "off":
-		return Action{Do: node.SetTyping{}, Lines: []string{"the others are not told when you type"}}, nil
+		return Action{Do: stop, Lines: []string{off}}, nil
 	}
-	_, err := oneOf(spec, args, "on", "off")
-	return Action{}, err
+	return Action{}, noneOf(spec, args, "on", "off")
 }
 
 // mute keeps a room from asking for attention, or no longer.
-func mute(args string, on bool, at At) (Action, error) {
+func mute(spec Spec, args string, at At) (Action, error) {
 	room, err := at.theRoom(args)
 	if err != nil {
 		return Action{}, err
@@ -49,6 +54,7 @@ func mute(args string, on bool, at At) (Action, error) {
 		return Action{}, noRoom(room)
 	}
 	line := room + " asks for no attention; /unmute " + room + " changes it"
+	on := spec.Name == "mute"
 	if !on {
 		line = room + " asks for attention"
 	}
@@ -56,7 +62,7 @@ func mute(args string, on bool, at At) (Action, error) {
 }
 
 // history shows what was said, back from the end.
-func history(spec Spec, args string) (Action, error) {
+func history(spec Spec, args string, _ At) (Action, error) {
 	n := 20
 	if args != "" {
 		var err error
@@ -87,6 +93,11 @@ func find(s node.Snapshot, nick string) (p node.Person, err error) {
 		return found[0], nil
 	}
 	return p, &node.Error{Text: fmt.Sprintf("%d here are called %s", len(found), nick), Hint: "name one with the tag behind it: " + found[0].Nick}
+}
+
+func ping(_ Spec, args string, at At) (Action, error) {
+	lines, err := Ping(at.Snapshot, args)
+	return Action{Lines: lines}, err
 }
 
 // Ping says how long a word takes to someone and back, as far as that is measured: to the hub, and from it.

@@ -11,7 +11,7 @@ import (
 )
 
 // msg says something in a conversation without going there.
-func msg(spec Spec, args string) (Action, error) {
+func msg(spec Spec, args string, _ At) (Action, error) {
 	who, text := split(args)
 	switch {
 	case who == "":
@@ -23,7 +23,7 @@ func msg(spec Spec, args string) (Action, error) {
 }
 
 // query opens a conversation, with the first words if there are any.
-func query(spec Spec, args string) (Action, error) {
+func query(spec Spec, args string, _ At) (Action, error) {
 	who, text := split(args)
 	if text != "" {
 		return Action{Do: node.Say{Room: direct(who), Text: text}, Show: direct(who)}, fits(text)
@@ -144,7 +144,7 @@ func copyRoom(spec Spec, args string, at At) (Action, error) {
 	return Action{Do: node.CopyRoom{Room: room, Name: name}, Show: "#" + name, Lines: []string{"#" + name + " is yours; the members of " + room + " are invited"}}, err
 }
 
-func members(args string, at At) (Action, error) {
+func members(_ Spec, args string, at At) (Action, error) {
 	room, err := at.theRoom(args)
 	if err != nil {
 		return Action{}, err
@@ -164,7 +164,7 @@ func noRoom(room string) error {
 }
 
 // leave closes a room or a conversation.
-func leave(args string, at At) (Action, error) {
+func leave(_ Spec, args string, at At) (Action, error) {
 	room, err := at.theRoom(args)
 	if err != nil {
 		return Action{}, err
@@ -183,12 +183,12 @@ func leave(args string, at At) (Action, error) {
 }
 
 // leaveRoom leaves a private room; /leave does too.
-func leaveRoom(args string, at At) (Action, error) {
+func leaveRoom(spec Spec, args string, at At) (Action, error) {
 	room, _, err := at.private(args)
 	if err != nil {
 		return Action{}, err
 	}
-	return leave(room, at)
+	return leave(spec, room, at)
 }
 
 // invitations are the rooms to which the user is invited.
@@ -205,7 +205,7 @@ func invitations(s node.Snapshot) (names []string) {
 func Invitation(r node.Room) bool { return r.Kind == node.PrivateRoom && r.By != (node.Named{}) }
 
 // answer accepts an invitation, or declines it: the one there is, or that to a room.
-func answer(spec Spec, args string, yes bool, at At) (Action, error) {
+func answer(spec Spec, args string, at At) (Action, error) {
 	open := invitations(at.Snapshot)
 	room := ""
 	switch {
@@ -224,32 +224,20 @@ func answer(spec Spec, args string, yes bool, at At) (Action, error) {
 	default:
 		room = open[0]
 	}
-	if yes {
+	if spec.Name == "accept" {
 		return Action{Do: node.Join{Room: room}, Show: room}, nil
 	}
 	return Action{Do: node.Leave{Room: room}, Lines: []string{"you declined the invitation to " + room}}, nil
 }
 
 // receipts chooses whether others are told what the user has read, or says whether they are.
-func receipts(spec Spec, args string, s node.Snapshot) (Action, error) {
+func receipts(spec Spec, args string, at At) (Action, error) {
 	const on, off = "in a conversation the other is told what you have read", "in a conversation the other is not told what you have read"
-	switch strings.ToLower(args) {
-	case "":
-		if s.Receipts {
-			return Action{Lines: []string{on + "; /receipts off changes it"}}, nil
-		}
-		return Action{Lines: []string{off + "; /receipts on changes it"}}, nil
-	case "on":
-		return Action{Do: node.SetReceipts{On: true}, Lines: []string{on}}, nil
-	case "off":
-		return Action{Do: node.SetReceipts{}, Lines: []string{off}}, nil
-	}
-	_, err := oneOf(spec, args, "on", "off")
-	return Action{}, err
+	return onOff(spec, args, at.Snapshot.Receipts, on, off, node.SetReceipts{On: true}, node.SetReceipts{})
 }
 
 // read says that the user has read what was said in a room or a conversation, for front ends that do not see whether.
-func read(args string, at At) (Action, error) {
+func read(_ Spec, args string, at At) (Action, error) {
 	room, err := at.theRoom(args)
 	if err != nil {
 		return Action{}, err

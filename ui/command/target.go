@@ -69,17 +69,22 @@ func said(m *node.Message) bool { return m.Kind != message.Topic }
 
 func mine(m *node.Message) bool { return m.Mine && said(m) }
 
-// reply answers, where no message is named, what somebody else said last.
-func reply(spec Spec, args string, at At) (Action, error) {
-	if args == "" {
-		return Action{}, usage(spec, "what do you answer?")
-	}
-	m, text, err := at.pick(args, said)
-	if text == args && err == nil { // none was named
+// another finds the message that args name; where none is named, what somebody else said last.
+func (at At) another(args string) (m *node.Message, rest string, err error) {
+	m, rest, err = at.pick(args, said)
+	if rest == args && err == nil {
 		if other, _, fault := at.pick("", func(m *node.Message) bool { return said(m) && !m.Mine }); fault == nil {
 			m = other
 		}
 	}
+	return m, rest, err
+}
+
+func reply(spec Spec, args string, at At) (Action, error) {
+	if args == "" {
+		return Action{}, usage(spec, "what do you answer?")
+	}
+	m, text, err := at.another(args)
 	switch {
 	case err != nil:
 		return Action{}, err
@@ -118,12 +123,7 @@ func react(spec Spec, args string, at At) (Action, error) {
 	if args == "" {
 		return Action{}, usage(spec, "react with what?")
 	}
-	m, emoji, err := at.pick(args, said)
-	if emoji == args && err == nil {
-		if other, _, fault := at.pick("", func(m *node.Message) bool { return said(m) && !m.Mine }); fault == nil {
-			m = other
-		}
-	}
+	m, emoji, err := at.another(args)
 	switch {
 	case err != nil:
 		return Action{}, err
@@ -134,7 +134,7 @@ func react(spec Spec, args string, at At) (Action, error) {
 }
 
 // topic shows or sets what the room is about.
-func topic(args string, at At) (Action, error) {
+func topic(_ Spec, args string, at At) (Action, error) {
 	if args != "" {
 		return Action{Do: node.SetTopic{Room: at.Room, Text: args}}, nil
 	}

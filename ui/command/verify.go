@@ -46,7 +46,7 @@ func whois(spec Spec, args string, at At) (Action, error) {
 }
 
 // fingerprint shows the user's own, or someone else's.
-func fingerprint(args string, at At) (Action, error) {
+func fingerprint(_ Spec, args string, at At) (Action, error) {
 	if args == "" {
 		w, err := at.Whois(at.Snapshot.Me.ID.Fingerprint())
 		if err != nil {
@@ -118,6 +118,21 @@ func spell(group string) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+func unverify(spec Spec, args string, _ At) (Action, error) {
+	return mark(spec, args, node.Unverify{Person: args}, args+" is not verified any more")
+}
+
+func ignore(spec Spec, args string, at At) (Action, error) {
+	if args == "" {
+		return Action{Lines: Ignored(at.Snapshot)}, nil
+	}
+	return mark(spec, args, node.Ignore{Person: args}, "nothing that "+args+" says or does is shown; /unignore "+args+" changes it")
+}
+
+func unignore(spec Spec, args string, _ At) (Action, error) {
+	return mark(spec, args, node.Unignore{Person: args}, "what "+args+" says is shown again")
 }
 
 // mark is a command that changes what the user makes of someone.
