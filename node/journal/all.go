@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"bytes"
 	"cmp"
 	"iter"
 	"slices"
 
-	"earshot/node/identity"
 	"earshot/node/message"
 )
 
@@ -108,14 +106,14 @@ func (r *room) fill() error {
 	return nil
 }
 
-// Room is a public room that something was said in.
+// Room is one that something was said in.
 type Room struct {
 	ID   message.RoomID
-	Name string
+	Name string // of a public one
 	Last uint64 // HLC of the newest message
 }
 
-// Rooms lists them by name. Logs are read for that, not their messages.
+// Rooms lists the public ones by name. Logs are read for that, not their messages.
 func (j *Journal) Rooms() ([]Room, error) {
 	if err := j.settle(); err != nil {
 		return nil, err
@@ -124,39 +122,26 @@ func (j *Journal) Rooms() ([]Room, error) {
 	return out, j.fault(err)
 }
 
-// A Conversation is a sealed room that this person takes part in and something is held of.
-type Conversation struct {
-	ID      message.RoomID
-	Authors []identity.PeerID // of logs in it, whoever they are
-	Last    uint64            // HLC of the newest message
-	Count   int               // of the messages held, of all kinds, open or not
-}
-
-// Conversations lists them, the newest first.
-func (j *Journal) Conversations() (out []Conversation, err error) {
+// Conversations lists the sealed rooms that this person takes part in and something is held of, the newest first.
+func (j *Journal) Conversations() (out []Room, err error) {
 	if err := j.settle(); err != nil {
 		return nil, err
 	}
-	authors := map[message.GroupID][]identity.PeerID{}
-	own := map[message.GroupID]bool{}
+	looked := map[message.GroupID]bool{}
 	for _, m := range j.Mailboxes(0) {
-		authors[m.Group] = append(authors[m.Group], m.Author)
-		own[m.Group] = own[m.Group] || j.owns(m.Group, m.Author)
-	}
-	for g, authors := range authors {
-		if !own[g] {
+		if looked[m.Group] || !j.owns(m.Group, m.Author) {
 			continue
 		}
-		c := Conversation{ID: message.RoomID(g), Authors: authors}
-		if c.Last, c.Count, err = j.store.newest(c.ID); err != nil {
+		looked[m.Group] = true
+		r := Room{ID: message.RoomID(m.Group)}
+		var held int
+		if r.Last, held, err = j.store.newest(r.ID); err != nil {
 			return nil, j.fault(err)
 		}
-		if c.Count > 0 {
-			out = append(out, c)
+		if held > 0 {
+			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b Conversation) int {
-		return cmp.Or(cmp.Compare(b.Last, a.Last), bytes.Compare(a.ID[:], b.ID[:]))
-	})
+	slices.SortFunc(out, func(a, b Room) int { return cmp.Compare(b.Last, a.Last) })
 	return out, nil
 }

@@ -155,7 +155,7 @@ func TestReopenWhatWasOthers(t *testing.T) {
 		t.Errorf("learned %q", v.learned)
 	}
 	cs, err := j.Conversations()
-	if err != nil || len(cs) != 1 || cs[0].ID != message.RoomID(conversation) || cs[0].Count != 1 || len(cs[0].Authors) != 1 || cs[0].Authors[0] != person(t, 1).ID() || cs[0].Last == 0 {
+	if err != nil || len(cs) != 1 || cs[0].ID != message.RoomID(conversation) || cs[0].Last == 0 {
 		t.Errorf("conversations: %+v, %v", cs, err)
 	}
 	if rooms, err := j.Rooms(); err != nil || len(rooms) != 0 {
