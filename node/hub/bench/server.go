@@ -28,7 +28,6 @@ type server struct {
 	program  string // to be found in PATH
 	args     func(dir string) []string
 	protocol string
-	tls      bool
 	acks     bool   // it acknowledges what is on its disk
 	conf     string // written to the file conf in its folder; %s is the folder
 }
@@ -56,7 +55,7 @@ func (b *bench) servers() map[string]server {
 			conf: "listen: " + address + "\nmax_connections: 100000\njetstream { store_dir: \"%s/js\", max_file_store: 8GB, max_memory_store: 1GB, sync_interval: always }\n"},
 		{name: "inspircd", program: "inspircd", args: configured("--runasroot", "--nofork", "--config"), protocol: "irc", conf: inspircd},
 		{name: "ngircd", program: "ngircd", args: configured("-n", "-f"), protocol: "irc", conf: ngircd},
-		{name: "bare Go, TLS", program: b.gohub, args: arguments("-addr", address, "-tls"), protocol: "length", tls: true},
+		{name: "bare Go, TLS", program: b.gohub, args: arguments("-addr", address), protocol: "length"},
 	} {
 		all[s.name] = s
 	}
@@ -173,7 +172,7 @@ func (r *running) stop() {
 
 // generate loads the server from another process.
 func (s server) generate(ctx context.Context, r *running, spec load.Spec) (load.Result, error) {
-	spec.Address, spec.Protocol, spec.TLS, spec.PID = address, s.protocol, s.tls, r.cmd.Process.Pid
+	spec.Address, spec.Protocol, spec.PID = address, s.protocol, r.cmd.Process.Pid
 	spec.Acks = spec.Acks && s.acks
 	spec.Parallel = 20
 	if spec.Receivers > 5000 && s.protocol == "earshot" {

@@ -1,5 +1,5 @@
 // Command gohub is a bare Go broadcaster, a yardstick: frames (four bytes of length, payload) from one connection go to every other. What the connection that reads gets in one read is one
-// chunk, shared by all; each connection has a queue of chunks and a goroutine that writes them, over TLS joined into one system call. It keeps nothing, verifies nothing and knows nobody.
+// chunk, shared by all; each connection has a queue of chunks and a goroutine that writes them over TLS, joined into one system call. It keeps nothing, verifies nothing and knows nobody.
 package main
 
 import (
@@ -37,9 +37,8 @@ type hub struct {
 
 type conn struct {
 	hub  *hub
-	net  net.Conn // what frames go through
-	raw  net.Conn
-	join *joiner // over TLS
+	tls  *tls.Conn // what frames go through
+	join *joiner
 
 	mu      sync.Mutex // protects what follows
 	news    *sync.Cond
@@ -69,7 +68,7 @@ func (c *conn) drop() {
 	c.closed = true
 	c.news.Signal()
 	c.mu.Unlock()
-	c.raw.Close() // tls.Conn.Close would wait behind a blocked Write
+	c.join.Close() // tls.Conn.Close would wait behind a blocked Write
 	c.hub.change(nil, c)
 }
 
@@ -99,20 +98,13 @@ func (c *conn) write() {
 		if closed {
 			return
 		}
-		c.net.SetWriteDeadline(time.Now().Add(writeTime))
-		if c.join == nil {
-			bufs := net.Buffers(queue)
-			if _, err := bufs.WriteTo(c.net); err != nil {
-				return
-			}
-			continue
-		}
+		c.join.SetWriteDeadline(time.Now().Add(writeTime))
 		b := c.hub.pool.Get().(*[]byte)
 		*b = (*b)[:0]
 		for _, s := range queue {
 			*b = append(*b, s...)
 		}
-		_, err := c.net.Write(*b)
+		_, err := c.tls.Write(*b)
 		c.hub.pool.Put(b)
 		if err != nil || c.join.flush() != nil {
 			return
@@ -121,7 +113,7 @@ func (c *conn) write() {
 }
 
 func (c *conn) read() error {
-	r := bufio.NewReaderSize(c.net, 4096)
+	r := bufio.NewReaderSize(c.tls, 4096)
 	for {
 		if _, err := r.Peek(1); err != nil {
 			return err
@@ -185,17 +177,14 @@ func (j *joiner) flush() error {
 }
 
 func (h *hub) serve(raw net.Conn, config *tls.Config) {
-	c := &conn{hub: h, net: raw, raw: raw}
+	join := &joiner{Conn: raw}
+	c := &conn{hub: h, tls: tls.Server(join, config), join: join}
 	c.news = sync.NewCond(&c.mu)
-	if config != nil {
-		c.join = &joiner{Conn: raw}
-		t := tls.Server(c.join, config)
-		if err := t.Handshake(); err != nil {
-			raw.Close()
-			return
-		}
-		c.net, c.join.on = t, true
+	if err := c.tls.Handshake(); err != nil {
+		raw.Close()
+		return
 	}
+	join.on = true
 	h.change(c, nil)
 	go c.write()
 	c.read()
@@ -216,14 +205,10 @@ func certificate() (*tls.Config, error) {
 
 func run() error {
 	address := flag.String("addr", "127.0.0.1:4327", "where to listen")
-	secure := flag.Bool("tls", false, "TLS 1.3")
 	flag.Parse()
-	var config *tls.Config
-	if *secure {
-		var err error
-		if config, err = certificate(); err != nil {
-			return err
-		}
+	config, err := certificate()
+	if err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", *address)
 	if err != nil {

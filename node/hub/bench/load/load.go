@@ -12,7 +12,6 @@ import (
 type Spec struct {
 	Address  string
 	Protocol string // earshot, nats, jetstream, irc, length
-	TLS      bool   // of length; earshot always has its own
 	Mode     string // flood, paced, idle, stuck, join, fill, behind
 	PID      int    // of the server
 

@@ -48,7 +48,7 @@ func (e *plainEngine) dial(id int, r role) (*client, error) {
 	}
 	var conn net.Conn = w
 	c := &client{write: w.WriteSome}
-	if e.g.TLS {
+	if e.g.Protocol == "length" {
 		secure := tls.Client(w, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
 		if err := secure.Handshake(); err != nil {
 			return nil, err
