@@ -56,7 +56,7 @@ func (n *Node) ownTarget(ref message.Ref, what string) (target, error) {
 	return t, err
 }
 
-func (n *Node) reply(ctx context.Context, c Reply) error {
+func (c Reply) do(ctx context.Context, n *Node) error {
 	text, err := sayable(c.Text)
 	if err != nil || text == "" {
 		return err
@@ -68,7 +68,7 @@ func (n *Node) reply(ctx context.Context, c Reply) error {
 	return n.write(ctx, t.room, message.Reply, message.About{Refs: []message.Ref{c.To}, Text: []byte(text)})
 }
 
-func (n *Node) edit(ctx context.Context, c Edit) error {
+func (c Edit) do(ctx context.Context, n *Node) error {
 	text, err := sayable(c.Text)
 	if err != nil {
 		return err
@@ -88,8 +88,8 @@ func (n *Node) edit(ctx context.Context, c Edit) error {
 	return n.write(ctx, t.room, message.Edit, message.About{Refs: []message.Ref{c.Target}, Text: []byte(text)})
 }
 
-// redact deletes a message, with all that it was edited to, also where it is held besides.
-func (n *Node) redact(ctx context.Context, c Redact) error {
+// The message is deleted with all that it was edited to, also where it is held besides.
+func (c Redact) do(ctx context.Context, n *Node) error {
 	t, err := n.ownTarget(c.Target, "delete")
 	if err != nil {
 		return err
@@ -122,8 +122,7 @@ func (n *Node) delete(ctx context.Context, t *target, about message.About) error
 	return nil
 }
 
-// react shows an emoji beside a message, or takes it back where it is shown already.
-func (n *Node) react(ctx context.Context, c React) error {
+func (c React) do(ctx context.Context, n *Node) error {
 	emoji, ok := cleanEmoji(c.Emoji)
 	if !ok {
 		return &Error{Text: fmt.Sprintf("%q is no reaction", oneLine(c.Emoji)), Hint: "react with one emoji: /react 👍"}
@@ -136,7 +135,7 @@ func (n *Node) react(ctx context.Context, c React) error {
 	return n.write(ctx, t.room, message.React, message.About{Refs: []message.Ref{c.Target}, Emoji: emoji, On: on})
 }
 
-func (n *Node) setTopic(ctx context.Context, c SetTopic) error {
+func (c SetTopic) do(ctx context.Context, n *Node) error {
 	room, err := n.room(c.Room)
 	if err != nil {
 		return err

@@ -1,10 +1,16 @@
 package node
 
-import "earshot/node/message"
+import (
+	"context"
+
+	"earshot/node/message"
+)
 
 // Command is something a user wants done. It is one of the types below. A Room is called what Room.Name says: "#name", or "@nick" for a direct conversation; that of anyone begins by being named. A
 // Person is a nick, with its tag (nick~7Q2K) where two people have it, or a whole fingerprint.
-type Command interface{ command() }
+type Command interface {
+	do(context.Context, *Node) error
+}
 
 // Say says Text in Room; Action is "/me".
 type Say struct {
@@ -111,37 +117,6 @@ type (
 	AcceptKey  struct{ From string } // a Person, where several offer one
 	DeclineKey struct{}
 )
-
-func (Say) command()       {}
-func (Reply) command()     {}
-func (Edit) command()      {}
-func (Redact) command()    {}
-func (React) command()     {}
-func (SetTopic) command()  {}
-func (Resend) command()    {}
-func (Rename) command()    {}
-func (Join) command()      {}
-func (Leave) command()     {}
-func (SetAway) command()   {}
-func (Typing) command()    {}
-func (SetTyping) command() {}
-func (Mute) command()      {}
-
-func (NewRoom) command()     {}
-func (Invite) command()      {}
-func (Remove) command()      {}
-func (HandOver) command()    {}
-func (CopyRoom) command()    {}
-func (Seen) command()        {}
-func (SetReceipts) command() {}
-func (Prefer) command()      {}
-func (Verify) command()      {}
-func (Unverify) command()    {}
-func (Ignore) command()      {}
-func (Unignore) command()    {}
-func (Rotate) command()      {}
-func (AcceptKey) command()   {}
-func (DeclineKey) command()  {}
 
 // An Error is a command's failure in one plain sentence, with what can be tried.
 type Error struct {

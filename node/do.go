@@ -10,7 +10,7 @@ import (
 
 // Do carries a command out; it waits while the author's rate is used up. Errors are *Error.
 func (n *Node) Do(ctx context.Context, c Command) error {
-	err := n.do(ctx, c)
+	err := c.do(ctx, n)
 	var e *Error
 	if err == nil || errors.As(err, &e) {
 		return err
@@ -18,69 +18,7 @@ func (n *Node) Do(ctx context.Context, c Command) error {
 	return &Error{Text: err.Error(), cause: err}
 }
 
-func (n *Node) do(ctx context.Context, c Command) error {
-	switch c := c.(type) {
-	case Say:
-		return n.say(ctx, c)
-	case Reply:
-		return n.reply(ctx, c)
-	case Edit:
-		return n.edit(ctx, c)
-	case Redact:
-		return n.redact(ctx, c)
-	case React:
-		return n.react(ctx, c)
-	case SetTopic:
-		return n.setTopic(ctx, c)
-	case Rename:
-		return n.rename(ctx, c.Nick)
-	case Join:
-		return n.join(ctx, c.Room)
-	case Leave:
-		return n.leave(ctx, c.Room)
-	case NewRoom:
-		return n.newRoom(ctx, c.Name)
-	case Invite:
-		return n.invite(ctx, c)
-	case Remove:
-		return n.remove(ctx, c)
-	case HandOver:
-		return n.handOver(ctx, c)
-	case CopyRoom:
-		return n.copyRoom(ctx, c)
-	case Seen:
-		return n.seen(c)
-	case SetReceipts:
-		defer n.watch.wake()
-		return n.profile.change(func(s *settings) { s.Discreet = !c.On })
-	case Resend:
-		return n.resend(ctx)
-	case SetAway:
-		return n.setAway(c)
-	case Typing:
-		return n.typed(c.Room)
-	case SetTyping:
-		defer n.watch.wake()
-		return n.profile.change(func(s *settings) { s.Silent = !c.On })
-	case Mute:
-		return n.mute(c)
-	case Verify:
-		return n.verify(c)
-	case Unverify:
-		return n.markPerson(c.Person, func(k *contact) { k.Verified = false })
-	case Ignore:
-		return n.markPerson(c.Person, func(k *contact) { k.Ignored = true })
-	case Unignore:
-		return n.markPerson(c.Person, func(k *contact) { k.Ignored = false })
-	case Rotate, AcceptKey, DeclineKey:
-		return n.changeKey(c)
-	case Prefer:
-		return n.profile.prefer(c)
-	}
-	return fmt.Errorf("unknown command %T", c)
-}
-
-func (n *Node) say(ctx context.Context, c Say) error {
+func (c Say) do(ctx context.Context, n *Node) error {
 	room, err := n.room(c.Room)
 	if err != nil {
 		return err
@@ -102,7 +40,7 @@ func (n *Node) say(ctx context.Context, c Say) error {
 	return n.gather.write(ctx, room, k, []byte(text))
 }
 
-func (n *Node) setAway(c SetAway) error {
+func (c SetAway) do(_ context.Context, n *Node) error {
 	why := oneLine(c.Why)
 	if len(why) > MaxWhy {
 		return &Error{Text: fmt.Sprintf("that is too long: at most %d bytes say why you are away", MaxWhy)}
@@ -125,8 +63,8 @@ func (n *Node) setAway(c SetAway) error {
 	return nil
 }
 
-func (n *Node) rename(ctx context.Context, nick string) error {
-	nick, err := message.CleanNick(nick)
+func (c Rename) do(ctx context.Context, n *Node) error {
+	nick, err := message.CleanNick(c.Nick)
 	if err != nil {
 		return err
 	}
@@ -145,3 +83,15 @@ func (n *Node) rename(ctx context.Context, nick string) error {
 	at, _ := n.gather.now()
 	return at.author.Rename(ctx, nick)
 }
+
+func (c SetReceipts) do(_ context.Context, n *Node) error {
+	defer n.watch.wake()
+	return n.profile.change(func(s *settings) { s.Discreet = !c.On })
+}
+
+func (c SetTyping) do(_ context.Context, n *Node) error {
+	defer n.watch.wake()
+	return n.profile.change(func(s *settings) { s.Silent = !c.On })
+}
+
+func (c Prefer) do(_ context.Context, n *Node) error { return n.profile.prefer(c) }

@@ -15,8 +15,8 @@ import (
 
 // What a person does with direct conversations and private rooms. The vault says what follows from it, and speak writes it.
 
-func (n *Node) newRoom(ctx context.Context, name string) error {
-	name, err := message.CleanRoom(name)
+func (c NewRoom) do(ctx context.Context, n *Node) error {
+	name, err := message.CleanRoom(c.Name)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (n *Node) member(name, person string) (r vault.Room, who identity.PeerID, e
 	return r, who, &Error{Text: n.named(who).Nick + " is not in " + n.called(r.ID), Hint: "/room members lists who is"}
 }
 
-func (n *Node) invite(ctx context.Context, c Invite) error {
+func (c Invite) do(ctx context.Context, n *Node) error {
 	r, err := n.private(c.Room)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (n *Node) invite(ctx context.Context, c Invite) error {
 	return n.change(ctx, r, seal.Change{Add: []identity.PeerID{who}}, c.History)
 }
 
-func (n *Node) remove(ctx context.Context, c Remove) error {
+func (c Remove) do(ctx context.Context, n *Node) error {
 	r, who, err := n.member(c.Room, c.Person)
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func (n *Node) remove(ctx context.Context, c Remove) error {
 	return n.change(ctx, r, seal.Change{Remove: []identity.PeerID{who}}, false)
 }
 
-func (n *Node) handOver(ctx context.Context, c HandOver) error {
+func (c HandOver) do(ctx context.Context, n *Node) error {
 	r, who, err := n.member(c.Room, c.Person)
 	if err != nil {
 		return err
@@ -141,8 +141,7 @@ func (n *Node) handOver(ctx context.Context, c HandOver) error {
 	return err
 }
 
-// copyRoom makes a room of this person's own with the members of another.
-func (n *Node) copyRoom(ctx context.Context, c CopyRoom) error {
+func (c CopyRoom) do(ctx context.Context, n *Node) error {
 	r, err := n.room(c.Room)
 	if err != nil {
 		return err
@@ -153,7 +152,7 @@ func (n *Node) copyRoom(ctx context.Context, c CopyRoom) error {
 			return err
 		}
 	}
-	if err := n.newRoom(ctx, c.Name); err != nil {
+	if err := (NewRoom{c.Name}).do(ctx, n); err != nil {
 		return err
 	}
 	made, err := n.private("#" + strings.TrimPrefix(c.Name, "#"))

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -133,8 +134,8 @@ func (n *Node) tellOffer(o *offer) {
 	n.notice(fmt.Sprintf("%s gives %s a new key%s for you and %d more; %s", from, n.network.Name(), by, len(o.said.People)-1, proof), "/key accept takes it, and you go on with those who have it; /key decline does not")
 }
 
-// acceptKey goes to the network that is offered.
-func (n *Node) acceptKey(c AcceptKey) error {
+func (c AcceptKey) do(_ context.Context, n *Node) error {
+	defer n.watch.wake()
 	list := n.pending()
 	if from := strings.TrimPrefix(strings.TrimSpace(c.From), "@"); from != "" {
 		list = slices.DeleteFunc(list, func(o *offer) bool {
@@ -193,8 +194,8 @@ func (n *Node) take(o *offer) error {
 	return nil
 }
 
-// declineKey takes none of the keys that are offered.
-func (n *Node) declineKey() error {
+func (DeclineKey) do(_ context.Context, n *Node) error {
+	defer n.watch.wake()
 	list := n.pending()
 	if len(list) == 0 {
 		return &Error{Text: "nobody has offered a new key"}

@@ -15,8 +15,8 @@ import (
 // maxRooms bounds the rooms joined.
 const maxRooms = 64
 
-func (n *Node) join(ctx context.Context, called string) error {
-	r, err := n.room(called)
+func (c Join) do(ctx context.Context, n *Node) error {
+	r, err := n.room(c.Room)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,8 @@ func (n *Node) join(ctx context.Context, called string) error {
 	return n.profile.change(func(s *settings) { s.Rooms = append(s.Rooms, name) })
 }
 
-func (n *Node) leave(ctx context.Context, called string) error {
-	r, err := n.room(called)
+func (c Leave) do(ctx context.Context, n *Node) error {
+	r, err := n.room(c.Room)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (n *Node) leave(ctx context.Context, called string) error {
 		return n.vault.Close(r.id)
 	}
 	if r.past {
-		return n.overWith(called)
+		return n.overWith(c.Room)
 	}
 	if shown, ok := n.vault.Room(r.id); ok {
 		return n.answer(ctx, shown, false)
@@ -70,7 +70,7 @@ func (n *Node) leave(ctx context.Context, called string) error {
 	return n.profile.change(func(s *settings) { s.Rooms = slices.DeleteFunc(s.Rooms, func(r string) bool { return r == name }) })
 }
 
-func (n *Node) mute(c Mute) error {
+func (c Mute) do(_ context.Context, n *Node) error {
 	r, err := n.room(c.Room)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -133,8 +134,8 @@ func ProgressOf(dir string, network *identity.Network) (*Progress, error) {
 	return r.progress(time.Now()), err
 }
 
-// rotate changes the key, or says what that would do.
-func (n *Node) rotate(c Rotate) error {
+func (c Rotate) do(_ context.Context, n *Node) error {
+	defer n.watch.wake()
 	if err := n.canKeep(); err != nil {
 		return err
 	}
@@ -198,16 +199,4 @@ func (n *Node) Next() (Config, bool) {
 	c.Network, c.Key = n.rekey.next, n.rekey.key
 	c.Nick, c.Copied = "", Memory{} // as it may have been changed
 	return c, true
-}
-
-// changeKey carries out what a user wants done about the key.
-func (n *Node) changeKey(c Command) error {
-	defer n.watch.wake()
-	switch c := c.(type) {
-	case Rotate:
-		return n.rotate(c)
-	case AcceptKey:
-		return n.acceptKey(c)
-	}
-	return n.declineKey()
 }

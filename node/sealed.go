@@ -26,8 +26,8 @@ func (n *Node) speak(ctx context.Context, list []vault.Message) error {
 	return nil
 }
 
-// seen notes how far the user has read a room; of a conversation keepVault tells the other.
-func (n *Node) seen(c Seen) error {
+// Of a conversation keepVault tells the other.
+func (c Seen) do(_ context.Context, n *Node) error {
 	r, err := n.room(c.Room)
 	if err != nil {
 		return err

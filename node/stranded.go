@@ -114,8 +114,7 @@ func (d *deliveries) isLostLocked(id message.ID) bool {
 	return slices.ContainsFunc(d.lost, func(o stranded) bool { return o.message.ID == id })
 }
 
-// resend says again what was not delivered.
-func (n *Node) resend(ctx context.Context) error {
+func (Resend) do(ctx context.Context, n *Node) error {
 	for first := true; ; first = false {
 		n.own.mu.Lock()
 		list := n.own.lost
@@ -126,7 +125,7 @@ func (n *Node) resend(ctx context.Context) error {
 		if len(list) == 0 {
 			return nil
 		}
-		err := n.do(ctx, list[0].again)
+		err := list[0].again.do(ctx, n)
 		if _, say := list[0].again.(Say); err != nil && (say || ctx.Err() != nil) {
 			return err
 		}

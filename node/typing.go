@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -136,9 +137,9 @@ func (t *typing) stop() {
 	}
 }
 
-// typed says that the user types, where the user does not mind. In which room somebody types is told to everyone, so of sealed ones it is not said.
-func (n *Node) typed(called string) error {
-	r, err := n.room(called)
+// It is said where the user does not mind. In which room somebody types is told to everyone, so of sealed ones it is not said.
+func (c Typing) do(_ context.Context, n *Node) error {
+	r, err := n.room(c.Room)
 	if err != nil || !r.public() || n.profile.get().Silent || n.Here() < 2 {
 		return err
 	}

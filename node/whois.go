@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -93,8 +94,7 @@ func (n *Node) fingerprint(s string) (string, error) {
 	return s, nil
 }
 
-// verify compares what someone read aloud.
-func (n *Node) verify(c Verify) error {
+func (c Verify) do(_ context.Context, n *Node) error {
 	id, err := n.another(c.Person)
 	if err != nil {
 		return err
@@ -113,6 +113,18 @@ func (n *Node) verify(c Verify) error {
 		return &Error{Text: "that is not the fingerprint of " + nick + " here", Hint: "have it read once more; if it stays another, this is someone else: /ignore " + nick}
 	}
 	return n.mark(id, func(k *contact) { k.Verified = true })
+}
+
+func (c Unverify) do(_ context.Context, n *Node) error {
+	return n.markPerson(c.Person, func(k *contact) { k.Verified = false })
+}
+
+func (c Ignore) do(_ context.Context, n *Node) error {
+	return n.markPerson(c.Person, func(k *contact) { k.Ignored = true })
+}
+
+func (c Unignore) do(_ context.Context, n *Node) error {
+	return n.markPerson(c.Person, func(k *contact) { k.Ignored = false })
 }
 
 // markPerson changes what the user makes of someone.
