@@ -157,7 +157,7 @@ func BenchmarkPeopleChange(b *testing.B) {
 // One who follows the events looks at each message whether people changed.
 func BenchmarkPeopleSame(b *testing.B) {
 	n := hall(b)
-	s := &subscription{node: n, here: map[identity.PeerID]Person{}, ctx: b.Context(), out: make(chan []Event, 1000)}
+	s := newStates(n, func(Event) bool { return true })
 	s.people()
 	for b.Loop() {
 		s.people()

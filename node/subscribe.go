@@ -1,12 +1,10 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"slices"
 
-	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/vault"
@@ -51,8 +49,9 @@ func (n *Node) eventsSinceStart(ctx context.Context, out chan<- []Event, ration 
 
 // events is Events for who reads out, until ended is called, or Console with a ration; what is history is what had arrived in a journal by the number that past returns.
 func (n *Node) events(ctx context.Context, out chan<- []Event, history int, past func(*journal.Journal) int64, ration *ration, resume bool, ended func()) {
-	s := &subscription{node: n, ctx: ctx, out: out, ration: ration, resume: resume, changed: n.watch.add(), end: n.watch.end, here: map[identity.PeerID]Person{}, shown: map[[16]byte]int64{}, told: newTellings(), topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
+	s := &subscription{node: n, ctx: ctx, out: out, ration: ration, resume: resume, changed: n.watch.add(), end: n.watch.end, shown: map[[16]byte]int64{}, told: newTellings(), topics: map[message.RoomID]message.ID{}, called: map[message.RoomID]string{}}
 	s.begin(past)
+	s.states = newStates(n, s.send)
 	ok := n.watch.subscribe(func() {
 		defer ended()
 		defer n.watch.remove(s.changed)
@@ -86,23 +85,16 @@ type subscription struct {
 	shown    map[[16]byte]int64 // how far the history in each store was told
 	met      bool               // something of a gathering was told
 	told     tellings
-	hub      HubChanged
-	here     map[identity.PeerID]Person
-	listed   uint64                        // number of the people told
+	states   *states
 	topics   map[message.RoomID]message.ID // told
-	typing   []Typist                      // told
-	marks    map[identity.PeerID]Mark
-	marked   uint64                    // number of the last change of marks
-	news     uint64                    // number of the last delivery told
-	called   map[message.RoomID]string // of sealed rooms, as told
-	rooms    map[message.RoomID]bool   // joined, whose history was told
-	joins    uint64                    // number of the last change of that
-	history  int                       // how much was asked for; negative: all
-	newest   int                       // how much is told of a room that is joined
-	entered  int64                     // the newest arrival when this gathering was entered, unless that was shown before
-	noticed  uint64
-	since    uint64 // version of the gathering of which RealmChanged told last
-	caughtUp bool   // with that
+	called   map[message.RoomID]string     // of sealed rooms, as told
+	rooms    map[message.RoomID]bool       // joined, whose history was told
+	joins    uint64                        // number of the last change of that
+	history  int                           // how much was asked for; negative: all
+	newest   int                           // how much is told of a room that is joined
+	entered  int64                         // the newest arrival when this gathering was entered, unless that was shown before
+	since    uint64                        // version of the gathering of which RealmChanged told last
+	caughtUp bool                          // with that
 }
 
 // send gives one event, with those that follow; false: nobody reads any more.
@@ -144,11 +136,6 @@ func (s *subscription) begin(past func(*journal.Journal) int64) {
 		s.shown[at.journal.StoreID()] = past(at.journal)
 	}
 	s.cursor = s.at.journal.Follow(s.shown[s.at.journal.StoreID()])
-	_, s.news = n.own.since(^uint64(0))
-	s.marks, s.marked = n.people.known.marks(0)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	s.noticed = n.noticed - uint64(len(n.notices))
 }
 
 func (s *subscription) run(history int) {
@@ -156,7 +143,7 @@ func (s *subscription) run(history int) {
 	if !s.send(Ready{Nick: n.Nick(), ID: n.who.ID(), Session: n.session, Port: n.port.Number(), Network: n.network.Name(), Closed: n.network.Closed()}) || !s.flush() {
 		return
 	}
-	s.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
+	s.states.here[n.who.ID()] = Person{ID: n.who.ID(), Nick: n.Nick()}
 	s.history, s.newest = history, history
 	if history < 0 {
 		s.newest = newestOfJoined
@@ -190,7 +177,7 @@ func (s *subscription) look(news <-chan struct{}) bool {
 		if _, version := s.node.gather.now(); version != s.version {
 			return true
 		}
-		if !s.passed() || !s.states() || !s.lines() || !s.deliveries() || !s.flush() {
+		if !s.passed() || !s.stands() || !s.lines() || !s.states.deliveries() || !s.flush() {
 			return false
 		}
 		select {
@@ -569,27 +556,13 @@ func (s *subscription) topic(id message.RoomID, called string) bool {
 	return s.send(TopicChanged{Room: called, Topic: topic})
 }
 
-// states tells what is different of the hub, the people here, and the notices.
-func (s *subscription) states() bool {
+// stands tells how things stand, and what follows for the rooms.
+func (s *subscription) stands() bool {
 	n := s.node
 	n.mu.Lock()
-	hub, caughtUp := n.status, n.caughtUp > s.since
-	missed := min(n.noticed-s.noticed, uint64(len(n.notices)))
-	notices := slices.Clone(n.notices[uint64(len(n.notices))-missed:])
-	s.noticed = n.noticed
+	caughtUp := n.caughtUp > s.since
 	n.mu.Unlock()
-	if hub != s.hub {
-		s.hub = hub
-		if !s.send(n.asShown(hub)) {
-			return false
-		}
-	}
-	for _, notice := range notices {
-		if !s.send(notice) {
-			return false
-		}
-	}
-	if !s.marksOf() || !s.people() || !s.renamed() || !s.joined() {
+	if !s.states.tell() || !s.renamed() || !s.joined() {
 		return false
 	}
 	if caughtUp && !s.caughtUp {
@@ -600,87 +573,6 @@ func (s *subscription) states() bool {
 		return s.send(CaughtUp{})
 	}
 	return true
-}
-
-// marksOf tells what the user made of people. Who is ignored goes without a word from those who are here, and comes back so.
-func (s *subscription) marksOf() bool {
-	now, version := s.node.people.known.marks(s.marked)
-	if version == s.marked {
-		return true
-	}
-	was := s.marks
-	s.marks, s.marked = now, version
-	var changed []identity.PeerID
-	for id := range was {
-		if now[id] != was[id] {
-			changed = append(changed, id)
-		}
-	}
-	for id := range now {
-		if _, known := was[id]; !known {
-			changed = append(changed, id)
-		}
-	}
-	slices.SortFunc(changed, func(a, b identity.PeerID) int { return slices.Compare(a[:], b[:]) })
-	for _, id := range changed {
-		if p, here := s.node.people.person(id); now[id].Ignored {
-			delete(s.here, id)
-		} else if _, told := s.here[id]; here && !told {
-			s.here[id] = p
-		}
-		if !s.send(Marked{ID: id, Nick: s.node.people.name(id, s.node.people.known.nickOf(id)), Mark: now[id]}) {
-			return false
-		}
-	}
-	return true
-}
-
-// people tells who came, went, or goes by another nick.
-func (s *subscription) people() bool {
-	list, number := s.node.people.all()
-	if number == s.listed {
-		return s.typists()
-	}
-	s.listed = number
-	now := make(map[identity.PeerID]Person, len(list))
-	for _, p := range list {
-		now[p.ID] = p
-	}
-	count := len(s.here)
-	gone := make([]Person, 0)
-	for id, p := range s.here {
-		if _, ok := now[id]; !ok {
-			gone = append(gone, p)
-		}
-	}
-	slices.SortFunc(gone, func(a, b Person) int { return cmp.Compare(a.Nick, b.Nick) })
-	for _, p := range gone {
-		count--
-		delete(s.here, p.ID)
-		if s.node.people.known.ignores(p.ID) {
-			continue // since a moment ago
-		}
-		if !s.send(PeerChanged{State: Left, Nick: p.Nick, ID: p.ID, Peers: count}) {
-			return false
-		}
-	}
-	for _, p := range list {
-		old, known := s.here[p.ID]
-		s.here[p.ID] = p
-		if !known {
-			count++
-			if !s.send(PeerChanged{State: Joined, Nick: p.Nick, ID: p.ID, Peers: count}) {
-				return false
-			}
-		} else if old.Nick != p.Nick && !s.send(Renamed{ID: p.ID, Old: old.Nick, New: p.Nick}) {
-			return false
-		}
-		state := map[bool]PeerState{true: Away, false: Back}[p.Away]
-		if (p.Away != old.Away || p.Why != old.Why) && !s.send(PeerChanged{State: state, Nick: p.Nick, ID: p.ID, Peers: count, Why: p.Why}) {
-			return false
-		}
-	}
-	return s.typists()
 }
 
 // joined tells what was said in rooms that were joined since.
@@ -717,35 +609,6 @@ func (s *subscription) renamed() bool {
 		}
 		s.called[id] = now
 		if !s.send(RoomRenamed{ID: id, Old: was, New: now}) {
-			return false
-		}
-	}
-	return true
-}
-
-// typists tells who types, and who has stopped.
-func (s *subscription) typists() bool {
-	now := s.node.typists()
-	for _, was := range s.typing {
-		if !slices.Contains(now, was) && !s.send(TypingChanged{Typist: was}) {
-			return false
-		}
-	}
-	for _, is := range now {
-		if !slices.Contains(s.typing, is) && !s.send(TypingChanged{Typist: is, On: true}) {
-			return false
-		}
-	}
-	s.typing = now
-	return true
-}
-
-// deliveries tells on how many disks own messages are.
-func (s *subscription) deliveries() bool {
-	news, end := s.node.own.since(s.news)
-	s.news = end
-	for _, d := range news {
-		if !s.send(d) {
 			return false
 		}
 	}
