@@ -12,49 +12,8 @@ import (
 // maxClock bounds a clock on the wire, in ms from 1970 either way: a stamp of a message has as many bits, and differences do not overflow.
 const maxClock = 1 << 47
 
-// check refuses a body that breaks a limit. It panics for what is no control body.
-func check(v any) error {
-	switch v := v.(type) {
-	case *Hello:
-		return v.check()
-	case *State:
-		return within("groups", len(v.Groups), MaxGroups)
-	case *AskHeads:
-		return v.check()
-	case *AskDays:
-		return nil
-	case *Days:
-		return v.check()
-	case *Heads:
-		return v.check()
-	case *Want:
-		return v.check()
-	case *Done:
-		return within("logs", len(v.Logs), MaxWants)
-	case *Beat:
-		return v.check()
-	case *Have:
-		return checkHeads(v.Heads)
-	case *Stable:
-		return v.check()
-	case *Presence:
-		return v.check()
-	case *Order:
-		return errors.Join(within("successors", len(v.Successors), MaxOrder), within("witnesses", len(v.Witnesses), MaxWitnesses))
-	case *Redirect:
-		return checkAddress(v.Address)
-	case *Bye:
-		return cmp.Or(checkAddress(v.Address), within("bytes of a reason", len(v.Reason), MaxTextBytes))
-	case *Note:
-		return cmp.Or(checkNick(v.Nick), checkWhy(v.Why))
-	case *Typing:
-		return nil
-	case *View:
-		return v.check()
-	default:
-		panic(fmt.Sprintf("wire: %T is no control body", v))
-	}
-}
+// limited is a control body: it says whether it breaks a limit.
+type limited interface{ check() error }
 
 func within(what string, n, limit int) error {
 	if n > limit {
@@ -116,6 +75,22 @@ func (h *Hello) check() error {
 		within("tags", len(h.Tags), MaxTags),
 		checkKnown(h.Known),
 		within("bytes of a profile", len(h.Profile), MaxProfile))
+}
+
+func (s *State) check() error    { return within("groups", len(s.Groups), MaxGroups) }
+func (*AskDays) check() error    { return nil }
+func (d *Done) check() error     { return within("logs", len(d.Logs), MaxWants) }
+func (h *Have) check() error     { return checkHeads(h.Heads) }
+func (*Typing) check() error     { return nil }
+func (n *Note) check() error     { return cmp.Or(checkNick(n.Nick), checkWhy(n.Why)) }
+func (r *Redirect) check() error { return checkAddress(r.Address) }
+
+func (o *Order) check() error {
+	return cmp.Or(within("successors", len(o.Successors), MaxOrder), within("witnesses", len(o.Witnesses), MaxWitnesses))
+}
+
+func (b *Bye) check() error {
+	return cmp.Or(checkAddress(b.Address), within("bytes of a reason", len(b.Reason), MaxTextBytes))
 }
 
 func (d *Days) check() error {

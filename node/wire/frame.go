@@ -77,7 +77,7 @@ func decode(body []byte, v any) error {
 	if _, _, ok := includes(body, must(encoding.Marshal(v))); !ok {
 		return fmt.Errorf("%w: %s: not in canonical form", ErrFrame, target.Type().Name())
 	}
-	if err := check(v); err != nil {
+	if err := v.(limited).check(); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrFrame, target.Type().Name(), err)
 	}
 	return nil
