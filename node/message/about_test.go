@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"earshot/node/nodetest/golden"
 )
 
 // abouts returns a body of each kind that is about a message, by the name of its golden file.
@@ -29,7 +31,7 @@ func abouts() map[string]struct {
 func TestAboutGolden(t *testing.T) {
 	for name, c := range abouts() {
 		t.Run(name, func(t *testing.T) {
-			want := goldenBytes(t, "about-"+name, c.say.Body(c.kind))
+			want := golden.Check(t, "about-"+name, c.say.Body(c.kind))
 			got, ok := ParseAbout(c.kind, want)
 			if got.Text != nil && len(got.Text) == 0 {
 				got.Text = nil

@@ -3,17 +3,14 @@ package message
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"earshot/node/identity"
+	"earshot/node/nodetest/golden"
 )
 
 // sealed returns a run of a room that is a group of its own.
@@ -25,11 +22,8 @@ func sealed(who *identity.Identity) *Run {
 	return r
 }
 
-// The format is frozen: -update is for a new golden file, never for an old one.
-var update = flag.Bool("update", false, "write golden files")
-
-// golden returns runs of each shape, by the name of their golden file.
-func golden(t testing.TB) map[string]*Run {
+// shapes returns runs of each shape, by the name of their golden file.
+func shapes(t testing.TB) map[string]*Run {
 	t.Helper()
 	alice := author(t, 1)
 	first := say(alice, "good morning", "zweite Zeile: äöü", "")
@@ -47,9 +41,9 @@ func golden(t testing.TB) map[string]*Run {
 }
 
 func TestGolden(t *testing.T) {
-	for name, r := range golden(t) {
+	for name, r := range shapes(t) {
 		t.Run(name, func(t *testing.T) {
-			for _, encoded := range [][]byte{goldenBytes(t, name+"-short", r.Append(nil)), readGolden(t, name)} {
+			for _, encoded := range [][]byte{golden.Check(t, name+"-short", r.Append(nil)), golden.Read(t, name)} {
 				parsed, err := ParseRun(encoded)
 				if err != nil {
 					t.Fatal(err)
@@ -63,44 +57,6 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
-}
-
-// goldenBytes returns what testdata/name.hex holds, and fails the test where that is not what was encoded.
-func goldenBytes(t *testing.T, name string, encoded []byte) []byte {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(filepath.Join("testdata", name+".hex"), wrapped(encoded), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := readGolden(t, name)
-	if !bytes.Equal(encoded, want) {
-		t.Errorf("encoded\n%swant\n%s", wrapped(encoded), wrapped(want))
-	}
-	return want
-}
-
-// readGolden returns what testdata/name.hex holds.
-func readGolden(t testing.TB, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name+".hex"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// wrapped writes b as hexadecimal digits, 32 bytes a line.
-func wrapped(b []byte) []byte {
-	var text []byte
-	for part := range slices.Chunk(b, 32) {
-		text = append(hex.AppendEncode(text, part), '\n')
-	}
-	return text
 }
 
 func TestLimitsHold(t *testing.T) {
@@ -128,7 +84,7 @@ func TestLimitsHold(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	alice := author(t, 1)
-	runs := golden(t)
+	runs := shapes(t)
 	const records = 25 + openingFixed + len("alice") + len(Lobby) // where the opening run's count of records is
 	openingRun := func(change func(b []byte)) []byte {
 		b := runs["opening"].Append(nil)
@@ -136,7 +92,7 @@ func TestRefused(t *testing.T) {
 		return b
 	}
 	long := func(change func(b []byte)) []byte {
-		b := readGolden(t, "opening")
+		b := golden.Read(t, "opening")
 		change(b)
 		return b
 	}
@@ -200,7 +156,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	for name, r := range runs {
-		for _, whole := range [][]byte{r.Append(nil), readGolden(t, name)} {
+		for _, whole := range [][]byte{r.Append(nil), golden.Read(t, name)} {
 			for n := range whole {
 				if _, err := ParseRun(whole[:n]); !errors.Is(err, ErrMalformed) {
 					t.Fatalf("%s cut to %d of %d bytes: %v", name, n, len(whole), err)
@@ -238,7 +194,7 @@ func TestAppendPanics(t *testing.T) {
 
 // One allocation for the run and one for its records, and none to skim it: this is the path of every message.
 func TestParseAllocates(t *testing.T) {
-	encoded := golden(t)["continuing"].Append(nil)
+	encoded := shapes(t)["continuing"].Append(nil)
 	if n := testing.AllocsPerRun(100, func() {
 		if _, err := ParseRun(encoded); err != nil {
 			t.Fatal(err)
@@ -257,9 +213,9 @@ func TestParseAllocates(t *testing.T) {
 }
 
 func FuzzParseRun(f *testing.F) {
-	for name, r := range golden(f) {
+	for name, r := range shapes(f) {
 		f.Add(r.Append(nil))
-		f.Add(readGolden(f, name))
+		f.Add(golden.Read(f, name))
 	}
 	f.Add(sealed(author(f, 1)).Append(nil))
 	who := author(f, 1).ID()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"earshot/node/nodetest/golden"
 )
 
 // forked returns two runs of one log that part at number 3.
@@ -20,7 +22,7 @@ func forked(t testing.TB) (x, y *Run) {
 
 func TestProof(t *testing.T) {
 	x, y := forked(t)
-	proof := goldenBytes(t, "proof-short", AppendProof(nil, x, y))
+	proof := golden.Check(t, "proof-short", AppendProof(nil, x, y))
 	if !bytes.Equal(proof, AppendProof(nil, y, x)) {
 		t.Error("one proof, two encodings")
 	}
@@ -35,7 +37,7 @@ func TestProof(t *testing.T) {
 	if seq, err := Fork(alice, a, b); seq != 3 || err != nil {
 		t.Errorf("fork at %d, %v", seq, err)
 	}
-	if a, b, err = ParseProof(readGolden(t, "proof")); err != nil {
+	if a, b, err = ParseProof(golden.Read(t, "proof")); err != nil {
 		t.Fatal(err)
 	}
 	if seq, err := Fork(alice, a, b); seq != 3 || err != nil {
@@ -101,7 +103,7 @@ func TestProofRefused(t *testing.T) {
 func FuzzParseProof(f *testing.F) {
 	x, y := forked(f)
 	f.Add(AppendProof(nil, x, y))
-	f.Add(readGolden(f, "proof"))
+	f.Add(golden.Read(f, "proof"))
 	who := author(f, 1).ID()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		x, y, err := ParseProof(b)

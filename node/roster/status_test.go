@@ -2,17 +2,14 @@ package roster
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/hashicorp/memberlist"
 
 	"earshot/node/identity"
+	"earshot/node/nodetest/golden"
 )
 
 var (
@@ -20,19 +17,6 @@ var (
 	goldenStatus = signed{version: 1, serial: 0x01020304, Status: Status{Class: 2, Hub: true, Weight: 5, Term: 0x1112131415161718, LostHub: identity.Session{0xa0, 1, 2, 3, 4, 5, 6, 7}, LostTerm: 9,
 		Tags: [][8]byte{{1, 1, 1, 1, 1, 1, 1, 1}, {2, 2, 2, 2, 2, 2, 2, 2}}}}
 )
-
-func golden(t testing.TB, name string) []byte {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func lobby(t testing.TB) (*identity.Identity, *identity.Network) {
 	t.Helper()
@@ -49,7 +33,7 @@ func lobby(t testing.TB) (*identity.Identity, *identity.Network) {
 
 func TestMetaGolden(t *testing.T) {
 	who, n := lobby(t)
-	want := golden(t, "meta.hex")
+	want := golden.Read(t, "meta")
 	name := identity.Session{0xa1, 0xb2, 3, 4, 5, 6, 7, 8}.String()
 	got := signMeta(who, n.ID(), name, goldenAt, goldenStatus)
 	if !bytes.Equal(got, want) {
@@ -90,7 +74,7 @@ func TestMetaFits(t *testing.T) {
 }
 
 func TestMetaRefused(t *testing.T) {
-	good := golden(t, "meta.hex")
+	good := golden.Read(t, "meta")
 	for what, change := range map[string]func(b []byte) []byte{
 		"empty":           func(b []byte) []byte { return nil },
 		"class":           func(b []byte) []byte { b[33] = 4; return b },
@@ -131,7 +115,7 @@ func TestPacketGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := open(a, golden(t, "packet.hex")) // its nonce was random, so it can only be opened
+	got, err := open(a, golden.Read(t, "packet")) // its nonce was random, so it can only be opened
 	if err != nil || !bytes.Equal(got, encode(typePing, struct{ SeqNo uint32 }{7})) {
 		t.Fatalf("%x, %v", got, err)
 	}
@@ -163,7 +147,7 @@ func TestPingSeq(t *testing.T) {
 }
 
 func FuzzMeta(f *testing.F) {
-	f.Add(golden(f, "meta.hex"))
+	f.Add(golden.Read(f, "meta"))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, signature, err := decodeMeta(b)

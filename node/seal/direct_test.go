@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"earshot/node/message"
+	"earshot/node/nodetest/golden"
 )
 
 var hello = Content{message.Text, []byte("hello, bob")}
@@ -23,7 +24,7 @@ func TestDirectGolden(t *testing.T) {
 	if Direct(lan, bob, alice) != room || Direct(other, alice, bob) == room {
 		t.Error("the room depends on who asks, or not on the network")
 	}
-	body := goldenFile(t, "direct", func() []byte { return said(t, hello) })
+	body := golden.Make(t, "direct", func() []byte { return said(t, hello) })
 	if len(body) != 2*(40+1120+128+16) {
 		t.Errorf("%d bytes", len(body))
 	}
@@ -170,7 +171,7 @@ func TestRecipientIsStrict(t *testing.T) {
 func FuzzOpenDM(f *testing.F) {
 	alice, bob := person(f, 1).ID(), person(f, 2).ID()
 	room := Direct(lan, alice, bob)
-	f.Add(goldenFile(f, "direct", func() []byte { return said(f, hello) }), true)
+	f.Add(golden.Make(f, "direct", func() []byte { return said(f, hello) }), true)
 	f.Add(said(f, Content{message.Text, nil}), false)
 	rings := map[bool]*Ring{true: ring(f, 1), false: ring(f, 2)}
 	f.Fuzz(func(t *testing.T, body []byte, author bool) {

@@ -7,6 +7,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/message"
+	"earshot/node/nodetest/golden"
 )
 
 var (
@@ -36,10 +37,10 @@ func open(r *Room, author identity.PeerID, at Place, body []byte) (*Log, Content
 }
 
 func TestRoomMessageGolden(t *testing.T) {
-	s := must(ParseState(lan, goldenFile(t, "state", nil)))(t)
+	s := must(ParseState(lan, golden.Read(t, "state")))(t)
 	r := withKeys(t, NewRoom(s), map[*State]EpochKey{s: fixedKey(3)})
 	carol := person(t, 3).ID()
-	b := goldenFile(t, "room-message", func() []byte { return must(must(r.Writer(carol, lid))(t).Seal(spot, hello))(t) })
+	b := golden.Make(t, "room-message", func() []byte { return must(must(r.Writer(carol, lid))(t).Seal(spot, hello))(t) })
 	if len(b) != len("hello, bob")+33 {
 		t.Errorf("%d bytes", len(b))
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"earshot/node/message"
+	"earshot/node/nodetest/golden"
 )
 
 func goldenProfile(t testing.TB) *Profile {
@@ -16,7 +17,7 @@ func goldenProfile(t testing.TB) *Profile {
 
 func TestProfileGolden(t *testing.T) {
 	p := goldenProfile(t)
-	golden(t, "profile", p.Bytes())
+	golden.Check(t, "profile", p.Bytes())
 	got := must(ParseProfile(lan, p.Bytes()))(t)
 	if got.Nick != "Zoë" || got.Version != 7 || got.Person != person(t, 1).ID() || got.Key != *ring(t, 1).Public() || got.Network != lan {
 		t.Errorf("parsed %+v", got)

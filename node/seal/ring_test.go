@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"earshot/node/nodetest/golden"
 )
 
 // A year of daily starts: what is sealed for a key opens until 14 days after it was renewed, and not a start longer.
@@ -105,7 +107,7 @@ func goldenRing(t testing.TB) *Ring {
 
 func TestRingGolden(t *testing.T) {
 	b := must(goldenRing(t).Bytes())(t)
-	golden(t, "keyring", b)
+	golden.Check(t, "keyring", b)
 	r := must(ParseRing(b))(t)
 	if again := must(r.Bytes())(t); !bytes.Equal(again, b) {
 		t.Errorf("read and written again:\n%x", again)

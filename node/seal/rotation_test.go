@@ -10,6 +10,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/message"
+	"earshot/node/nodetest/golden"
 )
 
 const nextKey = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -21,7 +22,7 @@ func goldenRotation(t testing.TB) *Rotation {
 
 func TestRotation(t *testing.T) {
 	b := goldenRotation(t).Bytes()
-	golden(t, "rotation", b)
+	golden.Check(t, "rotation", b)
 	r, err := ParseRotation(Content{message.Rotate, b})
 	if err != nil {
 		t.Fatal(err)

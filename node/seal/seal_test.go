@@ -4,52 +4,12 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"flag"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"earshot/node/identity"
 	"earshot/node/message"
 )
-
-// The format is frozen: -update writes golden files that are not there, never an old one.
-var update = flag.Bool("update", false, "write golden files that are missing")
-
-// goldenFile returns what testdata/name.hex holds. What is sealed differs each time, so these vectors pin opening.
-func goldenFile(t testing.TB, name string, make func() []byte) []byte {
-	t.Helper()
-	file := filepath.Join("testdata", name+".hex")
-	if _, err := os.Stat(file); *update && errors.Is(err, os.ErrNotExist) {
-		var text strings.Builder
-		for b := make(); len(b) > 0; b = b[min(64, len(b)):] {
-			fmt.Fprintf(&text, "%x\n", b[:min(64, len(b))])
-		}
-		if err := os.WriteFile(file, []byte(text.String()), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// golden fails the test where testdata/name.hex holds anything else than encoded.
-func golden(t testing.TB, name string, encoded []byte) {
-	t.Helper()
-	if want := goldenFile(t, name, func() []byte { return encoded }); !bytes.Equal(encoded, want) {
-		t.Errorf("%s: encoded\n%x\nwant\n%x", name, encoded, want)
-	}
-}
 
 // pin compares what was derived with its vector.
 func pin(t testing.TB, what string, got []byte, want string) {

@@ -13,6 +13,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/message"
+	"earshot/node/nodetest/golden"
 )
 
 // at returns a stamp n seconds after noon.
@@ -49,7 +50,7 @@ func goldenState(t testing.TB) *State {
 }
 
 func TestStateGolden(t *testing.T) {
-	b := goldenFile(t, "state", func() []byte { return goldenState(t).Bytes() })
+	b := golden.Make(t, "state", func() []byte { return goldenState(t).Bytes() })
 	s := must(ParseState(lan, b))(t)
 	if s.Epoch != 3 || s.HLC != at(60) || s.Founder != person(t, 1).ID() || s.Owner() != person(t, 2).ID() || s.Signer() != person(t, 1).ID() ||
 		len(s.Members) != 3 || !slices.Equal(s.Moderators, ids(t, 2)) || !s.Has(person(t, 3).ID()) || s.Has(person(t, 4).ID()) {

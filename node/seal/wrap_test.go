@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"earshot/node/message"
+	"earshot/node/nodetest/golden"
 )
 
 func TestWrapsGolden(t *testing.T) {
-	s := must(ParseState(lan, goldenFile(t, "state", nil)))(t)
-	b := goldenFile(t, "wraps", func() []byte {
+	s := must(ParseState(lan, golden.Read(t, "state")))(t)
+	b := golden.Make(t, "wraps", func() []byte {
 		bodies, _, err := s.Wrap(fixedKey(3), []For{{person(t, 2).ID(), ring(t, 2).Public()}, {person(t, 3).ID(), ring(t, 3).Public()}})
 		return must(bodies, err)(t)[0]
 	})

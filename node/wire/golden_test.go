@@ -2,21 +2,13 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
-	"flag"
-	"os"
-	"path/filepath"
 	"reflect"
-	"slices"
-	"strings"
 	"testing"
 
 	"earshot/node/identity"
 	"earshot/node/message"
+	"earshot/node/nodetest/golden"
 )
-
-// The format is frozen: -update is for a new golden file, never for an old one.
-var update = flag.Bool("update", false, "write golden files")
 
 // fill returns bytes that say where they were put.
 func fill[T ~[8]byte | ~[16]byte | ~[32]byte](with byte) (v T) {
@@ -119,24 +111,7 @@ func TestGolden(t *testing.T) {
 	for name, s := range samples(t) {
 		seen[s.Type] = true
 		t.Run(name, func(t *testing.T) {
-			file := filepath.Join("testdata", name+".hex")
-			encoded := s.append(nil)
-			if *update {
-				if err := os.WriteFile(file, wrapped(encoded), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(encoded, want) {
-				t.Errorf("encoded\n%swant\n%s", wrapped(encoded), text)
-			}
+			want := golden.Check(t, name, s.append(nil))
 			typ, body, err := NewReader(bytes.NewReader(want)).Next()
 			if err != nil || typ != s.Type {
 				t.Fatalf("type %d, %v", typ, err)
@@ -161,13 +136,4 @@ func TestGolden(t *testing.T) {
 			t.Errorf("no golden bytes for type %d", typ)
 		}
 	}
-}
-
-// wrapped writes b as hexadecimal digits, 32 bytes a line.
-func wrapped(b []byte) []byte {
-	var text []byte
-	for part := range slices.Chunk(b, 32) {
-		text = append(hex.AppendEncode(text, part), '\n')
-	}
-	return text
 }
