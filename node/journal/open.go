@@ -192,19 +192,7 @@ func putStoreID(dir string, id [16]byte) error {
 	if b, err := os.ReadFile(path); err == nil && string(b) == text {
 		return nil
 	}
-	f, err := os.CreateTemp(dir, idFile+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return identity.Replace(path, []byte(text))
 }
 
 // setAside renames all files of the store and returns the new name of the first. They still belong together: opened by that name what is in the WAL is there, too.

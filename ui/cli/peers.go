@@ -8,9 +8,10 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
+
+	"earshot/node/identity"
 )
 
 // Peers is the file of addresses at which peers were met, for a next start where nothing can be found by multicast. It knows addresses of
@@ -70,10 +71,13 @@ func (p *Peers) Save(now time.Time, met []netip.AddrPort) error {
 		add(m)
 	}
 	text, err := json.MarshalIndent(kept, "", "\t")
+	if err == nil {
+		err = identity.Replace(p.file, append(text, '\n'))
+	}
 	if err != nil {
 		return fmt.Errorf("remember peers: %w", err)
 	}
-	return replace(p.file, append(text, '\n'))
+	return nil
 }
 
 func (p *Peers) read() ([]metAt, error) {
@@ -94,21 +98,4 @@ func (p *Peers) read() ([]metAt, error) {
 		return nil, nil
 	}
 	return all, nil
-}
-
-// replace writes a file beside the old one and moves it there, so that a reader finds the one or the other, whole.
-func replace(file string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // 0600
-	if err != nil {
-		return fmt.Errorf("remember peers: %w", err)
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("remember peers: %w", err)
-	}
-	return nil
 }
