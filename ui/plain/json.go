@@ -18,6 +18,20 @@ type (
 		T     string `json:"t"`
 		Event string `json:"event"`
 	}
+	// inRoom is what somebody does in a room, and aboutOne what they do about one message there.
+	inRoom struct {
+		object
+		Room string `json:"room"`
+		Nick string `json:"nick"`
+		ID   string `json:"id"`
+	}
+	aboutOne struct {
+		object
+		Room   string `json:"room"`
+		Nick   string `json:"nick"`
+		Author string `json:"author"`
+		ID     string `json:"id"` // of the message
+	}
 	ready struct {
 		object
 		Me      string `json:"me"`
@@ -43,18 +57,11 @@ type (
 		Why   string `json:"why,omitempty"` // of away, as they said
 	}
 	typing struct {
-		object
-		Room string `json:"room"`
-		Nick string `json:"nick"`
-		ID   string `json:"id"`
-		On   bool   `json:"on"` // false: no longer
+		inRoom
+		On bool `json:"on"` // false: no longer
 	}
 	said struct {
-		object
-		Room    string  `json:"room"`
-		Nick    string  `json:"nick"`
-		Author  string  `json:"author"`
-		ID      string  `json:"id"`
+		aboutOne
 		Text    *string `json:"text,omitempty"` // a server-only box leaves it out
 		At      string  `json:"at"`
 		Mine    bool    `json:"mine"`
@@ -82,24 +89,15 @@ type (
 		Mine  bool   `json:"mine"`
 	}
 	changed struct { // edited, redacted
-		object
-		Room   string  `json:"room"`
-		Nick   string  `json:"nick"`
-		Author string  `json:"author"`
-		ID     string  `json:"id"`
-		Text   *string `json:"text,omitempty"` // of edited, but not on a server-only box
-
+		aboutOne
+		Text      *string    `json:"text,omitempty"`      // of edited, but not on a server-only box
 		Reactions []reaction `json:"reactions,omitempty"` // of edited, if it has any
 	}
-	reacted struct {
-		object
-		Room   string `json:"room"`
-		Nick   string `json:"nick"`   // who reacted
-		Author string `json:"author"` // likewise
-		ID     string `json:"id"`     // to what
-		Emoji  string `json:"emoji"`
-		On     bool   `json:"on"`    // false: taken back
-		Count  int    `json:"count"` // people who show it now
+	reacted struct { // its author is who reacted
+		aboutOne
+		Emoji string `json:"emoji"`
+		On    bool   `json:"on"`    // false: taken back
+		Count int    `json:"count"` // people who show it now
 	}
 	topic struct {
 		object
@@ -115,12 +113,8 @@ type (
 		Copies int    `json:"copies"` // machines that have it, this one included; 0: it will not be delivered
 	}
 	withdrawn struct {
-		object
-		Room   string `json:"room"`
-		Nick   string `json:"nick"`
-		Author string `json:"author"`
-		ID     string `json:"id"`
-		Again  bool   `json:"again,omitempty"` // its author has said it again
+		aboutOne
+		Again bool `json:"again,omitempty"` // its author has said it again
 	}
 	renamed struct {
 		object
@@ -128,18 +122,9 @@ type (
 		Nick string `json:"nick"`
 		ID   string `json:"id"`
 	}
-	invite struct { // to a private room
-		object
-		Room string `json:"room"`
-		Nick string `json:"nick"` // who invites
-		ID   string `json:"id"`
-	}
 	answered struct { // to an invitation, or later
-		object
-		Room string `json:"room"`
-		Nick string `json:"nick"`
-		ID   string `json:"id"`
-		Yes  bool   `json:"yes"` // false: declined, or left
+		inRoom
+		Yes bool `json:"yes"` // false: declined, or left
 	}
 	members struct { // of a private room, that are others now
 		object
@@ -152,13 +137,6 @@ type (
 	named struct {
 		Nick string `json:"nick"`
 		ID   string `json:"id"`
-	}
-	hasRead struct { // an own message in a conversation, and those before it
-		object
-		Room   string `json:"room"`
-		Nick   string `json:"nick"`   // who has read it
-		Author string `json:"author"` // likewise
-		ID     string `json:"id"`     // of the message
 	}
 	roomRenamed struct {
 		object
@@ -190,6 +168,12 @@ func appendObject(b []byte, v any) ([]byte, error) {
 }
 
 func jsonOf(t string, e node.Event, server bool) any {
+	where := func(event, room, nick, who string) inRoom {
+		return inRoom{object{t, event}, oneLine(room), oneLine(nick), who}
+	}
+	of := func(event, room, nick, who string, m message.ID) aboutOne {
+		return aboutOne{object{t, event}, oneLine(room), oneLine(nick), who, hex.EncodeToString(m[:])}
+	}
 	switch e := e.(type) {
 	case node.Ready:
 		return ready{object{t, "ready"}, oneLine(e.Nick), e.ID.Fingerprint(), e.Session.String(), e.Port, oneLine(e.Network), e.Closed}
@@ -202,10 +186,9 @@ func jsonOf(t string, e node.Event, server bool) any {
 	case node.PeerChanged:
 		return peer{object{t, "peer"}, string(e.State), oneLine(e.Nick), e.ID.Fingerprint(), e.Peers, oneLine(e.Why)}
 	case node.TypingChanged:
-		return typing{object{t, "typing"}, oneLine(e.Room), oneLine(e.Nick), e.ID.Fingerprint(), e.On}
+		return typing{where("typing", e.Room, e.Nick, e.ID.Fingerprint()), e.On}
 	case node.Said:
-		s := said{object: object{t, "message"}, Room: oneLine(e.Room), Nick: oneLine(e.Nick), Author: e.Author.Fingerprint(), ID: hex.EncodeToString(e.ID[:]),
-			At: stamp(e.At), Mine: e.Mine, History: e.History, Sealed: e.Sealed, Kind: kind(e.Kind)}
+		s := said{aboutOne: of("message", e.Room, e.Nick, e.Author.Fingerprint(), e.ID), At: stamp(e.At), Mine: e.Mine, History: e.History, Sealed: e.Sealed, Kind: kind(e.Kind)}
 		if e.Again != (message.ID{}) {
 			s.Again = hex.EncodeToString(e.Again[:])
 		}
@@ -217,25 +200,25 @@ func jsonOf(t string, e node.Event, server bool) any {
 		s.Reactions, s.Verified = reactions(e.Message), e.Verified
 		return s
 	case node.Edited:
-		return changed{object{t, "edited"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), words(e.Text, server), reactions(e.Message)}
+		return changed{of("edited", e.Room, e.Nick, e.Author.Fingerprint(), e.ID), words(e.Text, server), reactions(e.Message)}
 	case node.Redacted:
-		return changed{object{t, "redacted"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), nil, nil}
+		return changed{of("redacted", e.Room, e.Nick, e.Author.Fingerprint(), e.ID), nil, nil}
 	case node.Reacted:
-		return reacted{object{t, "reaction"}, oneLine(e.Room), oneLine(e.By), e.ByID.Fingerprint(), hex.EncodeToString(e.ID[:]), oneLine(e.Emoji), e.On, shown(e)}
+		return reacted{of("reaction", e.Room, e.By, e.ByID.Fingerprint(), e.ID), oneLine(e.Emoji), e.On, shown(e)}
 	case node.TopicChanged:
 		return topic{object{t, "topic"}, oneLine(e.Room), words(e.Text, server), oneLine(e.Nick), e.Author.Fingerprint(), stamp(e.At)}
 	case node.Delivered:
 		return delivered{object{t, "delivery"}, hex.EncodeToString(e.ID[:]), e.Copies}
 	case node.Withdrawn:
-		return withdrawn{object{t, "withdrawn"}, oneLine(e.Room), oneLine(e.Nick), e.Author.Fingerprint(), hex.EncodeToString(e.ID[:]), e.Restated}
+		return withdrawn{of("withdrawn", e.Room, e.Nick, e.Author.Fingerprint(), e.ID), e.Restated}
 	case node.Renamed:
 		return renamed{object{t, "renamed"}, oneLine(e.Old), oneLine(e.New), e.ID.Fingerprint()}
 	case node.RoomRenamed:
 		return roomRenamed{object{t, "room-renamed"}, oneLine(e.Old), oneLine(e.New)}
 	case node.Invited:
-		return invite{object{t, "invite"}, oneLine(e.Room), oneLine(e.By.Nick), e.By.ID.Fingerprint()}
+		return where("invite", e.Room, e.By.Nick, e.By.ID.Fingerprint())
 	case node.Answered:
-		return answered{object{t, "answer"}, oneLine(e.Room), oneLine(e.By.Nick), e.By.ID.Fingerprint(), e.Yes}
+		return answered{where("answer", e.Room, e.By.Nick, e.By.ID.Fingerprint()), e.Yes}
 	case node.Members:
 		m := members{object: object{t, "members"}, Room: oneLine(e.Room), Added: people(e.Added), Taken: people(e.Taken), Out: e.Out}
 		if e.Owner != (node.Named{}) {
@@ -243,7 +226,7 @@ func jsonOf(t string, e node.Event, server bool) any {
 		}
 		return m
 	case node.Read:
-		return hasRead{object{t, "read"}, oneLine(e.Room), oneLine(e.By.Nick), e.By.ID.Fingerprint(), hex.EncodeToString(e.ID[:])}
+		return of("read", e.Room, e.By.Nick, e.By.ID.Fingerprint(), e.ID)
 	case node.Notice:
 		return notice{object{t, "notice"}, clean(e.Text), clean(e.Hint)}
 	case node.Marked:
