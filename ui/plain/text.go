@@ -31,13 +31,9 @@ type printer struct {
 
 // print prints what happened, if there is something to say of it.
 func (p *printer) print(e node.Event) (err error) {
-	said, ok := e.(node.Said)
-	switch {
-	case p.JSON:
+	if p.JSON {
 		p.buf, err = appendJSON(p.buf[:0], time.Now(), e, p.ServerOnly)
-	case ok: // says itself when it was
-		p.buf = p.appendSaid(p.buf[:0], &said)
-	default:
+	} else {
 		p.buf = p.appendText(p.buf[:0], time.Now(), e)
 	}
 	if err == nil && len(p.buf) > 0 {
@@ -91,14 +87,25 @@ func (p *printer) answer(a answer) error {
 
 // appendText appends an event as people read it: the time, then what happened. Lines that are nobody's words begin with a star.
 func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
+	if said, ok := e.(node.Said); ok { // says itself when it was
+		return p.appendSaid(b, &said)
+	}
+	if text := p.text(e); text != "" {
+		return p.appendLines(b, now, "* ", text)
+	}
+	return b
+}
+
+// text is what is said of an event that is no message; empty: nothing.
+func (p *printer) text(e node.Event) string {
 	switch e := e.(type) {
 	case node.Ready:
-		return p.appendLines(b, now, "* ", strings.Join(command.Welcome(p.Node.Snapshot()), "\n"))
+		return strings.Join(command.Welcome(p.Node.Snapshot()), "\n")
 	case node.HubChanged:
 		if p.found = p.found || e.State != node.Searching; !p.found {
-			return b // the welcome has said so
+			return "" // the welcome has said so
 		}
-		return p.appendLines(b, now, "* ", command.Standing(node.Snapshot{Hub: e}))
+		return command.Standing(node.Snapshot{Hub: e})
 	case node.PeerChanged:
 		what := map[node.PeerState]string{node.Away: "is away", node.Back: "is back"}[e.State]
 		if what == "" {
@@ -107,56 +114,54 @@ func (p *printer) appendText(b []byte, now time.Time, e node.Event) []byte {
 		if e.State == node.Away && e.Why != "" {
 			what += ": " + oneLine(e.Why)
 		}
-		return p.appendLines(b, now, "* ", fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers))
-	case node.Said:
-		return p.appendSaid(b, &e)
+		return fmt.Sprintf("%s %s (%d here)", oneLine(e.Nick), what, e.Peers)
 	case node.Passed:
-		return p.appendLines(b, now, "* ", p.passed(&e))
+		return p.passed(&e)
 	case node.Withdrawn:
 		if e.Mine || e.Restated || p.ServerOnly {
-			return b // it was said again
+			return "" // it was said again
 		}
-		return p.appendLines(b, now, "* ", fmt.Sprintf("withdrawn, for %s said two things at once: %s", oneLine(e.Nick), e.Text))
+		return fmt.Sprintf("withdrawn, for %s said two things at once: %s", oneLine(e.Nick), e.Text)
 	case node.Edited:
-		return p.appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "changed", "to: "+e.Text))
+		return p.where(e.Room) + p.about(e.Message, "changed", "to: "+e.Text)
 	case node.Redacted:
-		return p.appendLines(b, now, "* ", p.where(e.Room)+p.about(e.Message, "deleted", ""))
+		return p.where(e.Room) + p.about(e.Message, "deleted", "")
 	case node.Reacted:
 		what := oneLine(e.By) + " reacts with " + oneLine(e.Emoji)
 		if !e.On {
 			what = oneLine(e.By) + " takes " + oneLine(e.Emoji) + " back"
 		}
-		return p.appendLines(b, now, "* ", p.where(e.Room)+what+", on what "+oneLine(e.Nick)+" said at "+e.At.Local().Format("15:04")+begins(e.Text, p.ServerOnly))
+		return p.where(e.Room) + what + ", on what " + oneLine(e.Nick) + " said at " + e.At.Local().Format("15:04") + begins(e.Text, p.ServerOnly)
 	case node.TopicChanged:
 		if e.ID == p.topic || e.Text == "" || p.ServerOnly {
-			return b // it stands above
+			return "" // it stands above
 		}
-		return p.appendLines(b, now, "* ", e.Room+" is about: "+e.Text)
+		return e.Room + " is about: " + e.Text
 	case node.Renamed:
-		return p.appendLines(b, now, "* ", fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New)))
+		return fmt.Sprintf("%s is now called %s", oneLine(e.Old), oneLine(e.New))
 	case node.RoomRenamed:
 		if e.Old == p.room {
 			p.room = e.New
 		}
-		return p.appendLines(b, now, "* ", oneLine(e.Old)+" is called "+oneLine(e.New)+" now")
+		return oneLine(e.Old) + " is called " + oneLine(e.New) + " now"
 	case node.Invited:
-		return p.appendLines(b, now, "* ", oneLine(command.InvitedLine(e)))
+		return oneLine(command.InvitedLine(e))
 	case node.Members:
-		return p.appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.MembersLine(e)))
+		return oneLine(p.where(e.Room) + command.MembersLine(e))
 	case node.Answered:
-		return p.appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.AnsweredLine(e)))
+		return oneLine(p.where(e.Room) + command.AnsweredLine(e))
 	case node.Read:
-		return p.appendLines(b, now, "* ", oneLine(p.where(e.Room)+command.ReadLine(e)))
+		return oneLine(p.where(e.Room) + command.ReadLine(e))
 	case node.RealmChanged:
-		return p.appendLines(b, now, "* ", "this is another gathering, with a history of its own; /realms lists them")
+		return "this is another gathering, with a history of its own; /realms lists them"
 	case node.Notice:
 		text := e.Text
 		if e.Hint != "" {
 			text += "\nhint: " + e.Hint
 		}
-		return p.appendLines(b, now, "* ", text)
+		return text
 	}
-	return b // Delivered, CaughtUp, TypingChanged
+	return "" // Delivered, CaughtUp, TypingChanged
 }
 
 // passed says how many messages are not listed, and that nobody missed them.
