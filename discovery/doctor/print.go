@@ -162,10 +162,6 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 	for _, i := range r.Survey.Interfaces {
 		all = append(all, iface{i.Name, i.Use, append([]netip.Prefix{}, i.Addresses...), of(i.IPv4), of(i.IPv6)})
 	}
-	gateway := ""
-	if r.Route.Gateway.IsValid() {
-		gateway = r.Route.Gateway.String()
-	}
 	type plain Report // without this method
 	p := plain(*r)
 	p.Peers, p.Findings = append([]Peer{}, r.Peers...), append([]Finding{}, r.Findings...) // never null
@@ -175,22 +171,15 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		Machines   int      `json:"machines"`
 		Services   []string `json:"services"`
 		Strangers  int      `json:"other_networks"`
-		Route      struct {
-			IPv4    string `json:"ipv4"`
-			IPv6    string `json:"ipv6"`
-			VPN     bool   `json:"vpn"`
-			Gateway string `json:"gateway,omitempty"`
-			Answers bool   `json:"gateway_answers"`
-		} `json:"default_route"`
-		Firewall struct {
+		Route      Route    `json:"default_route"`
+		Firewall   struct {
 			Manager  string `json:"manager,omitempty"`
 			Readable bool   `json:"readable"`
 			State    string `json:"state"`
 		} `json:"firewall"`
 	}
-	out.plain, out.Interfaces, out.Machines, out.Strangers = p, all, r.Survey.Machines, r.Survey.Strangers
+	out.plain, out.Interfaces, out.Machines, out.Strangers, out.Route = p, all, r.Survey.Machines, r.Survey.Strangers, r.Route
 	out.Services = append([]string{}, r.Survey.Services...)
-	out.Route.IPv4, out.Route.IPv6, out.Route.VPN, out.Route.Gateway, out.Route.Answers = r.Route.IPv4, r.Route.IPv6, r.Route.VPN, gateway, r.Route.Answers
 	out.Firewall.Manager, out.Firewall.Readable, out.Firewall.State = r.Firewall.Manager, r.Firewall.Readable, r.firewallState()
 	return json.Marshal(out)
 }

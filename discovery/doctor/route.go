@@ -16,13 +16,14 @@ import (
 // A Route is how packets leave for elsewhere.
 type Route struct {
 	// IPv4 and IPv6 name the interface of the default route, empty where there is none.
-	IPv4, IPv6 string
+	IPv4 string `json:"ipv4"`
+	IPv6 string `json:"ipv6"`
 	// VPN: that interface leads into a tunnel.
-	VPN bool
+	VPN bool `json:"vpn"`
 	// Gateway is the IPv4 router of the local network, where it is known, and Answers whether it is there.
-	Gateway netip.Addr
-	Via     string // the interface it is on
-	Answers bool
+	Gateway netip.Addr `json:"gateway,omitzero"`
+	Via     string     `json:"-"` // the interface it is on
+	Answers bool       `json:"gateway_answers"`
 }
 
 // readRoute asks the system. A UDP socket that is connected sends nothing: the system chooses the route and the address for it. The networks are those of documentation (RFC 5737, RFC 3849).
