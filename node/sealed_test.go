@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"earshot/node"
@@ -62,7 +61,7 @@ func say(t *testing.T, i *instance.Instance, room, text string) {
 	do(t, i, node.Say{Room: room, Text: text})
 }
 
-// knows waits until an instance can seal for people.
+// holdsKeys waits until an instance can seal for people.
 func holdsKeys(t *testing.T, i *instance.Instance, who ...*instance.Instance) {
 	t.Helper()
 	instance.Until(t, 10*time.Second, i.Name+" knows the others' keys", func() bool {
@@ -76,8 +75,7 @@ func holdsKeys(t *testing.T, i *instance.Instance, who ...*instance.Instance) {
 }
 
 func TestDirectMessages(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		alice := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		carol := instance.Start(t, lan, "carol", node.Config{})
@@ -133,12 +131,8 @@ func TestDirectMessages(t *testing.T) {
 
 // Someone who is away gets it on return, through another hub, though the author is gone.
 func TestDirectMessageWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
-		var all []*instance.Instance
-		for _, name := range []string{"alice", "bob", "carol", "dave", "erin"} {
-			all = append(all, instance.Start(t, lan, name, node.Config{}))
-		}
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave", "erin")
 		alice, bob := all[0], all[1]
 		instance.Meet(t, 10*time.Second, all...)
 		holdsKeys(t, alice, bob)
@@ -160,8 +154,7 @@ func TestDirectMessageWaits(t *testing.T) {
 
 // Who starts alone can write to those they have met, who read it when they are back.
 func TestDirectMessageWhileAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(3)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		alice := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		instance.Meet(t, 10*time.Second, alice, bob)
@@ -183,12 +176,8 @@ func TestDirectMessageWhileAlone(t *testing.T) {
 }
 
 func TestPrivateRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
-		var all []*instance.Instance
-		for _, name := range []string{"alice", "bob", "carol", "dave"} {
-			all = append(all, instance.Start(t, lan, name, node.Config{}))
-		}
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave")
 		alice, bob, carol, dave := all[0], all[1], all[2], all[3]
 		instance.Meet(t, 10*time.Second, all...)
 		holdsKeys(t, alice, bob, carol, dave)
@@ -258,8 +247,7 @@ func TestPrivateRoom(t *testing.T) {
 
 // A room is handed over when the other has accepted the invitation, and not before.
 func TestHandOverToWhoAccepted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		alice := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		instance.Meet(t, 10*time.Second, alice, bob)
@@ -280,15 +268,8 @@ func TestHandOverToWhoAccepted(t *testing.T) {
 
 // A room goes on with its owner away, over a change of hub and a restart of everyone.
 func TestPrivateRoomGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
-		start := func(names ...string) (all []*instance.Instance) {
-			for _, name := range names {
-				all = append(all, instance.Start(t, lan, name, node.Config{}))
-			}
-			return all
-		}
-		all := start("alice", "bob", "carol", "dave")
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob", "carol", "dave")
 		instance.Meet(t, 10*time.Second, all...)
 		holdsKeys(t, all[0], all[1], all[2])
 		do(t, all[0], node.NewRoom{Name: "plans"})
@@ -310,7 +291,7 @@ func TestPrivateRoomGoesOn(t *testing.T) {
 		for _, i := range rest {
 			i.Stop()
 		}
-		all = start("alice", "bob", "carol", "dave")
+		all = start(t, lan, "alice", "bob", "carol", "dave")
 		instance.Meet(t, 10*time.Second, all...)
 		say(t, all[2], "#plans", "two")
 		for _, i := range all[:3] {
@@ -322,8 +303,7 @@ func TestPrivateRoomGoesOn(t *testing.T) {
 // What is on the disks of those who are not meant to read it does not hold what was said.
 func TestNothingPlainAtOthers(t *testing.T) {
 	const words = "the eagle has landed at noon"
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		hub := instance.Start(t, lan, "box", node.Config{ServerOnly: true})
 		instance.Meet(t, 10*time.Second, hub)
 		alice := instance.Start(t, lan, "alice", node.Config{})
@@ -349,8 +329,7 @@ func TestNothingPlainAtOthers(t *testing.T) {
 
 // Two people of one nick are told apart before anything is sent.
 func TestDirectToOneOfTwo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		alice := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		other := instance.Start(t, lan, "other", node.Config{Nick: "bob"})
@@ -373,8 +352,7 @@ func TestDirectToOneOfTwo(t *testing.T) {
 
 // Of someone who is ignored no direct message is shown, and no invitation; both are there when they are not ignored any more.
 func TestIgnoredInSealedRooms(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		alice := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		instance.Meet(t, 10*time.Second, alice, bob)
@@ -410,8 +388,7 @@ func TestIgnoredInSealedRooms(t *testing.T) {
 
 // An invitation by somebody who is ignored is not shown, and does not stand in the place of the public room of its name.
 func TestIgnoredInvites(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		mallory := instance.Start(t, lan, "mallory", node.Config{})
 		instance.Meet(t, 10*time.Second, bob, mallory)
@@ -440,8 +417,7 @@ func TestIgnoredInvites(t *testing.T) {
 
 // A person on two machines, the second a copy of the first one's profile, reads on both what is said to it, and what it says itself.
 func TestDirectMessagesOnTwoMachines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		desk := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		carol := instance.Start(t, lan, "carol", node.Config{})
@@ -485,8 +461,7 @@ func sameIdentity(t *testing.T, i *instance.Instance) (dir string) {
 
 // Machines that share no profile file but the identity find each other's keys, too: each renews its own.
 func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		desk := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		instance.Meet(t, 10*time.Second, desk, bob)
@@ -505,8 +480,7 @@ func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
 
 // A member whom the owner ignores, and never met before, is given the room's key all the same: ignoring is not removing.
 func TestIgnoredMemberGetsTheKey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		alice := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		meeting(t, lan, alice, bob)
@@ -532,8 +506,7 @@ func TestIgnoredMemberGetsTheKey(t *testing.T) {
 
 // A machine of the same person whose clock was once years ahead, and which is gone for good, is not what the others seal for for years: what this machine tells of itself afterwards is newer.
 func TestDirectMessagesAfterAWrongClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		desk := instance.Start(t, lan, "alice", node.Config{})
 		bob := instance.Start(t, lan, "bob", node.Config{})
 		dir := sameIdentity(t, desk)
@@ -566,8 +539,7 @@ func TestDirectMessagesAfterAWrongClock(t *testing.T) {
 
 // However much was said in rooms that are not joined, the newest of those that are is told at a start.
 func TestHistoryOfShownRooms(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lan := nodetest.New(1)
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		alice := instance.Start(t, lan, "alice", node.Config{Rate: -1})
 		bob := instance.Start(t, lan, "bob", node.Config{Rate: -1})
 		instance.Meet(t, 10*time.Second, alice, bob)
