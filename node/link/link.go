@@ -53,7 +53,6 @@ type Report struct {
 	Peer      identity.PeerID // from Linked and Parted on
 	Hello     wire.Hello      // likewise
 	Successor identity.Session
-	Term      uint64   // of the successor, where known
 	Address   []string // of the successor
 	Leaving   bool     // Parted: the hub's process ends
 	Err       error

@@ -34,7 +34,7 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 		if err := wire.Decode(body, &to); err != nil {
 			return false, err
 		}
-		rep.State, rep.Successor, rep.Term, rep.Address = Parted, to.Hub, to.Term, to.Address
+		rep.State, rep.Successor, rep.Address = Parted, to.Hub, to.Address
 		l.config.Report(rep)
 		return true, nil
 	case wire.TypeBye:

@@ -13,8 +13,7 @@ import (
 // Selected is the entry that the user has chosen.
 type Selected struct {
 	ID      message.ID // zero: no message
-	Nick    string
-	Text    string // with its tabs
+	Text    string     // with its tabs
 	Mine    bool
 	Topic   bool // it says what the room is about
 	Deleted bool
@@ -30,7 +29,7 @@ func (l *List) Selected() (Selected, bool) {
 }
 
 func chosen(e *entry) Selected {
-	s := Selected{ID: e.id, Nick: e.nick, Text: cmp.Or(e.tabbed, e.text), Mine: e.mine, Topic: e.of == message.Topic, Deleted: e.redacted}
+	s := Selected{ID: e.id, Text: cmp.Or(e.tabbed, e.text), Mine: e.mine, Topic: e.of == message.Topic, Deleted: e.redacted}
 	for _, c := range Links(e.text) {
 		s.Links = append(s.Links, e.text[c.start:c.end])
 	}
