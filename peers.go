@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,18 +112,16 @@ func listPeers(ctx context.Context, s *cli.Setup) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var answers []probe.Answer
-	for _, a := range look.answers {
-		answers = append(answers, a)
-	}
-	if len(answers) == 0 {
+	if len(look.answers) == 0 {
 		return &cli.Error{Code: cli.ExitNobody, Text: "nobody was found", Hint: "earshot doctor says why that may be"}
 	}
 	show := cli.PrintPeers
 	if s.JSON {
 		show = cli.PrintPeersJSON
 	}
-	return cli.Print(func(w io.Writer) error { return show(w, probe.Together(answers), owner(s.Node.Dir)) })
+	return cli.Print(func(w io.Writer) error {
+		return show(w, probe.Together(slices.Collect(maps.Values(look.answers))), owner(s.Node.Dir))
+	})
 }
 
 // remembered are the addresses at which peers were met before.

@@ -37,12 +37,7 @@ func (c NewRoom) do(ctx context.Context, n *Node) error {
 
 // knownRoom reports whether a public room is joined, or something was said in it.
 func (n *Node) knownRoom(name string) bool {
-	for _, r := range n.rooms() {
-		if r.Kind == PublicRoom && r.Name == "#"+name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.rooms(), func(r Room) bool { return r.Kind == PublicRoom && r.Name == "#"+name })
 }
 
 // change makes a change of a private room, of which this person must be the owner.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"earshot/node/identity"
 	"earshot/node/journal"
@@ -108,13 +109,7 @@ func (g *gatherings) dropPast(gone *gathering) {
 	if g.closed {
 		return
 	}
-	var left []*gathering // the list may be in use
-	for _, at := range g.pasts {
-		if at != gone {
-			left = append(left, at)
-		}
-	}
-	g.pasts = left
+	g.pasts = slices.DeleteFunc(slices.Clone(g.pasts), func(at *gathering) bool { return at == gone }) // the list may be in use
 	g.log.Error("the history by an earlier key is damaged", "err", gone.err)
 }
 

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -165,15 +167,6 @@ func (s *seat) meetLocked(a netip.AddrPort) {
 func (s *seat) remember() []netip.AddrPort {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]netip.AddrPort, 0, len(s.met))
-	for a := range s.met {
-		out = append(out, a)
-	}
-	slices.SortFunc(out, func(a, b netip.AddrPort) int {
-		if c := s.met[b].Compare(s.met[a]); c != 0 {
-			return c
-		}
-		return a.Compare(b)
-	})
+	out := slices.SortedFunc(maps.Keys(s.met), func(a, b netip.AddrPort) int { return cmp.Or(s.met[b].Compare(s.met[a]), a.Compare(b)) })
 	return out[:min(len(out), maxMet)]
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -117,16 +118,12 @@ func (t *typing) expire() {
 }
 
 // list returns who types, each once a room.
-func (t *typing) list() (out []typist) {
+func (t *typing) list() []typist {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for k := range t.others {
-		out = append(out, k)
-	}
-	slices.SortFunc(out, func(a, b typist) int {
+	return slices.SortedFunc(maps.Keys(t.others), func(a, b typist) int {
 		return cmp.Or(slices.Compare(a.room[:], b.room[:]), slices.Compare(a.id[:], b.id[:]))
 	})
-	return out
 }
 
 func (t *typing) stop() {

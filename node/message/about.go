@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
@@ -53,16 +54,7 @@ func (a *About) Body(k Kind) []byte {
 }
 
 func (r Ref) compare(o Ref) int {
-	if c := bytes.Compare(r.Log[:], o.Log[:]); c != 0 {
-		return c
-	}
-	if r.Seq != o.Seq {
-		if r.Seq < o.Seq {
-			return -1
-		}
-		return 1
-	}
-	return bytes.Compare(r.ID[:], o.ID[:])
+	return cmp.Or(bytes.Compare(r.Log[:], o.Log[:]), cmp.Compare(r.Seq, o.Seq), bytes.Compare(r.ID[:], o.ID[:]))
 }
 
 // ParseAbout decodes the body of a Reply, Edit, Redact or React; ok is false for other kinds and for what does not say one thing. Text aliases body, and may be
