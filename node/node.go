@@ -7,7 +7,7 @@
 //
 // Goroutines: each open journal has one from New on (gathering.go, past.go). Run starts the port, the roster, and the seat, which alone holds the election and starts and stops what the role needs: the hub, or a link to it. Others
 // follow what becomes durable, learn what people tell of themselves (acquaint.go), write down whom one met (contacts.go), do what the vault may not do itself (sealed.go), carry keys (courier.go), ask machines
-// with another version (versions.go), and bound the garbage (garbage.go). Each subscription of Events, Resume or Console has one. All have ended when Run returns, with the port, the store and the profile's lock released.
+// with another version (versions.go), have the stores of realms that were left forget what is too old (tidy.go), and bound the garbage (garbage.go). Each subscription of Events, Resume or Console has one. All have ended when Run returns, with the port, the store and the profile's lock released.
 //
 // Bound: a box prints what Console tells, which in a flood counts messages instead of telling each (console.go). All other readers of Events get every one; who is slow lags.
 //
