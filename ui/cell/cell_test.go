@@ -68,6 +68,7 @@ func TestWrap(t *testing.T) {
 		{"漢字漢字。", 8, "漢字漢|字。"},
 		{"👍🏽👍🏽 ok", 4, "👍🏽👍🏽|ok"},
 		{"👍🏽 ok", 8, "👍🏽 ok"},
+		{" abcdefghi。", 10, "|abcdefghi|。"},
 		{"漢", 1, "漢"},
 		{"ab", 0, "a|b"},
 	} {

@@ -42,7 +42,7 @@ func wrapParagraph(lines []Range, text string, start, end, width int) []Range {
 		if wide && pos > from && !strings.Contains(noStart, cluster) {
 			cut, atCut = pos, used
 		}
-		if used+w > width && pos > from && cluster != " " {
+		for used+w > width && pos > from && cluster != " " {
 			if cut <= from {
 				cut, atCut = pos, used
 			}
