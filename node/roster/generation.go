@@ -40,10 +40,11 @@ func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 	c.Transport = g.tr
 	c.BindAddr, c.BindPort = addr.WithZone("").String(), r.config.Port.Number()
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	// A dead node is noticed in about 2 s. Rounds of gossip are those in which a node is probed and one between: at rest, what costs is to wake up. What
+	// A dead node is noticed in about 2 s. Who finds several missing waits longer for the next ones, for it may be slow itself: but no more than twice as long, since all of them may be behind
+	// a cable that was pulled, and until most of those are given up there is no hub. Rounds of gossip are those in which a node is probed and one between: at rest, what costs is to wake up. What
 	// cannot wait for the next is told at once (publish). keeper.mend exchanges states.
 	c.ProbeInterval, c.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
-	c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.AwarenessMaxMultiplier = 3, 2, 4
+	c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.AwarenessMaxMultiplier = 3, 2, 2
 	c.GossipInterval, c.GossipNodes, c.RetransmitMult = 250*time.Millisecond, 6, 6
 	c.PushPullInterval, c.TCPTimeout = 0, 2*time.Second
 	c.EnableCompression = false

@@ -299,6 +299,25 @@ func TestPartitionHeals(t *testing.T) {
 	})
 }
 
+// Two are cut off from six others, and find them missing one after the other: each is given up as soon as if it were the only one, or nearly.
+func TestFewAreCutOff(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 8)
+		const times = 6
+		var took time.Duration
+		for range times {
+			lan.Split([]string{"host1", "host2"}, []string{"host3", "host4", "host5", "host6", "host7", "host8"})
+			took += until(t, "the partition is noticed", 30*time.Second, full(boxes[:2]...))
+			lan.Join()
+			until(t, "the heal", 30*time.Second, full(boxes...))
+			time.Sleep(10 * time.Second)
+		}
+		if took /= times; took > 8500*time.Millisecond {
+			t.Errorf("noticed after %v on the average", took)
+		}
+	})
+}
+
 // Discovery hears of the other side as soon as the cable is back: that is joined then, whatever was tried last and when.
 func TestPartitionHealsSoonByFound(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
