@@ -99,7 +99,7 @@ const (
 	Dialing           // no answer yet
 	Linked            // admitted and heard from
 	Refused           // it ended without BYE, and a redial was refused (or the first dial was): the process is gone
-	Silent            // nothing heard for 700 ms and no admission within 300 ms of a redial; stays until admitted or told to follow another
+	Silent            // nothing heard for 700 ms, or more where packets are lost, and no admission within 300 ms of a redial; stays until admitted or told to follow another
 	Parted            // it said BYE, or that it is not the hub
 )
 

@@ -190,7 +190,9 @@ type Link struct {
 	Hub bool
 	// Silence is how long nothing may be heard; 0: no bound. Ping is how often the hub says something, at moments that all its links share that have the same Phase, less than a second.
 	Silence, Ping, Phase time.Duration
-	Control              Control
+	// Patience, if set, is told after how long something came that was waited for, and returns what Silence is from then on. It is called by the reading goroutine.
+	Patience func(after time.Duration) time.Duration
+	Control  Control
 	// Trip, if set, is told how long a word takes to the other end and back, each time that is measured; news: it is worth showing at once.
 	Trip func(trip time.Duration, news bool)
 	// CaughtUp, if set, is called once, when what the other end had has come, from it or another.

@@ -93,6 +93,7 @@ func (p *peer) next() (t wire.Type, body []byte, err error) {
 // kept back by what kept this process back.
 type wait struct {
 	began  time.Time // by the machine's clock; zero: it has not
+	from   time.Time // the same by the clock that nobody sets
 	due    time.Time
 	most   time.Duration
 	stalls int
@@ -102,7 +103,7 @@ type wait struct {
 func (p *peer) wait() {
 	w := &p.waiting
 	if w.began.IsZero() {
-		w.began, w.most, w.stalls = p.journal.Clock().Local(), p.Silence, 0
+		w.began, w.from, w.most, w.stalls = p.journal.Clock().Local(), time.Now(), p.Silence, 0
 	}
 	if p.Silence > 0 {
 		w.due = time.Now().Add(w.most)
@@ -126,6 +127,9 @@ func (p *peer) waited(came error) (again bool, err error) {
 	}
 	if p.journal.Clock().Local().Sub(w.began) > glance {
 		p.since = w.began
+	}
+	if p.Patience != nil && came == nil && w.stalls == 0 && !Stalled(w.due) {
+		p.Silence = p.Patience(time.Since(w.from))
 	}
 	w.began = time.Time{}
 	return false, came

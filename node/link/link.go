@@ -23,6 +23,12 @@ import (
 const (
 	// silence is after how long a hub that says nothing is not believed to be there: it says something three times a second.
 	silence = 700 * time.Millisecond
+	// late is a wait for it that shows that something was lost on the way. What is lost again comes twice as late, and so on: so lateTimes as long is waited from then on, but no longer than
+	// silenceMax; after each lateFor without such a wait half of that.
+	late       = 500 * time.Millisecond
+	lateTimes  = 2
+	lateFor    = 5 * time.Minute
+	silenceMax = 3 * time.Second
 	// patience is how long a redial may take before the hub counts as silent.
 	patience = 300 * time.Millisecond
 	// stagger is how long one address is tried before the next is tried beside it.
@@ -88,6 +94,10 @@ type Config struct {
 type Link struct {
 	config Config
 	log    *slog.Logger
+
+	// What follows is for Run, and who reads for it.
+	waited   time.Duration // the longest wait of late,
+	waitedAt time.Time     // which was over then
 
 	mu      sync.Mutex // protects what follows
 	poke    func()     // nil: not linked

@@ -115,7 +115,7 @@ func (w *way) reported(want ...link.State) {
 	}
 }
 
-// A hub says something three times a second: it is not given up, also when one ping is late by most of a period. Silence is.
+// A hub says something three times a second: it is not given up, also when one ping is late by most of a period. Who is silent is.
 func TestSlowPingIsEnough(t *testing.T) {
 	start(t, func(w *way) {
 		hub := w.admit()
@@ -127,8 +127,41 @@ func TestSlowPingIsEnough(t *testing.T) {
 			hub.Bytes(wire.AppendFrame(nil, wire.TypePing, nil))
 		}
 		w.reported(link.Dialing, link.Linked)
+		time.Sleep(1400 * time.Millisecond)
+		w.reported(link.Dialing, link.Linked, link.Dialing)
+	})
+}
+
+// Where what the hub says comes late, more is lost on the way than that: it is given more time, until it was in time for a while.
+func TestLateWhereMuchIsLost(t *testing.T) {
+	start(t, func(w *way) {
+		hub := w.admit()
+		say := func(after time.Duration) {
+			time.Sleep(after)
+			hub.Bytes(wire.AppendFrame(nil, wire.TypePing, nil))
+		}
+		for _, ms := range []time.Duration{333, 600, 333, 1100, 333, 2100, 333, 2900, 333} {
+			say(ms * time.Millisecond)
+		}
+		w.reported(link.Dialing, link.Linked)
+		for range 3 * 60 * 25 {
+			say(time.Second / 3)
+		}
 		time.Sleep(710 * time.Millisecond)
 		w.reported(link.Dialing, link.Linked, link.Dialing)
+	})
+}
+
+// A hub that was given up and is there all the same is given more time the next time.
+func TestGivenUpForNothing(t *testing.T) {
+	start(t, func(w *way) {
+		w.admit()
+		time.Sleep(710 * time.Millisecond)
+		hub := w.admit()
+		time.Sleep(1300 * time.Millisecond)
+		hub.Bytes(wire.AppendFrame(nil, wire.TypePing, nil))
+		time.Sleep(333 * time.Millisecond)
+		w.reported(link.Dialing, link.Linked, link.Dialing, link.Linked)
 	})
 }
 

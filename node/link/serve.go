@@ -57,16 +57,29 @@ func (l *Link) serve(ctx context.Context, c *identity.Conn) (parted bool, err er
 	l.config.Report(rep)
 	ctl := &control{link: l}
 	defer l.poked(nil)
-	err = x.Run(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Session: hello.Session, Host: hello.Host, State: &state, Silence: silence, Control: ctl, Trip: l.config.Trip, CaughtUp: l.config.CaughtUp})
+	err = x.Run(ctx, &exchange.Link{Conn: c, Reader: r, Peer: c.Peer, Session: hello.Session, Host: hello.Host, State: &state, Silence: l.patient(0), Patience: l.patient, Control: ctl, Trip: l.config.Trip, CaughtUp: l.config.CaughtUp})
 	if errors.Is(err, errParted) {
 		rep.State, rep.Successor, rep.Address, rep.Leaving = Parted, ctl.bye.Successor, ctl.bye.Address, ctl.bye.Leaving
 		l.config.Report(rep)
 		return true, nil
 	}
+	if errors.Is(err, exchange.ErrSilent) {
+		l.patient(l.patient(0))
+	}
 	if !l.left() {
 		l.log.Info("link lost", "hub", hello.Session, "err", err)
 	}
 	return false, errors.Join(errLinked, err)
+}
+
+// patient takes note of a wait, and returns how long the hub may say nothing: where packets are lost it is late though it is there.
+func (l *Link) patient(wait time.Duration) time.Duration {
+	if now := time.Now(); wait >= max(late, l.waited) {
+		l.waited, l.waitedAt = wait, now
+	} else if now.Sub(l.waitedAt) > lateFor {
+		l.waited, l.waitedAt = l.waited/2, now
+	}
+	return min(max(silence, lateTimes*l.waited), silenceMax)
 }
 
 // greet exchanges HELLO, this end first.
