@@ -60,6 +60,27 @@ func call(t *testing.T, lan *nodetest.LAN, to *instance.Instance, h wire.Hello) 
 	return hello, state
 }
 
+// A session is kept for its person while they are away, also by a hub that never had a link to them.
+func TestSessionOfWhoIsAway(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "anna", "ben", "cleo", "dan")
+		gather(t, "all are at one hub", 3*time.Second, all...)
+		hub, away := at(all...), others(all, at(all...))[2]
+		rest := others(others(all, hub), away)
+		lan.Cut(away.Name)
+		time.Sleep(2 * time.Minute)
+		hub.Crash()
+		next := gather(t, "the others have another hub", 3*time.Second, rest...)
+		mallory := frames.Dial(t, lan, "mallory", frames.Identity(t, "mallory"), address(lan, next))
+		mallory.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Class: 1, Session: away.Session()})
+		if _, _, err := mallory.Next(time.Second); err == nil {
+			t.Error("mallory is let in by the session of somebody who is away")
+		}
+		lan.Heal(away.Name)
+		gather(t, "who was away is back", 5*time.Second, append(rest, away)...)
+	})
+}
+
 // Realm tags that were heard from one person do not open the realm to another who repeats them, session and all.
 func TestTagsOfAnother(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {

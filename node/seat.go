@@ -29,8 +29,9 @@ type seat struct {
 	published *roster.Status // nil: nothing yet
 	retry     time.Time      // when to look again: a way that ended may be tried then
 
-	// role protects hub and serving: accept must not serve a hub that is being closed.
+	// role protects what follows: accept must not serve a hub that is being closed.
 	role    sync.Mutex
+	owners  map[identity.Session]identity.PeerID // of all whom the roster has shown, also of those who are away: for the next hub, which the last one's memory ends with
 	hub     *hub.Hub
 	serving bool
 	term    uint64
@@ -71,7 +72,7 @@ const (
 func newSeat(n *Node) *seat {
 	now := time.Now()
 	return &seat{node: n, election: election.New(election.ID(n.session), n.config.class(), now), began: now, kick: make(chan struct{}, 1), open: make(chan struct{}),
-		hints: map[identity.Session][]string{}, met: map[netip.AddrPort]time.Time{}, bridge: bridge{links: map[identity.Session][]string{}}}
+		owners: map[identity.Session]identity.PeerID{}, hints: map[identity.Session][]string{}, met: map[netip.AddrPort]time.Time{}, bridge: bridge{links: map[identity.Session][]string{}}}
 }
 
 // look asks run to look at what is known.
@@ -121,6 +122,7 @@ func (s *seat) input(leaving bool) election.Input {
 	at, _ := n.gather.now()
 	in := election.Input{Leaving: leaving, Slept: slept(s.began), Unfit: at.journal.Err() != nil || n.config.Beside != nil}
 	members := n.roster.Members()
+	s.ascribe(members)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range members {
@@ -149,6 +151,20 @@ func (s *seat) input(leaving bool) election.Input {
 	}
 	in.Bridge = s.bridgesLocked(in, s.isServing())
 	return in
+}
+
+// ascribe notes whose sessions these are: the first's who had one. The roster forgets after a minute.
+func (s *seat) ascribe(members []roster.Member) {
+	s.role.Lock()
+	defer s.role.Unlock()
+	for _, m := range members {
+		if _, known := s.owners[m.Session]; !known {
+			if len(s.owners) >= maxPeople {
+				clear(s.owners)
+			}
+			s.owners[m.Session] = m.ID
+		}
+	}
 }
 
 // placeLocked finds out whether this machine, which moved, is still with its gathering: links that are up much later than it takes to notice a dead one say so, and
@@ -262,7 +278,7 @@ func end(stale *hub.Hub) {
 // openLocked makes the hub of a gathering.
 func (s *seat) openLocked(at *gathering) {
 	n := s.node
-	s.hub = hub.New(hub.Config{Exchange: at.exchange, Self: s.self(), Places: s.places, Log: n.log, Changed: func() {
+	s.hub = hub.New(hub.Config{Exchange: at.exchange, Self: s.self(), Places: s.places, Owners: s.owners, Log: n.log, Changed: func() {
 		s.tell()
 		s.look()
 	}, Typing: n.typing.heard, Measured: n.watch.wake, CaughtUp: at.meet})

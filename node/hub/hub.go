@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -62,6 +63,8 @@ type Config struct {
 	Self wire.Person
 	// Places, if set, lists where an instance may be reached that came from an address, which may be one of the link between the two alone. It must not block.
 	Places func(s identity.Session, from string) []string
+	// Owners, if set, are the people whose sessions are known from before: nobody else is let in with one. New keeps a copy.
+	Owners map[identity.Session]identity.PeerID
 	// Changed, if set, is called when the people linked changed. It must not block.
 	Changed func()
 	// Typing, if set, is told of followers who type; Measured, if set, that Trips changed much. They must not block.
@@ -81,7 +84,7 @@ type Hub struct {
 	mu      sync.Mutex
 	members map[identity.Session][]*member // those of one session in the order they came
 	links   int
-	away    map[identity.Session]identity.PeerID // who has left: nobody else takes that session meanwhile, which all were told of
+	away    map[identity.Session]identity.PeerID // who has left, or not come: nobody else takes that session meanwhile, which all were told of
 	people  map[identity.Session]*entry
 	changed uint64             // counts the changes of people
 	waiting []identity.Session // of whom changes are in no batch yet
@@ -110,7 +113,9 @@ func New(c Config) *Hub {
 	if c.Changed == nil {
 		c.Changed = func() {}
 	}
-	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, away: map[identity.Session]identity.PeerID{}, typing: map[identity.PeerID]typed{}, people: map[identity.Session]*entry{c.Self.Session: newEntry(c.Self, nil)}, batch: 1}
+	away := map[identity.Session]identity.PeerID{}
+	maps.Copy(away, c.Owners)
+	return &Hub{config: c, log: c.Log, members: map[identity.Session][]*member{}, away: away, typing: map[identity.PeerID]typed{}, people: map[identity.Session]*entry{c.Self.Session: newEntry(c.Self, nil)}, batch: 1}
 }
 
 // Exchange returns what the hub keeps equal.
