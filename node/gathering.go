@@ -153,7 +153,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 func (g *gatherings) openJournal(c journal.Config) (*journal.Journal, error) {
 	j, err := journal.Open(c)
 	if err != nil {
-		return nil, unopened(err)
+		return nil, unopened(err, c.Dir)
 	}
 	if aside := j.Recovered(); aside != "" {
 		g.notice("the history on disk was damaged and begins anew; what others here have of it comes back", "the damaged files were set aside: "+aside)
@@ -563,10 +563,13 @@ func (g *gatherings) close() error {
 	return errors.Join(errs...)
 }
 
-// unopened is why a history cannot be opened, for the user where something can be done about it.
-func unopened(err error) error {
-	if errors.Is(err, journal.ErrNewer) {
+// unopened is why a history in dir cannot be opened, for the user where something can be done about it.
+func unopened(err error, dir string) error {
+	switch {
+	case errors.Is(err, journal.ErrNewer):
 		return &Error{Text: "the history on this disk is of a newer version of earshot", Hint: "upgrade earshot on this machine, or keep another history: earshot --data-dir DIR", cause: err}
+	case errors.Is(err, journal.ErrUnwritable):
+		return &Error{Text: fmt.Sprintf("the history in %s cannot be written", dir), Hint: "run earshot as the user who owns the files there, and may write them; or keep another history: earshot --data-dir DIR", cause: err}
 	}
 	return err
 }

@@ -87,7 +87,7 @@ func (h *History) open(p *profile, network identity.NetworkID, load func() (*ide
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			h.unopened = cmp.Or(h.unopened, fmt.Errorf("open %s: %w", folder, unopened(err)))
+			h.unopened = cmp.Or(h.unopened, fmt.Errorf("open %s: %w", folder, unopened(err, folder)))
 		default:
 			h.stores = append(h.stores, r)
 		}

@@ -87,7 +87,7 @@ func (g *gatherings) startPast(id identity.NetworkID, dir string, ring *seal.Rin
 	c.Vault = v
 	at := &gathering{past: &past{id, v}, done: make(chan struct{})}
 	if at.journal, err = journal.Open(c); err != nil {
-		return nil, unopened(err)
+		return nil, unopened(err, c.Dir)
 	}
 	var ctx context.Context
 	ctx, at.stop = context.WithCancel(context.Background())

@@ -27,8 +27,8 @@
 // Without a folder all of it is in memory, within a bound past which the journal forgets (forget.go).
 //
 // Faults: a store that is missing beside its store id, or damaged (SQLite 11, 26, or a disk that fails to read or to sync), is set aside as *.corrupt-<time> and a new one started: Open reports it
-// in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside: Adopt then saves what only this process has. A full disk, or any other failure to write, stops
-// commits and sets Err; they go on when there is room. A search index that is missing, damaged or of another store is made anew, and nobody is troubled.
+// in Recovered. Damage met later ends Run with ErrDamaged, and the next Open sets the store aside: Adopt then saves what only this process has. A store that this process may not write
+// is refused (ErrUnwritable). A full disk, or any other failure to write, stops commits and sets Err; they go on when there is room. A search index that is missing, damaged or of another store is made anew, and nobody is troubled.
 //
 // Forks: a log that was continued twice ends, for everyone, before the lowest number at which two differ. The proof is kept, and goes into the tail once: again only where
 // it lowers that number. So are runs that reach past it, because their signature vouches for what is below, but nothing past it is shown, counted or told; Beyond has it for
@@ -104,6 +104,8 @@ var (
 	ErrDamaged = errors.New("the history is damaged")
 	// ErrNewer: the store was written by a later version, and is left as it is.
 	ErrNewer = errors.New("a newer version of earshot wrote it")
+	// ErrUnwritable: this process may not write the store's files, or not make them.
+	ErrUnwritable = errors.New("it cannot be written")
 )
 
 // maxQueued is how many bytes may wait for the disk before writers do.

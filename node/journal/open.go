@@ -32,6 +32,9 @@ func Open(c Config) (*Journal, error) {
 			err = j.open()
 		}
 	}
+	if unwritable(err) {
+		err = fmt.Errorf("%w: %w", ErrUnwritable, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open history: %w", err)
 	}

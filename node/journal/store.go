@@ -117,6 +117,10 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 			return err
 		}
 	}
+	// SQLite opens what may not be written all the same, to be read.
+	if _, err := s.w.Exec("DELETE FROM meta WHERE key=''"); err != nil {
+		return err
+	}
 	for stmt, q := range map[**sql.Stmt]string{
 		&s.insertLog:    "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		&s.updateLog:    "UPDATE log SET nick=?, seq=?, tip=?, hlc=?, fork=?, proof=coalesce(?, proof) WHERE id=?",
@@ -218,6 +222,19 @@ func damaged(err error) bool {
 		return true
 	}
 	return e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB
+}
+
+// unwritable reports whether err says that the files may not be written, or cannot be made.
+func unwritable(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return true
+	}
+	return false
 }
 
 // errEnough ends a query early.
