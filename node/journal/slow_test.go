@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"earshot/node/identity"
 	"earshot/node/message"
 	"earshot/node/nodetest/disk"
 )
@@ -89,4 +90,18 @@ func TestServeDoesNotWaitForTheDisk(t *testing.T) {
 			t.Errorf("%d messages", n)
 		}
 	})
+}
+
+// Who meets others for the first time makes a store while they wait, and on a slow disk each sync counts.
+func TestStoreBeginsWithFewSyncs(t *testing.T) {
+	dir := t.TempDir()
+	d := disk.Under(t, dir)
+	j := open(t, Config{Dir: dir, Host: identity.HostID{1}})
+	made := d.Syncs()
+	run(t, j)()
+	before := d.Syncs()
+	run(t, open(t, Config{Dir: dir, Host: identity.HostID{1}}))()
+	if opened := d.Syncs() - before; made > 12 || opened > 1 {
+		t.Errorf("%d syncs to make it, %d to open it again", made, opened)
+	}
 }

@@ -79,7 +79,7 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 		}
 		rand.Read(s.id[:])
 		if err := s.write(func(tx *sql.Tx) error {
-			if _, err := tx.Exec(schema); err != nil {
+			if _, err := tx.Exec(schema + schemaLater); err != nil {
 				return err
 			}
 			_, err := tx.Exec("INSERT INTO meta VALUES (?,?), (?,?), (?,?), (?,?), (?,0), (?,0)", metaVersion, schemaVersion,
@@ -93,7 +93,11 @@ func (s *store) init(dir string, network identity.NetworkID, realm identity.Real
 			return err
 		}
 	}
-	if _, err := s.w.Exec(schemaLater); err != nil {
+	// In one transaction, or each statement waits for the disk.
+	if err := s.write(func(tx *sql.Tx) error {
+		_, err := tx.Exec(schemaLater)
+		return err
+	}); err != nil {
 		return err
 	}
 	var version int
