@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"earshot/node"
+	"earshot/node/identity"
 	"earshot/node/nodetest"
 	"earshot/node/nodetest/instance"
 )
@@ -279,30 +280,37 @@ func until(events <-chan []node.Event, text string) (out []node.Event) {
 	return out
 }
 
-// The newest lines of the history are messages, however much was said about them since.
+// The newest lines of the history are messages, however much was said about them since: in a chat, on a box, and of a time before the network had another key.
 func TestHistoryWithoutReactions(t *testing.T) {
-	story(t, func(t *testing.T, lan *nodetest.LAN) {
-		alice := instance.Start(t, lan, "alice", node.Config{Rate: -1})
-		for _, text := range []string{"one", "two", "three"} {
-			alice.Say(text)
-		}
-		for range 20 {
-			do(t, alice, node.React{Target: find(t, alice, "three"), Emoji: "👍"})
-		}
-		do(t, alice, node.Edit{Target: find(t, alice, "one"), Text: "once"})
-		var told []string
-		for caughtUp, events := false, alice.Node.Events(t.Context(), 2); !caughtUp; {
-			for _, e := range <-events {
-				switch e := e.(type) {
-				case node.Said:
-					told = append(told, e.Text)
-				case node.CaughtUp:
-					caughtUp = true
+	before, now := closedBy(t, oldKey), closedBy(t, newKey)
+	for name, c := range map[string]node.Config{"chat": {Network: before}, "box": {Network: before, ServerOnly: true}, "past": {Network: now, Previous: []*identity.Network{before}}} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				alice := instance.Start(t, lan, "alice", node.Config{Network: before, Rate: -1})
+				for _, text := range []string{"one", "two", "three"} {
+					alice.Say(text)
 				}
-			}
-		}
-		if want := []string{"two", "three"}; !slices.Equal(told, want) {
-			t.Errorf("told %q, want %q", told, want)
-		}
-	})
+				for range 20 {
+					do(t, alice, node.React{Target: find(t, alice, "three"), Emoji: "👍"})
+				}
+				do(t, alice, node.Edit{Target: find(t, alice, "one"), Text: "once"})
+				alice.Stop()
+				alice = instance.Start(t, lan, "alice", c)
+				var told []string
+				for caughtUp, events := false, alice.Node.Events(t.Context(), 2); !caughtUp; {
+					for _, e := range <-events {
+						switch e := e.(type) {
+						case node.Said:
+							told = append(told, e.Text)
+						case node.CaughtUp:
+							caughtUp = true
+						}
+					}
+				}
+				if want := []string{"two", "three"}; !slices.Equal(told, want) {
+					t.Errorf("told %q, want %q", told, want)
+				}
+			})
+		})
+	}
 }

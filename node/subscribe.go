@@ -247,12 +247,12 @@ func (s *subscription) stored(at *gathering, max int) iter.Seq2[journal.Line, er
 		return at.journal.All(0)
 	}
 	if n.config.ServerOnly || at.past != nil { // of a time with other rooms
-		return at.journal.All(max)
+		return s.newestOf(at, max)
 	}
 	return func(yield func(journal.Line, error) bool) {
 		for _, r := range n.shownRooms() {
 			var k journal.Key
-			for left, most := max, 1000+20*max; left > 0 && most > 0; most -= max { // of a room that this person cannot read not all is looked at
+			for left, most := max, lookedAt(max); left > 0 && most > 0; most -= max { // of a room that this person cannot read not all is looked at
 				page, err := at.journal.Page(at.roomIn(r, n.who.ID()), k, max)
 				if err != nil {
 					yield(journal.Line{}, err)
@@ -263,14 +263,51 @@ func (s *subscription) stored(at *gathering, max int) iter.Seq2[journal.Line, er
 				}
 				k = page[0].Key
 				for _, l := range page {
-					if _, _, ok := said(&l, n.where(l)); !ok || n.people.known.ignores(l.Author) {
-						continue // it is about others, or nothing to be told
+					if !s.tells(&l) {
+						continue
 					}
 					if left--; !yield(l, nil) {
 						return
 					}
 				}
 			}
+		}
+	}
+}
+
+// lookedAt is how many lines of a room are looked at for the newest max that are told.
+func lookedAt(max int) int { return 1000 + 20*max }
+
+// tells reports whether a line says something by itself: others are about one.
+func (s *subscription) tells(l *journal.Line) bool {
+	_, _, ok := said(l, s.node.where(*l))
+	return ok && !s.node.people.known.ignores(l.Author)
+}
+
+// newestOf yields the newest lines of all rooms of a gathering that are told.
+func (s *subscription) newestOf(at *gathering, max int) iter.Seq2[journal.Line, error] {
+	return func(yield func(journal.Line, error) bool) {
+		for n := max; ; n *= 4 {
+			var lines []journal.Line
+			seen := 0
+			for l, err := range at.journal.All(n) {
+				if err != nil {
+					yield(l, err)
+					return
+				}
+				if seen++; s.tells(&l) {
+					lines = append(lines, l)
+				}
+			}
+			if len(lines) < max && seen == n && n < lookedAt(max) {
+				continue
+			}
+			for _, l := range lines {
+				if !yield(l, nil) {
+					return
+				}
+			}
+			return
 		}
 	}
 }
