@@ -465,6 +465,7 @@ func (d *diagnosis) guesses() {
 		on = append(on, i.Name)
 	}
 	remembered, near := 0, 0
+	answers := slices.IndexFunc(d.Peers, func(p Peer) bool { return slices.Contains([]string{Closed, Network, Foreign}, p.Refusal) })
 	for _, p := range d.Peers {
 		if a, err := netip.ParseAddrPort(p.Address); err == nil && p.Source == Remembered {
 			if remembered++; d.on(a.Addr()) {
@@ -480,8 +481,11 @@ func (d *diagnosis) guesses() {
 		d.add(Finding{Code: OtherNetwork, Sentence: fmt.Sprintf("%s here, but none of %q.", earshots(d.Survey.Strangers), d.Network), Command: "earshot key list"})
 	case d.Survey.Machines > 0 && !d.onlyRouter():
 		d.add(Finding{Code: Nobody, Sentence: fmt.Sprintf("mDNS works here (%s heard), and nobody else runs earshot: start it on another machine.", machines(d.Survey.Machines)), Command: "earshot", There: "another machine"})
-	case slices.ContainsFunc(d.Peers, func(p Peer) bool { return slices.Contains([]string{Closed, Network, Foreign}, p.Refusal) }):
+	case answers >= 0 && len(d.findings) > 0:
 		// A machine answers, and what was said of that is all that is known.
+	case answers >= 0:
+		host, _ := hostPort(d.Peers[answers].Address)
+		d.add(Finding{Code: Nobody, Sentence: fmt.Sprintf("The machine %s, where somebody was met, answers, and no earshot of %q runs there: start it.", host, d.Network), Command: "earshot", There: host})
 	case d.Route.Answers:
 		d.add(Finding{Code: Isolated, Sentence: fmt.Sprintf("The router %s answers, and nobody else is heard on %s: the network keeps its clients apart, as guest Wi-Fi does, or nobody else is there.", d.Route.Gateway, names(on)),
 			Command: "earshot --join ADDRESS"})

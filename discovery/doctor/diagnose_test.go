@@ -104,6 +104,10 @@ func TestDiagnose(t *testing.T) {
 		}, "vpn A VPN has the default route (wg0) | sudo wg-quick down wg0\nisolated answers"},
 		{"met elsewhere", alone(), peer(Peer{Address: "192.168.1.7:4327", Source: Remembered, Refusal: Silent}), "elsewhere Peers were met at 192.168.1.7 | ip addr\nnobody"},
 		{"met here", alone(), peer(Peer{Address: "10.77.0.7:4327", Source: Remembered, Refusal: Silent}), "nobody"},
+		{"met here, where nobody chats now", alone(), func(r *Report) {
+			r.Survey.Machines, r.Route.Answers = 0, false
+			r.Peers = []Peer{{Address: "10.77.0.6:4327", Source: Remembered, Refusal: Silent}, {Address: "10.77.0.7:4327", Source: Remembered, Refusal: Closed}}
+		}, "nobody The machine 10.77.0.7, where somebody was met, answers, and no earshot"},
 		{"multicast dropped", healthy(), func(r *Report) { r.Survey.Machines = 0; r.Peers[0].Source = Remembered; r.Peers = r.Peers[:1] },
 			"multicast-dropped anna answers at 10.77.0.2, but is not heard | earshot --join 10.77.0.2:4327"},
 		{"by hand from afar", healthy(), peer(Peer{Address: "192.0.2.9:4327", Source: ByHand, Nick: "hub"}), ""},
@@ -187,6 +191,9 @@ func TestDiagnose(t *testing.T) {
 		var want []string
 		if c.want != "" {
 			want = strings.Split(c.want, "\n")
+		}
+		if c.from.Found == 0 && len(got) == 0 {
+			t.Errorf("%s: nobody is found, and nothing is said of it", c.name)
 		}
 		ok := len(got) == len(want)
 		for i := range want {
