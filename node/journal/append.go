@@ -215,11 +215,11 @@ func (j *Journal) changeLocked(l *state, change func()) {
 	l.version++
 }
 
-// waitQueue waits while too much is not yet on disk.
+// waitQueue waits while too much is not yet on disk, or not in the store what it is about.
 func (j *Journal) waitQueue(ctx context.Context) error {
 	for {
 		j.mu.RLock()
-		closed, full, news := j.closed, j.queued > maxQueued, j.news
+		closed, full, news := j.closed, j.queued > maxQueued || len(j.freshest) > maxFresh, j.news
 		j.mu.RUnlock()
 		switch {
 		case closed:

@@ -149,6 +149,7 @@ type indexed struct {
 	stripped map[int64][]byte            // by arrival: what is on disk now
 	lacking  []spot
 	settled  []spot         // wanted no more, if they were
+	work     int            // messages, and others that they are about
 	runs     []*message.Run // that brought a body
 }
 
@@ -160,7 +161,7 @@ func (x *indexed) see(s speaker, run *message.Run, i int) {
 	if s.group != message.Public && rec.Kind == message.Sealed {
 		x.sealed = append(x.sealed, sealedAt{s, key})
 	}
-	x.marks = append(x.marks, marks...)
+	x.marks, x.work = append(x.marks, marks...), x.work+1+len(marks)
 	if rec.Kind == message.Redact {
 		for _, m := range marks {
 			x.check = append(x.check, m.target)

@@ -111,6 +111,9 @@ var (
 // maxQueued is how many bytes may wait for the disk before writers do.
 const maxQueued = 32 << 20
 
+// maxFresh is likewise how many messages may wait that others are about: a redaction names up to message.MaxRefs. Each takes some 250 bytes.
+const maxFresh = 16 << 10
+
 // Origin says where a run came from: 0 is this process, others are numbers that NewOrigin gave.
 type Origin uint64
 

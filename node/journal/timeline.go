@@ -24,7 +24,7 @@ func (j *Journal) index() (more bool, err error) {
 	j.mu.RLock()
 	from := j.watermark
 	asked := j.indexers > 0
-	wanted := asked || durable-from > indexBacklog
+	wanted := asked || durable-from > indexBacklog || len(j.freshest) > maxFresh/2
 	brought, cutOff := j.brought, j.cutOff
 	j.mu.RUnlock()
 	flood := j.lull.flooded(j.messages.Load())
@@ -76,8 +76,8 @@ func (j *Journal) index() (more bool, err error) {
 	return !gentle, nil
 }
 
-// index puts what arrived after from into the timeline, but for the groups of others, no further than to, and no more messages than a share and one
-// run; it returns how far it came. It stores what messages say about others, and sees to bodies. What is open was this person's when it came, and may be so again: nobody opens it then.
+// index puts what arrived after from into the timeline, but for the groups of others, no further than to, and no more than a share and one
+// run: of messages, and of others that these are about. It returns how far it came. It stores what messages say about others, and sees to bodies. What is open was this person's when it came, and may be so again: nobody opens it then.
 func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutOff, owns func(message.GroupID, identity.PeerID) bool) (int64, *indexed, error) {
 	found := &indexed{ranges: map[message.LogID][2]uint64{}, stripped: map[int64][]byte{}}
 	err := s.relax(true)
@@ -109,7 +109,7 @@ func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutO
 						found.see(s, run, i)
 					}
 				}
-				if len(args) >= 5*share {
+				if found.work >= share {
 					to = last
 					return errEnough
 				}

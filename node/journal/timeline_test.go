@@ -155,6 +155,45 @@ func TestIndexGoesOn(t *testing.T) {
 	})
 }
 
+// A redaction names up to 256 messages, and a run of 64 KB a thousand and a half, none of which need be: each is work for the index, of which no more is done at once, between two commits, than of
+// messages, and no more waits in memory than it keeps up with.
+func TestIndexOfRedactions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const runs, each = 20, 6
+		c := newChain(t, 1, today())
+		c.add(slices.Repeat([]string{""}, runs*each)...)
+		for i := range c.records {
+			about := message.About{}
+			for k := range message.MaxRefs {
+				about.Refs = append(about.Refs, message.Ref{Log: message.LogID{1, byte(i)}, Seq: uint64(k + 1)})
+			}
+			c.records[i] = message.Body(c.records[i].HLC, message.Redact, about.Body(message.Redact))
+		}
+		j := open(t, Config{Dir: t.TempDir()})
+		take(t, j, c.run(1, each), each, nil)
+		for n := 2; n <= 5; n++ {
+			take(t, j, c.run((n-1)*each+1, n*each), each, nil)
+		}
+		if err := j.commit(); err != nil {
+			t.Fatal(err)
+		}
+		j.indexers++
+		if more, err := j.index(); !more || err != nil || watermark(j) != 3 {
+			t.Errorf("%d runs at once, %v, %v", watermark(j), more, err)
+		}
+		j.indexers--
+		run(t, j)
+		for n := 6; n <= runs; n++ {
+			take(t, j, c.run((n-1)*each+1, n*each), each, nil)
+			j.mu.RLock()
+			if n := len(j.freshest); n > maxFresh+each*message.MaxRefs {
+				t.Errorf("%d wait in memory", n)
+			}
+			j.mu.RUnlock()
+		}
+	})
+}
+
 func TestServe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := start(t, Config{Dir: t.TempDir()})
