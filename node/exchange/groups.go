@@ -90,8 +90,7 @@ func (p *peer) list() []message.GroupID {
 
 // heard takes what the other end lists now. A group that the hub said before and that is not among it is not for the other end, which has left it; but where there was no room for
 // it. Who had not heard of it yet will list it.
-func (p *peer) heard(s *wire.State) {
-	theirs := p.exchange.listOf(s)
+func (p *peer) heard(durable bool, theirs listed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.Hub && len(theirs) < wire.MaxGroups {
@@ -101,7 +100,7 @@ func (p *peer) heard(s *wire.State) {
 			}
 		}
 	}
-	p.state, p.theirs = &wire.State{Durable: s.Durable}, theirs
+	p.state, p.theirs = &wire.State{Durable: durable}, theirs
 	p.coverLocked()
 }
 
@@ -129,13 +128,12 @@ func (p *peer) concerns(g message.GroupID, author identity.PeerID) bool {
 }
 
 // adopt takes over what the hub lists that this end knows nothing of, or knows to be its own; not what it left.
-func (p *peer) adopt(s *wire.State) {
+func (p *peer) adopt(theirs listed) {
 	if p.Hub {
 		return
 	}
 	own := p.exchange.own()
-	for i := range s.Groups {
-		g := s.Groups[i].Group
+	for g := range theirs {
 		if g == message.Public || g == message.Mail || slices.Contains(own, g) || p.journal.Foreign(g) {
 			continue
 		}

@@ -23,13 +23,15 @@ import (
 
 // A keyring is a Vault that seals nothing: what is said is its own ciphertext. Its person is in the rooms it has, and in conversations that somebody has begun with them.
 type keyring struct {
-	me identity.PeerID
+	me    identity.PeerID
+	asked atomic.Int64 // how often whose a group is
 
 	mu     sync.Mutex // protects what follows
 	groups []message.GroupID
 }
 
 func (k *keyring) Own(g message.GroupID, author identity.PeerID) bool {
+	k.asked.Add(1)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Contains(k.groups, g) || author != k.me && concerns(g, author, k.me)
@@ -546,6 +548,29 @@ func TestMadeUpGroups(t *testing.T) {
 		if n := len(hub.journal.Mailboxes(0)); n != 0 {
 			t.Errorf("%d mailboxes", n)
 		}
+	})
+}
+
+// A hub that lists one group of others again and again has it looked at once.
+func TestOneGroupManyTimes(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice, who, g := newMember(t, lan, "alice"), person(t, "stranger"), message.GroupID{9}
+		o := &message.Opening{Network: identity.NetworkID{1}, Group: g, Room: message.RoomID(g), Author: who.ID(), Day: alice.journal.Today()}
+		run := &message.Run{Log: o.Log(), First: 1, Opening: o, Records: []message.Record{message.Body(1, message.Sealed, []byte("not for alice"))}}
+		run.Sign(who)
+		alice.give(run)
+		hub, ended := hostile(t, lan, alice.replica, &exchange.Link{})
+		s := alice.state(true)
+		for len(s.Groups) < wire.MaxGroups {
+			s.Groups = append(s.Groups, wire.GroupState{Group: g, Today: s.Groups[0].Today})
+		}
+		before := alice.keys.asked.Load()
+		hub.Send(wire.TypeState, s)
+		hub.Await(time.Second, wire.TypeState, nil)
+		if n := alice.keys.asked.Load() - before; n > 10 {
+			t.Errorf("it was asked %d times whose the group is", n)
+		}
+		stands(t, ended)
 	})
 }
 

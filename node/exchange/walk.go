@@ -47,8 +47,9 @@ func (p *peer) compare(s *wire.State) error {
 	if s.Realm != p.journal.Realm() {
 		return ErrRealm
 	}
-	p.adopt(s)
-	p.heard(s) // from here on the tail goes by it, and what came before is in the answer
+	theirs := p.exchange.listOf(s)
+	p.adopt(theirs)
+	p.heard(s.Durable, theirs) // from here on the tail goes by it, and what came before is in the answer
 	p.exchange.keeper(p, s.Durable)
 	look := p.hold
 	if s.Reply || p.mine == nil || p.news() {
