@@ -15,6 +15,7 @@ import (
 	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
 )
 
 // A speaker says things in one room, straight into the journal of a node, as if a link had brought them.
@@ -28,10 +29,7 @@ type speaker struct {
 
 func newSpeaker(t testing.TB, n *Node, seed byte, room, nick string) *speaker {
 	t.Helper()
-	who, err := identity.FromSeed(slices.Repeat([]byte{seed}, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
+	who := frames.Identity(t, nick)
 	o := &message.Opening{Network: n.network.ID(), Room: message.Room(room), Name: room, Author: who.ID(), Nonce: message.Nonce{seed}, Day: uint32(time.Now().Unix() / 86400), Nick: nick}
 	return &speaker{t: t, n: n, who: who, run: message.Run{Log: o.Log(), First: 1, Opening: o}}
 }

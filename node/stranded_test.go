@@ -3,9 +3,9 @@ package node
 import (
 	"testing"
 
-	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
+	"earshot/node/nodetest/frames"
 )
 
 // A fork that turns out to be lower strands only what was not stranded before; what is left of the log is waited for as ever.
@@ -14,12 +14,8 @@ func TestStrandedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	who, err := identity.FromSeed(make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := newDeliveries(func() {}, func() bool { return false }, journal.NewClock(nil))
-	at := &gathering{journal: j, author: j.NewAuthor(who, "a")}
+	at := &gathering{journal: j, author: j.NewAuthor(frames.Identity(t, "a"), "a")}
 	var list []stranded
 	for range 4 {
 		if err := d.write(t.Context(), at, public(message.Lobby), message.Text, []byte("x")); err != nil {

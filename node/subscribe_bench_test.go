@@ -8,19 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
 )
 
 // said100 appends n messages of 100 bytes to a journal, in runs of 50, as one author says them in a flood.
 func said100(b *testing.B, n *Node, count int) {
 	const size = 50
-	author, err := identity.FromSeed(make([]byte, 32))
-	if err != nil {
-		b.Fatal(err)
-	}
+	author := frames.Identity(b, "alice")
 	at, _ := n.gather.now()
 	hlc, body := uint64(time.Now().UnixMilli())<<16, fmt.Appendf(nil, "%100d", 1)
 	o := &message.Opening{Network: n.network.ID(), Room: message.Room(message.Lobby), Name: message.Lobby, Author: author.ID(), Nonce: message.Nonce{1}, Day: uint32(time.Now().Unix() / 86400), Nick: "alice"}

@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
+	"earshot/node/nodetest/frames"
 )
 
 // deafened fails the test where a goroutine is woken to write.
@@ -29,10 +29,7 @@ func (d *deafened) Write(b []byte) (int, error) {
 // line appends n messages under one signature, as a link does.
 func line(t *testing.T, x *Exchange, name string, n int) {
 	t.Helper()
-	who, err := identity.FromSeed([]byte(fmt.Sprintf("%32s", name)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	who := frames.Identity(t, name)
 	o := &message.Opening{Room: message.Room(message.Lobby), Author: who.ID(), Day: x.journal.Today(), Nick: name, Name: message.Lobby}
 	r := &message.Run{Log: o.Log(), First: 1, Opening: o}
 	for i := range n {

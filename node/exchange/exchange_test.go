@@ -16,6 +16,7 @@ import (
 	"earshot/node/journal"
 	"earshot/node/message"
 	"earshot/node/nodetest"
+	"earshot/node/nodetest/frames"
 	"earshot/node/wire"
 )
 
@@ -56,12 +57,7 @@ func newReplicaBy(t *testing.T, lan *nodetest.LAN, name string, clock *journal.C
 
 func newReplicaOf(t *testing.T, lan *nodetest.LAN, name string, c journal.Config) *replica {
 	t.Helper()
-	seed := make([]byte, 32)
-	copy(seed, name)
-	who, err := identity.FromSeed(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
+	who := frames.Identity(t, name)
 	r := &replica{t: t, name: name, lan: lan, host: lan.Host(name).Net(), who: who, session: identity.NewSession(), stable: map[uint64]int{}}
 	c.Network, c.Realm = identity.NetworkID{1}, realm
 	c.Forked = func(journal.Fork) {
@@ -69,6 +65,7 @@ func newReplicaOf(t *testing.T, lan *nodetest.LAN, name string, c journal.Config
 		defer r.mu.Unlock()
 		r.forks++
 	}
+	var err error
 	if r.journal, err = journal.Open(c); err != nil {
 		t.Fatal(err)
 	}

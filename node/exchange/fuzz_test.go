@@ -11,17 +11,14 @@ import (
 	"earshot/node/identity"
 	"earshot/node/journal"
 	"earshot/node/message"
+	"earshot/node/nodetest/frames"
 	"earshot/node/wire"
 )
 
 // FuzzFrames lets an end of a link hear whatever bytes come in place of frames, as the hub and as who follows it. The link ends, without a panic; every frame said in answer is a
 // frame; what the journal holds is as it was; and an honest link still works.
 func FuzzFrames(f *testing.F) {
-	seed := make([]byte, 32)
-	who, err := identity.FromSeed(seed)
-	if err != nil {
-		f.Fatal(err)
-	}
+	who := frames.Identity(f, "")
 	j, err := journal.Open(journal.Config{Network: identity.NetworkID{1}, Realm: realm})
 	if err != nil {
 		f.Fatal(err)

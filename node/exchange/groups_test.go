@@ -75,21 +75,10 @@ type member struct {
 
 func newMember(t *testing.T, lan *nodetest.LAN, name string, groups ...message.GroupID) *member {
 	t.Helper()
-	k := &keyring{me: person(t, name).ID(), groups: groups}
+	k := &keyring{me: frames.Identity(t, name).ID(), groups: groups}
 	m := &member{newReplicaOf(t, lan, name, journal.Config{Dir: t.TempDir(), Vault: k}), k}
 	m.x = exchange.New(exchange.Config{Journal: m.journal, Host: hostID(name), Groups: k.Groups, Concerns: concerns})
 	return m
-}
-
-func person(t *testing.T, name string) *identity.Identity {
-	t.Helper()
-	seed := make([]byte, 32)
-	copy(seed, name)
-	who, err := identity.FromSeed(seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return who
 }
 
 // in says something in a group.
@@ -554,7 +543,7 @@ func TestMadeUpGroups(t *testing.T) {
 // A hub that lists one group of others again and again has it looked at once.
 func TestOneGroupManyTimes(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
-		alice, who, g := newMember(t, lan, "alice"), person(t, "stranger"), message.GroupID{9}
+		alice, who, g := newMember(t, lan, "alice"), frames.Identity(t, "stranger"), message.GroupID{9}
 		o := &message.Opening{Network: identity.NetworkID{1}, Group: g, Room: message.RoomID(g), Author: who.ID(), Day: alice.journal.Today()}
 		run := &message.Run{Log: o.Log(), First: 1, Opening: o, Records: []message.Record{message.Body(1, message.Sealed, []byte("not for alice"))}}
 		run.Sign(who)
