@@ -102,14 +102,9 @@ func virtual(name string) bool {
 
 // unicast returns the addresses that a peer on the link could reach, best first, at most maxAddresses.
 func unicast(addrs []net.Addr, name string) (as []netip.Addr) {
-	for _, n := range addrs {
-		n, ok := n.(*net.IPNet)
-		if !ok {
-			continue
-		}
-		a, ok := netip.AddrFromSlice(n.IP)
-		a = a.Unmap()
-		if !ok || !a.IsGlobalUnicast() && !a.IsLinkLocalUnicast() {
+	for _, p := range prefixes(addrs) {
+		a := p.Addr()
+		if !a.IsGlobalUnicast() && !a.IsLinkLocalUnicast() {
 			continue
 		}
 		if a.Is6() && a.IsLinkLocalUnicast() {
@@ -123,19 +118,30 @@ func unicast(addrs []net.Addr, name string) (as []netip.Addr) {
 
 // networks returns what is on the link, at most maxAddresses.
 func networks(addrs []net.Addr) (ps []netip.Prefix) {
-	for _, n := range addrs {
-		n, ok := n.(*net.IPNet)
-		if !ok {
-			continue
-		}
-		a, ok := netip.AddrFromSlice(n.IP)
-		a = a.Unmap()
-		bits, of := n.Mask.Size()
-		if ok && of == a.BitLen() && (a.IsGlobalUnicast() || a.Is4() && a.IsLinkLocalUnicast()) {
-			ps = append(ps, netip.PrefixFrom(a, bits).Masked())
+	for _, p := range prefixes(addrs) {
+		if a := p.Addr(); p.IsValid() && (a.IsGlobalUnicast() || a.Is4() && a.IsLinkLocalUnicast()) {
+			ps = append(ps, p.Masked())
 		}
 	}
 	return ps[:min(len(ps), maxAddresses)]
+}
+
+// prefixes returns the addresses of an interface, each with its network where that is one: otherwise it is not valid.
+func prefixes(addrs []net.Addr) (ps []netip.Prefix) {
+	for _, a := range addrs {
+		n, ok := a.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		if ip, ok := netip.AddrFromSlice(n.IP); ok {
+			bits, of := n.Mask.Size()
+			if ip = ip.Unmap(); of != ip.BitLen() {
+				bits = -1
+			}
+			ps = append(ps, netip.PrefixFrom(ip, bits))
+		}
+	}
+	return ps
 }
 
 // ranked returns all addresses of all interfaces, best first; nil where there is none.

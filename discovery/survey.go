@@ -158,7 +158,8 @@ func (v *survey) open() error {
 		return err
 	}
 	for _, dev := range all {
-		i := Interface{Name: dev.Name, Addresses: prefixes(dev)}
+		addrs, _ := dev.Addrs() // none: it has just gone
+		i := Interface{Name: dev.Name, Addresses: prefixes(addrs)}
 		for _, p := range i.Addresses {
 			v.own = append(v.own, p.Addr().WithZone(""))
 		}
@@ -197,22 +198,6 @@ func unused(dev net.Interface) Use {
 		return NoMulticast
 	}
 	return NoAddress
-}
-
-func prefixes(dev net.Interface) (ps []netip.Prefix) {
-	addrs, err := dev.Addrs()
-	if err != nil {
-		return nil // it has just gone
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok {
-			ip, ok := netip.AddrFromSlice(n.IP)
-			if bits, _ := n.Mask.Size(); ok {
-				ps = append(ps, netip.PrefixFrom(ip.Unmap(), bits))
-			}
-		}
-	}
-	return ps
 }
 
 func (v *survey) listen(i iface, dev *net.Interface, f family) *Traffic {
