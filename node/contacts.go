@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -270,8 +271,9 @@ func (c *contacts) save() error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.mu.Lock()
-	var out []contact
-	for _, k := range c.known {
+	out := []contact{}
+	for _, id := range slices.SortedFunc(maps.Keys(c.known), func(a, b identity.PeerID) int { return slices.Compare(a[:], b[:]) }) {
+		k := c.known[id]
 		switch {
 		case !c.noHistory:
 			one := *k
@@ -286,10 +288,6 @@ func (c *contacts) save() error {
 		}
 	}
 	c.mu.Unlock()
-	slices.SortFunc(out, func(a, b contact) int { return slices.Compare(a.Key[:], b.Key[:]) })
-	if out == nil {
-		out = []contact{}
-	}
 	return writeJSON(c.path, out)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -267,12 +268,11 @@ func (l *list) membersLocked() []Member {
 		}
 	}
 	out := make([]Member, 0, len(newest))
-	for s, e := range newest {
-		m := e.Member
+	for _, s := range slices.SortedFunc(maps.Keys(newest), func(a, b identity.Session) int { return bytes.Compare(a[:], b[:]) }) {
+		m := newest[s].Member
 		m.Since, m.Tags = since[s], slices.Clone(m.Tags)
 		out = append(out, m)
 	}
-	slices.SortFunc(out, func(a, b Member) int { return bytes.Compare(a.Session[:], b.Session[:]) })
 	return out
 }
 
