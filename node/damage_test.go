@@ -126,3 +126,43 @@ func TestStoreFailsWhileRunning(t *testing.T) {
 		})
 	}
 }
+
+// While nothing can be written one is told why, and hears when it can be again: only of a full disk is one to make room.
+func TestDiskThatCannotBeWritten(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		fail       func(*disk.Disk, bool)
+		why, again string
+	}{
+		{"full", (*disk.Disk).Fill, "the disk is full", "there is room on the disk again"},
+		{"broken", (*disk.Disk).Refuse, "the history cannot be written (disk I/O error (778))", "the history can be written again"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				dir := t.TempDir()
+				d := disk.Under(t, dir)
+				alice := instance.Start(t, lan, "alice", node.Config{Dir: dir})
+				time.Sleep(2 * time.Second)
+				c.fail(d, true)
+				alice.Say("one line too many")
+				time.Sleep(2 * time.Second)
+				if err := alice.Do(t.Context(), node.Say{Room: "#lobby", Text: "and one more"}); err == nil || !strings.HasPrefix(err.Error(), c.why+": nothing can be said") {
+					t.Errorf("said: %v", err)
+				}
+				c.fail(d, false)
+				time.Sleep(20 * time.Second)
+				alice.Say("on we go")
+				var told []string
+				for _, e := range alice.Events() {
+					if n, ok := e.(node.Notice); ok {
+						told = append(told, n.Text)
+					}
+				}
+				if len(told) != 2 || !strings.HasPrefix(told[0], c.why+": what is said is not kept") || !strings.HasPrefix(told[1], c.again) {
+					t.Errorf("told %q", told)
+				}
+				same(t, 2*time.Second, 2, alice)
+			})
+		})
+	}
+}

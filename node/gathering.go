@@ -280,10 +280,20 @@ func (g *gatherings) writeNow(ctx context.Context, room room, k message.Kind, bo
 
 // full says that nothing can be said because nothing can be kept, or nil.
 func (at *gathering) full() error {
-	if at.journal.Err() == nil {
+	err := at.journal.Err()
+	if err == nil {
 		return nil
 	}
-	return &Error{Text: "the disk is full: nothing can be said here until there is room", Hint: "make room on the disk; earshot goes on by itself"}
+	why, until, hint := unkept(err)
+	return &Error{Text: why + ": nothing can be said here until " + until, Hint: hint}
+}
+
+// unkept says why nothing can be kept, until when, and what to do, by what journal.Err says.
+func unkept(err error) (why, until, hint string) {
+	if errors.Is(err, journal.ErrFull) {
+		return "the disk is full", "there is room", "make room on the disk; earshot goes on by itself"
+	}
+	return fmt.Sprintf("the history cannot be written (%v)", err), "it can be", "see whether the disk is sound, and not mounted read-only; earshot goes on by itself"
 }
 
 // restate says again, in the current gathering, what this process said and a wrong clock dated, once it is known what time it is. Where other open ones hold it too, it ends there.

@@ -350,7 +350,7 @@ func (n *Node) broke(err error) {
 func (n *Node) watchCommits(ctx context.Context) {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
-	full := false
+	var failed error
 	for ctx.Err() == nil {
 		at, version := n.gather.now()
 		changed, stop := at.journal.WatchCommits()
@@ -360,14 +360,17 @@ func (n *Node) watchCommits(ctx context.Context) {
 			if n.serving.Load() {
 				at.exchange.Committed()
 			}
-			if err := at.journal.Err(); (err != nil) != full {
-				full = err != nil
+			if err := at.journal.Err(); (err != nil) != (failed != nil) {
 				n.seat.look()
-				if full {
-					n.notice("the disk is full: what is said is not kept here until there is room", "make room on the disk; earshot goes on by itself")
-				} else {
+				switch why, until, hint := unkept(err); {
+				case err != nil:
+					n.notice(why+": what is said is not kept here until "+until, hint)
+				case errors.Is(failed, journal.ErrFull):
 					n.notice("there is room on the disk again: what is said is kept", "")
+				default:
+					n.notice("the history can be written again: what is said is kept", "")
 				}
+				failed = err
 			}
 			select {
 			case <-ctx.Done():

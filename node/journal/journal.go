@@ -104,6 +104,8 @@ var (
 	ErrDamaged = errors.New("the history is damaged")
 	// ErrNewer: the store was written by a later version, and is left as it is.
 	ErrNewer = errors.New("a newer version of earshot wrote it")
+	// ErrFull is wrapped by Err where there is no room on the disk.
+	ErrFull = errors.New("the disk is full")
 	// ErrUnwritable: this process may not write the store's files, or not make them.
 	ErrUnwritable = errors.New("it cannot be written")
 )
@@ -194,7 +196,7 @@ type Journal struct {
 // Recovered returns the path a damaged store was set aside to, or "".
 func (j *Journal) Recovered() string { return j.recovered }
 
-// Err returns why nothing can be committed at the moment (a full disk), or nil.
+// Err returns why nothing can be committed at the moment (ErrFull, or a disk that fails), or nil.
 func (j *Journal) Err() error {
 	j.mu.RLock()
 	defer j.mu.RUnlock()

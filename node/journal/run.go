@@ -62,6 +62,9 @@ func (j *Journal) run(ctx context.Context) error {
 		if damaged(err) {
 			return err
 		}
+		if full(err) {
+			err = fmt.Errorf("%w: %w", ErrFull, err)
+		}
 		j.setErr(err)
 		if err == nil {
 			retry = retryFirst

@@ -228,6 +228,12 @@ func damaged(err error) bool {
 	return e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB
 }
 
+// full reports whether err says that there is no room; for what readers and the writer share in memory SQLite has a word of its own.
+func full(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_FULL || e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE)
+}
+
 // unwritable reports whether err says that the files may not be written, or cannot be made.
 func unwritable(err error) bool {
 	var e *sqlite.Error

@@ -23,8 +23,8 @@ type Disk struct {
 
 	mu     sync.Mutex // protects what follows
 	slow   time.Duration
-	slowed int // counts calls of Slow
-	full   bool
+	slowed int    // counts calls of Slow
+	fails  int32  // SQLite's code, of writes
 	broken string // what the names of files begin with whose next sync fails; empty: none
 	syncs  int
 	read   int64
@@ -58,7 +58,18 @@ func (d *Disk) Slow(sync time.Duration) {
 }
 
 // Fill makes writes fail for lack of room, or, with false, makes room.
-func (d *Disk) Fill(full bool) { d.set(func() { d.full = full }) }
+func (d *Disk) Fill(full bool) { d.fail(full, sqlite3.SQLITE_FULL) }
+
+// Refuse makes writes fail as those of a disk that is broken, or mounted read-only meanwhile; with false, no longer.
+func (d *Disk) Refuse(refused bool) { d.fail(refused, sqlite3.SQLITE_IOERR_WRITE) }
+
+func (d *Disk) fail(fails bool, code int32) {
+	d.set(func() {
+		if d.fails = sqlite3.SQLITE_OK; fails {
+			d.fails = code
+		}
+	})
+}
 
 // Break makes the next sync fail of a file whose name begins so: a database, or its WAL.
 func (d *Disk) Break(name string) { d.set(func() { d.broken = name }) }
@@ -86,10 +97,7 @@ func (d *Disk) Read() int64 {
 func (d *Disk) write() int32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.full {
-		return sqlite3.SQLITE_FULL
-	}
-	return sqlite3.SQLITE_OK
+	return d.fails
 }
 
 func (d *Disk) sync(path string, opened int) int32 {
