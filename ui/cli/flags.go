@@ -268,9 +268,12 @@ func addresses(to *[]string) func(string) error {
 		if err := list(to)(s); err != nil {
 			return err
 		}
+		if len(*to) == before {
+			return errors.New("it needs a value")
+		}
 		for _, a := range (*to)[before:] {
-			_, port, err := net.SplitHostPort(a)
-			if n, bad := strconv.ParseUint(port, 10, 16); err == nil && (bad != nil || n == 0) {
+			host, port, err := net.SplitHostPort(a)
+			if n, bad := strconv.ParseUint(port, 10, 16); err == nil && (host == "" || bad != nil || n == 0) {
 				return fmt.Errorf("%q is not HOST or HOST:PORT, with a port from 1 to 65535", a)
 			}
 		}
