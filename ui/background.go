@@ -2,11 +2,14 @@ package ui
 
 import (
 	"bytes"
+	"os"
+	"reflect"
 	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/gdamore/tcell/v2"
+	"github.com/gdamore/tcell/v2/terminfo"
 
 	"earshot/ui/look"
 )
@@ -33,12 +36,27 @@ func newTerminal() (tcell.Screen, <-chan look.Colours, error) {
 	tcell.SetEncodingFallback(tcell.EncodingFallbackASCII) // of a locale whose characters tcell does not know
 	if tty, err := tcell.NewDevTty(); err == nil {
 		l := &listening{Tty: tty, heard: make(chan look.Colours, 1), until: time.Now().Add(10 * time.Second)}
-		if screen, err := tcell.NewTerminfoScreenFromTty(l); err == nil {
-			return screen, l.heard, nil
+		if known, err := tcell.LookupTerminfo(os.Getenv("TERM")); err == nil {
+			if screen, err := tcell.NewTerminfoScreenFromTtyTerminfo(l, hurried(*known)); err == nil {
+				return screen, l.heard, nil
+			}
 		}
 	}
 	screen, err := tcell.NewScreen() // Windows' console, or the error
 	return screen, nil, err
+}
+
+// padding is how long a terminal took for a command, in milliseconds, when it was made of wire.
+var padding = regexp.MustCompile(`\$<[0-9.*/]+>`)
+
+// hurried is what is known of a terminal without such rests, which tcell takes before it sends anything: with TERM=vt100 a second for each drawing.
+func hurried(t terminfo.Terminfo) *terminfo.Terminfo {
+	for _, field := range reflect.ValueOf(&t).Elem().Fields() {
+		if field.Kind() == reflect.String {
+			field.SetString(padding.ReplaceAllString(field.String(), ""))
+		}
+	}
+	return &t
 }
 
 // Read is called by one goroutine.

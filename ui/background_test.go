@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +92,19 @@ func TestTheme(t *testing.T) {
 	s.press("Ctrl-C", "/theme auto unicode", "Enter")
 	if style("https") != light {
 		t.Error("/theme auto is not what suits the terminal")
+	}
+}
+
+// No terminal is waited for.
+func TestHurried(t *testing.T) {
+	for _, name := range []string{"vt100", "vt220", "linux", "xterm-256color"} {
+		known, err := tcell.LookupTerminfo(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, is := fmt.Sprintf("%+v", *known), fmt.Sprintf("%+v", *hurried(*known))
+		if strings.Contains(is, "$<") || is != padding.ReplaceAllString(was, "") || name == "vt100" && is == was {
+			t.Errorf("%s: %q", name, is)
+		}
 	}
 }
