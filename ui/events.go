@@ -209,6 +209,9 @@ func (a *app) submit(text string) bool {
 	if err == nil && action.Do != nil && len(a.outbox) >= maxOutbox {
 		err = &node.Error{Text: "too many lines are waiting to be sent", Hint: "wait a moment and press Enter again"}
 	}
+	if say, ok := action.Do.(node.Say); ok && err == nil && a.going > 0 && say.Room == r.name {
+		err = &node.Error{Text: "this was not said in " + cell.Line(r.name) + ", for you are on your way elsewhere", Hint: "press Enter again when you are there"}
+	}
 	if err != nil {
 		a.fail(err)
 		return false
@@ -265,7 +268,15 @@ func (a *app) send(r *room, action command.Action, typed string) {
 		to.list.Read()
 		to.list.Pend(a.now(), a.snapshot.Me, say)
 	}
+	draft := tidy(r.input.GetText())
+	goes := action.Show != ""
+	if goes {
+		a.going++
+	}
 	a.outbox = append(a.outbox, job{action.Do, func(err error) {
+		if goes {
+			a.going--
+		}
 		if err != nil {
 			if saying && to != nil {
 				to.list.Forget(say)
@@ -280,8 +291,11 @@ func (a *app) send(r *room, action command.Action, typed string) {
 		if saying && to != r {
 			a.tell("said to "+cell.Line(say.Room), hubFlash)
 		}
-		if action.Show != "" {
+		if goes {
 			a.show(action.Show)
+			if draft == typed { // what is there now was typed since, for where the user went
+				r.input.moveTo(a.input)
+			}
 		}
 		if len(action.Lines) > 0 {
 			a.here().list.Answer(a.now(), strings.Join(action.Lines, "\n"))

@@ -108,6 +108,14 @@ func (i *input) restore(typed string) {
 	}
 }
 
+// moveTo puts what is being typed into another input, where nothing is.
+func (i *input) moveTo(other *input) {
+	if text := i.GetText(); text != "" && other.GetText() == "" {
+		i.set("")
+		other.set(text)
+	}
+}
+
 // was is what stood in the input so many times back. last is the user's last message in the room: where that was sent last, it is to be changed. It is named, for its text may begin like the name of
 // another: with a number.
 func (i *input) was(back int, last transcript.Selected) string {

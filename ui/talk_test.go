@@ -132,6 +132,33 @@ func TestMsg(t *testing.T) {
 	s.wantNot("⧗ /x")
 }
 
+// What is typed while the way to a conversation is not open yet is meant for it: it is not said where the user still is, and goes along.
+func TestTypedAhead(t *testing.T) {
+	s := newStage(t, 80, 24, talking(), Config{})
+	s.press("/query carol", "Enter", "psst", "Enter")
+	s.want("this was not said in #lobby")
+	if n := len(s.outbox); n != 1 {
+		t.Errorf("%d commands", n)
+	}
+	s.carry(nil)
+	s.want("@carol · direct · end-to-end encrypted")
+	s.want("> psst")
+	s.press("Enter")
+	if got := s.asked(); !slices.Equal(got, []node.Command{node.Say{Room: "@carol", Text: "psst"}}) {
+		t.Errorf("asked for %v", got)
+	}
+	s.carry(nil)
+	s.press("Ctrl-P")
+	s.wantNot("> psst")
+
+	s.press("/join #nowhere", "Enter", "hello")
+	s.carry(errors.New("no"))
+	s.press("Enter")
+	if got := s.asked(); !slices.Contains(got, node.Command(node.Say{Room: s.here().name, Text: "hello"})) {
+		t.Errorf("where there was no way, asked for %v", got)
+	}
+}
+
 // The other is told what was seen, and of nothing that the user does not look at.
 func TestSeen(t *testing.T) {
 	s := newStage(t, 80, 24, talking(), Config{})

@@ -179,6 +179,7 @@ type app struct {
 
 	errands    []func(context.Context) // to be begun in goroutines of their own
 	outbox     []job                   // commands not yet handed to the worker
+	going      int                     // commands not yet done that lead to another room
 	done       chan func()             // what the background found, to be applied here
 	goroutines sync.WaitGroup
 
