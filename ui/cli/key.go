@@ -188,7 +188,11 @@ func withoutKey(name string) string {
 func readKey(file string) (string, error) {
 	stdin := int(os.Stdin.Fd())
 	if file != "-" || !term.IsTerminal(stdin) {
-		return identity.ReadKeyFile(file)
+		key, err := identity.ReadKeyFile(file)
+		if unread := (*fs.PathError)(nil); errors.As(err, &unread) && !errors.Is(err, fs.ErrPermission) {
+			return "", failure(err.Error(), "--key-file takes the name of a file that holds the key; where there is none, earshot key join asks for it")
+		}
+		return key, err
 	}
 	// Not term.ReadPassword: it stops the echo only after the prompt was printed, and a key that is pasted at once is shown.
 	state, err := term.MakeRaw(stdin)
