@@ -322,7 +322,7 @@ func (g *gatherings) restate(ctx context.Context) {
 
 // learn takes the time that the hub vouches for in HELLO: before anything of this process's reaches the other, it is dated by that.
 func (g *gatherings) learn(ms int64) {
-	if ms != 0 {
+	if at, _ := g.now(); ms != 0 && at.journal.Keeps(time.UnixMilli(ms)) {
 		g.clock.Vouch(time.UnixMilli(ms))
 		g.restate(context.Background())
 	}

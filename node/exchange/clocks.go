@@ -40,15 +40,15 @@ func (p *peer) takeTime(b *wire.Beat) {
 // old reports whether what is read now may be too old to tell the time by.
 func (p *peer) old() bool { return p.journal.Clock().Local().Sub(p.since) > maxAge }
 
-// correct goes by the time in a BEAT.
+// correct goes by the time in a BEAT; not by one of which nothing is kept any more: nothing could be said then.
 func (x *Exchange) correct(p *peer, b *wire.Beat) {
-	clock := x.journal.Clock()
+	clock, told := x.journal.Clock(), b.Vouched && x.journal.Keeps(time.UnixMilli(b.Net))
 	if p.Hub {
 		if net, ok := x.median(); ok {
 			clock.Vouch(net)
 			return
 		}
-		if _, vouched := clock.Now(); !vouched && b.Vouched {
+		if _, vouched := clock.Now(); !vouched && told {
 			if net, ok := x.count(); ok { // this clock is one too many for the median that was taken a moment ago
 				clock.Vouch(net)
 			} else {
@@ -57,7 +57,7 @@ func (x *Exchange) correct(p *peer, b *wire.Beat) {
 		}
 		return
 	}
-	if b.Vouched {
+	if told {
 		clock.Vouch(time.UnixMilli(b.Net))
 	}
 }

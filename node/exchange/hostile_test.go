@@ -214,6 +214,25 @@ func TestLyingHubDropsNothing(t *testing.T) {
 	})
 }
 
+// Nor does one that goes back to a time of which nothing is kept make them dumb: what they say is of the day by their own clocks.
+func TestLyingHubSilencesNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		a := newReplica(t, lan, "a")
+		a.say(1)
+		hub, ended := hostile(t, lan, a, &exchange.Link{State: a.state(true)})
+		for _, net := range []time.Time{time.Now(), time.UnixMilli(1)} {
+			hub.Send(wire.TypeBeat, &wire.Beat{Clock: net.UnixMilli(), Net: net.UnixMilli(), Vouched: true})
+			time.Sleep(2 * time.Second)
+			a.say(1)
+		}
+		stands(t, ended)
+		equal(t, 3, a)
+		if now, _ := a.journal.Clock().Now(); time.Until(now).Abs() > time.Minute {
+			t.Errorf("it is %v by what the hub says", now)
+		}
+	})
+}
+
 // A STATE that asks for none in return is answered all the same, and what is said then is sent.
 func TestStateWithoutReply(t *testing.T) {
 	bubble(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -144,6 +144,9 @@ func (j *Journal) Horizon(id message.GroupID) uint32 {
 	return max(horizon, before(today, MailKeep))
 }
 
+// Keeps reports whether what is public and said at that time is kept.
+func (j *Journal) Keeps(t time.Time) bool { return dayOf(t.UnixMilli()) >= j.Horizon(message.Public) }
+
 // before is the day n days before day.
 func before(day, n uint32) uint32 { return max(day, n) - n }
 
