@@ -206,6 +206,20 @@ func (d *deliveries) sweepLocked(l message.LogID) {
 	d.pending[l] = list
 }
 
+// UnderWay counts what the user said in this process, and changed of what was said, that is not on two machines. When it becomes less Delivered is told.
+func (n *Node) UnderWay() (count int) {
+	n.own.mu.Lock()
+	defer n.own.mu.Unlock()
+	for _, list := range n.own.pending {
+		for _, s := range list {
+			if !s.quiet && s.copies() < 2 {
+				count++
+			}
+		}
+	}
+	return count
+}
+
 // waiting are the heads of what is not yet stable.
 func (d *deliveries) waiting(j *journal.Journal) []wire.Head {
 	d.mu.Lock()

@@ -180,3 +180,9 @@ func (f *Front) Whois(person string) (Whois, error) { return f.now(context.Backg
 func (f *Front) Members(room string) ([]Member, error) {
 	return f.now(context.Background()).Members(room)
 }
+func (f *Front) UnderWay() int { // asked by who takes the events, for whom no node may wait
+	f.mu.Lock()
+	n := f.node
+	f.mu.Unlock()
+	return n.UnderWay()
+}

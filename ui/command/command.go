@@ -121,14 +121,20 @@ func group(name string) []Spec {
 }
 
 // Secludes reports whether a line asks to go where few can read, so that what follows it may be meant for them alone.
-func Secludes(line string) bool {
+func Secludes(line string) bool { return asks(line, "query", "accept", "room new", "room copy") }
+
+// Targets reports whether a line is about a message.
+func Targets(line string) bool { return asks(line, "reply", "edit", "delete", "react") }
+
+// asks reports whether a line is one of these commands.
+func asks(line string, names ...string) bool {
 	name, args := split(strings.TrimPrefix(line, "/"))
 	if Group(name) {
 		word, _ := split(args)
 		name += " " + word
 	}
 	spec, _ := Lookup(name)
-	return strings.HasPrefix(line, "/") && slices.Contains([]string{"query", "accept", "room new", "room copy"}, spec.Name)
+	return IsCommand(line) && slices.Contains(names, spec.Name)
 }
 
 // Next says what the next word of a line may be, of which there is what stands before it: one of those that end a command's name, or a person.

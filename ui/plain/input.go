@@ -66,7 +66,8 @@ type answer struct {
 	found   *node.Found    // what was looked for
 	err     error
 	room    string // the current one from now on; empty: as before
-	said    bool
+	said    bool   // comes back as a message
+	spoke   bool   // something was said, or changed
 	quit    bool
 	end     bool // of the input
 }
@@ -118,6 +119,14 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 			select {
 			case <-told.level:
 			case <-time.After(tellWithin): // it will not come any more
+			case <-ctx.Done():
+				return
+			}
+		}
+		if c.Linger > 0 && command.Targets(l.text) { // a script was just started: messages are where the others are
+			select {
+			case <-told.full:
+			case <-time.After(c.Linger): // they do not come
 			case <-ctx.Done():
 				return
 			}
@@ -198,7 +207,7 @@ func one(ctx context.Context, c Config, l line, at current, told *told) answer {
 		where, err := Export(ctx, c.Node, room, *a.Export)
 		return answer{lines: []string{where}, err: err}
 	}
-	return answer{lines: a.Lines, qr: a.QR, room: a.Show, said: says, quit: a.Quit}
+	return answer{lines: a.Lines, qr: a.QR, room: a.Show, said: says, spoke: words, quit: a.Quit}
 }
 
 // speaks reports whether a command says something that comes back as a message, and whether it says anything at all.

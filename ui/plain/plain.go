@@ -36,6 +36,7 @@ type Node interface {
 	Search(ctx context.Context, query string, older int64, max int) (node.Found, error)
 	Whois(person string) (node.Whois, error)
 	Members(room string) ([]node.Member, error)
+	UnderWay() int
 	Source
 }
 
@@ -88,7 +89,7 @@ func Run(ctx context.Context, c Config) error {
 	obeys := c.In == nil // or what is said now might pass for stored history
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
-	t := told{looked: make(chan struct{}, 1), level: make(chan struct{})}
+	t := told{looked: make(chan struct{}, 1), level: make(chan struct{}), full: make(chan struct{})}
 	caughtUp := false // with the others
 	undone := false   // a line of a script
 	over := func(err error) error {
@@ -125,8 +126,11 @@ func Run(ctx context.Context, c Config) error {
 					go read(ctx, c.In, lines)
 					obeying.Go(func() { obey(ctx, c, &t, lines, answers) })
 				}
-				_, now := e.(node.CaughtUp)
-				if caughtUp = caughtUp || now; !caughtUp && !c.JSON && t.early(e) {
+				if _, now := e.(node.CaughtUp); now && !caughtUp {
+					caughtUp = true
+					close(t.full)
+				}
+				if !caughtUp && !c.JSON && t.early(e) {
 					continue // its message is printed as it is by then, if it is
 				}
 				d.see(e)
@@ -146,6 +150,7 @@ func Run(ctx context.Context, c Config) error {
 			if a.said {
 				d.said++
 			}
+			d.spoke = d.spoke || a.spoke
 			switch {
 			case !a.quit && !a.end:
 			case c.Linger > 0:
@@ -154,7 +159,7 @@ func Run(ctx context.Context, c Config) error {
 				return over(nil)
 			}
 		}
-		if late != nil && d.done() {
+		if late != nil && d.seen >= d.said && c.Node.UnderWay() == 0 {
 			return over(nil)
 		}
 	}
@@ -169,32 +174,21 @@ func stored(e node.Event) bool {
 	return false
 }
 
-// delivery follows what this process said until two machines have it.
+// delivery follows what this process says.
 type delivery struct {
-	said, seen int // by us: said to the node; come back as durable
-	waiting    map[message.ID]bool
+	said, seen int  // lines: said to the node; come back as durable
+	spoke      bool // something was said, or changed
 	met        bool // somebody was there
 }
 
 func (d *delivery) see(e node.Event) {
 	switch e := e.(type) {
 	case node.Said:
-		if e.Here && !e.History {
-			if d.waiting == nil {
-				d.waiting = map[message.ID]bool{}
-			}
-			if e.Again == (message.ID{}) {
-				d.seen++
-			}
-			d.waiting[e.ID] = true
+		if e.Here && !e.History && e.Again == (message.ID{}) {
+			d.seen++
 		}
-	case node.Withdrawn:
-		delete(d.waiting, e.ID)
 	case node.Delivered:
 		d.met = d.met || e.Copies > 1
-		if e.Copies != 1 { // 0: no use waiting
-			delete(d.waiting, e.ID)
-		}
 	case node.HubChanged:
 		d.met = d.met || e.State == node.Linked
 	case node.PeerChanged:
@@ -202,11 +196,9 @@ func (d *delivery) see(e node.Event) {
 	}
 }
 
-func (d *delivery) done() bool { return d.seen >= d.said && len(d.waiting) == 0 }
-
 // outcome is that of a wait that was not done in time: where somebody was there, the message is on their screen or on its way.
 func (d *delivery) outcome() error {
-	if d.met || d.said == 0 {
+	if d.met || !d.spoke {
 		return nil
 	}
 	return ErrNobody

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,9 @@ type feed struct {
 	snapshot  node.Snapshot
 	bounded   bool          // Console was asked for
 	sayAfter  time.Duration // how long it takes to come back
-	copyAfter time.Duration // 0: nobody is there
+	copyAfter time.Duration // of an edit twice that; 0: nobody is there
+	fullAfter time.Duration // how long it takes to catch up; 0: it does not
+	underWay  atomic.Int64
 	after     func(room string, k node.Key, max int) ([]node.Message, error)
 	search    func(query string, older int64, max int) (node.Found, error)
 }
@@ -70,6 +73,9 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 	if f.refuse != nil && f.refuse(c) != nil {
 		return f.refuse(c)
 	}
+	if _, ok := c.(node.Edit); ok {
+		f.deliver(message.ID{byte(len(f.did))}, 2*f.copyAfter)
+	}
 	if s, ok := c.(node.Say); ok {
 		m := node.Said{Message: node.Message{ID: message.ID{byte(len(f.did))}, Room: s.Room, Nick: "me", Text: s.Text, At: time.Now(), Mine: true, Here: true}}
 		if f.sayAfter > 0 {
@@ -77,12 +83,22 @@ func (f *feed) Do(ctx context.Context, c node.Command) error {
 		} else {
 			f.tell(m)
 		}
-		if f.copyAfter > 0 {
-			time.AfterFunc(f.copyAfter, func() { f.tell(node.Delivered{ID: m.ID, Copies: 2}) })
-		}
+		f.deliver(m.ID, f.copyAfter)
 	}
 	return nil
 }
+
+func (f *feed) deliver(id message.ID, after time.Duration) {
+	f.underWay.Add(1)
+	if after > 0 {
+		time.AfterFunc(after, func() {
+			f.underWay.Add(-1)
+			f.tell(node.Delivered{ID: id, Copies: 2})
+		})
+	}
+}
+
+func (f *feed) UnderWay() int { return int(f.underWay.Load()) }
 
 // begun returns the events of a node that has told its stored history.
 func begun() chan []node.Event {
@@ -96,6 +112,9 @@ func run(t *testing.T, c Config, f *feed) (out string, took time.Duration, err e
 	t.Helper()
 	var b bytes.Buffer
 	f.events = begun()
+	if f.fullAfter > 0 {
+		time.AfterFunc(f.fullAfter, func() { f.tell(node.CaughtUp{}) })
+	}
 	c.Node, c.Out = f, &b
 	start := time.Now()
 	err = Run(t.Context(), c)
@@ -146,6 +165,27 @@ func TestSomebodyOnThisMachine(t *testing.T) {
 		err := Run(t.Context(), Config{Node: f, In: in, Out: io.Discard, Linger: 5 * time.Second})
 		if took := time.Since(start); err != nil || took != 5*time.Second {
 			t.Errorf("ended after %v with %v, want 5s and none", took, err)
+		}
+	})
+}
+
+// What is changed is waited for like what is said.
+func TestEditAndLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, took, err := run(t, Config{In: strings.NewReader("one\n/edit last two\n"), Linger: 5 * time.Second}, &feed{fullAfter: 1, copyAfter: 2 * time.Second})
+		if err != nil || took.Round(time.Second) != 4*time.Second {
+			t.Errorf("ended after %v with %v, want right after the edit's copies, at 4s, with none", took, err)
+		}
+	})
+}
+
+// What a script says about a message waits for those that the others have.
+func TestFullFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{fullAfter: time.Second, copyAfter: time.Second}
+		begun := time.Now()
+		if _, _, err := run(t, Config{In: strings.NewReader("one\n/edit last two\n"), Linger: 5 * time.Second}, f); err != nil || len(f.when) != 2 || f.when[0] != begun || f.when[1] != begun.Add(time.Second) {
+			t.Errorf("did %v at %v, %v", f.did, f.when, err)
 		}
 	})
 }
@@ -227,7 +267,7 @@ func TestQuit(t *testing.T) {
 func TestLast(t *testing.T) {
 	for after, want := range map[time.Duration]int{0: 2, time.Second: 2, time.Minute: 1} {
 		synctest.Test(t, func(t *testing.T) {
-			f := &feed{sayAfter: after}
+			f := &feed{fullAfter: 1, sayAfter: after}
 			out, took, err := run(t, Config{In: strings.NewReader("one\n/edit last two\n"), Linger: 5 * time.Second}, f)
 			if len(f.did) != want || want == 2 && f.did[1] != (node.Edit{Target: message.Ref{ID: message.ID{1}}, Text: "two"}) || took > 10*time.Second {
 				t.Errorf("where it takes %v: did %v in %v, %v\n%s", after, f.did, took, err, out)
@@ -403,6 +443,7 @@ func TestNotWaitedFor(t *testing.T) {
 			f.tell(node.Said{Message: node.Message{ID: message.ID{9}, Room: "#lobby", Nick: "me", Text: "from there", Mine: true}})
 			io.WriteString(w, "one\n")
 			time.Sleep(time.Second)
+			f.underWay.Add(-1)
 			f.tell(node.Delivered{ID: message.ID{1}})
 			w.Close()
 		}()

@@ -12,6 +12,7 @@ import (
 type told struct {
 	looked chan struct{} // has room for one: seen is another
 	level  chan struct{} // the printer sends while all that this process said is among them
+	full   chan struct{} // closed when those that the others had are among them
 
 	mu   sync.Mutex   // protects what follows
 	list []node.Event // of type node.Said, as they came: shared, not copied
