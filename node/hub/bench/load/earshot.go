@@ -32,7 +32,7 @@ func newEarshot(g *generator) (*earshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	poll, err := newPoller()
+	poll, err := newPoller(g.delays())
 	if err != nil {
 		return nil, err
 	}

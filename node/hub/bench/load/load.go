@@ -156,7 +156,7 @@ func newGenerator(s Spec) (*generator, error) {
 		return nil, fmt.Errorf("protocol %q is not known", s.Protocol)
 	}
 	g.author = func(int) (author, error) { return plain{p}, nil }
-	poll, err := newPoller()
+	poll, err := newPoller(g.delays())
 	g.engine = &plainEngine{poller: poll, g: g, p: p}
 	return g, err
 }

@@ -13,6 +13,9 @@ var modes = map[string]func(*generator, Result) error{
 	"join": (*generator).runJoin, "fill": (*generator).runFill, "behind": (*generator).runBehind,
 }
 
+// delays reports whether the mode measures how long deliveries take.
+func (g *generator) delays() bool { return g.Mode == "paced" || g.Mode == "behind" }
+
 // patience bounds what is waited for beside the time measured.
 const patience = time.Minute
 
@@ -28,7 +31,7 @@ func (g *generator) measure(r Result, step func() (time.Duration, error)) error 
 	if err := g.during(g.Warm, step); err != nil {
 		return err
 	}
-	g.timing.Store(g.Mode != "flood" && g.Mode != "stuck")
+	g.timing.Store(g.delays())
 	messages, lost, sent := g.messages(), g.lost, g.sent
 	server, own, all, began := cpu(g.PID), cpu(self()), busy(), time.Now()
 	if err := g.during(g.Time, step); err != nil {

@@ -20,14 +20,18 @@ type poller struct {
 	epoll int
 	ready [256]syscall.EpollEvent
 	in    []byte // where what has arrived is read to
-	oob   []byte // where the system says when it did
+	oob   []byte // where the system says when it did; nil: it is not asked, for it takes time to tell
 	mu    sync.Mutex
 	by    map[int32]*watched // protected by mu
 }
 
-func newPoller() (*poller, error) {
+func newPoller(delays bool) (*poller, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
-	return &poller{epoll: fd, in: make([]byte, 64<<10), oob: make([]byte, 64), by: map[int32]*watched{}}, err
+	p := &poller{epoll: fd, in: make([]byte, 64<<10), by: map[int32]*watched{}}
+	if delays {
+		p.oob = make([]byte, 64)
+	}
+	return p, err
 }
 
 // watched is a TCP connection. It is an ordinary one until it is watched; from then on Read brings what has arrived, and then identity.ErrNothing, which TLS takes for a pause.
@@ -63,8 +67,10 @@ func (p *poller) watch(w *watched, c *client, take func() error) error {
 		return errors.Join(err, failed)
 	}
 	w.Conn.Close() // the runtime's poller watches it no longer
-	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1); err != nil {
-		return os.NewSyscallError("setsockopt", err)
+	if p.oob != nil {
+		if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
 	}
 	w.client, w.fd, w.take = c, fd, take
 	c.at = time.Now().UnixNano()
