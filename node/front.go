@@ -163,8 +163,9 @@ func (f *Front) Changed(ctx context.Context) <-chan struct{} {
 	return out
 }
 
-// Snapshot is as Node.Snapshot; it does not wait.
+// Snapshot and UnderWay are as Node's; they do not wait.
 func (f *Front) Snapshot() Snapshot { return f.Node().Snapshot() }
+func (f *Front) UnderWay() int      { return f.Node().UnderWay() }
 
 // Page, After, Search, Whois and Members are as Node's.
 func (f *Front) Page(room string, k Key, max int) ([]Message, error) {
@@ -179,10 +180,4 @@ func (f *Front) Search(ctx context.Context, query string, older int64, max int) 
 func (f *Front) Whois(person string) (Whois, error) { return f.now(context.Background()).Whois(person) }
 func (f *Front) Members(room string) ([]Member, error) {
 	return f.now(context.Background()).Members(room)
-}
-func (f *Front) UnderWay() int { // asked by who takes the events, for whom no node may wait
-	f.mu.Lock()
-	n := f.node
-	f.mu.Unlock()
-	return n.UnderWay()
 }
