@@ -115,21 +115,11 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 			}
 			return
 		}
-		if command.IsCommand(l.text) { // it may be about what was said just before
-			select {
-			case <-told.level:
-			case <-time.After(tellWithin): // it will not come any more
-			case <-ctx.Done():
-				return
-			}
+		if command.IsCommand(l.text) && !within(ctx, tellWithin, told.level) { // it may be about what was said just before
+			return
 		}
-		if c.Linger > 0 && command.Targets(l.text) { // a script was just started: messages are where the others are
-			select {
-			case <-told.full:
-			case <-time.After(c.Linger): // they do not come
-			case <-ctx.Done():
-				return
-			}
+		if c.Linger > 0 && command.Targets(l.text) && !within(ctx, c.Linger, told.full) { // a script was just started: messages are where the others are
+			return
 		}
 		at.follow(c.Node.Snapshot())
 		a := one(ctx, c, l, at, told)
@@ -143,6 +133,17 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 			return
 		}
 	}
+}
+
+// within waits for c, but not for ever; false: ctx has ended.
+func within(ctx context.Context, most time.Duration, c <-chan struct{}) bool {
+	select {
+	case <-c:
+	case <-time.After(most): // it will not come any more
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // current is the room that text goes to.
