@@ -254,29 +254,20 @@ func notKey(to *string) func(string) error {
 	}
 }
 
-func list(to *[]string) func(string) error {
-	return func(s string) error {
-		*to = append(*to, strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })...)
-		return nil
-	}
-}
-
 // addresses is a list of HOST[:PORT]. Whether there is such a host only dialling tells.
 func addresses(to *[]string) func(string) error {
 	return func(s string) error {
-		before := len(*to)
-		if err := list(to)(s); err != nil {
-			return err
-		}
-		if len(*to) == before {
+		all := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+		if len(all) == 0 {
 			return errors.New("it needs a value")
 		}
-		for _, a := range (*to)[before:] {
+		for _, a := range all {
 			host, port, err := net.SplitHostPort(a)
 			if n, bad := strconv.ParseUint(port, 10, 16); err == nil && (host == "" || bad != nil || n == 0) {
 				return fmt.Errorf("%q is not HOST or HOST:PORT, with a port from 1 to 65535", a)
 			}
 		}
+		*to = append(*to, all...)
 		return nil
 	}
 }
