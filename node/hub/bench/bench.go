@@ -19,7 +19,8 @@ type bench struct {
 	json, verbose, keep bool
 	times               int
 	until               time.Time // zero: as often as times says; otherwise no round is begun that would not end before it
-	earshot, gohub      string
+	earshot             string
+	gohub, barehub      string
 
 	ctx      context.Context
 	dir      string
@@ -88,8 +89,8 @@ func (b *bench) rounds(rows []row) error {
 // measure makes one run of one server.
 func (b *bench) measure(r *row, column string) error {
 	name := column
-	if name == "earshot" && r.quiet {
-		name = "earshot, nothing kept"
+	if quiet := column + ", nothing kept"; r.quiet && b.all[quiet].program != "" {
+		name = quiet
 	}
 	if !b.all[name].installed() {
 		b.missing[column] = true

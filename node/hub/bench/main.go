@@ -2,7 +2,8 @@
 // and then again, and the median of that. The script run builds what is needed and starts it in a network of its own; it prints one table, or with --json one object a row.
 //
 // The servers are the binaries as people get them: earshot --server-only with mutual TLS 1.3, admission, identities, chained and signed messages, and nothing switched off but the bounds that are
-// there against floods (--rate 0, --per-ip 0). The others speak plain TCP unless it says TLS, and those that are not in PATH are left out, which is said.
+// there against floods (--rate 0, --per-ip 0). The others speak plain TCP unless it says TLS, and those that are not in PATH are left out, which is said. Two are yardsticks that are built here: gohub, a bare broadcaster,
+// and barehub, which does no more than what is promised for each message, and so tells what earshot cannot do without.
 //
 // On a machine that does other things compare the CPU time of a delivery, within one run, and not deliveries a second: "others" is how much of a core did not belong to the measurement.
 package main
@@ -34,6 +35,7 @@ func main() {
 	only := flag.String("rows", "", "measure these rows alone, by their names with commas between them")
 	flag.StringVar(&b.earshot, "earshot", "", "the binary to measure")
 	flag.StringVar(&b.gohub, "gohub", "", "the bare broadcaster")
+	flag.StringVar(&b.barehub, "barehub", "", "the bare hub")
 	began := flag.Int64("began", time.Now().Unix(), "when run was started, in seconds since 1970")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

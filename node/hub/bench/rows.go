@@ -9,7 +9,7 @@ import (
 )
 
 // The servers of the table, in the order of its columns.
-var columns = []string{"earshot", "nats", "jetstream, sync always", "inspircd", "ngircd", "bare Go, TLS"}
+var columns = []string{"earshot", "nats", "jetstream, sync always", "inspircd", "ngircd", "bare Go, TLS", "bare hub"}
 
 const (
 	us, perSecond, ms, kb, seconds = "µs", "/s", "ms", "KB", "s"
@@ -76,8 +76,8 @@ var table = []row{
 	{name: "jetstream", what: "the same against JetStream, sync always", spec: but(flood(100), acked), beside: durable[1:], against: durable[1], figures: []figure{deliveries}},
 	{name: "rooms", what: "flood, 8 authors in 4 rooms", spec: but(flood(100), func(s *load.Spec) { s.Senders, s.Rooms = 8, 4 }), quiet: true, beside: []string{"nats"}, against: "nats", figures: []figure{perDelivery, deliveries}},
 	{name: "private", what: "flood in a private room, and in a public one", measure: (*bench).private, figures: []figure{perDelivery, {"share", "CPU in the public room ÷ in the private one", "×", 1, true}}},
-	{name: "one", what: "one in flight, nothing kept", spec: but(flood(100), one), quiet: true, beside: peers, against: "nats", figures: []figure{perDelivery}},
-	{name: "one-durable", what: "one in flight, acknowledged from disk", spec: but(but(flood(100), one), acked), beside: durable[1:], against: durable[1], figures: []figure{perDelivery}},
+	{name: "one", what: "one in flight, nothing kept", spec: but(flood(100), one), quiet: true, beside: append(peers[:len(peers):len(peers)], "bare hub"), against: "nats", figures: []figure{perDelivery}},
+	{name: "one-durable", what: "one in flight, acknowledged from disk", spec: but(but(flood(100), one), acked), beside: []string{durable[1], "bare hub"}, against: durable[1], figures: []figure{perDelivery}},
 	{name: "latency", what: "200 messages a second to 100", spec: paced, beside: peers, against: "nats", figures: delays},
 	{name: "latency-quiet", what: "the same, nothing kept", spec: paced, quiet: true, beside: []string{"nats"}, against: "nats", figures: delays},
 	{name: "idle", what: "1,000 idle", spec: load.Spec{Mode: "idle", Receivers: 1000, Time: time.Second}, beside: peers, against: "nats", figures: []figure{connection}},

@@ -56,6 +56,8 @@ func (b *bench) servers() map[string]server {
 		{name: "inspircd", program: "inspircd", args: configured("--runasroot", "--nofork", "--config"), protocol: "irc", conf: inspircd},
 		{name: "ngircd", program: "ngircd", args: configured("-n", "-f"), protocol: "irc", conf: ngircd},
 		{name: "bare Go, TLS", program: b.gohub, args: arguments("-addr", address), protocol: "length"},
+		{name: "bare hub", program: b.barehub, args: func(dir string) []string { return []string{"-addr", address, "-data-dir", dir} }, protocol: "earshot", acks: true},
+		{name: "bare hub, nothing kept", program: b.barehub, args: arguments("-addr", address), protocol: "earshot"},
 	} {
 		all[s.name] = s
 	}
