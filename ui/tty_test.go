@@ -63,6 +63,7 @@ var hyperlink = regexp.MustCompile(`\x1b\]8;(id=[0-9a-f]+;https?://[!-~]+|;)\x1b
 func terminal(t *testing.T, c Config) (*stage, *tty) {
 	t.Helper()
 	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("LC_ALL", "C.UTF-8") // in C, a terminal draws lines with another character set
 	term := &tty{stop: make(chan struct{})}
 	screen, err := tcell.NewTerminfoScreenFromTty(term)
 	if err != nil {
