@@ -18,7 +18,7 @@ import (
 
 // hitOf is a hit of word in what somebody said n minutes before the morning.
 func hitOf(word string, n int, room, who, text string) node.Hit {
-	at := start.Add(-time.Duration(n) * time.Minute)
+	at := time.Date(2026, 11, 20, 9, -n, 0, 0, time.Local) // by the clock on the wall, also where summer time ended since
 	h := node.Hit{Message: node.Message{Room: room, Kind: message.Text, Nick: who, Author: id(who), Text: text, At: at, Key: node.Key{HLC: uint64(at.UnixMilli()) << 16, Seq: 1}}}
 	copy(h.ID[:], fmt.Sprintf("hit %012d", n))
 	for i := 0; word != ""; {
