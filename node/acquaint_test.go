@@ -111,7 +111,7 @@ func TestBadKeyring(t *testing.T) {
 		}
 		dir := t.TempDir()
 		path := filepath.Join(dir, "keyring")
-		if err := os.WriteFile(path, []byte("no keys"), c.mode); err != nil {
+		if err := errors.Join(os.WriteFile(path, []byte("no keys"), c.mode), os.Chmod(path, c.mode)); err != nil { // whatever the umask
 			t.Fatal(err)
 		}
 		if n, err := node.New(node.Config{Dir: dir, HostDir: t.TempDir(), Nick: "alice"}); !errors.Is(err, c.want) {
