@@ -18,8 +18,8 @@ func awaiting(t *testing.T) (d, l *Conn) {
 		t.Skip("not on this system")
 	}
 	d, l = over(t)
-	d.SetDeadline(time.Now().Add(10 * time.Second))
-	l.SetDeadline(time.Now().Add(10 * time.Second))
+	d.SetDeadline(time.Now().Add(patience))
+	l.SetDeadline(time.Now().Add(patience))
 	if !l.Awaits() {
 		t.Fatal("cannot be waited for")
 	}
@@ -72,7 +72,7 @@ func TestAwaitWhatIsThere(t *testing.T) {
 	if err := l.Await(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("waiting for nothing: %v", err)
 	}
-	l.SetReadDeadline(time.Now().Add(10 * time.Second))
+	l.SetReadDeadline(time.Now().Add(patience))
 	if _, err := d.Write([]byte("hello")); err != nil {
 		t.Fatal(err)
 	}

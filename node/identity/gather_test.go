@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// patience is the deadline of what must not wait for ever: with the race detector, on a machine that is busy with other things, a hundred megabytes take a while.
+const patience = 2 * time.Minute
+
 // over admits over the loopback and returns both ends.
 func over(t *testing.T) (d, l *Conn) {
 	t.Helper()
@@ -60,7 +63,7 @@ func TestWriteNow(t *testing.T) {
 		}
 		sent.Write(line)
 	}
-	l.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	l.SetWriteDeadline(time.Now().Add(patience))
 	more := bytes.Repeat([]byte("and more"), 4<<20) // more than it takes meanwhile
 	if all, err := l.WriteNow(more); all || err != nil {
 		t.Errorf("written behind what waits: %v, %v", all, err)
@@ -68,11 +71,11 @@ func TestWriteNow(t *testing.T) {
 	sent.Write(more)
 	got, b := make(chan []byte), make([]byte, sent.Len()+len(" end"))
 	go func() {
-		d.SetReadDeadline(time.Now().Add(10 * time.Second))
+		d.SetReadDeadline(time.Now().Add(patience))
 		n, _ := io.ReadFull(d, b)
 		got <- b[:n]
 	}()
-	l.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	l.SetWriteDeadline(time.Now().Add(patience))
 	if err := l.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +106,7 @@ func TestWriteGathers(t *testing.T) {
 	l.out.Conn = under
 	body := make([]byte, 128<<10)
 	go func() { l.Write(body) }()
-	d.SetReadDeadline(time.Now().Add(10 * time.Second))
+	d.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.ReadFull(d, make([]byte, len(body))); err != nil {
 		t.Fatal(err)
 	}
