@@ -320,7 +320,7 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Messag
 	}
 	r.last = stamp(now)
 	if r.status = Left; yes {
-		r.status, r.since = Joined, stamp(now)
+		r.status, r.since, r.said = Joined, stamp(now), true
 		v.againLocked(id)
 	}
 	r.invited = max(r.invited, stamp(now))
@@ -334,6 +334,18 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Messag
 		out = append(out, more...)
 	}
 	return out, err
+}
+
+// Unheard returns once more what tells the rooms that this person has joined, each once, where it was not read in the room: the process before ended when it had saved that it is, and had not written that.
+func (v *Vault) Unheard() (out []Message) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, r := range v.rooms {
+		if r.status == Joined && !r.said && !r.accepted(v.me) {
+			r.said, out = true, append(out, answer(r.Current(), true))
+		}
+	}
+	return out
 }
 
 // takeLeft takes what another instance of this person says that has left a room, or declined.
@@ -361,8 +373,8 @@ func (v *Vault) learnAnswer(r *room, author identity.PeerID, a seal.Answer) {
 		v.conf.Changed()
 	}
 	was := r.accepted(author)
-	news := author != v.me && r.status == Joined && r.answer(author, a)
-	if news && !(a.Yes && was) && (r.Current().Owner() == v.me || a.Yes && r.Since(author).Signer() == v.me) { // who invited is told, though the room is another's now
+	news := (author != v.me || a.Yes) && r.status == Joined && r.answer(author, a)
+	if news && author != v.me && !(a.Yes && was) && (r.Current().Owner() == v.me || a.Yes && r.Since(author).Signer() == v.me) { // who invited is told, though the room is another's now
 		v.tellLocked(Answered{Room: r.id, By: author, Yes: a.Yes, Left: !a.Yes && was, Declined: !a.Yes && !was})
 	}
 	v.mu.Unlock()

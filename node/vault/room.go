@@ -39,6 +39,7 @@ type room struct {
 	covered map[identity.PeerID][]seal.KeyID // who was given the present key, by the owner or this person, and with what keys of theirs
 	lack    map[identity.PeerID]bool         // who says so in the present epoch: it may be without its key
 	asked   message.Hash                     // the state whose key this person has asked for
+	said    bool                             // that it is joined, by this process
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs
 	redo    []*seal.State                    // that lost against another, to be made again by the owner

@@ -1062,6 +1062,38 @@ func TestAgain(t *testing.T) {
 	bob.wants("there you are")
 }
 
+// Who accepted, and ended before that was written, says so again, once; who was heard, and who founded the room, does not.
+func TestUnheard(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans")
+	alice.invites(id, bob, false)
+	if _, err := bob.Answer(id, true, w.now); err != nil { // and then the process ends
+		t.Fatal(err)
+	}
+	if out := bob.Unheard(); len(out) != 0 {
+		t.Fatalf("the process that says it says it twice: %v", out)
+	}
+	bob.start()
+	bob.readsAgain()
+	bob.say(bob.Unheard(), nil)
+	if !slices.Contains(append(alice.works().Events, alice.told...), Event(Answered{Room: id, By: bob.me, Yes: true})) {
+		t.Error("alice has not heard of it")
+	}
+	for range 2 {
+		for _, p := range w.people {
+			p.readsAgain()
+			if out := p.Unheard(); len(out) != 0 {
+				t.Errorf("said again: %v", out)
+			}
+			p.start()
+			if out := p.Unheard(); len(out) != 0 {
+				t.Errorf("said again after a restart: %v", out)
+			}
+		}
+	}
+}
+
 // A process that ends while it says what a change was leaves nobody out, however far it came.
 func TestEndsWhileItSaysAChange(t *testing.T) {
 	for said := range 4 {
