@@ -263,6 +263,36 @@ func TestIndexForgets(t *testing.T) {
 	})
 }
 
+// So it is where thousands of lines are of the same moment, and what was said then is far from its place in the index.
+func TestIndexForgetsInAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		j := start(t, Config{Dir: dir})
+		flood := make([]string, 4000)
+		for i := range flood {
+			flood[i] = "the same again"
+		}
+		c := newChain(t, 77, today()).add(flood...)
+		for i := range c.records {
+			c.records[i].HLC = uint64(time.Now().UnixMilli())<<16 + uint64(i)
+		}
+		for first := 1; first <= len(flood); first += 200 {
+			take(t, j, c.run(first, first+199), 200, nil)
+		}
+		settle(t, j)
+		filled(t, j)
+		target := ref(say(t, j.NewAuthor(person(t, 1), "alice"), "qzxwv"))
+		settle(t, j)
+		filled(t, j)
+		tell(t, j.NewAuthor(person(t, 1), "alice"), message.Redact, refs(target))
+		time.Sleep(time.Minute)
+		checkFound(t, j, "qzxwv")
+		if in := disk.Find(t, dir, "qzxwv", "\xf1\xfa\xf8", "\xfa\xf8\xf7", "\xf8\xf7\xf6"); len(in) > 0 {
+			t.Errorf("parts of what was deleted are in %q", in)
+		}
+	})
+}
+
 // Nor is any after a power cut, whenever it comes: what the index had taken out already was durable before the store forgot that it is to be looked at again.
 func TestIndexForgetsThroughAPowerCut(t *testing.T) {
 	for seed := range uint64(4) {

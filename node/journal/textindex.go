@@ -377,50 +377,25 @@ func (j *Journal) mendRun(ctx context.Context, index *search.Index, arrival, wat
 	if err != nil {
 		return j.fault(err)
 	}
-	stamps, err := j.store.stamps(arrival)
+	at, err := index.At(ctx, arrival)
 	if err != nil {
-		return j.fault(err)
+		return err
 	}
 	held := map[int]bool{}
 	for _, d := range docs {
 		held[d.N] = true
 	}
 	var gone []int64
-	for _, hlc := range stamps {
-		at, err := index.At(ctx, arrival, hlc)
-		if err != nil {
-			return err
+	for _, p := range at {
+		if !held[p.N] {
+			gone = append(gone, p.Slot)
 		}
-		for _, p := range at {
-			if !held[p.N] {
-				gone = append(gone, p.Slot)
-			}
-			docs = slices.DeleteFunc(docs, func(d search.Doc) bool { return d.N == p.N })
-		}
+		docs = slices.DeleteFunc(docs, func(d search.Doc) bool { return d.N == p.N })
 	}
 	if err := index.Remove(gone); err != nil {
 		return err
 	}
 	return index.Add(docs, watermark)
-}
-
-// stamps reads when the messages of a run were said.
-func (s *store) stamps(arrival int64) (out []uint64, err error) {
-	err = s.each("SELECT data FROM run WHERE arrival=?", []any{arrival}, func(rows *sql.Rows) error {
-		var data sql.RawBytes
-		if err := rows.Scan(&data); err != nil {
-			return err
-		}
-		run, err := parseHeld(data)
-		if err != nil {
-			return err
-		}
-		for i := range run.Records {
-			out = append(out, run.Records[i].HLC)
-		}
-		return nil
-	})
-	return out, err
 }
 
 // dropText takes out what was said before a horizon and is not held any more.

@@ -86,10 +86,7 @@ func (x *Index) Oldest(ctx context.Context, slot, below int64, n int) ([]Place, 
 	return x.places(ctx, "SELECT id, arrival, n FROM doc WHERE id>=? AND id<? ORDER BY id LIMIT ?", slot, below, n)
 }
 
-// reach is how far above its time a message is looked for: as far as whoever did not flood the index can have been moved.
-const reach = 1024
-
-// At returns the places of what is in a run and was said at that time.
-func (x *Index) At(ctx context.Context, arrival int64, hlc uint64) ([]Place, error) {
-	return x.places(ctx, "SELECT id, arrival, n FROM doc WHERE id>=? AND id<? AND arrival=?", SlotOf(hlc), SlotOf(hlc)+reach, arrival)
+// At returns the places of what is in a run.
+func (x *Index) At(ctx context.Context, arrival int64) ([]Place, error) {
+	return x.places(ctx, "SELECT id, arrival, n FROM doc WHERE arrival=?", arrival)
 }

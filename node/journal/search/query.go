@@ -145,6 +145,9 @@ func (q *Query) Covers(room message.RoomID, nick string, hlc uint64) bool {
 		(q.after.IsZero() || !t.Before(q.after)) && (q.before.IsZero() || t.Before(q.before))
 }
 
+// reach is how far above its time a message may be: as far as whoever did not flood the index can have been moved.
+const reach = 1024
+
 // slotAfter and slotBefore are the slots between which everything is, give or take those that were moved.
 func (q *Query) slotAfter() int64 {
 	if q.after.IsZero() {
