@@ -106,6 +106,36 @@ func (c Redact) do(ctx context.Context, n *Node) error {
 	return nil
 }
 
+// deleteRest deletes what this person's messages were edited to that are deleted already: another instance did that, or edited them, which did not know of what was done here.
+func (n *Node) deleteRest(ctx context.Context) error {
+	at, _ := n.gather.now()
+	if at.full() != nil {
+		return nil
+	}
+	half, err := at.journal.HalfDeleted(n.who.ID())
+	if err != nil {
+		return err
+	}
+	lines, err := at.journal.FindAll(half)
+	for _, l := range lines {
+		if !l.Marks.Redacted {
+			continue
+		}
+		edits, err := at.journal.Edits(l)
+		if err != nil {
+			return err
+		}
+		r := n.roomOf(l)
+		for refs := range slices.Chunk(edits, message.MaxRefs) {
+			about := message.About{Refs: refs}
+			if _, _, _, err := at.author.Write(ctx, r.group(), l.Room, l.Name, message.Redact, about.Body(message.Redact)); err != nil {
+				return err
+			}
+		}
+	}
+	return err
+}
+
 // delete deletes what about names, wherever its target is held.
 func (n *Node) delete(ctx context.Context, t *target, about message.About) error {
 	if err := n.write(ctx, t.room, message.Redact, about); err != nil {

@@ -270,6 +270,51 @@ func TestDeletedWithAllEdits(t *testing.T) {
 	})
 }
 
+// Nor does what another instance of the author has changed it to, which had not heard that it is deleted: in the open, in a conversation, and in a room.
+func TestDeletedBeforeItsEditComes(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		laptop := instance.Start(t, lan, "laptop", node.Config{Nick: "alice", Dir: sameIdentity(t, alice)})
+		all := []*instance.Instance{alice, bob, laptop}
+		linked(t, 5*time.Second, all...)
+		holdsKeys(t, alice, bob)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		joinPlans(t, alice, bob)
+		rooms, first := []string{instance.Lobby, "@bob", "#plans"}, map[string]message.Ref{}
+		for _, room := range rooms {
+			do(t, alice, node.Say{Room: room, Text: "a secret"})
+			instance.Until(t, 10*time.Second, "the laptop shows it in "+room, func() bool {
+				page, err := laptop.Page(room, node.Key{}, 1)
+				if err == nil && len(page) == 1 {
+					first[room] = page[0].Ref()
+				}
+				return first[room] != message.Ref{}
+			})
+		}
+		time.Sleep(2 * time.Minute)
+		lan.Cut("laptop")
+		instance.Until(t, 15*time.Second, "the laptop is alone", laptop.Serving)
+		for _, room := range rooms {
+			do(t, laptop, node.Edit{Target: first[room], Text: "another in " + room})
+			do(t, alice, node.Redact{Target: first[room]})
+		}
+		time.Sleep(time.Second)
+		lan.Heal("laptop")
+		linked(t, 15*time.Second, all...)
+		time.Sleep(time.Second)
+		if in := onDisks(t, "another in ", bob); len(in) == 0 {
+			t.Fatal("the test does not find what is on the disks")
+		}
+		time.Sleep(4 * time.Minute)
+		for _, i := range all {
+			if in := onDisks(t, "another in ", i); len(in) > 0 {
+				t.Errorf("what was deleted is on the disks of %s, in %q", i.Name, in)
+			}
+		}
+	})
+}
+
 // onDisks are the files of instances that a text is in.
 func onDisks(t *testing.T, text string, of ...*instance.Instance) (in []string) {
 	t.Helper()

@@ -103,6 +103,9 @@ func (n *Node) keepVault(ctx context.Context) {
 			if err := n.repeatStates(ctx, again); err != nil && ctx.Err() == nil {
 				n.log.Warn("cannot say again what a private room is", "err", err)
 			}
+			if err := n.deleteRest(ctx); err != nil && ctx.Err() == nil {
+				n.log.Warn("cannot delete what came after it was to be", "err", err)
+			}
 		}
 		next := tendEvery
 		if n.tellSeen(ctx) {

@@ -151,6 +151,7 @@ type indexed struct {
 	settled  []spot         // wanted no more, if they were
 	work     int            // messages, and others that they are about
 	runs     []*message.Run // that brought a body
+	half     bool           // a message is half deleted
 }
 
 // see takes note of a message.
@@ -185,6 +186,9 @@ func (x *indexed) settle(tx *sql.Tx) error {
 	}
 	x.marks = append(x.marks, within...)
 	if err := putMarks(tx, x.marks); err != nil {
+		return err
+	}
+	if x.half, err = halves(tx, x.marks); err != nil {
 		return err
 	}
 	for log, r := range x.ranges { // redactions that came before their targets

@@ -138,6 +138,7 @@ type Journal struct {
 	reckoned  atomic.Uint32 // the day on which the Vault was asked whose the groups are
 	gone      atomic.Uint32 // Run's: nothing public that is older is on disk
 	text      textIndex
+	half      atomic.Bool // a message may be half deleted
 	answers   answers
 
 	// Run's: when it did something last, when it wrote the timeline last, and how long what it put off may wait (see together).

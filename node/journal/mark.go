@@ -370,6 +370,19 @@ func (j *Journal) olderEdits(l Line) (refs []message.Ref, err error) {
 	return refs, nil
 }
 
+// HalfDeleted returns messages of an author that are deleted, though edits of them are not: another process of theirs made those, which did not know of it, nor did the one that deleted them know of these. They are not
+// shown, but their bodies are kept until the author deletes them (Edits).
+func (j *Journal) HalfDeleted(author identity.PeerID) (refs []message.Ref, err error) {
+	if !j.half.Swap(false) {
+		return nil, nil
+	}
+	refs, err = j.store.halfDeleted(author)
+	if len(refs) > 0 || err != nil {
+		j.half.Store(true)
+	}
+	return refs, j.fault(err)
+}
+
 // Topic returns the message that says what a room is about, if there is one.
 func (j *Journal) Topic(room message.RoomID) (line Line, ok bool, err error) {
 	at := spot{log: message.LogID(room)}
@@ -483,6 +496,35 @@ func (s *store) marks(at spot) (out []mark, err error) {
 			return rows.Scan(&m.kind, fixed(m.author[:]), &m.emoji, &m.HLC, fixed(m.Log[:]), &m.Seq, fixed(m.id[:]), &m.on)
 		})
 	return out, err
+}
+
+// half is what stands FROM on: e is an edit of a message that r deletes, and that is not deleted itself.
+const half = `mark AS r CROSS JOIN mark AS e ON e.target=r.target AND e.at=r.at AND e.kind=?1 AND e.author=r.author AND e.id=r.id CROSS JOIN log AS l ON l.lid=e.lid CROSS JOIN log AS t ON t.lid=r.target
+	WHERE r.kind=?2 AND r.author=?3 AND l.room=t.room AND (l.fork=0 OR e.seq<l.fork) AND NOT EXISTS (SELECT 1 FROM mark AS m WHERE m.target=e.lid AND m.at=e.seq AND m.kind=r.kind AND m.author=r.author)`
+
+// halfDeleted reads the targets of what is half deleted.
+func (s *store) halfDeleted(author identity.PeerID) (refs []message.Ref, err error) {
+	err = s.each("SELECT DISTINCT r.target, r.at, r.id FROM "+half, []any{message.Edit, message.Redact, author[:]}, func(rows *sql.Rows) error {
+		var ref message.Ref
+		defer func() { refs = append(refs, ref) }()
+		return rows.Scan(fixed(ref.Log[:]), &ref.Seq, fixed(ref.ID[:]))
+	})
+	return refs, err
+}
+
+// halves reports whether some of marks, which were added, have left a message half deleted.
+func halves(tx *sql.Tx, marks []mark) (yes bool, err error) {
+	for i := range marks {
+		m := &marks[i]
+		if m.kind != message.Edit && m.kind != message.Redact {
+			continue
+		}
+		err := tx.QueryRow("SELECT EXISTS (SELECT 1 FROM "+half+" AND r.target=?4 AND r.at=?5)", message.Edit, message.Redact, m.author[:], m.target.log[:], m.target.seq).Scan(&yes)
+		if yes || err != nil {
+			return yes, err
+		}
+	}
+	return false, nil
 }
 
 // putMarks adds marks.

@@ -75,6 +75,7 @@ func newJournal(c Config) *Journal {
 		weights:  weights{},
 		people:   map[identity.PeerID][]byte{},
 	}
+	j.half.Store(true)
 	if c.Keep > 0 {
 		j.keep = uint32((c.Keep + 24*time.Hour - 1) / (24 * time.Hour))
 	}

@@ -140,6 +140,7 @@ func (j *Journal) reopenRuns(l *state, runs []heldRun) error {
 	if err := j.store.putOpen(l, news); err != nil {
 		return err
 	}
+	j.half.Store(true)
 	j.tellOpen(l, news)
 	return nil
 }

@@ -67,6 +67,9 @@ func (j *Journal) index() (more bool, err error) {
 	if len(found.stripped) > 0 {
 		j.text.want()
 	}
+	if found.half {
+		j.half.Store(true)
+	}
 	if len(found.runs) > 0 {
 		j.watchers.tell(0)
 	}
