@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func (c Edit) do(ctx context.Context, n *Node) error {
 	return n.write(ctx, t.room, message.Edit, message.About{Refs: []message.Ref{c.Target}, Text: []byte(text)})
 }
 
-// The message is deleted with all that it was edited to, also where it is held besides.
+// The message is deleted with all that it was edited to, also where it is held besides: in stores that are not open soon after (tidy.go).
 func (c Redact) do(ctx context.Context, n *Node) error {
 	t, err := n.ownTarget(c.Target, "delete")
 	if err != nil {
@@ -103,6 +104,7 @@ func (c Redact) do(ctx context.Context, n *Node) error {
 			return err
 		}
 	}
+	n.gather.deleted.Store(true)
 	return nil
 }
 
@@ -118,22 +120,27 @@ func (n *Node) deleteRest(ctx context.Context) error {
 	}
 	lines, err := at.journal.FindAll(half)
 	for _, l := range lines {
-		if !l.Marks.Redacted {
-			continue
-		}
-		edits, err := at.journal.Edits(l)
-		if err != nil {
-			return err
-		}
-		r := n.roomOf(l)
-		for refs := range slices.Chunk(edits, message.MaxRefs) {
-			about := message.About{Refs: refs}
-			if _, _, _, err := at.author.Write(ctx, r.group(), l.Room, l.Name, message.Redact, about.Body(message.Redact)); err != nil {
-				return err
-			}
+		if l.Marks.Redacted {
+			err = errors.Join(err, deleteIn(ctx, at.journal, at.author, l))
 		}
 	}
 	return err
+}
+
+// deleteIn deletes what a line was edited to in a journal, and also what is named besides.
+func deleteIn(ctx context.Context, j *journal.Journal, a *journal.Author, l journal.Line, also ...message.Ref) error {
+	edits, err := j.Edits(l)
+	if err != nil {
+		return err
+	}
+	r := room{id: l.Room, name: l.Name}
+	for refs := range slices.Chunk(append(also, edits...), message.MaxRefs) {
+		about := message.About{Refs: refs}
+		if _, _, _, err := a.Write(ctx, r.group(), r.id, r.name, message.Redact, about.Body(message.Redact)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // delete deletes what about names, wherever its target is held.

@@ -315,6 +315,34 @@ func TestDeletedBeforeItsEditComes(t *testing.T) {
 	})
 }
 
+// What was taken along into another realm and is deleted there is deleted in the store of the one that was left, too.
+func TestDeletedWhereItWasLeft(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		lan.Split([]string{"alice", "bob"}, []string{"carol", "dave"})
+		all := start(t, lan, "alice", "bob", "carol", "dave")
+		instance.Meet(t, 5*time.Second, all[:2]...)
+		instance.Meet(t, 5*time.Second, all[2:]...)
+		authors := []*instance.Instance{all[0], all[2]} // one of them leaves the realm
+		for _, i := range authors {
+			i.Say("secret of " + i.Name)
+			do(t, i, node.Edit{Target: find(t, i, "secret of "+i.Name), Text: "secret of " + i.Name + ", changed"})
+		}
+		time.Sleep(5 * time.Second)
+		lan.Join()
+		instance.Meet(t, 15*time.Second, all...)
+		time.Sleep(2 * time.Minute)
+		for _, i := range authors {
+			do(t, i, node.Redact{Target: find(t, i, "secret of "+i.Name+", changed")})
+		}
+		time.Sleep(5 * time.Minute)
+		for _, i := range authors {
+			if in := onDisks(t, "secret of "+i.Name, i); len(in) > 0 {
+				t.Errorf("the secret of %s is on its disk, in %q", i.Name, in)
+			}
+		}
+	})
+}
+
 // onDisks are the files of instances that a text is in.
 func onDisks(t *testing.T, text string, of ...*instance.Instance) (in []string) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -59,6 +60,7 @@ type gatherings struct {
 	notice  func(text, hint string)
 	skew    *skew
 	copied  map[identity.Realm]message.Nonce // Memory.Nonces
+	deleted atomic.Bool                      // something was, since tidy looked last
 	log     *slog.Logger
 
 	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.

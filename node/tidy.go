@@ -2,15 +2,17 @@ package node
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"earshot/node/identity"
+	"earshot/node/journal"
 )
 
-// The stores of realms that were left are not open, and forget nothing. Once a day each is, one after the other, for as long as it takes to forget much.
+// The stores of realms that were left are not open, and forget nothing. Once a day each is, one after the other, for as long as it takes to forget much; and soon after something was deleted that they may hold, too.
 const (
 	tidyEvery = 24 * time.Hour
 	tidyFor   = time.Minute
@@ -38,10 +40,7 @@ func (g *gatherings) tidy(ctx context.Context) {
 			return
 		case <-next.C:
 		}
-		if _, sure := g.clock.Sure(); !sure {
-			continue // nobody forgets anything
-		}
-		if began.IsZero() || time.Since(began) >= tidyEvery {
+		if g.deleted.Swap(false) || began.IsZero() || time.Since(began) >= tidyEvery {
 			left, began = g.stores(), time.Now()
 		}
 		if len(left) > 0 {
@@ -73,7 +72,8 @@ func (g *gatherings) tidyOne(ctx context.Context, r identity.Realm) {
 	t := &tidying{r, stop, make(chan struct{})}
 	defer close(t.done)
 	g.mu.Lock()
-	open := slices.ContainsFunc(append(g.openLocked(), g.leaving...), func(at *gathering) bool { return at.realm == r && !at.alone })
+	shown := g.openLocked()
+	open := slices.ContainsFunc(slices.Concat(shown, g.leaving), func(at *gathering) bool { return at.realm == r && !at.alone })
 	if !open {
 		g.tidied = t
 	}
@@ -83,9 +83,34 @@ func (g *gatherings) tidyOne(ctx context.Context, r identity.Realm) {
 	}
 	j, err := g.openJournal(g.store(r))
 	if err == nil {
-		err = j.Run(ctx)
+		err = errors.Join(g.deleteLeft(ctx, j, shown), j.Run(ctx))
 	}
 	if err != nil {
 		g.log.Warn("cannot tidy up the store of a realm that was left", "err", err)
 	}
+}
+
+// deleteLeft deletes in the store of a realm that was left what this person has deleted in gatherings that are shown: messages that were taken along from one to another. It takes no lock: who needs the
+// realm holds it.
+func (g *gatherings) deleteLeft(ctx context.Context, j *journal.Journal, shown []*gathering) error {
+	author := j.NewAuthor(g.who, g.nick())
+	for _, at := range shown {
+		deleted, err := at.journal.Deleted(g.who.ID())
+		if err != nil {
+			return err
+		}
+		lines, err := j.FindAll(deleted)
+		if err != nil {
+			return err
+		}
+		for _, l := range lines {
+			if l.Author != g.who.ID() || l.Marks.Redacted {
+				continue
+			}
+			if err := deleteIn(ctx, j, author, l, l.Ref()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

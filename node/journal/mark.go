@@ -376,10 +376,16 @@ func (j *Journal) HalfDeleted(author identity.PeerID) (refs []message.Ref, err e
 	if !j.half.Swap(false) {
 		return nil, nil
 	}
-	refs, err = j.store.halfDeleted(author)
+	refs, err = j.store.refs("SELECT DISTINCT r.target, r.at, r.id FROM "+half, message.Edit, message.Redact, author[:])
 	if len(refs) > 0 || err != nil {
 		j.half.Store(true)
 	}
+	return refs, j.fault(err)
+}
+
+// Deleted returns what an author has deleted, held or not.
+func (j *Journal) Deleted(author identity.PeerID) (refs []message.Ref, err error) {
+	refs, err = j.store.refs("SELECT target, at, id FROM mark WHERE kind=? AND author=?", message.Redact, author[:])
 	return refs, j.fault(err)
 }
 
@@ -502,9 +508,9 @@ func (s *store) marks(at spot) (out []mark, err error) {
 const half = `mark AS r CROSS JOIN mark AS e ON e.target=r.target AND e.at=r.at AND e.kind=?1 AND e.author=r.author AND e.id=r.id CROSS JOIN log AS l ON l.lid=e.lid CROSS JOIN log AS t ON t.lid=r.target
 	WHERE r.kind=?2 AND r.author=?3 AND l.room=t.room AND (l.fork=0 OR e.seq<l.fork) AND NOT EXISTS (SELECT 1 FROM mark AS m WHERE m.target=e.lid AND m.at=e.seq AND m.kind=r.kind AND m.author=r.author)`
 
-// halfDeleted reads the targets of what is half deleted.
-func (s *store) halfDeleted(author identity.PeerID) (refs []message.Ref, err error) {
-	err = s.each("SELECT DISTINCT r.target, r.at, r.id FROM "+half, []any{message.Edit, message.Redact, author[:]}, func(rows *sql.Rows) error {
+// refs reads what names messages.
+func (s *store) refs(query string, args ...any) (refs []message.Ref, err error) {
+	err = s.each(query, args, func(rows *sql.Rows) error {
 		var ref message.Ref
 		defer func() { refs = append(refs, ref) }()
 		return rows.Scan(fixed(ref.Log[:]), &ref.Seq, fixed(ref.ID[:]))
