@@ -104,6 +104,52 @@ func TestTwoNetworks(t *testing.T) {
 	}
 }
 
+// A hub that gets a card in another network is still where it was: the hub there gives way to it once, and both are one network.
+func TestSecondCard(t *testing.T) {
+	for _, tc := range []struct{ left, right int }{{1, 1}, {2, 2}, {3, 1}} {
+		t.Run(fmt.Sprint(tc), func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				var sides [2][]*instance.Instance
+				begin := func(side int, name string) {
+					if side == 1 {
+						lan.Split(nil, []string{name})
+					}
+					sides[side] = append(sides[side], instance.Start(t, lan, name, node.Config{}))
+					gather(t, "the side has a hub", 3*time.Second, sides[side]...)
+				}
+				begin(0, "middle")
+				for i := range tc.left {
+					begin(0, fmt.Sprint("left", i))
+				}
+				for i := range tc.right {
+					begin(1, fmt.Sprint("right", i))
+				}
+				middle, all := sides[0][0], slices.Concat(sides[0], sides[1])
+				time.Sleep(time.Second)
+				var from []int
+				for _, i := range all {
+					from = append(from, len(i.Events()))
+				}
+				lan.Bridge("middle")
+				middle.Moved([]netip.Addr{lan.Host("middle").IP(), netip.MustParseAddr("10.88.0.1")})
+				if hub := gather(t, "all are at one hub", time.Second, all...); hub != middle {
+					t.Errorf("%s is the hub", hub.Name)
+				}
+				stays(t, 10*time.Second, middle, all...)
+				for k, i := range all {
+					linked, lost := moves(i, from[k])
+					if i.Name[:5] == "right" {
+						linked--
+					}
+					if linked != 0 || lost > 0 {
+						t.Errorf("%s was at %d hubs, and lost %d", i.Name, linked, lost)
+					}
+				}
+			})
+		})
+	}
+}
+
 // Where the machine between the networks must not be the hub, or is of no use as one, nobody is moved for it again and again, and whoever is left out says so.
 func TestTwoNetworksLeftApart(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -39,6 +39,7 @@ import (
 	"maps"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -435,7 +436,7 @@ func (n *Node) Gone(s identity.Session) {
 // Moved tells which addresses this machine has now on interfaces worth using, best first; none: no network.
 func (n *Node) Moved(addresses []netip.Addr) {
 	n.mu.Lock()
-	first := !n.placed
+	first, more := !n.placed, grown(n.moved, addresses)
 	n.placed = true
 	n.moved = addresses
 	n.mu.Unlock()
@@ -451,8 +452,13 @@ func (n *Node) Moved(addresses []netip.Addr) {
 		n.gather.moved(addresses)
 	}
 	n.roster.SetAddress(best)
-	n.seat.moved(!first)
+	n.seat.moved(!first && !(more && n.seat.with()))
 	n.watch.wake()
+}
+
+// grown reports whether a machine has all the addresses that it had, and others too. A link-local one it has everywhere.
+func grown(had, has []netip.Addr) bool {
+	return slices.ContainsFunc(had, func(a netip.Addr) bool { return !a.IsLinkLocalUnicast() }) && !slices.ContainsFunc(had, func(a netip.Addr) bool { return !slices.Contains(has, a) })
 }
 
 // Remember returns the addresses at which peers of this network were met, for the next start, the newest first.

@@ -395,9 +395,17 @@ func (s *seat) quit() {
 	s.drop()
 }
 
-// moved: the addresses of this machine changed; again: not for the first time.
-func (s *seat) moved(again bool) {
-	if again {
+// with reports whether this node is linked to anybody.
+func (s *seat) with() bool {
+	h := s.current()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return h != nil && h.Followers() > 0 || s.way != nil && s.way.linkedLocked()
+}
+
+// moved: the addresses of this machine changed; elsewhere: it may be in another place.
+func (s *seat) moved(elsewhere bool) {
+	if elsewhere {
 		s.mu.Lock()
 		s.strange, s.movedAt = true, time.Now()
 		s.mu.Unlock()
