@@ -91,34 +91,40 @@ func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *h
 			s.mu.Unlock()
 		}
 	}
+	if at, _ := s.node.gather.now(); at.alone {
+		if _, err := s.node.gather.settle(func(at *gathering) identity.Realm { return s.realm(at, from, h) }); err != nil {
+			s.node.log.Warn("cannot enter a realm", "err", err)
+			return nil
+		}
+	}
 	var stale *hub.Hub
 	defer func() { end(stale) }()
 	s.role.Lock()
 	defer s.role.Unlock()
-	if !s.serving {
-		return nil
-	}
 	at, _ := s.node.gather.now()
+	if !s.serving || at.alone {
+		return nil // that has just changed again
+	}
 	stale = s.staleLocked(at)
 	if s.hub == nil {
-		if at.alone {
-			r := h.Realm
-			if r == (identity.Realm{}) {
-				var ok bool
-				if r, ok = s.recognise(from, h); !ok {
-					r = identity.NewRealm()
-				}
-			}
-			var err error
-			if at, err = s.node.gather.enter(r); err != nil {
-				s.node.log.Warn("cannot enter a realm", "err", err)
-				return nil
-			}
-		}
 		s.openLocked(at)
 		s.look()
 	}
 	return s.hub
+}
+
+// realm is the one in which somebody is met who says h of themselves.
+func (s *seat) realm(at *gathering, from identity.PeerID, h *wire.Hello) identity.Realm {
+	switch {
+	case !at.alone:
+		return at.realm // another came first
+	case h.Realm != identity.Realm{}:
+		return h.Realm
+	}
+	if r, ok := s.recognise(from, h); ok {
+		return r
+	}
+	return identity.NewRealm()
 }
 
 // follows reports whether this node is linked to a hub of that term or a later one.

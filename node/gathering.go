@@ -63,6 +63,9 @@ type gatherings struct {
 	deleted atomic.Bool                      // something was, since tidy looked last
 	log     *slog.Logger
 
+	// entering is held, before mu, by who goes to another realm: a slow disk, on which a store is made, holds nobody else.
+	entering sync.Mutex
+
 	// mu protects what follows. Writers of messages hold it for reading, so that nothing is said into a gathering that is being left.
 	mu      sync.RWMutex
 	current *gathering
@@ -332,7 +335,14 @@ func (g *gatherings) learn(ms int64) {
 
 // enter goes to the realm r, taking along what was said here since this machine came to the network it is at; where it is back in the realm it left last, and was nowhere else, since it left.
 func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
-	next, left, err := g.move(r)
+	return g.settle(func(*gathering) identity.Realm { return r })
+}
+
+// settle is enter for the realm that to names where it is asked at the gathering of now.
+func (g *gatherings) settle(to func(at *gathering) identity.Realm) (*gathering, error) {
+	g.entering.Lock()
+	next, left, err := g.move(to)
+	g.entering.Unlock()
 	for _, at := range left { // without the lock: a slow disk holds nobody else
 		g.log.Debug("left a gathering", "err", at.close())
 	}
@@ -342,23 +352,27 @@ func (g *gatherings) enter(r identity.Realm) (*gathering, error) {
 	return next, err
 }
 
-// move does the work of enter, and returns the gatherings that were left, to be closed.
-func (g *gatherings) move(r identity.Realm) (next *gathering, left []*gathering, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	old := g.current
-	if old.realm == r && !old.alone {
-		return old, nil, nil
+// move does the work of settle, and returns the gatherings that were left, to be closed.
+func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gathering, left []*gathering, err error) {
+	at, _ := g.now()
+	r := to(at)
+	if at.realm == r && !at.alone {
+		return at, nil, nil
 	}
 	if g.network.Closed() || r == (identity.Realm{}) {
 		return nil, nil, exchange.ErrRealm
 	}
-	before, spoke := g.before, g.spoke
-	if next = g.earlier; next == nil || next.realm != r {
+	opened := !slices.ContainsFunc(g.shown(), func(at *gathering) bool { return at.realm == r && !at.alone && at.past == nil })
+	if opened {
 		if next, err = g.start(r, false); err != nil {
 			return nil, nil, err
 		}
-	} else {
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	old, before, spoke := g.current, g.before, g.spoke
+	if !opened {
+		next = g.earlier
 		if err := next.author.Rename(context.Background(), g.nick()); err != nil {
 			return nil, nil, err
 		}

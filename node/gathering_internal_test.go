@@ -5,9 +5,14 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"earshot/node/identity"
 	"earshot/node/journal"
+	"earshot/node/nodetest"
+	"earshot/node/nodetest/disk"
+	"earshot/node/wire"
 )
 
 // What several journals hold is told in order, each line once with what became of it in all, and never more than one of each is read ahead.
@@ -42,4 +47,39 @@ func TestMerged(t *testing.T) {
 	if got := slices.Collect(merged(nil)); got != nil {
 		t.Error(got)
 	}
+}
+
+// Where a hub meets somebody for the first time it makes a store, and a disk that takes long for that must not keep it from anything else: it would take itself for one that slept.
+func TestStoreIsMadeBesideTheSeat(t *testing.T) {
+	dir := t.TempDir()
+	d := disk.Under(t, dir)
+	n, err := New(Config{Dir: dir, HostDir: t.TempDir(), Nick: "anna", Net: nodetest.New(1).Host("anna").Net()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	var made sync.Once // later the store itself may be in use
+	d.Watch(func(path string) {
+		if !strings.Contains(path, "realm-") {
+			return
+		}
+		made.Do(func() {
+			for what, mu := range map[string]interface {
+				TryLock() bool
+				Unlock()
+			}{"the seat": &n.seat.role, "the gathering": &n.gather.mu} {
+				if !mu.TryLock() {
+					t.Errorf("%s waits for the disk", what)
+					continue
+				}
+				mu.Unlock()
+			}
+		})
+	})
+	n.seat.serving = true
+	close(n.seat.open)
+	if h := n.seat.hold(t.Context(), identity.PeerID{1}, &wire.Hello{}); h == nil {
+		t.Error("there is no hub")
+	}
+	made.Do(func() { t.Error("no store was made") })
 }

@@ -71,6 +71,7 @@ func (g *gatherings) tidyOne(ctx context.Context, r identity.Realm) {
 	defer stop()
 	t := &tidying{r, stop, make(chan struct{})}
 	defer close(t.done)
+	g.entering.Lock()
 	g.mu.Lock()
 	shown := g.openLocked()
 	open := slices.ContainsFunc(slices.Concat(shown, g.leaving), func(at *gathering) bool { return at.realm == r && !at.alone })
@@ -78,6 +79,7 @@ func (g *gatherings) tidyOne(ctx context.Context, r identity.Realm) {
 		g.tidied = t
 	}
 	g.mu.Unlock()
+	g.entering.Unlock()
 	if open {
 		return
 	}

@@ -27,6 +27,7 @@ type Disk struct {
 	fails  int32  // SQLite's code, of writes
 	broken string // what the names of files begin with whose next sync fails; empty: none
 	syncs  int
+	during func(path string) // of Watch
 	read   int64
 	cached map[string][]cached // by file: what was written and not synced, oldest first
 }
@@ -80,6 +81,9 @@ func (d *Disk) set(f func()) {
 	f()
 }
 
+// Watch has f called in each sync, with the name of the file.
+func (d *Disk) Watch(f func(path string)) { d.set(func() { d.during = f }) }
+
 // Syncs is how many syncs began.
 func (d *Disk) Syncs() int {
 	d.mu.Lock()
@@ -103,7 +107,7 @@ func (d *Disk) write() int32 {
 func (d *Disk) sync(path string, opened int) int32 {
 	d.mu.Lock()
 	d.syncs++
-	slow, broken := d.slow, d.broken != "" && strings.HasPrefix(filepath.Base(path), d.broken)
+	slow, during, broken := d.slow, d.during, d.broken != "" && strings.HasPrefix(filepath.Base(path), d.broken)
 	if broken {
 		d.broken = ""
 	}
@@ -111,6 +115,9 @@ func (d *Disk) sync(path string, opened int) int32 {
 		slow = 0
 	}
 	d.mu.Unlock()
+	if during != nil {
+		during(path)
+	}
 	time.Sleep(slow)
 	if broken {
 		return sqlite3.SQLITE_IOERR_FSYNC
