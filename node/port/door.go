@@ -12,10 +12,11 @@ const (
 	maxAdmitting      = 64 // an admission allocates 64 KB and takes 0.4 ms of CPU (identity's BenchmarkAdmission)
 	maxAdmittingPerIP = 4
 	maxWaiting        = 1024 // each a file descriptor and what the kernel buffers of it
+	maxKnown          = 1024 // hosts that were let in before
 )
 
-// A door decides whose turn it is: in order of arrival, passing over hosts that have all the places they may have. It counts
-// and decides; starting, closing and logging is the caller's.
+// A door decides whose turn it is: in order of arrival, passing over hosts that have all the places they may have. Hosts that somebody was let in from before have as many places again to themselves: who has
+// thousands of addresses, as anybody has over IPv6, keeps strangers waiting, but not them. It counts and decides; starting, closing and logging is the caller's.
 type door struct {
 	perIP int // of admitted; negative: no bound
 
@@ -23,6 +24,7 @@ type door struct {
 	admitting map[netip.Addr]int
 	total     int // sum of admitting
 	admitted  map[netip.Addr]int
+	known     map[netip.Addr]bool
 	waiting   []arrival // oldest first
 }
 
@@ -34,7 +36,7 @@ type arrival struct {
 }
 
 func newDoor(perIP int) door {
-	return door{perIP: perIP, admitting: make(map[netip.Addr]int), admitted: make(map[netip.Addr]int)}
+	return door{perIP: perIP, admitting: make(map[netip.Addr]int), admitted: make(map[netip.Addr]int), known: make(map[netip.Addr]bool)}
 }
 
 // arrive adds a connection. It reports whether its turn is now; if drop is not nil, that one has to be closed.
@@ -73,7 +75,11 @@ func (d *door) leave(ip netip.Addr) (turn []arrival) {
 
 // beginLocked counts one more in admission, if ip may have it.
 func (d *door) beginLocked(ip netip.Addr) bool {
-	if d.total == maxAdmitting || d.admitting[ip] == maxAdmittingPerIP {
+	places := maxAdmitting
+	if d.known[ip] {
+		places *= 2
+	}
+	if d.total >= places || d.admitting[ip] == maxAdmittingPerIP {
 		return false
 	}
 	d.total++
@@ -107,6 +113,10 @@ func (d *door) enter(ip netip.Addr) bool {
 		return false
 	}
 	d.admitted[ip]++
+	if !d.known[ip] && len(d.known) >= maxKnown {
+		clear(d.known) // they come again
+	}
+	d.known[ip] = true
 	return true
 }
 

@@ -65,6 +65,34 @@ func TestManySilentHosts(t *testing.T) {
 	})
 }
 
+// Whoever has more addresses than there are places keeps strangers waiting, and nobody who was here before.
+func TestKnownHostAmongSilentOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lan := nodetest.New(1)
+		p, address := hub(t, lan, Config{})
+		alice := client(t, lan, "alice")
+		hears(t, chat(t, alice, address))
+		for i := range 2 * maxAdmitting {
+			silent(t, lan, fmt.Sprint("attacker", i), 2*maxAdmittingPerIP)
+		}
+		synctest.Wait()
+		if p.door.total != maxAdmitting {
+			t.Errorf("%d in admission", p.door.total)
+		}
+		began := time.Now()
+		hears(t, chat(t, alice, address))
+		if d := time.Since(began); d > 20*time.Millisecond {
+			t.Errorf("admitted after %v", d)
+		}
+		for i := range 2 * maxKnown {
+			p.door.enter(netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)}))
+		}
+		if n := len(p.door.known); n > maxKnown {
+			t.Errorf("%d are known", n)
+		}
+	})
+}
+
 // An honest crowd behind one address, more than its places at once: all get in, none is closed.
 func TestHonestCrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
