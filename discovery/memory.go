@@ -21,7 +21,7 @@ type acquaintance struct {
 	reported time.Time
 	role     string
 	gone     bool
-	places   []place // the latest packet's first
+	places   []place // the latest packet's first; of one that is gone, where that was said
 }
 
 type place struct {
@@ -34,20 +34,26 @@ type place struct {
 // network names the addresses of each in a packet of its own.
 const stale = time.Second
 
-// note takes in what a packet said, and returns the peer as it is known now and whether that is to be reported. An answer in the second after a goodbye is
-// not: it was under way.
+// note takes in what a packet said, and returns the peer as it is known now and whether that is to be reported. An answer in the second after a goodbye from the same place is
+// not: it was under way. Anybody can say goodbye for others, again and again, and hides nobody by that.
 func (m memory) note(i instance, now time.Time) (p Peer, news bool) {
 	k := m[i.session]
 	if k == nil {
 		k = m.add(i.session)
 	}
 	if i.gone {
-		news = !k.gone
-		*k = acquaintance{heard: now, gone: true}
+		if news = !k.gone; news {
+			*k = acquaintance{gone: true}
+		}
+		k.heard = now
+		k.meet(instance{addrs: i.addrs[:min(len(i.addrs), 1)]}, now)
 		return Peer{}, news
 	}
-	if k.gone && now.Sub(k.heard) < time.Second {
-		return Peer{}, false
+	if k.gone {
+		if now.Sub(k.heard) < time.Second && slices.ContainsFunc(k.places, func(p place) bool { return p.AddrPort == i.addrs[0] }) {
+			return Peer{}, false
+		}
+		k.places = nil
 	}
 	changed := k.gone || k.role != i.role || now.Sub(k.heard) >= lifetime
 	k.heard, k.role, k.gone = now, i.role, false

@@ -19,8 +19,8 @@ func heardOf(n uint64, addrs ...string) instance {
 
 func TestMemory(t *testing.T) {
 	const v4, v6, moved = "10.0.0.1:4327", "[fe80::1%eth0]:4327", "10.0.0.9:4327"
-	hub, gone := heardOf(1, v4, v6), heardOf(1)
-	hub.role, gone.gone = "hub", true
+	hub, gone, gone6, forged := heardOf(1, v4, v6), heardOf(1, v4), heardOf(1, v6), heardOf(1, "10.0.0.66:4327", v4)
+	hub.role, gone.gone, gone6.gone, forged.gone = "hub", true, true, true
 	m, begun := memory{}, time.Now()
 	for _, step := range []struct {
 		at   time.Duration
@@ -36,10 +36,13 @@ func TestMemory(t *testing.T) {
 		{1100 * time.Millisecond, hub, false, nil},
 		{1200 * time.Millisecond, func() instance { i := hub; i.addrs = []netip.AddrPort{addrPort(moved)}; return i }(), true, []string{moved, v4, v6}},
 		{2 * time.Second, gone, true, nil},
-		{2100 * time.Millisecond, gone, false, nil}, // the other family's
-		{2200 * time.Millisecond, hub, false, nil},  // it was under way
+		{2100 * time.Millisecond, gone6, false, nil},
+		{2200 * time.Millisecond, hub, false, nil}, // it was under way
 		{4 * time.Second, hub, true, []string{v4, v6}},
-		{4*time.Second + lifetime, heardOf(1, moved), true, []string{moved}}, // what is old is forgotten
+		{5 * time.Second, forged, true, nil}, // it names the address that it takes away
+		{5100 * time.Millisecond, forged, false, nil},
+		{5200 * time.Millisecond, hub, true, []string{v4, v6}},
+		{6*time.Second + lifetime, heardOf(1, moved), true, []string{moved}}, // what is old is forgotten
 	} {
 		p, news := m.note(step.i, begun.Add(step.at))
 		var want []netip.AddrPort
