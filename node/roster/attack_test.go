@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -239,6 +240,31 @@ func TestRefusedPackets(t *testing.T) {
 		}
 		m.raw(boxes[0].at(), packet)
 		until(t, "the same, untouched, is heard", time.Second, func() bool { _, ok := boxes[0].member(66); return ok })
+	})
+}
+
+// A packet has one answer at most: who sends in another's name gets no more sent there than it sends itself.
+func TestOneAnswerAPacket(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		boxes := party(t, lan, 2)
+		m := newMallory(t, lan)
+		ping := encode(typePing, struct{ SeqNo uint32 }{1})
+		hello := encode(typeSuspect, struct{ Node, From string }{"nobody", "nobody"})
+		m.send(boxes[0].at(), compound(slices.Repeat([][]byte{ping}, 100)...))
+		m.send(boxes[0].at(), compound(hello, ping))
+		m.send(boxes[0].at(), compound(ping, hello, hello))
+		m.socket.SetReadDeadline(time.Now().Add(time.Second))
+		answers, size := 0, 0
+		for b := make([]byte, 2*maxPacket); ; answers++ {
+			n, _, err := m.socket.ReadFrom(b)
+			if err != nil {
+				break
+			}
+			size += n
+		}
+		if answers != 1 {
+			t.Errorf("%d answers of %d bytes", answers, size)
+		}
 	})
 }
 

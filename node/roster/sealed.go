@@ -94,7 +94,8 @@ func plain(b []byte, compound bool) bool {
 	return false
 }
 
-// plainParts checks the messages of a compound: u8 count, u16 lengths, messages.
+// plainParts checks the messages of a compound: u8 count, u16 lengths, messages. All but the first are news, which go with it: of pings, 11 bytes each, one packet would have a hundred answered, to
+// whom it names.
 func plainParts(b []byte) bool {
 	if len(b) == 0 {
 		return false
@@ -107,7 +108,7 @@ func plainParts(b []byte) bool {
 	parts := lengths[2*n:]
 	for i := range n {
 		size := int(binary.BigEndian.Uint16(lengths[2*i:]))
-		if size > len(parts) || !plain(parts[:size], false) {
+		if size > len(parts) || !plain(parts[:size], false) || i > 0 && (parts[0] < typeSuspect || parts[0] > typeDead) {
 			return false
 		}
 		parts = parts[size:]
