@@ -16,7 +16,7 @@ import (
 // maxMarks is how many marks one letter may carry: Vietnamese needs two, Hebrew with cantillation four.
 const maxMarks = 4
 
-// maxRunes bounds a cluster: a family of four with skin tones has eleven.
+// maxRunes bounds a cluster: a family of four with skin tones has eleven. What is longer is cut.
 const maxRunes = 16
 
 // Allowed reports whether a rune may stand in a cell: no control, no bidirectional override, no separator of lines, nothing invisible but the
@@ -36,7 +36,7 @@ func Allowed(r rune) bool {
 }
 
 // Next cuts the first cluster from s, without what is not allowed in it, and returns its width in cells: 1 or 2, or 0 where nothing
-// of it can be shown.
+// of it can be shown. A cluster that takes more than two cells, as in Burmese, comes in parts.
 func Next(s string) (cluster, rest string, width int) {
 	if s == "" {
 		return "", "", 0
@@ -44,7 +44,12 @@ func Next(s string) (cluster, rest string, width int) {
 	if c := s[0]; c >= 0x20 && c < 0x7f && (len(s) == 1 || s[1] < 0x80) {
 		return s[:1], s[1:], 1
 	}
-	cluster, rest, width, _ = uniseg.FirstGraphemeClusterInString(s, -1)
+	cluster, _, width, _ = uniseg.FirstGraphemeClusterInString(s[:window(s)], -1)
+	if n := part(cluster); n < len(cluster) {
+		cluster = cluster[:n]
+		width = uniseg.StringWidth(cluster)
+	}
+	rest = s[len(cluster):]
 	if clean := filter(cluster); clean != cluster {
 		cluster, width = clean, uniseg.StringWidth(clean)
 	}
@@ -57,16 +62,44 @@ func Next(s string) (cluster, rest string, width int) {
 	return cluster, rest, width
 }
 
+// window is where the first maxRunes runes of s end.
+func window(s string) int {
+	runes := 0
+	for i := range s {
+		if runes++; runes > maxRunes {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// part is how much of a cluster two cells can hold, where that is text and each of its runes takes its own: letters and vowels beside them, or leading consonants of Hangul, which no syllable has two of.
+// The signs that a picture is made of take one place together.
+func part(cluster string) int {
+	cells := 0
+	for i, r := range cluster {
+		switch {
+		case i == 0 && unicode.IsSymbol(r):
+			return len(cluster)
+		case r >= 0x1160 && r < 0x1200 || r >= 0xd7b0 && r < 0xd800:
+			continue // the rest of a syllable
+		}
+		if cells += uniseg.StringWidth(string(r)); cells > 2 && i > 0 {
+			return i
+		}
+	}
+	return len(cluster)
+}
+
 func filter(cluster string) string {
-	marks, runes := 0, 0
+	marks := 0
 	base := rune(0)
 	keep := func(r rune) rune {
 		if unicode.In(r, unicode.Mn, unicode.Me) && !unicode.Is(unicode.Variation_Selector, r) {
 			marks++
 		}
-		runes++
 		tag := r >= 0xe0020 && r <= 0xe007f
-		if !Allowed(r) || marks > maxMarks || runes > maxRunes || tag && base != 0x1f3f4 {
+		if !Allowed(r) || marks > maxMarks || tag && base != 0x1f3f4 {
 			return -1
 		}
 		if base == 0 {

@@ -28,12 +28,39 @@ func TestClean(t *testing.T) {
 		"\xff\xfe":                         "\uFFFD\uFFFD",
 		"\u2e3a":                           "—",
 		"\u0301":                           "",
+		"ကြွော်":                           "ကြွော်",
+		"क" + strings.Repeat("ा", 20):      "क" + strings.Repeat("ा", 20),
 	} {
 		if got := Clean(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 		if got := CleanTabs(in); strings.ReplaceAll(got, "\t", tab) != want || strings.Contains(got, "\t") != strings.Contains(in, "\t") {
 			t.Errorf("%q: %q with its tabs", in, got)
+		}
+	}
+}
+
+// A cluster takes no more cells than each of its runes takes by itself, for that is how most terminals show it.
+func TestNext(t *testing.T) {
+	for in, want := range map[string]string{
+		"ကြွော်":                            "ကြွ|ေ|ာ်",
+		"क" + strings.Repeat("ा", 4):        "का|ाा|ा",
+		strings.Repeat("\u1100", 3):         "\u1100|\u1100|\u1100",
+		"\u1100\u1161\u11a8\u1100\u1161":    "\u1100\u1161\u11a8|\u1100\u1161",
+		"ที่นี่":                            "ที่|นี่",
+		"👨‍👩‍👧🇩🇪👍🏽❤️1️⃣":                    "👨‍👩‍👧|🇩🇪|👍🏽|❤️|1️⃣",
+		strings.Repeat("👩\u200d", 12) + "👩": strings.Repeat("👩\u200d", 7) + "👩|" + strings.Repeat("👩\u200d", 4) + "👩",
+	} {
+		var parts []string
+		for rest := in; rest != ""; {
+			cluster, after, width := Next(rest)
+			if width < 1 || width > 2 {
+				t.Errorf("%q in %q takes %d cells", cluster, in, width)
+			}
+			parts, rest = append(parts, cluster), after
+		}
+		if got := strings.Join(parts, "|"); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
 }
@@ -84,7 +111,7 @@ func TestWrap(t *testing.T) {
 
 // Whatever the text: cleaning it twice changes nothing, its lines fit, only spaces and line ends are lost between them, and no cluster is cut.
 func FuzzWrap(f *testing.F) {
-	for _, s := range []string{"one two three", "漢字漢字。漢", "👍🏽👍🏽 👨‍👩‍👧‍👦", "a\x1b[31m\r\u2028b\u202e", "e\u0301" + strings.Repeat("\u0300", 9), "\xff 🇩🇪🇩🇪🇩 x", strings.Repeat("w", 50), "   ", "\u2e3b\u2e3b"} {
+	for _, s := range []string{"one two three", "漢字漢字。漢", "👍🏽👍🏽 👨‍👩‍👧‍👦", "a\x1b[31m\r\u2028b\u202e", "e\u0301" + strings.Repeat("\u0300", 9), "\xff 🇩🇪🇩🇪🇩 x", strings.Repeat("w", 50), "   ", "\u2e3b\u2e3b", "ကြွော်\u1100\u1100\u1161", strings.Repeat("👩\u200d", 12) + "\U0001f3f4\U000e0067"} {
 		f.Add(s, 7)
 	}
 	f.Fuzz(func(t *testing.T, s string, width int) {
