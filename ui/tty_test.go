@@ -2,15 +2,21 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gdamore/tcell/v2"
+	"github.com/rivo/uniseg"
 
 	"earshot/node"
 	"earshot/node/message"
@@ -107,6 +113,95 @@ func TestFewBytes(t *testing.T) {
 	}
 	if !strings.Contains(term.written(), "end") {
 		t.Error("what was said last is not there")
+	}
+}
+
+// shown returns the cells of a terminal that shows each rune by itself, as most do, after what was written to it.
+func shown(written string, w, h int) [][]string {
+	rows := make([][]string, h+1)
+	for y := range rows {
+		rows[y] = slices.Repeat([]string{" "}, w)
+	}
+	written = regexp.MustCompile(`\x1b\][^\x07\x1b]*(\x07|\x1b\\)|\x1b\(B|\x1b[>=]|[\x07\x0f]`).ReplaceAllString(written, "")
+	moves := regexp.MustCompile(`\x1b\[[?>]?([0-9]*);?([0-9]*)[0-9;]* ?([A-Za-z])`)
+	x, y := 0, 0
+	for written != "" {
+		if m := moves.FindStringSubmatch(written); m != nil && strings.HasPrefix(written, m[0]) {
+			written = written[len(m[0]):]
+			if m[3] == "H" {
+				y, _ = strconv.Atoi(cmp.Or(m[1], "1"))
+				x, _ = strconv.Atoi(cmp.Or(m[2], "1"))
+				x, y = x-1, y-1
+			}
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(written)
+		if written = written[n:]; r == '\b' {
+			x--
+			continue
+		}
+		width := 0
+		if !unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+			width = max(uniseg.StringWidth(string(r)), 1)
+		}
+		if r >= 0x1f3fb && r <= 0x1f3ff { // skin tones
+			width = 2
+		}
+		if x+width > w {
+			x, y = 0, min(y+1, h)
+		}
+		for i := range width {
+			rows[y][x+i] = ""
+		}
+		if width > 0 {
+			rows[y][x] = string(r)
+		}
+		x += width
+	}
+	return rows[:h]
+}
+
+// Nothing that somebody writes, or is called, stands anywhere but in its own cells, whatever the terminal takes for them, or stays when it is gone.
+func TestInItsCells(t *testing.T) {
+	for name, cluster := range map[string]string{
+		"leading consonants": strings.Repeat("\u1100", 16), "vowel signs": "क" + strings.Repeat("ा", 15), "Burmese": "ကြွော်", "keycap": "1\ufe0f\u20e3",
+		"a narrow sign with a skin tone": "✌🏽", "a family": "👨\u200d👩\u200d👧\u200d👦", "a sign joined to many": "©" + strings.Repeat("\u200d👩", 7), "skin tones": "👍" + strings.Repeat("🏽", 15),
+		"letters of flags": strings.Repeat("🇩", 15), "half-width kana": "ｶﾞ", "Bengali": "কা",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := lobby()
+			s, term := terminal(t, Config{Node: f})
+			check := func(what string) {
+				t.Helper()
+				s.draw()
+				w, h := s.screen.Size()
+				rows := shown(term.written(), w, h)
+				for y := range h {
+					for x := 0; x < w; {
+						want, _, width := s.screen.Get(x, y)
+						if got := rows[y][x]; len(want) <= utf8.UTFMax && got != want {
+							t.Fatalf("%s: %q stands at %d,%d in the place of %q:\n%s", what, got, x, y, want, strings.Join(rows[y], ""))
+						}
+						x += width
+					}
+				}
+			}
+			for before := range 75 {
+				s.say(time.Minute, "bob", strings.Repeat("x", before)+cluster+"y "+cluster+" z")
+				if before%20 == 19 {
+					check(fmt.Sprint("after ", before, " lines"))
+				}
+			}
+			f.snapshot.People[2].Nick = cluster
+			s.stale = true
+			check("called so")
+			s.handle(tcell.NewEventResize(s.screen.Size()))
+			check("drawn anew")
+			for range 50 {
+				s.say(time.Minute, "bob", "z")
+			}
+			check("when they are gone")
+		})
 	}
 }
 
