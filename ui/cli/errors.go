@@ -57,6 +57,7 @@ func report(w io.Writer, err error) int {
 func explain(err error) *Error {
 	var own *Error
 	var nodes *node.Error
+	var file *fs.PathError // of a folder: files that the user names have hints of their own
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -69,6 +70,8 @@ func explain(err error) *Error {
 		return &Error{ExitFailure, what, mend + "; if somebody may have read it, make a new one"}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{ExitFailure, err.Error(), "run it as the user who owns the file, or choose another folder with --data-dir"}
+	case errors.As(err, &file) && file.Op != "write":
+		return &Error{ExitFailure, err.Error(), "choose another folder with --data-dir"}
 	}
 	return &Error{ExitFailure, err.Error(), ""}
 }

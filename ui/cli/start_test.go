@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,5 +73,20 @@ func TestPortInUse(t *testing.T) {
 	got := says(t, open, "--plain", "--data-dir", home, "--port", taken)
 	if lines := strings.Split(got, "\n"); len(lines) != 3 || !strings.Contains(lines[0], taken) || !strings.HasPrefix(lines[1], "hint: ") || !strings.Contains(lines[1], "--port") {
 		t.Errorf("said %q", got)
+	}
+}
+
+func TestNoFolder(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", home)
+	file := filepath.Join(home, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		got := says(t, open, "--plain", "--data-dir", dir, "--log-level", "error")
+		if lines := strings.Split(got, "\n"); len(lines) != 3 || !strings.Contains(lines[0], file) || !strings.HasPrefix(lines[1], "hint: ") || !strings.Contains(lines[1], "--data-dir") {
+			t.Errorf("said %q", got)
+		}
 	}
 }
