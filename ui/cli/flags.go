@@ -160,7 +160,10 @@ func parse(args []string) (o *options, words []string, err error) {
 	if len(words) > 0 && words[0] == "version" {
 		o.version = true
 	}
-	if o.version {
+	switch {
+	case o.version && len(words) > 1:
+		return nil, nil, usage("earshot version takes nothing after it", "")
+	case o.version:
 		return o, nil, nil
 	}
 	file := configFile()

@@ -30,8 +30,11 @@ func key(o *options, words []string) error {
 	if !slices.Contains(verbs, verb) {
 		return usage(fmt.Sprintf("there is no earshot key %s", verb), nearestHint("earshot key ", verb, verbs))
 	}
-	if len(words) > 1 {
+	switch {
+	case len(words) > 1:
 		return usage(fmt.Sprintf("earshot key %s takes one name at most", verb), "")
+	case len(words) == 1 && verb == "list":
+		return usage("earshot key list takes no name", "earshot key show "+words[0]+" prints the key of that network")
 	}
 	dir, err := o.data()
 	if err != nil {
