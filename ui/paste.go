@@ -49,6 +49,14 @@ func (a *app) pasted(raw string) {
 		return
 	}
 	parts := split(text)
+	if len(parts) < 2 { // the rest is blank
+		a.input.insert(strings.Join(parts, ""))
+		return
+	}
+	much := size(len(text))
+	if lines > 1 {
+		much = fmt.Sprintf("%d lines, %s", lines, much)
+	}
 	r := a.here()
 	choose := func(words, about string, do func()) pick {
 		return pick{func(x, y, w int) {
@@ -70,7 +78,7 @@ func (a *app) pasted(raw string) {
 		}))
 	}
 	picks = append(picks, choose("take the beginning", "as much as a message holds", func() { a.input.insert(parts[0]) }))
-	a.open(&picker{app: a, title: fmt.Sprintf("you pasted %d lines, %s: too much for one message", lines, size(len(text))), width: 64,
+	a.open(&picker{app: a, title: "you pasted " + much + ": too much for one message", width: 64,
 		picks: func(string) []pick { return picks }})
 }
 

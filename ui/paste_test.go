@@ -76,6 +76,21 @@ func TestLongPaste(t *testing.T) {
 	}
 }
 
+// Of a paste that is long only for its blank lines nothing is asked; one that has a single line is not said to have lines.
+func TestPasteBlank(t *testing.T) {
+	s := newStage(t, 80, 24, lobby(), Config{})
+	for _, words := range []string{"", "one\ntwo"} {
+		s.paste(words + strings.Repeat(" \n", 100) + " ")
+		s.wantNot("you pasted")
+		if got := s.input.GetText(); strings.TrimSpace(got) != words {
+			t.Errorf("%q stands there", got)
+		}
+		s.press("Ctrl-C")
+	}
+	s.paste(strings.Repeat("x", 9000))
+	s.want("you pasted 9 kB: too much for one message")
+}
+
 // What begins with a slash and was not said comes back as what can be sent once more, not as a command.
 func TestPasteGivenBack(t *testing.T) {
 	s := newStage(t, 80, 24, lobby(), Config{})
