@@ -130,8 +130,8 @@ func Run(ctx context.Context, c Config) error {
 					caughtUp = true
 					close(t.full)
 				}
-				if !caughtUp && !c.JSON && t.early(e) {
-					continue // its message is printed as it is by then, if it is
+				if !c.JSON && t.stale(e, caughtUp) {
+					continue
 				}
 				d.see(e)
 				t.see(e)

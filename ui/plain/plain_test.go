@@ -217,24 +217,44 @@ func TestHistoryFirst(t *testing.T) {
 	})
 }
 
-// Of what comes while catching up, a change of a message that is not printed yet is not news: the message comes as it is by then.
+// What became of a message is news once: what it is printed with is not told again, nor what was told of it, and of a message that comes while catching up only as it is by then.
 func TestChangedBefore(t *testing.T) {
-	printed, other := message1(nil).Message, message.ID{9}
-	event := func(id message.ID) node.Event {
-		m := printed
-		m.ID = id
-		return node.Reacted{Message: m, Emoji: "👍", By: "carol", On: true}
+	changed := func(text string, likes int) node.Message {
+		m := message1(nil).Message
+		if m.Edited = text != ""; m.Edited {
+			m.Text = text
+		}
+		if likes > 0 {
+			m.Reactions = []node.Reaction{{Emoji: "👍", Count: likes}}
+		}
+		return m
 	}
+	edited := func(text string) node.Event { return node.Edited{Message: changed(text, 1)} }
+	liked := func(likes int) node.Event {
+		return node.Reacted{Message: changed("two", likes), Emoji: "👍", By: "carol", On: true}
+	}
+	deleted := node.Redacted{Message: changed("", 0)}
+	deleted.Redacted = true
+	other := node.Reacted{Message: changed("", 1), Emoji: "👍", By: "dave", On: true}
+	other.ID = message.ID{9}
 	f := &feed{events: make(chan []node.Event, 1)}
-	f.tell(node.Ready{}, node.Said{Message: printed}, event(other), event(printed.ID), node.Notice{Text: "caught up"}, node.CaughtUp{}, event(other))
+	f.tell(node.Ready{}, node.Said{Message: changed("two", 1), History: true}, edited("two"), liked(1), liked(2), liked(2), other, node.Notice{Text: "caught up"}, node.CaughtUp{},
+		edited("two"), edited("three"), edited("three"), liked(1), liked(1), other, deleted, deleted)
 	close(f.events)
 	var b bytes.Buffer
 	if err := Run(t.Context(), Config{Node: f, Out: &b}); err != nil {
 		t.Fatal(err)
 	}
-	before, after, _ := strings.Cut(b.String(), "caught up")
-	if strings.Count(before, "carol reacts") != 1 || strings.Count(after, "carol reacts") != 1 {
-		t.Errorf("printed\n%s", &b)
+	var got []string
+	for line := range strings.Lines(b.String()) {
+		for _, words := range []string{"caught up", "two (edited) [👍 1]", "to: two", "to: three", "carol reacts", "dave reacts", "bob deleted"} {
+			if strings.Contains(line, words) {
+				got = append(got, words)
+			}
+		}
+	}
+	if want := []string{"two (edited) [👍 1]", "carol reacts", "carol reacts", "caught up", "to: three", "carol reacts", "carol reacts", "dave reacts", "bob deleted"}; !slices.Equal(got, want) {
+		t.Errorf("printed %q\n%s", got, &b)
 	}
 }
 

@@ -36,6 +36,7 @@ func (t *told) see(event node.Event) {
 	default:
 		if m, ok := became(event); ok {
 			if i := t.atLocked(m.ID); i >= 0 {
+				m.Reactions = t.list[i].(node.Said).Reactions // as they were printed with it
 				t.list[i] = node.Said{Message: m}
 			}
 		}
@@ -60,12 +61,23 @@ func (t *told) atLocked(id message.ID) int {
 	return slices.IndexFunc(t.list, func(o node.Event) bool { return o.(node.Said).ID == id && id != message.ID{} })
 }
 
-// early reports whether an event tells what became of a message that is not printed yet.
-func (t *told) early(event node.Event) bool {
+// stale reports whether an event tells what became of a message that is printed as it is by then, or will be: caughtUp is not yet.
+func (t *told) stale(event node.Event, caughtUp bool) bool {
 	m, ok := became(event)
+	if !ok {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return ok && t.atLocked(m.ID) < 0
+	i := t.atLocked(m.ID)
+	if i < 0 {
+		return !caughtUp
+	}
+	was := t.list[i].(node.Said)
+	if _, ok := event.(node.Reacted); ok { // who else reacted is news
+		return !caughtUp && slices.EqualFunc(was.Reactions, m.Reactions, func(a, b node.Reaction) bool { return a.Emoji == b.Emoji && a.Count == b.Count })
+	}
+	return was.Text == m.Text && was.Edited == m.Edited && was.Redacted == m.Redacted
 }
 
 // look has the node told of what the user has seen.
