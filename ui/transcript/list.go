@@ -190,10 +190,13 @@ func (l *List) Problem(at time.Time, text, hint string) {
 	l.own(&entry{kind: problem, at: at, text: cell.Clean(text), hint: cell.Clean(hint)})
 }
 
+// mostMoves is how many people a run tells of: what one more takes grows with them.
+const mostMoves = 500
+
 // Presence shows who joined or left; a run of them is one line.
 func (l *List) Presence(at time.Time, p node.PeerChanged) {
 	e := l.last()
-	if e == nil || e.kind != presence || at.Sub(e.at) > 10*time.Minute {
+	if e == nil || e.kind != presence || at.Sub(e.at) > 10*time.Minute || len(e.moves) == mostMoves {
 		e = &entry{kind: presence, at: at}
 		l.own(e)
 	}

@@ -258,6 +258,22 @@ func TestOwnLines(t *testing.T) {
 	see("      old")
 }
 
+// However many come and go, one more takes no longer than the one before.
+func TestPresenceFlood(t *testing.T) {
+	l := newList()
+	for i := range 3 * mostMoves {
+		l.Presence(start, node.PeerChanged{State: node.Joined, Nick: fmt.Sprint("mallory", i), ID: identity.PeerID{byte(i), byte(i >> 8)}})
+	}
+	if len(l.entries) != 3 {
+		t.Errorf("%d runs", len(l.entries))
+	}
+	for _, e := range l.entries {
+		if len(e.moves) != mostMoves {
+			t.Errorf("a run of %d", len(e.moves))
+		}
+	}
+}
+
 func TestPresence(t *testing.T) {
 	l := newList()
 	for _, p := range []struct {
