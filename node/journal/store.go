@@ -61,8 +61,14 @@ func openStore(dir string, network identity.NetworkID, realm identity.Realm) (*s
 	if s.w, s.r, err = database.Open(path, []string{"journal_mode(WAL)", "synchronous(FULL)", "journal_size_limit(67108864)", "cache_size(-4096)", "secure_delete(1)"}, readers); err != nil {
 		return nil, err
 	}
+	fresh := path != "" && !exists(path+"-wal") && !exists(path+"-shm")
 	if err := s.init(dir, network, realm); err != nil {
-		return nil, errors.Join(err, s.close())
+		err = errors.Join(err, s.close())
+		if fresh && unwritable(err) { // SQLite made them as unwritable as the database, and they would stay so when that may be written again
+			os.Remove(path + "-wal")
+			os.Remove(path + "-shm")
+		}
+		return nil, err
 	}
 	return s, nil
 }

@@ -55,7 +55,12 @@ func TestUnwritable(t *testing.T) {
 		if err := os.Chmod(path, mode[1]); err != nil {
 			t.Fatal(err)
 		}
-		j := open(t, Config{Dir: dir})
+		var j *Journal
+		var err error
+		asUser(t, func() { j, err = Open(Config{Dir: dir, Network: network}) })
+		if err != nil {
+			t.Fatalf("%s %v again: %v", name, mode[1], err)
+		}
 		stop := run(t, j)
 		lines, err := j.Page(lobby, Key{}, 9)
 		if got := texts(t, lines, err); len(got) != 1 || stop() != nil {
