@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// exitWithin is how long a program may take to end once it was asked to.
-const exitWithin = 15 * time.Second * Slack
+// exitWithin is how long a program may take to end once it was asked to. Even one that is killed ends only when what it had begun to write is on the disk, and others may keep that busy.
+const exitWithin = time.Minute * Slack
 
 // A Process is the binary in line mode on a host.
 type Process struct {
