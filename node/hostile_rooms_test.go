@@ -369,3 +369,44 @@ func TestAcceptsAndIsKilled(t *testing.T) {
 		do(t, alice, node.HandOver{Room: "#plans", Person: "bob"})
 	})
 }
+
+// Bob's disk has his room as it was before the owner changed it, and what was said since: the process was killed before it was written, or the file is from a backup. He is told by his journal.
+func TestRoomOlderThanTheJournal(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		all := start(t, lan, "alice", "bob")
+		alice, bob := all[0], all[1]
+		meeting(t, lan, all...)
+		carol := start(t, lan, "carol")[0]
+		instance.Meet(t, 10*time.Second, alice, bob, carol)
+		holdsKeys(t, alice, carol)
+		later(t, bob, "one")
+		time.Sleep(time.Second)
+		files, err := filepath.Glob(filepath.Join(bob.Dir(), "networks", "*", "rooms", "*.json"))
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		old, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		joinPlans(t, alice, carol)
+		counts(t, bob, 3)
+		later(t, carol, "two")
+		reads(t, bob, "#plans", "one", "two")
+		bob.Stop()
+		alice.Stop()
+		carol.Stop()
+		if err := os.WriteFile(files[0], old, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		bob = instance.Start(t, lan, "bob", node.Config{})
+		counts(t, bob, 3)
+		reads(t, bob, "#plans", "one", "two")
+		later(t, bob, "three")
+		carol = instance.Start(t, lan, "carol", node.Config{})
+		instance.Meet(t, 10*time.Second, bob, carol)
+		later(t, carol, "four")
+		reads(t, bob, "#plans", "one", "two", "three", "four")
+		reads(t, carol, "#plans", "two", "three", "four")
+	})
+}

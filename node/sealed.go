@@ -112,7 +112,7 @@ func (n *Node) keepVault(ctx context.Context) {
 			next = receiptsEvery
 		}
 		if err := n.vault.Save(); err != nil {
-			n.log.Warn("cannot save the conversations", "err", err)
+			n.log.Warn("cannot save conversations and rooms", "err", err)
 		}
 		wait.Reset(next)
 	}

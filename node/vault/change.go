@@ -377,10 +377,10 @@ func (v *Vault) learnAnswer(r *room, author identity.PeerID, a seal.Answer) {
 	if news && author != v.me && !(a.Yes && was) && (r.Current().Owner() == v.me || a.Yes && r.Since(author).Signer() == v.me) { // who invited is told, though the room is another's now
 		v.tellLocked(Answered{Room: r.id, By: author, Yes: a.Yes, Left: !a.Yes && was, Declined: !a.Yes && !was})
 	}
-	v.mu.Unlock()
 	if news {
-		v.save(r)
+		v.learnedLocked(r)
 	}
+	v.mu.Unlock()
 }
 
 // Tend returns what an owner, also one who has left, or whoever stands in for one, owes the rooms now. here are those who can be reached.

@@ -79,16 +79,36 @@ func (v *Vault) save(r *room) error {
 	for p, a := range r.answers {
 		f.Answers = append(f.Answers, append(slices.Clone(p[:]), a.Bytes()...))
 	}
+	r.unsaved = false
 	v.mu.Unlock()
 	err := writeJSON(v.roomPath(r.id), &f)
 	if err != nil {
 		v.log.Error("a private room cannot be saved", "room", r.id, "err", err)
+		v.mu.Lock()
+		r.unsaved = true
+		v.mu.Unlock()
 	}
 	return err
 }
 
-// Save writes what has changed of the conversations. What is told of them often, how far somebody has read, waits for this.
+// Save writes what has changed of the conversations, and what was learned of rooms. What is told of them often, how far somebody has read, waits for this.
 func (v *Vault) Save() error {
+	v.mu.Lock()
+	var rooms []*room
+	for _, r := range v.rooms {
+		if r.unsaved {
+			rooms = append(rooms, r)
+		}
+	}
+	v.mu.Unlock()
+	err := v.saveTalks()
+	for _, r := range rooms {
+		err = errors.Join(err, v.save(r))
+	}
+	return err
+}
+
+func (v *Vault) saveTalks() error {
 	v.saving.Lock()
 	defer v.saving.Unlock()
 	v.mu.Lock()

@@ -40,6 +40,7 @@ type room struct {
 	lack    map[identity.PeerID]bool         // who says so in the present epoch: it may be without its key
 	asked   message.Hash                     // the state whose key this person has asked for
 	said    bool                             // that it is joined, by this process
+	unsaved bool                             // something was learned since the file was written
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs
 	redo    []*seal.State                    // that lost against another, to be made again by the owner
@@ -196,11 +197,16 @@ func (v *Vault) learnState(r *room, s *seal.State) {
 	}
 	if err == nil && !held {
 		v.acceptedLocked(r, was, current, lost, false)
+		v.learnedLocked(r)
 	}
 	v.mu.Unlock()
-	if err == nil && !held {
-		v.save(r)
-	}
+}
+
+// learnedLocked has a room saved soon, to which something came that is in the journal: what a kill takes is read there again (journal.Reopen). One change of a large room comes in several messages, and its file takes
+// long to be written, for which who brings the next would wait.
+func (v *Vault) learnedLocked(r *room) {
+	r.unsaved = true
+	v.conf.Changed()
 }
 
 // acceptedLocked sees to what follows from a state that was accepted; own: this user made it, and need not be told.
@@ -263,11 +269,10 @@ func (v *Vault) learnWraps(r *room, author identity.PeerID, w *seal.Wraps) {
 	covered := len(r.covered)
 	v.tryLocked(r)
 	_, has := r.Key(w.State)
-	news := has != had || len(r.covered) != covered
-	v.mu.Unlock()
-	if news {
-		v.save(r)
+	if has != had || len(r.covered) != covered {
+		v.learnedLocked(r)
 	}
+	v.mu.Unlock()
 }
 
 // waits counts the wrapped keys that are kept.
@@ -358,12 +363,6 @@ func (v *Vault) tryLocked(r *room) {
 
 // openSaid opens what was said in a private room.
 func (v *Vault) openSaid(r *room, at journal.Place, body []byte, live bool) (c seal.Content, err error) {
-	joined := false
-	defer func() { // without the lock
-		if joined {
-			v.save(r)
-		}
-	}()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	l := r.readers[at.Log]
@@ -384,7 +383,9 @@ func (v *Vault) openSaid(r *room, at journal.Place, body []byte, live bool) (c s
 		return c, err
 	}
 	r.last = max(r.last, at.HLC)
-	joined = r.answer(at.Author, seal.Answer{Epoch: l.Epoch(), Yes: true}) // who says something has accepted, whatever became of the answer
+	if r.answer(at.Author, seal.Answer{Epoch: l.Epoch(), Yes: true}) { // who says something has accepted, whatever became of the answer
+		v.learnedLocked(r)
+	}
 	return c, nil
 }
 

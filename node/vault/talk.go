@@ -84,7 +84,7 @@ func (v *Vault) Begin(with identity.PeerID, key *seal.PublicKey, show bool) (mes
 		t.open, v.unsaved = true, true
 	}
 	v.mu.Unlock()
-	return id, v.Save()
+	return id, v.saveTalks()
 }
 
 // Recall shows a conversation again in which a journal holds something that author said then, as from: the process ended after that was written, and before it was that there is a conversation. What
@@ -108,7 +108,7 @@ func (v *Vault) Close(id message.RoomID) error {
 		t.open, v.unsaved = false, true
 	}
 	v.mu.Unlock()
-	return v.Save()
+	return v.saveTalks()
 }
 
 // talkLocked returns a conversation, which begins where it is not known, in the place of a stranger's if need be; nil: there are too many.
@@ -253,7 +253,7 @@ func (v *Vault) Inherit(from *Vault) error {
 		}
 	}
 	v.mu.Unlock()
-	return v.Save()
+	return v.saveTalks()
 }
 
 const keyLen = 8 + 16 + 8

@@ -13,8 +13,8 @@
 //
 // Goroutines: none. All methods may be called concurrently. Nothing is called with the lock held but package seal, and the disk is not waited for in it.
 //
-// Disk: below Dir a file a room (rooms/ID.json: states and epoch keys) and talks.json, all 0600, replaced whole. A room's file is written before anybody can see what it is needed for; talks.json, which
-// any stranger makes longer, soon after: what a kill took Recall tells again. The history itself is in the journals; what is read there is not kept here.
+// Disk: below Dir a file a room (rooms/ID.json: states and epoch keys) and talks.json, all 0600, replaced whole. Of what this person does a room's file is written before anybody can see what it is needed for;
+// what others did is written by Save, soon after: it is in the journals, of which a room is told again. So is talks.json, which any stranger makes longer: what a kill took Recall tells again. The history itself is in the journals; what is read there is not kept here.
 //
 // Limits: MaxTalks conversations and MaxRooms rooms; what is more is passed over, with a log line. Whoever has keys enough can begin as many conversations and send as many invitations as they like. So
 // what this person has a part in is kept and replicated before what only others wanted, which makes place: conversations in which it said nothing, and invitations that it did not accept. Of a room that

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -160,6 +161,9 @@ func (w *world) deliver() {
 					p.take(l, false)
 				}
 			}
+		}
+		if err := p.Save(); err != nil {
+			w.t.Fatal(err)
 		}
 	}
 }
@@ -1138,4 +1142,34 @@ func TestSavedLater(t *testing.T) {
 	if talks := p.Talks(); len(talks) != 1 || talks[0].With != with {
 		t.Errorf("%+v", talks)
 	}
+}
+
+// So is what was learned of a room.
+func TestLearnedIsSavedLater(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	rooms := filepath.Dir(bob.roomPath(id))
+	if err := errors.Join(os.Rename(rooms, rooms+" away"), os.WriteFile(rooms, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := alice.Change(id, seal.Change{Add: []identity.PeerID{carol.me}}, false, w.now, w.keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range out {
+		if l, err := alice.write(m); err != nil {
+			t.Fatal(err)
+		} else {
+			bob.take(l, true)
+		}
+	}
+	if bob.Save() == nil {
+		t.Fatal("it was written")
+	}
+	if err := errors.Join(os.Remove(rooms), os.Rename(rooms+" away", rooms), bob.Save()); err != nil {
+		t.Fatal(err)
+	}
+	bob.start()
+	bob.members(id, 3)
 }
