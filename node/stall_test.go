@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -48,6 +49,30 @@ func TestStalls(t *testing.T) {
 						}
 					}
 				}
+			})
+		})
+	}
+}
+
+// A hub that was silent for a moment, and is there when it is dialled again, was not lost.
+func TestSilentForAMoment(t *testing.T) {
+	for phase := range 4 {
+		t.Run(fmt.Sprint(phase), func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				all := start(t, lan, "alice", "bob")
+				hub := instance.Meet(t, 3*time.Second, all...)
+				follower := others(all, hub)[0]
+				time.Sleep(2*time.Second + time.Duration(phase)*80*time.Millisecond)
+				seen := len(follower.Events())
+				lan.Cut(hub.Name)
+				time.Sleep(650 * time.Millisecond)
+				lan.Heal(hub.Name)
+				time.Sleep(time.Second)
+				for _, e := range follower.Events()[seen:] {
+					t.Errorf("%T%+v", e, e)
+				}
+				hub.Crash()
+				instance.Until(t, 2*time.Second, "another serves", follower.Serving)
 			})
 		})
 	}

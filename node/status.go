@@ -24,9 +24,13 @@ func (s *seat) show(a election.Action) {
 	case w != nil && w.linkedLocked():
 		status = HubChanged{State: Linked, Hub: w.nick, HubID: w.peer, Term: w.seat.Term}
 	}
-	handed := s.handed
+	handed, redials := s.handed, w != nil && w.state == election.Dialing && w.peer != (identity.PeerID{})
 	s.mu.Unlock()
-	if status.State == Searching && time.Now().Before(handed) {
+	switch {
+	case status.State != Searching:
+	case redials:
+		return // it shows in a moment whether the hub is there: where packets are lost it mostly is
+	case time.Now().Before(handed):
 		s.retryAt(handed)
 		return // the next hub is known: nothing is lost
 	}
