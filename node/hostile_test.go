@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -228,6 +229,34 @@ func TestCallersTime(t *testing.T) {
 			if time.Since(m.At).Abs() > time.Minute {
 				t.Errorf("%q is dated %v", m.Text, m.At)
 			}
+		}
+	})
+}
+
+// Strangers who connect from many addresses and say nothing keep nobody who is here from the next hub.
+func TestNextHubAmongStrangers(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		var all []*instance.Instance
+		for i := range 16 { // so many that not each has dialled each
+			all = append(all, instance.Start(t, lan, fmt.Sprint("host", i), node.Config{}))
+			time.Sleep(time.Second)
+		}
+		instance.Meet(t, 3*time.Second, all...)
+		next := all[1]
+		address := netip.AddrPortFrom(lan.Host(next.Name).IP(), uint16(next.Port())).String()
+		for i := range 128 {
+			stranger := lan.Host(fmt.Sprint("stranger", i)).Net()
+			for range 4 {
+				c, err := stranger.Dial(t.Context(), address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+			}
+		}
+		all[0].Crash()
+		if hub := gather(t, "all are at the next hub", 2*time.Second, all[1:]...); hub != next {
+			t.Errorf("%s is the hub", hub.Name)
 		}
 	})
 }

@@ -12,10 +12,10 @@ const (
 	maxAdmitting      = 64 // an admission allocates 64 KB and takes 0.4 ms of CPU (identity's BenchmarkAdmission)
 	maxAdmittingPerIP = 4
 	maxWaiting        = 1024 // each a file descriptor and what the kernel buffers of it
-	maxKnown          = 1024 // hosts that were let in before
+	maxKnown          = 1024 // hosts that somebody of the network is at
 )
 
-// A door decides whose turn it is: in order of arrival, passing over hosts that have all the places they may have. Hosts that somebody was let in from before have as many places again to themselves: who has
+// A door decides whose turn it is: in order of arrival, passing over hosts that have all the places they may have. Hosts that somebody of the network is known to be at have as many places again to themselves: who has
 // thousands of addresses, as anybody has over IPv6, keeps strangers waiting, but not them. It counts and decides; starting, closing and logging is the caller's.
 type door struct {
 	perIP int // of admitted; negative: no bound
@@ -113,11 +113,22 @@ func (d *door) enter(ip netip.Addr) bool {
 		return false
 	}
 	d.admitted[ip]++
+	d.knowLocked(ip)
+	return true
+}
+
+// know says that somebody of the network is at ip.
+func (d *door) know(ip netip.Addr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.knowLocked(ip)
+}
+
+func (d *door) knowLocked(ip netip.Addr) {
 	if !d.known[ip] && len(d.known) >= maxKnown {
 		clear(d.known) // they come again
 	}
 	d.known[ip] = true
-	return true
 }
 
 // exit takes back what enter counted.

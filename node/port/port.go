@@ -5,7 +5,7 @@
 // for its admission, and then one of its own for its handler. Run returns when the sockets are closed and every handler has returned.
 //
 // Before admission there are at most 64 connections at once and 4 per IP. More wait their turn, accepted but untouched: a host
-// that fills its four places with silence keeps nobody else out, nor do many keep out one that somebody was let in from before: for those there are 64 more places. 1,024 may wait, none for longer than a dialler does; beyond that
+// that fills its four places with silence keeps nobody else out, nor do many keep out one that somebody was let in from before, or that Know named: for those there are 64 more places. 1,024 may wait, none for longer than a dialler does; beyond that
 // the newest of the host with the most is closed. After admission at most PerIP connections per IP, counted until their handler
 // returns; one more is closed. Handlers own the connection they are given.
 //
@@ -138,6 +138,9 @@ func (p *Port) HandleBegun(proto string, begin func(ctx context.Context, c *iden
 func (p *Port) HandlePackets(kind byte, receive func(b []byte, from netip.AddrPort)) {
 	p.receive[kind] = receive
 }
+
+// Know says that somebody of the network is at ip: who fills the door keeps nobody out who comes from there.
+func (p *Port) Know(ip netip.Addr) { p.door.know(ip) }
 
 // Run serves until ctx ends, which is no error, or the port is closed under it, which is.
 func (p *Port) Run(ctx context.Context) error {

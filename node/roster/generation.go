@@ -120,6 +120,7 @@ func (g *generation) NotifyJoin(n *memberlist.Node) { g.NotifyUpdate(n) }
 
 func (g *generation) NotifyUpdate(n *memberlist.Node) {
 	if g.roster.list.set(g, n) {
+		g.roster.config.Port.Know(g.nodeAddr(n).Addr())
 		g.roster.changed()
 	}
 }
