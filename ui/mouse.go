@@ -78,12 +78,18 @@ func (a *app) click(x, y int) {
 	a.closeOverlay() // of those that know no clicks
 	switch {
 	case l.rooms.in(x, y):
-		if rows := a.roomRows(); y > l.rooms.y && y-l.rooms.y <= len(rows) {
-			a.visit(rows[y-l.rooms.y-1])
+		switch rows, i := a.roomRows(), y-l.rooms.y-1; {
+		case i == l.rooms.h-2 && i < len(rows)-1: // there are more
+			a.openRooms()
+		case i >= 0 && i < len(rows):
+			a.visit(rows[i])
 		}
 	case l.peers.in(x, y):
-		if i := y - l.peers.y - 1; i >= 0 && i < len(a.snapshot.People) && !a.snapshot.People[i].Me {
-			a.input.insert("@" + cell.Line(a.snapshot.People[i].Nick) + " ")
+		switch people, i := a.snapshot.People, y-l.peers.y-1; {
+		case i == l.peers.h-2 && i < len(people)-1: // likewise
+			a.openPeers()
+		case i >= 0 && i < len(people) && !people[i].Me:
+			a.input.insert("@" + cell.Line(people[i].Nick) + " ")
 		}
 	case l.list.in(x, y) && y == l.list.y+l.list.h-1 && x >= l.list.x+l.list.w-list.BelowWidth():
 		list.End()

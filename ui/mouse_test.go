@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/gdamore/tcell/v2"
+
+	"earshot/node"
+	"earshot/node/message"
 )
 
 // click makes an event of the mouse.
@@ -82,4 +85,46 @@ func TestMouse(t *testing.T) {
 	s.resize(20, 5)
 	do(3, 3, tcell.Button1)
 	do(3, 3, tcell.WheelUp)
+}
+
+// Where there is no room for all rooms or people, the last row stands for the others: it tells of news there, and leads to all.
+func TestMore(t *testing.T) {
+	f := lobby()
+	for i := range 60 {
+		f.snapshot.Rooms = append(f.snapshot.Rooms, node.Room{Name: fmt.Sprint("#room", i), Joined: true})
+		f.snapshot.People = append(f.snapshot.People, person(fmt.Sprint("person", i)))
+	}
+	s := newStage(t, 120, 40, f, Config{})
+	at := func(words string) (x, y int) {
+		t.Helper()
+		for y, row := range s.rows() {
+			if i := strings.Index(row, words); i >= 0 {
+				return len([]rune(row[:i])), y
+			}
+		}
+		t.Fatalf("no %q in\n%s", words, strings.Join(s.rows(), "\n"))
+		return 0, 0
+	}
+	do := func(words string) {
+		t.Helper()
+		x, y := at(words)
+		s.handle(click(x, y, tcell.Button1))
+		s.handle(click(x, y, tcell.ButtonNone))
+		s.draw()
+	}
+	s.wantNot("▲ … and")
+	s.said(time.Minute, node.Message{Room: "#room50", Kind: message.Text, Nick: "bob", Author: id("bob"), Text: "hi"}, false)
+	s.draw()
+	s.want("▲ … and 27 more")
+	do("and 27 more")
+	s.want("─ rooms ─")
+	s.press("Esc")
+	do("(/who)")
+	s.want("─ peers ─")
+	if got := s.input.GetText(); got != "" {
+		t.Errorf("%q is typed", got)
+	}
+	s.press("Esc")
+	do("person10")
+	s.want("> @person10 ")
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gdamore/tcell/v2"
@@ -112,7 +113,11 @@ func (a *app) drawRooms(r rect) {
 		y := r.y + 1 + row
 		switch {
 		case y == r.y+r.h-1 && row < len(rows)-1:
-			a.put(r.x+1, y, r.w-1, piece{fmt.Sprintf("%s and %d more", a.look.More, len(a.rooms)-i), a.look.Dim})
+			more := piece{fmt.Sprintf("%s and %d more", a.look.More, len(a.rooms)-i), a.look.Dim}
+			if slices.ContainsFunc(a.rooms[i:], func(r *room) bool { return r.news > 0 || r.invited() }) {
+				more = piece{a.look.Alert + " " + more.text, a.look.Warn}
+			}
+			a.put(r.x+1, y, r.w-1, more)
 			return
 		case row > 0 && rows[row-1] == i:
 			a.put(r.x+1, y, r.w-1, piece{a.answers(), a.look.Dim})
