@@ -104,6 +104,7 @@ func obey(ctx context.Context, c Config, told *told, lines <-chan line, answers 
 			_ = c.Node.Do(ctx, told.sight()) // as above
 			continue
 		case l, ok = <-lines:
+			l.text = clean(l.text) // a mark that cannot be seen, as before the first line of a file, does not make text of a command
 		}
 		if idle.Reset(command.IdleAfter); idled {
 			idled = false

@@ -143,6 +143,19 @@ func TestSayAndLeave(t *testing.T) {
 	})
 }
 
+// What cannot be seen makes neither text of a command nor another command of it.
+func TestUnseenInCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{copyAfter: time.Second}
+		if out, _, err := run(t, Config{In: strings.NewReader("\ufeff/msg bob for you alone\n\u200b/m\x00e waves\n"), Linger: 5 * time.Second}, f); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		if want := []node.Command{node.Say{Room: "@bob", Text: "for you alone"}, node.Say{Room: "#lobby", Text: "waves", Action: true}}; !slices.Equal(f.did, want) {
+			t.Errorf("did %v", f.did)
+		}
+	})
+}
+
 func TestNobodyThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, took, err := run(t, Config{In: strings.NewReader("one\n"), Linger: 5 * time.Second}, &feed{})
