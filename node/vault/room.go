@@ -123,10 +123,13 @@ type Room struct {
 	Waits bool
 }
 
-func (r *room) shown() Room {
-	s := r.Current()
+func (r *room) shown(me identity.PeerID) Room {
+	s, status := r.Current(), r.status
+	if status == Joined && !s.Has(me) { // its file is of somebody else
+		status = Out
+	}
 	_, ok := r.Key(s.Hash())
-	return Room{ID: r.id, Name: r.name, Status: r.status, Owner: s.Owner(), By: r.by, Members: slices.Clone(s.Members), Moderators: slices.Clone(s.Moderators), Epoch: s.Epoch, Waits: !ok}
+	return Room{ID: r.id, Name: r.name, Status: status, Owner: s.Owner(), By: r.by, Members: slices.Clone(s.Members), Moderators: slices.Clone(s.Moderators), Epoch: s.Epoch, Waits: !ok}
 }
 
 // Rooms returns all private rooms but those left.
@@ -136,7 +139,7 @@ func (v *Vault) Rooms() (out []Room) {
 	byName := func(a, b *room) int { return cmp.Or(cmp.Compare(a.name, b.name), bytes.Compare(a.id[:], b.id[:])) }
 	for _, r := range slices.SortedFunc(maps.Values(v.rooms), byName) {
 		if r.status != Left {
-			out = append(out, r.shown())
+			out = append(out, r.shown(v.me))
 		}
 	}
 	return out
@@ -181,7 +184,7 @@ func (v *Vault) Room(id message.RoomID) (shown Room, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if r := v.rooms[id]; r != nil && r.status != Left {
-		return r.shown(), true
+		return r.shown(v.me), true
 	}
 	return shown, false
 }

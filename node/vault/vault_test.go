@@ -689,6 +689,41 @@ func TestRestart(t *testing.T) {
 	alice.wants("yes")
 }
 
+// A profile whose identity is another than the one that was in its rooms, because not all files of it were restored, can read what was said there, and does nothing in them.
+func TestRoomsOfAnotherIdentity(t *testing.T) {
+	for _, owns := range []bool{false, true} {
+		w := newWorld(t)
+		alice, bob := w.add(newID(t)), w.add(newID(t))
+		id := alice.founds("plans", bob)
+		p := bob
+		if owns {
+			p = alice
+		}
+		alice.away, bob.away = p != alice, p != bob
+		p.conf.Who = newID(t)
+		p.start()
+		p.rests()
+		if r, ok := p.Room(id); !ok || r.Status != Out {
+			t.Errorf("it sees %+v", r)
+		}
+		if out := append(p.Unheard(), p.again()...); len(out) > 0 {
+			t.Errorf("it says %v", out)
+		}
+	}
+}
+
+// again is what is said again of all states that are this person's.
+func (p *person) again() (out []Message) {
+	for _, s := range p.Signed() {
+		more, err := p.Again(s, p.w.keys)
+		if err != nil {
+			p.w.t.Fatal(err)
+		}
+		out = append(out, more...)
+	}
+	return out
+}
+
 func TestHandOver(t *testing.T) {
 	w := newWorld(t)
 	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
