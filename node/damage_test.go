@@ -46,6 +46,40 @@ func TestDamagedStoreComesBack(t *testing.T) {
 	})
 }
 
+// What was said is shown to who is alone, though the file that says where it was said is missing, as from a backup of a part, or garbage; and the stores know each other again.
+func TestRealmsAreFoundAgain(t *testing.T) {
+	for name, damage := range map[string]func(string) error{
+		"missing": os.Remove,
+		"garbage": func(path string) error { return os.WriteFile(path, []byte("garbage"), 0o600) },
+		"empty":   func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				all := start(t, lan, "alice", "bob")
+				instance.Meet(t, 3*time.Second, all...)
+				all[0].Say("before")
+				same(t, time.Second, 1, all...)
+				for _, i := range all {
+					i.Stop()
+					files, err := filepath.Glob(filepath.Join(i.Dir(), "networks", "*", "realms.json"))
+					if err != nil || len(files) != 1 {
+						t.Fatal(files, err)
+					}
+					if err := damage(files[0]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				alice := start(t, lan, "alice")[0]
+				same(t, 3*time.Second, 1, alice)
+				bob := start(t, lan, "bob")[0]
+				instance.Meet(t, 5*time.Second, alice, bob)
+				bob.Say("after")
+				same(t, 3*time.Second, 2, alice, bob)
+			})
+		})
+	}
+}
+
 // A disk that fails to sync once, at the hub, at a follower, or where nobody else is: the store is set aside while earshot runs on, with one notice, and nothing is missing
 // that the others or this process have.
 func TestStoreFailsWhileRunning(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -99,7 +100,7 @@ func (g *gatherings) open() error {
 		return err
 	}
 	if g.dir != "" {
-		if err := readJSON(filepath.Join(g.dir, "realms.json"), &g.known); err != nil {
+		if err := g.readKnown(); err != nil {
 			return err
 		}
 	}
@@ -436,6 +437,28 @@ func (g *gatherings) setLocked(at *gathering) {
 	g.current = at
 	g.version++
 	g.changed()
+}
+
+// readKnown reads which realms are known. Where that is not written down, or damaged, it is those that there are stores of, in the order in which they were written last.
+func (g *gatherings) readKnown() error {
+	path := filepath.Join(g.dir, "realms.json")
+	err := readJSON(path, &g.known)
+	if damage := (*Error)(nil); errors.As(err, &damage) {
+		g.log.Warn("it is not known any more which realms this machine was in last", "err", err)
+		g.known = nil
+		_, err = setAside(path)
+	}
+	if err != nil || len(g.known) > 0 {
+		return err
+	}
+	for _, r := range g.stores() {
+		if info, err := os.Stat(filepath.Join(g.dir, storeOf(r), "history.db")); err == nil {
+			g.known = append(g.known, knownRealm{realmHex(r), info.ModTime().UTC().Truncate(time.Second)})
+		}
+	}
+	slices.SortFunc(g.known, func(a, b knownRealm) int { return b.Last.Compare(a.Last) })
+	g.known = g.known[:min(len(g.known), maxRealms)]
+	return nil
 }
 
 // rememberLocked makes r the most recent realm.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -53,8 +54,8 @@ func (g *gatherings) tidy(ctx context.Context) {
 // stores are the realms that there are stores of.
 func (g *gatherings) stores() (out []identity.Realm) {
 	folders, err := os.ReadDir(g.dir)
-	if err != nil {
-		g.log.Warn("cannot tidy up", "err", err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		g.log.Warn("cannot look for the stores of realms", "err", err)
 	}
 	for _, f := range folders {
 		var r realmHex
