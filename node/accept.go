@@ -75,21 +75,14 @@ func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *h
 		case <-time.After(hold):
 		}
 	}
+	for ctx.Err() == nil && s.isServing() && s.unsure(from, h) { // who is told that there is no hub here would make one
+		select {
+		case <-ctx.Done():
+		case <-time.After(again):
+		}
+	}
 	if !s.isServing() {
 		return nil
-	}
-	s.mu.Lock()
-	strange := s.strange
-	s.mu.Unlock()
-	if at, _ := s.node.gather.now(); strange && !at.alone {
-		if r, _, ok := s.node.gather.recognised(h.Session, from, h.Tags); !ok || r != at.realm {
-			if h := s.current(); h != nil && h.Followers() > 0 {
-				return nil // it shows soon whether they are still there; who comes tries again
-			}
-			s.mu.Lock()
-			s.departLocked() // who comes is not of the gathering this machine was in
-			s.mu.Unlock()
-		}
 	}
 	if at, _ := s.node.gather.now(); at.alone {
 		if _, err := s.node.gather.settle(func(at *gathering) identity.Realm { return s.realm(at, from, h) }); err != nil {
@@ -111,6 +104,27 @@ func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *h
 		s.look()
 	}
 	return s.hub
+}
+
+// unsure reports whether somebody who is not of this node's gathering has to wait until it shows whether this machine is still with that. Where nobody is linked it is not.
+func (s *seat) unsure(from identity.PeerID, h *wire.Hello) bool {
+	s.mu.Lock()
+	strange := s.strange
+	s.mu.Unlock()
+	at, _ := s.node.gather.now()
+	if !strange || at.alone {
+		return false
+	}
+	if r, _, ok := s.node.gather.recognised(h.Session, from, h.Tags); ok && r == at.realm {
+		return false
+	}
+	if h := s.current(); h != nil && h.Followers() > 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.departLocked()
+	return false
 }
 
 // realm is the one in which somebody is met who says h of themselves.

@@ -314,3 +314,32 @@ func TestHistoryWithoutReactions(t *testing.T) {
 		})
 	}
 }
+
+// Who comes to a hub whose machine may be in another place waits until it knows, and makes no hub of their own meanwhile.
+func TestComeWhileItIsUnsure(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		network      *identity.Network
+		after, takes time.Duration
+	}{
+		{"at once", nil, 0, 7 * time.Second},
+		{"later", nil, 4 * time.Second, 3 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				c := node.Config{Network: tc.network}
+				all := []*instance.Instance{instance.Start(t, lan, "alice", c), instance.Start(t, lan, "bob", c)}
+				hub := instance.Meet(t, 3*time.Second, all...)
+				time.Sleep(3 * time.Second)
+				hub.Moved([]netip.Addr{netip.MustParseAddr("10.0.0.200")})
+				time.Sleep(tc.after)
+				carol := instance.Start(t, lan, "carol", c)
+				gather(t, "carol is there", tc.takes, append(all, carol)...)
+				time.Sleep(time.Second)
+				if linked, lost := moves(carol, 0); linked != 1 || lost != 0 {
+					t.Errorf("carol was at %d hubs, and lost %d", linked, lost)
+				}
+			})
+		})
+	}
+}
