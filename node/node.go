@@ -452,7 +452,7 @@ func (n *Node) Moved(addresses []netip.Addr) {
 		n.gather.moved(addresses)
 	}
 	n.roster.SetAddress(best)
-	n.seat.moved(!first && !(more && n.seat.with()))
+	n.seat.moved(!first && !n.network.Closed() && !(more && n.seat.with())) // a closed network is the same everywhere
 	n.watch.wake()
 }
 

@@ -315,7 +315,7 @@ func TestHistoryWithoutReactions(t *testing.T) {
 	}
 }
 
-// Who comes to a hub whose machine may be in another place waits until it knows, and makes no hub of their own meanwhile.
+// Who comes to a hub whose machine may be in another place waits until it knows, and makes no hub of their own meanwhile. A closed network is the same in all places.
 func TestComeWhileItIsUnsure(t *testing.T) {
 	for _, tc := range []struct {
 		name         string
@@ -324,6 +324,7 @@ func TestComeWhileItIsUnsure(t *testing.T) {
 	}{
 		{"at once", nil, 0, 7 * time.Second},
 		{"later", nil, 4 * time.Second, 3 * time.Second},
+		{"closed", closedBy(t, newKey), 0, time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			story(t, func(t *testing.T, lan *nodetest.LAN) {
