@@ -5,12 +5,12 @@
 // What the full screen left unread stays so (node.Said.Unread): line mode prints the newest lines, which may be others, and whether somebody reads them nobody knows. The conversation that the user is in counts as seen, since the
 // other is told so; of a room, or for a program, /read says it.
 //
-// Goroutines: Run prints, and is the only one that does; one reads lines; one obeys them, one after the other, in their order, and between them tells
+// Goroutines: Run prints, and is the only one that does; one writes that out; one reads lines; one obeys them, one after the other, in their order, and between them tells
 // the node what was seen of a conversation; both begin when the stored history has been printed. Node.Do waits
 // while the author's rate is used up, and then nothing more is read: whoever writes to the input is held up, and no line is dropped. A slow
 // reader of the output lags behind the events and holds nothing else up. Run returns when ctx ends, the node ends, the user quits, or the input
-// ends (for both see Config.Linger); printing and obeying have stopped then. The reader may be left waiting inside In.Read, which nothing can interrupt;
-// it touches nothing but In, and ends at the next line.
+// ends (for both see Config.Linger); printing and obeying have stopped then. The reader may be left waiting inside In.Read, and what writes inside Out.Write, which nothing can interrupt;
+// they touch nothing but In and Out, and end at the next line, and when it is taken.
 package plain
 
 import (
@@ -77,7 +77,9 @@ func Run(ctx context.Context, c Config) error {
 	var obeying sync.WaitGroup
 	defer obeying.Wait()
 	defer cancel()
-	out := bufio.NewWriter(c.Out)
+	outlet := newOutlet(ctx, c.Out)
+	defer outlet.Close()
+	out := bufio.NewWriter(outlet)
 	c.Out = out
 	defer out.Flush()
 	follow := c.Node.Events

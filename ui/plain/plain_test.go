@@ -357,6 +357,24 @@ func TestUndone(t *testing.T) {
 	})
 }
 
+// An output that takes nothing any more does not keep Run from ending, but from printing.
+func TestStuckOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(t.Context())
+		unread, out := io.Pipe()
+		f, ended := &feed{events: begun()}, make(chan error)
+		go func() { ended <- Run(ctx, Config{Node: f, In: strings.NewReader("/help\n"), Out: out}) }()
+		synctest.Wait()
+		time.Sleep(time.Hour)
+		began := time.Now()
+		end()
+		if err := <-ended; !errors.Is(err, context.Canceled) || time.Since(began) > 2*endWithin {
+			t.Errorf("ended after %v with %v", time.Since(began), err)
+		}
+		unread.Close()
+	})
+}
+
 // TestHoldsInputUp: while the author's rate is used up, lines stay with who writes them.
 func TestHoldsInputUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
