@@ -378,6 +378,21 @@ func TestSetAsideOpens(t *testing.T) {
 	}
 }
 
+// Where one byte of what a store says of itself is another, it is set aside like anything that is damaged.
+func TestDamagedMeta(t *testing.T) {
+	for _, change := range []string{"DELETE FROM meta WHERE key='last'", "UPDATE meta SET key='watermar0' WHERE key='watermark'", "UPDATE meta SET value='one' WHERE key='version'"} {
+		dir := t.TempDir()
+		j := open(t, Config{Dir: dir})
+		if _, err := j.store.w.Exec(change); err != nil {
+			t.Fatal(err)
+		}
+		run(t, j)()
+		if open(t, Config{Dir: dir}).Recovered() == "" {
+			t.Errorf("%s: not noticed", change)
+		}
+	}
+}
+
 func TestOtherStoreIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, Config{Dir: dir})

@@ -225,7 +225,7 @@ func damaged(err error) bool {
 		return true
 	}
 	if !errors.As(err, &e) {
-		return false
+		return err != nil && strings.Contains(err.Error(), "sql: Scan error") // of database/sql, which has no other name for it: a value is not what it is always written as, or is gone
 	}
 	switch e.Code() {
 	case sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS, sqlite3.SQLITE_IOERR_DATA, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC:
