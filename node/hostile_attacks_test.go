@@ -28,7 +28,7 @@ type attack struct {
 	run  func(*testing.T)
 }
 
-// TestAttack runs several at once, whatever -parallel says: they wait most of the time. Nothing else runs beside it, because a node in real time that gets no processor for most of a second
+// TestAttack runs several at once, whatever -parallel says: they wait most of the time. They are few, and nothing else runs beside it, because a node in real time that gets no processor for most of a second
 // gives up its seat. What needs many machines, or days, is in hostile_rooms_test.go, in simulated time.
 func TestAttack(t *testing.T) {
 	c := node.Config{}
@@ -37,16 +37,19 @@ func TestAttack(t *testing.T) {
 	}
 	one := stand(t, c)
 	var all sync.WaitGroup
-	for i, a := range linkAttacks { // all on one node, each from an address of its own
-		all.Go(func() { t.Run(a.name, func(t *testing.T) { a.run(t, one.in(t), from(byte(10+i))) }) })
-	}
-	places := make(chan struct{}, 3) // of those that have a node each
-	for _, a := range slices.Concat(saidAttacks, localAttacks, sealedAttacks) {
+	places := make(chan struct{}, 4)
+	begin := func(name string, run func(*testing.T)) {
 		all.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			t.Run(a.name, a.run)
+			t.Run(name, run)
 		})
+	}
+	for i, a := range linkAttacks { // all on one node, each from an address of its own
+		begin(a.name, func(t *testing.T) { a.run(t, one.in(t), from(byte(10+i))) })
+	}
+	for _, a := range slices.Concat(saidAttacks, localAttacks, sealedAttacks) {
+		begin(a.name, a.run)
 	}
 	all.Wait()
 }

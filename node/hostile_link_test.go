@@ -307,12 +307,12 @@ func manyConnections(t *testing.T, _ *victim, c *hostile.Client) {
 	flood := *c
 	flood.Net.IP = netip.AddrFrom4([4]byte{127, 0, 0, 2})
 	var open []*tls.Conn
-	flooded := time.Now()
 	for range 200 {
 		if conn, err := flood.Dial(t, v.at); err == nil {
 			open = append(open, conn)
 		}
 	}
+	flooded := time.Now()
 	for first := true; first || len(open) > 8 && time.Since(flooded) < 4*time.Second; first = false { // one that is too many is closed as soon as it was admitted; the others wait for HELLO, up to five seconds
 		open = slices.DeleteFunc(open, func(conn *tls.Conn) bool {
 			conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
