@@ -27,8 +27,11 @@ func (c *canvas) Clear() {
 	c.drawn.Fill(' ', tcell.StyleDefault)
 }
 
-// Put has the first rune stand for a cluster that might run over the edge.
+// Put has the first rune stand for a cluster that might run over the edge, and a blank for one that text is drawn over the second cell of, which tcell would leave out.
 func (c *canvas) Put(x, y int, text string, style tcell.Style) (rest string, width int) {
+	if _, beside, width := c.drawn.Get(x-1, y); width > 1 {
+		c.drawn.Put(x-1, y, " ", beside)
+	}
 	if w, _ := c.drawn.Size(); len(text) > utf8.UTFMax && x+most(text) > w {
 		_, n := utf8.DecodeRuneInString(text)
 		text = text[:n]

@@ -205,6 +205,21 @@ func TestInItsCells(t *testing.T) {
 	}
 }
 
+// What lies over the screen is whole, also where it covers half of a character.
+func TestOverHalf(t *testing.T) {
+	s := newStage(t, 120, 40, lobby(), Config{})
+	for range 20 {
+		s.say(time.Minute, "bob", "x"+strings.Repeat("漢", 30))
+		s.say(time.Minute, "bob", "y"+strings.Repeat("漢", 30))
+	}
+	s.paste(strings.Repeat("y", 9000))
+	s.want("x ┌─ you pasted")
+	s.want("y │▸ throw it away")
+	s.want("x └──")
+	s.press("Down", "Down", "Enter", "Ctrl-U", "漢字")
+	s.want("> 漢字")
+}
+
 // No byte of anybody's text commands the terminal, wherever on the screen it stands.
 func TestBytes(t *testing.T) {
 	const evil = "x\x1b[?1337h\x1b]52;c;ZXZpbA==\x07\x1b]8;;http://evil/\x1b\\\x1bP+q\x1b\\\u009b?1337h\u009d0;evil\u009c\x00\x07\x0e\x7f\ny"
