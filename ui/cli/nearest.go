@@ -6,7 +6,7 @@ import "earshot/node/message"
 func nearestHint(prefix, name string, known []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, k := range known {
-		if d := message.Edits(name, k); d < least {
+		if d := message.Edits(name, k); d < min(least, len(name)) { // else every letter is another
 			best, least = k, d
 		}
 	}
