@@ -452,11 +452,17 @@ func (g *gatherings) readKnown() error {
 		return err
 	}
 	for _, r := range g.stores() {
-		if info, err := os.Stat(filepath.Join(g.dir, storeOf(r), "history.db")); err == nil {
-			g.known = append(g.known, knownRealm{realmHex(r), info.ModTime().UTC().Truncate(time.Second)})
+		info, err := os.Stat(filepath.Join(g.dir, storeOf(r), "history.db"))
+		if err != nil {
+			continue
 		}
+		k := knownRealm{realmHex(r), info.ModTime().UTC().Truncate(time.Second)}
+		i := slices.IndexFunc(g.known, func(o knownRealm) bool { return o.Last.Before(k.Last) })
+		if i < 0 {
+			i = len(g.known)
+		}
+		g.known = slices.Insert(g.known, i, k)
 	}
-	slices.SortFunc(g.known, func(a, b knownRealm) int { return b.Last.Compare(a.Last) })
 	g.known = g.known[:min(len(g.known), maxRealms)]
 	return nil
 }
