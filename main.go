@@ -187,6 +187,8 @@ func show(ctx context.Context, front *node.Front, s *cli.Setup, guard *ui.Guard)
 		return &cli.Error{Code: cli.ExitNobody, Text: "nobody was there to hear what was said", Hint: hint}
 	case errors.Is(err, plain.ErrUndone):
 		return &cli.Error{Code: cli.ExitFailure, Text: "not everything that was to be said or done was", Hint: "what is printed above says what was not, and why"}
+	case errors.Is(err, syscall.EPIPE) && s.Node.ServerOnly: // who starts a failed service anew shall
+		return &cli.Error{Code: cli.ExitFailure, Text: "nobody reads any more what the hub prints", Hint: "> /dev/null has it go on without"}
 	case errors.Is(err, syscall.EPIPE): // who reads the output has seen enough
 		return nil
 	}
