@@ -195,11 +195,12 @@ func (j *Journal) scrub() (time.Duration, error) {
 	if s.took > slowDisk {
 		return scrubEvery, nil
 	}
-	s.scrubbed = time.Now()
 	err := s.scrub()
-	if err == nil && !s.dirty.IsZero() { // someone reads
-		return scrubEvery, nil
+	if err == nil && !s.dirty.IsZero() { // someone reads, mostly for a moment
+		s.dirty = time.Now()
+		return scrubAfter, nil
 	}
+	s.scrubbed = time.Now()
 	return 0, err
 }
 

@@ -183,15 +183,17 @@ func (j *Journal) fillText(ctx context.Context) error {
 			}
 			horizon = now
 		}
-		p.plan(index)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-j.text.wanted:
-		case <-p.due:
+		due := p.plan(index)
+		if p.begins() { // while people talk something has changed each time, too
 			if err := p.step(index); err != nil {
 				return err
 			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-j.text.wanted:
+		case <-due:
 		case <-changed:
 			j.text.rest(ctx)
 		}
@@ -201,27 +203,32 @@ func (j *Journal) fillText(ctx context.Context) error {
 
 // A purge takes what was removed from an index out of its files, in steps, when there is time.
 type purge struct {
-	due  <-chan time.Time // of the next step; nil: there is none
-	took time.Duration    // up to now
-	free time.Time        // when the next may begin
+	next time.Time     // step; zero: there is none
+	took time.Duration // up to now
+	free time.Time     // when the next may begin
 }
 
-// plan sees to it that what was removed is purged.
-func (p *purge) plan(index *search.Index) {
-	if p.due == nil && index.Removed() {
-		p.due = time.After(max(purgeAfter, time.Until(p.free)))
+// plan sees to it that what was removed is purged, and returns what tells of the next step; nil: there is none.
+func (p *purge) plan(index *search.Index) (due <-chan time.Time) {
+	if p.next.IsZero() && index.Removed() {
+		p.next = time.Now().Add(max(purgeAfter, time.Until(p.free)))
 	}
+	if p.next.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(p.next))
 }
+
+// begins reports whether it is time for the next step.
+func (p *purge) begins() bool { return !p.next.IsZero() && !time.Now().Before(p.next) }
 
 // step does one.
 func (p *purge) step(index *search.Index) error {
 	began := time.Now()
 	more, err := index.Purge()
 	p.took += time.Since(began)
-	if p.due = nil; more {
-		p.due = time.After(0)
-	} else {
-		p.free = time.Now().Add(purgeShare * p.took)
+	if p.next = began; !more {
+		p.next, p.free = time.Time{}, time.Now().Add(purgeShare*p.took)
 		p.took = 0
 	}
 	return err
