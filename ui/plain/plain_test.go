@@ -357,6 +357,30 @@ func TestUndone(t *testing.T) {
 	})
 }
 
+// While catching up it is told, too, that a reaction was taken back of which it was told that it came, and that it came again.
+func TestReactionsWhileCatchingUp(t *testing.T) {
+	reacted := func(on bool) node.Event {
+		m := message1(nil).Message
+		if on {
+			m.Reactions = []node.Reaction{{Emoji: "👍", Count: 1}}
+		}
+		return node.Reacted{Message: m, Emoji: "👍", By: "carol", On: on}
+	}
+	for _, printed := range []bool{false, true} {
+		said := reacted(printed).(node.Reacted).Message
+		f := &feed{events: make(chan []node.Event, 1)}
+		f.tell(node.Ready{}, node.Said{Message: said, History: true}, reacted(printed), reacted(!printed), reacted(printed), reacted(!printed))
+		close(f.events)
+		var b bytes.Buffer
+		if err := Run(t.Context(), Config{Node: f, Out: &b}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "carol reacts") + strings.Count(b.String(), "carol takes"); n != 3 {
+			t.Errorf("%d of 3 changes are told:\n%s", n, &b)
+		}
+	}
+}
+
 // An output that takes nothing any more does not keep Run from ending, but from printing.
 func TestStuckOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,6 +37,9 @@ func (t *told) see(event node.Event) {
 		if m, ok := became(event); ok {
 			if i := t.atLocked(m.ID); i >= 0 {
 				m.Reactions = t.list[i].(node.Said).Reactions // as they were printed with it
+				if _, ok := event.(node.Reacted); ok {
+					m.Reactions = []node.Reaction{{}} // others since: what follows is news
+				}
 				t.list[i] = node.Said{Message: m}
 			}
 		}
