@@ -32,7 +32,7 @@ func (c *canvas) Put(x, y int, text string, style tcell.Style) (rest string, wid
 	if _, beside, width := c.drawn.Get(x-1, y); width > 1 {
 		c.drawn.Put(x-1, y, " ", beside)
 	}
-	if w, _ := c.drawn.Size(); len(text) > utf8.UTFMax && x+most(text) > w {
+	if w, _ := c.drawn.Size(); len(text) >= utf8.UTFMax && x+most(text) > w {
 		_, n := utf8.DecodeRuneInString(text)
 		text = text[:n]
 	}
@@ -88,7 +88,7 @@ func (c *canvas) send(x, y, w int) int {
 			c.Screen.Put(x, y, "x", style)
 		}
 		c.Screen.Put(x, y, text, style)
-		if len(text) <= utf8.UTFMax || most(text) == width {
+		if len(text) < utf8.UTFMax || most(text) == width { // what is shorter takes the cells of its first letter, whatever marks it has
 			continue
 		}
 		if over = true; width == 1 { // behind two cells tcell says where it is by itself
