@@ -235,6 +235,10 @@ func (v *Vault) acceptedLocked(r *room, was *seal.State, current bool, lost []*s
 		return
 	}
 	switch here := now.Has(v.me); {
+	case r.status == Joined && !was.Has(v.me): // it was somebody else who had joined: who is added now is to be asked
+		if here {
+			r.status = Out
+		}
 	case !here && r.status == Joined:
 		r.status = Out
 		v.tellLocked(Removed{r.id, now.HLC})

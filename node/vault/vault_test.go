@@ -709,6 +709,24 @@ func TestRoomsOfAnotherIdentity(t *testing.T) {
 		if out := append(p.Unheard(), p.again()...); len(out) > 0 {
 			t.Errorf("it says %v", out)
 		}
+		if owns {
+			continue
+		}
+		alice.away, p.told = false, nil
+		adds := func(who *person) {
+			out, _, err := alice.Change(id, seal.Change{Add: []identity.PeerID{who.me}}, false, w.now, w.keys) // of bob that was no key is known any more
+			alice.say(out, err)
+		}
+		if adds(w.add(newID(t))); len(p.told) > 0 {
+			t.Errorf("of a change of who is in it is told %+v", p.told)
+		}
+		adds(p)
+		if r, _ := p.Room(id); r.Status != Asked || !slices.Contains(p.told, Event(Invited{id, alice.me})) {
+			t.Errorf("invited again it is not asked, but sees %+v", r)
+		}
+		p.say(p.Answer(id, true, w.now))
+		p.tell(id, "here again")
+		alice.wants("here again")
 	}
 }
 
