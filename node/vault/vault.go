@@ -11,7 +11,7 @@
 // makes a new epoch when one is due, makes again what a copy of the owner's profile changed at the same time. A new owner is told in a direct message, too: who left meanwhile gives the room back. Any member who is here wraps the key again for one who could not be reached when the epoch
 // was made.
 //
-// Goroutines: none. All methods may be called concurrently. Nothing is called with the lock held but package seal, and the disk is not waited for in it.
+// Goroutines: none. All methods may be called concurrently. Nothing is called with the lock held but package seal and Config.Changed, and the disk is not waited for in it.
 //
 // Disk: below Dir a file a room (rooms/ID.json: states and epoch keys) and talks.json, all 0600, replaced whole. Of what this person does a room's file is written before anybody can see what it is needed for;
 // what others did is written by Save, soon after: it is in the journals, of which a room is told again. So is talks.json, which any stranger makes longer: what a kill took Recall tells again. The history itself is in the journals; what is read there is not kept here.
