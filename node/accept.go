@@ -26,9 +26,10 @@ func (n *Node) accept(ctx context.Context, c *identity.Conn) (serve func() error
 
 // greet reads HELLO, and returns the hub with its own to be sent; nil: the link is not served, and has been told so.
 func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hello *wire.Hello) (*hub.Hub, []byte) {
+	ctx, cancel := context.WithTimeout(ctx, greeting) // who dialled waits no longer, and dials again
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { c.NetConn().Close() })
 	defer stop()
-	c.SetDeadline(time.Now().Add(greeting))
 	t, body, err := r.Next()
 	if err != nil || t != wire.TypeHello {
 		return nil, nil
@@ -51,6 +52,9 @@ func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hell
 		return nil, nil
 	}
 	h := n.seat.hold(ctx, c.Peer, hello)
+	if ctx.Err() != nil {
+		return nil, nil
+	}
 	mine := n.seat.hello(nil)
 	mine.Term = n.seat.claimed()
 	b := wire.Append(nil, wire.TypeHello, &mine)
@@ -59,7 +63,6 @@ func (n *Node) greet(ctx context.Context, c *identity.Conn, r *wire.Reader, hell
 		c.Write(wire.Append(b, wire.TypeRedirect, &to))
 		return nil, nil
 	}
-	c.SetDeadline(time.Time{})
 	return h, b
 }
 

@@ -323,6 +323,7 @@ func TestComeWhileItIsUnsure(t *testing.T) {
 		after, takes time.Duration
 	}{
 		{"at once", nil, 0, 7 * time.Second},
+		{"a moment later, and again when it has given up once", nil, 100 * time.Millisecond, 7 * time.Second},
 		{"later", nil, 4 * time.Second, 3 * time.Second},
 		{"closed", closedBy(t, newKey), 0, time.Second},
 	} {
@@ -339,6 +340,11 @@ func TestComeWhileItIsUnsure(t *testing.T) {
 				time.Sleep(time.Second)
 				if linked, lost := moves(carol, 0); linked != 1 || lost != 0 {
 					t.Errorf("carol was at %d hubs, and lost %d", linked, lost)
+				}
+				for _, e := range hub.Events() {
+					if p, ok := e.(node.PeerChanged); ok && p.State == node.Left {
+						t.Errorf("%s is told %+v", hub.Name, p)
+					}
 				}
 			})
 		})
