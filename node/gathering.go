@@ -365,6 +365,7 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 	}
 	opened := !slices.ContainsFunc(g.shown(), func(at *gathering) bool { return at.realm == r && !at.alone && at.past == nil })
 	if opened {
+		g.await(r)
 		if next, err = g.start(r, false); err != nil {
 			return nil, nil, err
 		}
@@ -402,6 +403,18 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 	g.rememberLocked(r)
 	g.log.Info("entered a realm", "realm", fmt.Sprintf("%.4x", r[:]))
 	return next, left, nil
+}
+
+// await waits until the store of a realm that was just left is closed: two journals of one store would number its rows alike.
+func (g *gatherings) await(r identity.Realm) {
+	g.mu.RLock()
+	leaving := slices.Clone(g.leaving)
+	g.mu.RUnlock()
+	for _, at := range leaving {
+		if at.realm == r {
+			<-at.done
+		}
+	}
 }
 
 // arriveLocked: this machine may be at another network from now on. What was said before stays where it was said: in logs of its own, for a log goes along whole.

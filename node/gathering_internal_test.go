@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"earshot/node/identity"
 	"earshot/node/journal"
@@ -82,4 +83,43 @@ func TestStoreIsMadeBesideTheSeat(t *testing.T) {
 		t.Error("there is no hub")
 	}
 	made.Do(func() { t.Error("no store was made") })
+}
+
+// Who is back in a realm at once has its store opened when it is closed, not before: two would write the same rows.
+func TestBackWhileTheStoreCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, err := New(Config{Dir: t.TempDir(), HostDir: t.TempDir(), Nick: "anna", Net: nodetest.New(1).Host("anna").Net()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		g := n.gather
+		at, err := g.enter(identity.Realm{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, left, err := g.move(func(*gathering) identity.Realm { return identity.Realm{2} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back sync.WaitGroup
+		back.Go(func() {
+			next, err := g.enter(identity.Realm{1})
+			if err != nil || next == at {
+				t.Error(next == at, err)
+			}
+			select {
+			case <-at.done:
+			default:
+				t.Error("the store is open twice")
+			}
+		})
+		synctest.Wait()
+		for _, at := range left {
+			if err := at.close(); err != nil {
+				t.Error(err)
+			}
+		}
+		back.Wait()
+	})
 }
