@@ -374,14 +374,11 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 	defer g.mu.Unlock()
 	old, before, spoke := g.current, g.before, g.spoke
 	if !opened {
-		next = g.earlier
-		if err := next.author.Rename(context.Background(), g.nick()); err != nil {
-			return nil, nil, err
-		}
-		if g.left >= 0 {
+		if next = g.earlier; g.left >= 0 {
 			before, spoke = g.left, nil
 		}
 	}
+	g.renameLocked(next)
 	var along []message.LogID
 	for _, nonce := range spoke {
 		logs, fault := old.journal.By(nonce, uint64(g.since.UnixMilli())<<16)
@@ -439,11 +436,16 @@ func (g *gatherings) depart() error {
 	g.rememberLocked(g.current.realm)
 	g.earlier = g.current
 	g.left = g.own.diary.count()
-	if err := g.alone.author.Rename(context.Background(), g.nick()); err != nil {
-		g.log.Warn("cannot take the nick along", "err", err)
-	}
+	g.renameLocked(g.alone)
 	g.setLocked(g.alone)
 	return nil
+}
+
+// renameLocked has this person's nick of now be used in a gathering that is about to be the current one.
+func (g *gatherings) renameLocked(at *gathering) {
+	if err := at.author.Rename(context.Background(), g.nick()); err != nil {
+		g.log.Warn("cannot take the nick along", "err", err)
+	}
 }
 
 func (g *gatherings) setLocked(at *gathering) {

@@ -11,6 +11,7 @@ import (
 
 	"earshot/node/identity"
 	"earshot/node/journal"
+	"earshot/node/message"
 	"earshot/node/nodetest"
 	"earshot/node/nodetest/disk"
 	"earshot/node/wire"
@@ -122,4 +123,28 @@ func TestBackWhileTheStoreCloses(t *testing.T) {
 		}
 		back.Wait()
 	})
+}
+
+// Who takes another nick while a realm is entered has that there.
+func TestRenameWhileARealmIsEntered(t *testing.T) {
+	n, err := New(Config{Dir: t.TempDir(), HostDir: t.TempDir(), Nick: "anna", Net: nodetest.New(1).Host("anna").Net()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	nick := "anna"
+	n.gather.nick = func() string {
+		defer func() { nick = "berta" }()
+		return nick
+	}
+	if _, err := n.gather.enter(identity.Realm{1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.gather.write(t.Context(), public("lobby"), message.Text, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := n.gather.after(public("lobby"), journal.Key{}, 1)
+	if err != nil || len(lines) != 1 || lines[0].Nick != "berta" {
+		t.Errorf("%+v, %v", lines, err)
+	}
 }
