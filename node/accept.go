@@ -109,7 +109,7 @@ func (s *seat) hold(ctx context.Context, from identity.PeerID, h *wire.Hello) *h
 	return s.hub
 }
 
-// unsure reports whether somebody who is not of this node's gathering has to wait until it shows whether this machine is still with that. Where nobody is linked it is not.
+// unsure reports whether somebody who is not of this node's gathering has to wait until it shows whether this machine is still with that. Where nobody is linked it is not, and departs from it.
 func (s *seat) unsure(from identity.PeerID, h *wire.Hello) bool {
 	s.mu.Lock()
 	strange := s.strange

@@ -363,8 +363,10 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 	if g.network.Closed() || r == (identity.Realm{}) {
 		return nil, nil, exchange.ErrRealm
 	}
-	opened := !slices.ContainsFunc(g.shown(), func(at *gathering) bool { return at.realm == r && !at.alone && at.past == nil })
-	if opened {
+	g.mu.RLock()
+	back := g.earlier != nil && g.earlier.realm == r
+	g.mu.RUnlock()
+	if !back {
 		g.await(r)
 		if next, err = g.start(r, false); err != nil {
 			return nil, nil, err
@@ -373,7 +375,7 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old, before, spoke := g.current, g.before, g.spoke
-	if !opened {
+	if back {
 		if next = g.earlier; g.left >= 0 {
 			before, spoke = g.left, nil
 		}
