@@ -341,7 +341,7 @@ func (v *Vault) Unheard() (out []Message) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, r := range v.rooms {
-		if r.status == Joined && r.Current().Has(v.me) && !r.said && !r.accepted(v.me) {
+		if r.joined(v.me) && !r.said && !r.accepted(v.me) {
 			r.said, out = true, append(out, answer(r.Current(), true))
 		}
 	}
@@ -398,7 +398,7 @@ func (v *Vault) Tend(now time.Time, here func(identity.PeerID) bool, keys Keys) 
 func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, keys Keys) (out []Message, err error) {
 	v.mu.Lock()
 	s := r.Current()
-	if !s.Has(v.me) || r.status != Joined && (r.status != Left || s.Owner() != v.me) { // by now: others were tended before; or ever: the file of the room is another person's
+	if !r.joined(v.me) && (r.status != Left || s.Owner() != v.me) { // by now: others were tended before
 		v.mu.Unlock()
 		return nil, nil
 	}

@@ -123,9 +123,12 @@ type Room struct {
 	Waits bool
 }
 
+// joined reports whether this person has joined the room and is in it. Otherwise who has may be somebody else, whose file it is.
+func (r *room) joined(me identity.PeerID) bool { return r.status == Joined && r.Current().Has(me) }
+
 func (r *room) shown(me identity.PeerID) Room {
 	s, status := r.Current(), r.status
-	if status == Joined && !s.Has(me) { // its file is of somebody else
+	if status == Joined && !r.joined(me) {
 		status = Out
 	}
 	_, ok := r.Key(s.Hash())
