@@ -24,6 +24,9 @@ const (
 // rect is a part of the screen.
 type rect struct{ x, y, w, h int }
 
+// more reports whether row i of n, in a column below its title, stands for those that it has no room for.
+func (r rect) more(i, n int) bool { return i == r.h-2 && i < n-1 }
+
 // layout says where what is drawn. Parts that are not shown are empty.
 type layout struct {
 	header, rooms, frame, list, peers, input, status rect

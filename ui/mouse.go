@@ -79,14 +79,14 @@ func (a *app) click(x, y int) {
 	switch {
 	case l.rooms.in(x, y):
 		switch rows, i := a.roomRows(), y-l.rooms.y-1; {
-		case i == l.rooms.h-2 && i < len(rows)-1: // there are more
+		case l.rooms.more(i, len(rows)):
 			a.openRooms()
 		case i >= 0 && i < len(rows):
 			a.visit(rows[i])
 		}
 	case l.peers.in(x, y):
 		switch people, i := a.snapshot.People, y-l.peers.y-1; {
-		case i == l.peers.h-2 && i < len(people)-1: // likewise
+		case l.peers.more(i, len(people)):
 			a.openPeers()
 		case i >= 0 && i < len(people) && !people[i].Me:
 			a.input.insert("@" + cell.Line(people[i].Nick) + " ")

@@ -19,7 +19,7 @@ func (a *app) drawPeers(r rect) {
 	people := a.snapshot.People
 	for i, p := range people {
 		y := r.y + 1 + i
-		if y == r.y+r.h-1 && i < len(people)-1 {
+		if r.more(i, len(people)) {
 			a.put(x, y, w, piece{fmt.Sprintf("%s and %d more (/who)", a.look.More, len(people)-i), a.look.Dim})
 			return
 		}
@@ -112,7 +112,7 @@ func (a *app) drawRooms(r rect) {
 	for row, i := range rows {
 		y := r.y + 1 + row
 		switch {
-		case y == r.y+r.h-1 && row < len(rows)-1:
+		case r.more(row, len(rows)):
 			more := piece{fmt.Sprintf("%s and %d more", a.look.More, len(a.rooms)-i), a.look.Dim}
 			if slices.ContainsFunc(a.rooms[i:], func(r *room) bool { return r.news > 0 || r.invited() }) {
 				more = piece{a.look.Alert + " " + more.text, a.look.Warn}
