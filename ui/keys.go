@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func bindings() []binding {
 		{[]string{"F5"}, "F5", "show or hide the rooms", always((*app).toggleRooms), true},
 		{[]string{"Esc"}, "Esc", "close; take the line \"new messages\" away", always((*app).escape), false},
 		{[]string{"Ctrl-L"}, "Ctrl-L", "draw the screen anew", always(func(a *app) { a.screen.Sync() }), true},
-		{[]string{"Ctrl-Z"}, "Ctrl-Z", "undo; with nothing typed: suspend", whenEmpty((*app).suspend), false},
+		{[]string{"Ctrl-Z"}, "Ctrl-Z", "undo; with nothing typed: suspend", whenEmpty(func(a *app) { a.suspend(nil) }), false},
 		{[]string{"Ctrl-U"}, "Ctrl-A E U W", "move and delete as the shell does", always(func(a *app) { a.input.killBack() }), false},
 		{[]string{"Ctrl-C"}, "Ctrl-C", "empty the input (Up brings it back); twice: quit", always((*app).interrupt), false},
 		{[]string{"Ctrl-Q"}, "Ctrl-Q", "quit", always(func(a *app) { a.quit = true }), true},
@@ -203,12 +204,13 @@ func (a *app) interrupt() {
 	a.quitUntil = a.now().Add(quitWithin)
 }
 
-func (a *app) suspend() {
+// suspend gives the terminal back while the process is stopped, and takes it again. why is the signal that asks for it, or that says that it was stopped already; nil: a key.
+func (a *app) suspend(why os.Signal) {
 	var err error
 	if drained(a.screen, func() { err = a.screen.Suspend() }); err != nil {
 		return
 	}
-	stop()
+	stop(why, a.control)
 	if err := a.screen.Resume(); err != nil {
 		a.log.Error("resume the terminal", "err", err)
 		a.quit = true

@@ -96,6 +96,8 @@ func (a *app) loop(ctx context.Context, background <-chan look.Colours) error {
 			f()
 		case c := <-background:
 			a.suit(c)
+		case s := <-a.control:
+			a.suspend(s)
 		case <-welcome.C:
 			a.welcome()
 		case <-tick.C:

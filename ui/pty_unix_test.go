@@ -59,7 +59,7 @@ func TestInTerminal(t *testing.T) {
 
 // On a real terminal: the screen is drawn, keys arrive, and whatever ends it leaves the terminal as it was, with what is said then readable.
 func TestTerminal(t *testing.T) {
-	for how, want := range map[string]string{"quit": "PASS", "cancel": "PASS", "panic": "the sky falls", "latin": "PASS"} {
+	for how, want := range map[string]string{"quit": "PASS", "cancel": "PASS", "panic": "the sky falls", "latin": "PASS", "stop": "PASS"} {
 		t.Run(how, func(t *testing.T) {
 			master, tty, err := pty.Open()
 			if err != nil {
@@ -92,8 +92,15 @@ func TestTerminal(t *testing.T) {
 			}()
 			out := expect(t, master, "", "Message #lobby")
 			keys := "hello\r"
-			if how == "quit" {
+			switch how {
+			case "quit":
 				keys = "\x11" // Ctrl-Q
+			case "stop": // Ctrl-Z, where no shell would have it go on
+				if _, err := master.WriteString("\x1a"); err != nil {
+					t.Fatal(err)
+				}
+				_, out, _ = strings.Cut(expect(t, master, out, "\x1b[?1049l"), "\x1b[?1049l")
+				out = expect(t, master, out, "Message #lobby")
 			}
 			if _, err := master.WriteString(keys); err != nil {
 				t.Fatal(err)

@@ -87,17 +87,43 @@ func (p *pane) restored() {
 	})
 }
 
-// In tmux: suspended, the terminal is the shell's, and resumed the screen's again.
+// kill sends a signal to what the shell has started.
+func (p *pane) kill(s syscall.Signal) {
+	p.t.Helper()
+	child, err := exec.Command("pgrep", "-P", strings.TrimSpace(p.tmux("display-message", "-p", "#{pane_pid}"))).Output()
+	if err != nil {
+		p.t.Skip("no pgrep: ", err)
+	}
+	pid, err := strconv.Atoi(strings.Fields(string(child))[0])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// In tmux: stopped by its key or by others, the terminal is the shell's, and the screen's again when the process goes on, even where it could not give it back (SIGSTOP).
 func TestTmuxSuspend(t *testing.T) {
 	p := newPane(t, "cancel")
 	if got := strings.TrimSpace(p.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag}")); got != "1 1" {
 		t.Errorf("alternate screen and mouse: %s", got)
 	}
-	p.keys("C-z")
+	for _, stop := range []func(){
+		func() { p.kill(syscall.SIGTSTP) },
+		func() { p.keys("C-z") },
+		func() { p.kill(syscall.SIGTSTP) },
+	} {
+		stop()
+		p.see("Stopped")
+		p.restored()
+		p.keys("clear; fg", "Enter")
+		p.see("Message #lobby")
+	}
+	p.kill(syscall.SIGSTOP)
 	p.see("Stopped")
-	p.restored()
 	p.keys("fg", "Enter")
-	p.see("Message #lobby")
+	p.until("the screen alone", func() bool { return !strings.Contains(p.tmux("capture-pane", "-p"), "Stopped") })
 	p.keys("hello", "Enter")
 	p.see("PASS")
 	p.restored()
@@ -111,20 +137,7 @@ func TestTmuxRestored(t *testing.T) {
 			if how == "panic" {
 				p.keys("hello", "Enter")
 			} else {
-				pid, err := strconv.Atoi(strings.Fields(strings.TrimSpace(p.tmux("display-message", "-p", "#{pane_pid}")))[0])
-				if err != nil {
-					t.Fatal(err)
-				}
-				child, err := exec.Command("pgrep", "-P", strconv.Itoa(pid)).Output()
-				if err != nil {
-					t.Skip("no pgrep: ", err)
-				}
-				if pid, err = strconv.Atoi(strings.Fields(string(child))[0]); err != nil {
-					t.Fatal(err)
-				}
-				if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-					t.Fatal(err)
-				}
+				p.kill(syscall.SIGTERM)
 			}
 			p.see(words)
 			p.restored()

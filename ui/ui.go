@@ -25,6 +25,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync"
 	"time"
 
@@ -84,6 +85,10 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	a := newApp(c, screen)
+	if c.Screen == nil {
+		jobControl(a.control)
+		defer signal.Stop(a.control)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer a.goroutines.Wait()
 	defer cancel()
@@ -105,7 +110,7 @@ func newApp(c Config, screen tcell.Screen) *app {
 		theme: c.Theme, look: look.New(screen.Colors(), c.Theme),
 		attention: c.Attention, fixed: c.Fixed, getenv: c.Getenv, launch: launch, pipe: pipe,
 		now: time.Now, touched: time.Now(),
-		done: make(chan func()),
+		done: make(chan func()), control: make(chan os.Signal, 1),
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -182,6 +187,7 @@ type app struct {
 	going      int                     // commands not yet done that lead to another room
 	done       chan func()             // what the background found, to be applied here
 	goroutines sync.WaitGroup
+	control    chan os.Signal // that somebody stops the process, or that it goes on
 
 	background look.Colours // what suits the terminal's; empty: it has not said
 }
