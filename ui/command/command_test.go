@@ -118,7 +118,7 @@ func TestTable(t *testing.T) {
 
 // recent is what was said lately, in two rooms.
 func recent() (list []node.Message) {
-	for i, m := range []node.Message{{Room: "#x", Mine: true}, {Room: "#x"}, {Room: "#y"}, {Room: "#x", Mine: true}, {Room: "#x", Mine: true, Redacted: true}, {Room: "#x", Kind: message.Topic, Mine: true}} {
+	for i, m := range []node.Message{{Room: "#x", Mine: true}, {Room: "#x", Reactions: []node.Reaction{{Emoji: "lol", Mine: true}}}, {Room: "#y"}, {Room: "#x", Mine: true}, {Room: "#x", Mine: true, Redacted: true}, {Room: "#x", Kind: message.Topic, Mine: true}} {
 		m.ID, m.Key.Seq = message.ID{0xab, 0xc0, byte(i)}, uint64(i)
 		list = append(list, m)
 	}
@@ -145,6 +145,17 @@ func TestTargets(t *testing.T) {
 		"/react +1":                              node.React{Target: ref(1), Emoji: "👍"},
 		"/react 3 :Tada:":                        node.React{Target: ref(0), Emoji: "🎉"},
 		"/react tada":                            node.React{Target: ref(1), Emoji: "🎉"},
+		"/react 2 ❤":                             node.React{Target: ref(1), Emoji: "❤"},
+		"/react last 1️⃣":                        node.React{Target: ref(3), Emoji: "1️⃣"},
+		"/react lol":                             node.React{Target: ref(1), Emoji: "lol"}, // is taken back
+		"/react last lol":                        `"lol" is no emoji`,
+		"/react nosuch":                          `"nosuch" is no emoji`,
+		"/react :nosuch:":                        `":nosuch:" is no emoji`,
+		"/react 3 no":                            `"no" is no emoji`,
+		"/react 👍👍":                              `"👍👍" is no emoji`,
+		"/react 👍 so":                            `"👍 so" is no emoji`,
+		"/react q":                               `"q" is no emoji`,
+		"/react 漢":                               `"漢" is no emoji`,
 		"/reply :wave:":                          node.Reply{To: ref(1), Text: "👋"},
 		"/edit (:+1::tada:!) :nosuch: :":         node.Edit{Target: ref(3), Text: "(👍🎉!) :nosuch: :"},
 		"/me waves :wave:":                       node.Say{Room: "#x", Text: "waves 👋", Action: true},
@@ -178,6 +189,15 @@ func TestTargets(t *testing.T) {
 			}
 		} else if err != nil || a.Do != want {
 			t.Errorf("%s: %+v, %v", in, a, err)
+		}
+	}
+}
+
+// Whatever has a shortcode may be reacted with.
+func TestEmojisAreEmoji(t *testing.T) {
+	for _, e := range Emojis("", 1<<20) {
+		if !isEmoji(e.Picture) {
+			t.Errorf("%s %q is none", e.Code, e.Picture)
 		}
 	}
 }

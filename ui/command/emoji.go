@@ -5,8 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kyokomi/emoji/v2"
+	"github.com/rivo/uniseg"
 
 	"earshot/node"
 )
@@ -49,6 +52,13 @@ func picture(code string) (string, bool) {
 	return picture, ok
 }
 
+// isEmoji reports whether text is a single sign that is no letter or number, nor on many keyboards, or that asks to be drawn as a picture (U+FE0F, U+20E3): "1️⃣".
+func isEmoji(text string) bool {
+	first, _ := utf8.DecodeRuneInString(text)
+	sign := first == 'ℹ' || first > unicode.MaxLatin1 && !unicode.In(first, unicode.L, unicode.M, unicode.N)
+	return uniseg.GraphemeClusterCount(text) == 1 && (sign || strings.ContainsAny(text, "\ufe0f\u20e3"))
+}
+
 // pictures puts the emoji in place of shortcodes that stand by themselves, outside of code: "10:30:45" and "std::end::x" stay as they are.
 func pictures(text string) string {
 	parts := strings.Split(text, "`")
@@ -84,11 +94,6 @@ func drawn(c node.Command) node.Command {
 		return c
 	case node.Edit:
 		c.Text = pictures(c.Text)
-		return c
-	case node.React:
-		if picture, ok := picture(c.Emoji); ok {
-			c.Emoji = picture
-		}
 		return c
 	}
 	return c

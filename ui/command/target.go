@@ -3,6 +3,7 @@ package command
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -129,6 +130,13 @@ func react(spec Spec, args string, at At) (Action, error) {
 		return Action{}, err
 	case emoji == "":
 		return Action{}, usage(spec, "react with what?")
+	}
+	if picture, ok := picture(emoji); ok {
+		emoji = picture
+	}
+	shown := func(r node.Reaction) bool { return r.Mine && r.Emoji == emoji } // an earlier version took any word, which is still to be taken back
+	if !isEmoji(emoji) && !slices.ContainsFunc(m.Reactions, shown) {
+		return Action{}, &node.Error{Text: strconv.Quote(emoji) + " is no emoji", Hint: "react with one, or with its name: /react 👍, /react :tada:"}
 	}
 	return Action{Do: node.React{Target: m.Ref(), Emoji: emoji}}, nil
 }
