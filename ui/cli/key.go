@@ -78,7 +78,9 @@ func keyNew(keys identity.Keys, name string) error {
 	if err := store(keys, name, key); err != nil {
 		return err
 	}
-	fmt.Println(identity.FormatKey(key))
+	if err := printLine(identity.FormatKey(key)); err != nil {
+		return failure(err.Error(), "the key is stored: earshot key show "+name+" prints it")
+	}
 	fmt.Fprintf(os.Stderr, "This is the key of the network %[1]q, now stored on this machine. Who has it can join and read.\n"+
 		"on each other machine:  earshot key join %[1]s\nthen, on all of them:   earshot --network %[1]s\n", name)
 	return nil
@@ -117,15 +119,13 @@ func keyShow(keys identity.Keys, name string, qr bool) error {
 	if err != nil {
 		return noKey(name, err)
 	}
+	code := ""
 	if qr {
-		code, err := look.PrintQR(key, term.IsTerminal(int(os.Stdout.Fd())))
-		if err != nil {
+		if code, err = look.PrintQR(key, term.IsTerminal(int(os.Stdout.Fd()))); err != nil {
 			return err
 		}
-		fmt.Print(code)
 	}
-	fmt.Println(identity.FormatKey(key))
-	return nil
+	return printLine(code + identity.FormatKey(key))
 }
 
 func keyList(o *options, keys identity.Keys) error {
@@ -134,7 +134,9 @@ func keyList(o *options, keys identity.Keys) error {
 		return err
 	}
 	for _, name := range names {
-		fmt.Println(printable(name))
+		if err := printLine(printable(name)); err != nil {
+			return err
+		}
 		if p := progress(o, keys, name); p != nil {
 			fmt.Fprintf(os.Stderr, "rotation of %s: %s\n", printable(name), printable(p.String()))
 		}

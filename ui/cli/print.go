@@ -17,6 +17,10 @@ func Print(print func(io.Writer) error) error {
 	return nil
 }
 
+func printLine(line string) error {
+	return Print(func(w io.Writer) error { _, err := fmt.Fprintln(w, line); return err })
+}
+
 // PrintJSON prints each value in a line of its own, for scripts: what is < stays <, to be found by grep.
 func PrintJSON[T any](w io.Writer, values ...T) error {
 	e := json.NewEncoder(w)
