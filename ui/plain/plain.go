@@ -72,7 +72,7 @@ var (
 )
 
 // Run shows what happens and does as it is told.
-func Run(ctx context.Context, c Config) error {
+func Run(ctx context.Context, c Config) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var obeying sync.WaitGroup
 	defer obeying.Wait()
@@ -81,7 +81,11 @@ func Run(ctx context.Context, c Config) error {
 	defer outlet.Close()
 	out := bufio.NewWriter(outlet)
 	c.Out = out
-	defer out.Flush()
+	defer func() {
+		if e := out.Flush(); err == nil && !errors.Is(e, context.Canceled) { // then nobody took it in time
+			err = e
+		}
+	}()
 	follow := c.Node.Events
 	if c.ServerOnly && !c.JSON {
 		follow = c.Node.Console

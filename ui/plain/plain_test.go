@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,6 +120,27 @@ func run(t *testing.T, c Config, f *feed) (out string, took time.Duration, err e
 	start := time.Now()
 	err = Run(t.Context(), c)
 	return b.String(), time.Since(start), err
+}
+
+// fullDisk takes what does not hold a word.
+type fullDisk struct{ word string }
+
+func (d fullDisk) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(d.word)) {
+		return 0, syscall.ENOSPC
+	}
+	return len(b), nil
+}
+
+// The disk may become full with the last that is printed.
+func TestLastLineFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &feed{events: begun(), sayAfter: time.Second, copyAfter: time.Millisecond}
+		err := Run(t.Context(), Config{Node: f, In: strings.NewReader("last"), Out: fullDisk{"me: last"}, Linger: 5 * time.Second})
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("ended with %v", err)
+		}
+	})
 }
 
 func TestSayAndLeave(t *testing.T) {
