@@ -328,46 +328,68 @@ func TestTwoOwnersFromACopiedProfile(t *testing.T) {
 	})
 }
 
-// Bob's process is killed when he has accepted, before that is in his journal. The owner hears of it from the next.
-func TestAcceptsAndIsKilled(t *testing.T) {
-	story(t, func(t *testing.T, lan *nodetest.LAN) {
-		alice := start(t, lan, "alice")[0]
-		host := t.TempDir()
-		d := disk.Under(t, host)
-		config := node.Config{Dir: filepath.Join(host, "bob"), HostDir: host}
-		bob := instance.Start(t, lan, "bob", config)
-		instance.Meet(t, 10*time.Second, alice, bob)
-		holdsKeys(t, alice, bob)
-		do(t, alice, node.NewRoom{Name: "plans"})
-		do(t, alice, node.Invite{Room: "#plans", Person: "bob"})
-		instance.Until(t, 10*time.Second, "bob is invited", func() bool { return toldOf(bob, func(e node.Invited) bool { return true }) })
-		time.Sleep(time.Second)
-		lan.Cut("bob")
-		d.Slow(time.Second)
-		bob.Say("the disk is busy with this")
-		time.Sleep(100 * time.Millisecond)
-		do(t, bob, node.Join{Room: "#plans"})
-		killed := t.TempDir()
-		if err := os.CopyFS(killed, os.DirFS(host)); err != nil {
-			t.Fatal(err)
-		}
-		bob.Crash()
-		for _, secret := range []string{"identity.key", "keyring"} {
-			if err := os.Chmod(filepath.Join(killed, "bob", secret), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		lan.Heal("bob")
-		config.Dir, config.HostDir = filepath.Join(killed, "bob"), killed
-		bob = instance.Start(t, lan, "bob", config)
-		instance.Meet(t, 10*time.Second, alice, bob)
-		accepted := func(e node.Answered) bool { return e.Yes && e.By.Nick == "bob" }
-		if toldOf(alice, accepted) {
-			t.Fatal("the owner has heard of it: the process was killed too late for this test")
-		}
-		instance.Until(t, 3*time.Minute, "the owner hears of it", func() bool { return toldOf(alice, accepted) })
-		do(t, alice, node.HandOver{Room: "#plans", Person: "bob"})
-	})
+// Bob's process is killed when he has accepted, declined or left, before that is in his journal. The owner hears of it from the next, and bob has done it.
+func TestAnswersAndIsKilled(t *testing.T) {
+	for name, c := range map[string]struct {
+		before []node.Command
+		answer node.Command
+		hears  func(node.Answered) bool
+	}{
+		"accepts":  {answer: node.Join{Room: "#plans"}, hears: func(e node.Answered) bool { return e.Yes }},
+		"declines": {answer: node.Leave{Room: "#plans"}, hears: func(e node.Answered) bool { return e.Declined }},
+		"leaves":   {before: []node.Command{node.Join{Room: "#plans"}}, answer: node.Leave{Room: "#plans"}, hears: func(e node.Answered) bool { return e.Left }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				alice := start(t, lan, "alice")[0]
+				host := t.TempDir()
+				d := disk.Under(t, host)
+				config := node.Config{Dir: filepath.Join(host, "bob"), HostDir: host}
+				bob := instance.Start(t, lan, "bob", config)
+				instance.Meet(t, 10*time.Second, alice, bob)
+				holdsKeys(t, alice, bob)
+				do(t, alice, node.NewRoom{Name: "plans"})
+				do(t, alice, node.Invite{Room: "#plans", Person: "bob"})
+				instance.Until(t, 10*time.Second, "bob is invited", func() bool { return toldOf(bob, func(e node.Invited) bool { return true }) })
+				for _, b := range c.before {
+					do(t, bob, b)
+				}
+				time.Sleep(3 * time.Second)
+				lan.Cut("bob")
+				d.Slow(time.Second)
+				bob.Say("the disk is busy with this")
+				time.Sleep(100 * time.Millisecond)
+				do(t, bob, c.answer)
+				killed := t.TempDir()
+				if err := os.CopyFS(killed, os.DirFS(host)); err != nil {
+					t.Fatal(err)
+				}
+				bob.Crash()
+				for _, secret := range []string{"identity.key", "keyring"} {
+					if err := os.Chmod(filepath.Join(killed, "bob", secret), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				lan.Heal("bob")
+				config.Dir, config.HostDir = filepath.Join(killed, "bob"), killed
+				bob = instance.Start(t, lan, "bob", config)
+				instance.Meet(t, 10*time.Second, alice, bob)
+				hears := func(e node.Answered) bool { return e.By.Nick == "bob" && c.hears(e) }
+				if toldOf(alice, hears) {
+					t.Fatal("the owner has heard of it: the process was killed too late for this test")
+				}
+				instance.Until(t, 3*time.Minute, "the owner hears of it", func() bool { return toldOf(alice, hears) })
+				members, joined := 1, c.answer == node.Command(node.Join{Room: "#plans"})
+				if joined {
+					members = 2
+				}
+				counts(t, alice, members)
+				if is := slices.ContainsFunc(bob.Snapshot().Rooms, func(r node.Room) bool { return r.Name == "#plans" }); is != joined {
+					t.Errorf("bob is in the room: %v", is)
+				}
+			})
+		})
+	}
 }
 
 // Bob's disk has his room as it was before the owner changed it, and what was said since: the process was killed before it was written, or the file is from a backup. He is told by his journal.

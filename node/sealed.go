@@ -144,7 +144,7 @@ func (n *Node) recallTalks() error {
 }
 
 // repeatStates says again those states of private rooms that this person made and that the journal lacks, each once: the vault knew them before they were written. Until then nobody else can read
-// what is said in the room. So it does where this person has accepted an invitation and the room was not told: its owner would wait for that.
+// what is said in the room. So it does where this person has accepted an invitation, declined it or left, and the room was not told: its owner would wait for that.
 func (n *Node) repeatStates(ctx context.Context, again map[message.Hash]bool) error {
 	at, _ := n.gather.now()
 	if at.alone { // nobody is there who could miss them
@@ -168,7 +168,7 @@ func (n *Node) repeatStates(ctx context.Context, again map[message.Hash]bool) er
 			return err
 		}
 	}
-	return n.speak(ctx, n.vault.Unheard())
+	return n.speak(ctx, n.vault.Unheard(at.journal.Durable() >= at.journal.Last()))
 }
 
 // holds reports whether a journal has a state. It is looked for where it was made, and for an hour after that: a clock may have been set since.

@@ -318,9 +318,9 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Messag
 	if r.status != Out { // the owner knows
 		out = append(out, answer(s, yes))
 	}
-	r.last = stamp(now)
+	r.last, r.said, r.untold = stamp(now), yes, !yes && r.status != Out
 	if r.status = Left; yes {
-		r.status, r.since, r.said = Joined, stamp(now), true
+		r.status, r.since = Joined, stamp(now)
 		v.againLocked(id)
 	}
 	r.invited = max(r.invited, stamp(now))
@@ -336,13 +336,17 @@ func (v *Vault) Answer(id message.RoomID, yes bool, now time.Time) (out []Messag
 	return out, err
 }
 
-// Unheard returns once more what tells the rooms that this person has joined, each once, where it was not read in the room: the process before ended when it had saved that it is, and had not written that.
-func (v *Vault) Unheard() (out []Message) {
+// Unheard returns once more what tells the rooms that this person has joined, each once, where it was not read in the room: the process before ended when it had saved that it is, and had not written that. So it
+// does for those declined or left, in which nothing is read, each once in any case; durable says that what was said so far is on the disk, and then that is done.
+func (v *Vault) Unheard(durable bool) (out []Message) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, r := range v.rooms {
-		if r.joined(v.me) && !r.said && !r.accepted(v.me) {
-			r.said, out = true, append(out, answer(r.Current(), true))
+		joined, left := r.joined(v.me) && !r.accepted(v.me), r.status == Left && r.untold
+		if !r.said && (joined || left) {
+			r.said, out = true, append(out, answer(r.Current(), joined))
+		} else if left && durable {
+			r.untold, r.unsaved = false, true
 		}
 	}
 	return out

@@ -23,6 +23,7 @@ type roomFile struct {
 	Invited uint64   `json:"invited,omitempty"`
 	Last    uint64   `json:"last,omitempty"`
 	Since   uint64   `json:"since,omitempty"`
+	Untold  bool     `json:"untold,omitempty"`
 	States  [][]byte `json:"states"`
 	Keys    [][]byte `json:"keys"`
 	Covered [][]byte `json:"covered,omitempty"`  // each a member's key, and the ids of those of its X-Wing keys that the present epoch's key was wrapped for
@@ -61,7 +62,7 @@ func (v *Vault) save(r *room) error {
 		}
 		return nil
 	}
-	f := roomFile{Status: r.status, By: r.by[:], Invited: r.invited, Last: r.last, Since: r.since}
+	f := roomFile{Status: r.status, By: r.by[:], Invited: r.invited, Last: r.last, Since: r.since, Untold: r.untold}
 	for _, s := range r.States() {
 		var b []byte
 		if key, ok := r.Key(s.Hash()); ok {
@@ -220,7 +221,7 @@ func (v *Vault) loadRoom(path string) (*room, error) {
 	}
 	r := newRoom(sr, f.Status)
 	r.rename()
-	r.by, r.invited, r.last, r.since = identity.PeerID(f.By), f.Invited, f.Last, f.Since
+	r.by, r.invited, r.last, r.since, r.untold = identity.PeerID(f.By), f.Invited, f.Last, f.Since, f.Untold
 	for _, b := range f.Covered {
 		if len(b) < 32 || len(b)%8 != 0 {
 			return nil, fmt.Errorf("%s is damaged: not a key", path)

@@ -39,7 +39,8 @@ type room struct {
 	covered map[identity.PeerID][]seal.KeyID // who was given the present key, by the owner or this person, and with what keys of theirs
 	lack    map[identity.PeerID]bool         // who says so in the present epoch: it may be without its key
 	asked   message.Hash                     // the state whose key this person has asked for
-	said    bool                             // that it is joined, by this process
+	said    bool                             // that it is joined, or left, by this process
+	untold  bool                             // it was declined or left, and that may not be in the room
 	unsaved bool                             // something was learned since the file was written
 	readers map[message.LogID]*seal.Log      // of logs of which something was opened
 	writers map[message.LogID]writer         // of own logs

@@ -706,7 +706,7 @@ func TestRoomsOfAnotherIdentity(t *testing.T) {
 		if r, ok := p.Room(id); !ok || r.Status != Out {
 			t.Errorf("it sees %+v", r)
 		}
-		if out := append(p.Unheard(), p.again()...); len(out) > 0 {
+		if out := append(p.Unheard(true), p.again()...); len(out) > 0 {
 			t.Errorf("it says %v", out)
 		}
 		if owns {
@@ -1128,27 +1128,61 @@ func TestUnheard(t *testing.T) {
 	if _, err := bob.Answer(id, true, w.now); err != nil { // and then the process ends
 		t.Fatal(err)
 	}
-	if out := bob.Unheard(); len(out) != 0 {
+	if out := bob.Unheard(true); len(out) != 0 {
 		t.Fatalf("the process that says it says it twice: %v", out)
 	}
 	bob.start()
 	bob.readsAgain()
-	bob.say(bob.Unheard(), nil)
+	bob.say(bob.Unheard(true), nil)
 	if !slices.Contains(append(alice.works().Events, alice.told...), Event(Answered{Room: id, By: bob.me, Yes: true})) {
 		t.Error("alice has not heard of it")
 	}
 	for range 2 {
 		for _, p := range w.people {
 			p.readsAgain()
-			if out := p.Unheard(); len(out) != 0 {
+			if out := p.Unheard(true); len(out) != 0 {
 				t.Errorf("said again: %v", out)
 			}
 			p.start()
-			if out := p.Unheard(); len(out) != 0 {
+			if out := p.Unheard(true); len(out) != 0 {
 				t.Errorf("said again after a restart: %v", out)
 			}
 		}
 	}
+}
+
+// Who left says so again, once: where the process ended before that was written, and where it did not, since nobody reads there whether it was. It is not done with before it is on the disk.
+func TestLeavesUnheard(t *testing.T) {
+	w := newWorld(t)
+	alice, bob := w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	if _, err := bob.Answer(id, false, w.now); err != nil { // and then the process ends
+		t.Fatal(err)
+	}
+	bob.start()
+	if out := bob.Unheard(true); len(out) != 1 { // and then it ends again
+		t.Fatalf("said again: %v", out)
+	}
+	if out := bob.Unheard(false); len(out) != 0 {
+		t.Errorf("said twice: %v", out)
+	}
+	bob.start()
+	bob.say(bob.Unheard(false), nil)
+	if !slices.Contains(append(alice.works().Events, alice.told...), Event(Answered{Room: id, By: bob.me, Left: true})) {
+		t.Error("alice has not heard of it")
+	}
+	for range 2 {
+		if out := bob.Unheard(true); len(out) != 0 {
+			t.Errorf("said again: %v", out)
+		}
+		if err := bob.Save(); err != nil {
+			t.Fatal(err)
+		}
+		bob.start()
+	}
+	alice.tends()
+	alice.invites(id, bob, false)
+	bob.status(id, Asked)
 }
 
 // A process that ends while it says what a change was leaves nobody out, however far it came.
