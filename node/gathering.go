@@ -469,11 +469,16 @@ func (g *gatherings) readKnown() error {
 		return err
 	}
 	for _, r := range g.stores() {
-		info, err := os.Stat(filepath.Join(g.dir, storeOf(r), "history.db"))
-		if err != nil {
+		var last time.Time
+		for _, name := range []string{"history.db", "history.db-wal"} { // what came last may be in the second alone
+			if info, err := os.Stat(filepath.Join(g.dir, storeOf(r), name)); err == nil && info.ModTime().After(last) {
+				last = info.ModTime()
+			}
+		}
+		if last.IsZero() {
 			continue
 		}
-		k := knownRealm{realmHex(r), info.ModTime().UTC().Truncate(time.Second)}
+		k := knownRealm{realmHex(r), last.UTC().Truncate(time.Second)}
 		i := slices.IndexFunc(g.known, func(o knownRealm) bool { return o.Last.Before(k.Last) })
 		if i < 0 {
 			i = len(g.known)

@@ -1,13 +1,17 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"earshot/node/identity"
 	"earshot/node/journal"
@@ -84,6 +88,28 @@ func TestStoreIsMadeBesideTheSeat(t *testing.T) {
 		t.Error("there is no hub")
 	}
 	made.Do(func() { t.Error("no store was made") })
+}
+
+// Where it is lost which realms there are the one in which something was written last comes first, also where that was not brought into the database.
+func TestRealmsByTheirStores(t *testing.T) {
+	g := &gatherings{dir: t.TempDir()}
+	now := time.Now().Truncate(time.Second)
+	for name, ago := range map[string]time.Duration{
+		storeOf(identity.Realm{1}) + "/history.db":     3 * time.Hour,
+		storeOf(identity.Realm{1}) + "/history.db-wal": time.Hour,
+		storeOf(identity.Realm{2}) + "/history.db":     2 * time.Hour,
+		storeOf(identity.Realm{2}) + "/history.db-wal": 4 * time.Hour,
+		storeOf(identity.Realm{3}) + "/store.id":       0,
+	} {
+		path := filepath.Join(g.dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600), os.Chtimes(path, now.Add(-ago), now.Add(-ago))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []knownRealm{{realmHex{1}, now.Add(-time.Hour).UTC()}, {realmHex{2}, now.Add(-2 * time.Hour).UTC()}}
+	if err := g.readKnown(); err != nil || !slices.Equal(g.known, want) {
+		t.Errorf("%v, %v, want %v", g.known, err, want)
+	}
 }
 
 // Who is back in a realm at once has its store opened when it is closed, not before: two would write the same rows.
