@@ -372,6 +372,7 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 			return nil, nil, err
 		}
 	}
+	g.remember(r) // before anything is said there
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old, before, spoke := g.current, g.before, g.spoke
@@ -399,7 +400,6 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 	}
 	g.earlier = nil
 	g.setLocked(next)
-	g.rememberLocked(r)
 	g.log.Info("entered a realm", "realm", fmt.Sprintf("%.4x", r[:]))
 	return next, left, nil
 }
@@ -489,17 +489,25 @@ func (g *gatherings) readKnown() error {
 	return nil
 }
 
-// rememberLocked makes r the most recent realm.
+// remember makes r the most recent realm, and writes that down without the lock: a slow disk holds nobody else.
+func (g *gatherings) remember(r identity.Realm) {
+	g.mu.Lock()
+	g.rememberLocked(r)
+	known := slices.Clone(g.known)
+	g.mu.Unlock()
+	if g.dir == "" {
+		return
+	}
+	if err := writeJSON(filepath.Join(g.dir, "realms.json"), known); err != nil {
+		g.log.Warn("cannot remember the realm", "err", err)
+	}
+}
+
+// rememberLocked does so until it is written down with the next.
 func (g *gatherings) rememberLocked(r identity.Realm) {
 	g.known = slices.DeleteFunc(g.known, func(k knownRealm) bool { return identity.Realm(k.Realm) == r })
 	g.known = slices.Insert(g.known, 0, knownRealm{realmHex(r), g.clock.Local().UTC().Truncate(time.Second)})
 	g.known = g.known[:min(len(g.known), maxRealms)]
-	if g.dir == "" {
-		return
-	}
-	if err := writeJSON(filepath.Join(g.dir, "realms.json"), g.known); err != nil {
-		g.log.Warn("cannot remember the realm", "err", err)
-	}
 }
 
 // tags are those of the realms known most recently, for this person's session.
@@ -625,12 +633,13 @@ func merged(journals []iter.Seq[journal.Line]) iter.Seq[journal.Line] {
 func (g *gatherings) close() error {
 	g.keepStay(true)
 	g.mu.Lock()
-	if !g.current.alone && !g.network.Closed() {
-		g.rememberLocked(g.current.realm)
-	}
+	at := g.current
 	g.closed = true
-	open := append([]*gathering{g.current, g.alone, g.earlier}, g.pasts...)
+	open := append([]*gathering{at, g.alone, g.earlier}, g.pasts...)
 	g.mu.Unlock()
+	if !at.alone && !g.network.Closed() {
+		g.remember(at.realm)
+	}
 	var errs []error
 	for _, at := range open {
 		if at != nil {

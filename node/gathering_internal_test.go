@@ -1,9 +1,11 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,6 +90,53 @@ func TestStoreIsMadeBesideTheSeat(t *testing.T) {
 		t.Error("there is no hub")
 	}
 	made.Do(func() { t.Error("no store was made") })
+}
+
+// told is a log whose lines go to a function.
+type told func(string)
+
+func (told) Enabled(context.Context, slog.Level) bool        { return true }
+func (f told) Handle(_ context.Context, r slog.Record) error { f(r.Message); return nil }
+func (f told) WithAttrs([]slog.Attr) slog.Handler            { return f }
+func (f told) WithGroup(string) slog.Handler                 { return f }
+
+// whileWritten enters a realm on a disk that refuses to hold which realms there are, and calls f when that is found out.
+func whileWritten(t *testing.T, n *Node, r identity.Realm, f func()) {
+	t.Helper()
+	path := filepath.Join(n.gather.dir, "realms.json")
+	if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(path, "not a file"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	called := false
+	n.gather.log = slog.New(told(func(line string) {
+		if line == "cannot remember the realm" {
+			called = true
+			f()
+		}
+	}))
+	if _, err := n.gather.enter(r); err != nil || !called {
+		t.Fatal(err, called)
+	}
+	n.gather.log = n.log
+}
+
+// Nothing waits while it is written down which realm is entered.
+func TestRealmIsWrittenDownBesideAll(t *testing.T) {
+	n, err := New(Config{Dir: t.TempDir(), HostDir: t.TempDir(), Nick: "anna", Net: nodetest.New(1).Host("anna").Net()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	whileWritten(t, n, identity.Realm{1}, func() {
+		if !n.gather.mu.TryLock() {
+			t.Error("the gathering waits for the disk")
+			return
+		}
+		defer n.gather.mu.Unlock()
+		if !n.gather.current.alone {
+			t.Error("the realm is entered, and not written down")
+		}
+	})
 }
 
 // Where it is lost which realms there are the one in which something was written last comes first, also where that was not brought into the database.
