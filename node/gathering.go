@@ -134,9 +134,7 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range g.vault.Rooms() { // the process before may have ended when a key had come and not all was read by it
-		j.Reopen(message.GroupID(r.ID))
-	}
+	g.reopen(j) // the process before may have ended when a key had come and not all was read by it
 	ctx, stop := context.WithCancel(context.Background())
 	at.began, at.journal, at.stop = j.Last(), j, stop
 	at.book = newBook(j, func(r message.RoomID) bool { return g.vault.Own(message.GroupID(r), identity.PeerID{}) })
@@ -153,6 +151,13 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 		}
 	}()
 	return at, nil
+}
+
+// reopen has private rooms read again.
+func (g *gatherings) reopen(j *journal.Journal) {
+	for _, r := range g.vault.Rooms() {
+		j.Reopen(message.GroupID(r.ID))
+	}
 }
 
 // openJournal opens a journal, and tells if it begins anew.
@@ -400,6 +405,7 @@ func (g *gatherings) move(to func(at *gathering) identity.Realm) (next *gatherin
 	}
 	g.earlier = nil
 	g.setLocked(next)
+	g.reopen(next.journal) // a key may have come since it was started, of which those were told that are shown
 	g.log.Info("entered a realm", "realm", fmt.Sprintf("%.4x", r[:]))
 	return next, left, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,6 +136,45 @@ func TestRealmIsWrittenDownBesideAll(t *testing.T) {
 		defer n.gather.mu.Unlock()
 		if !n.gather.current.alone {
 			t.Error("the realm is entered, and not written down")
+		}
+	})
+}
+
+// What came of a private room while a realm is entered is used there, too.
+func TestKeyWhileARealmIsEntered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var learned atomic.Int32
+		log := slog.New(told(func(line string) {
+			if line == "not a state of a room" {
+				learned.Add(1)
+			}
+		}))
+		n, err := New(Config{Dir: t.TempDir(), HostDir: t.TempDir(), Nick: "anna", Net: nodetest.New(1).Host("anna").Net(), Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Close()
+		id, _, err := n.vault.Found("plans", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		enter := func(r identity.Realm) {
+			if _, err := n.gather.enter(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		enter(identity.Realm{1})
+		if err := n.gather.write(t.Context(), n.sealed(id), message.State, []byte("read again with each key")); err != nil {
+			t.Fatal(err)
+		}
+		enter(identity.Realm{2})
+		whileWritten(t, n, identity.Realm{1}, func() {
+			synctest.Wait() // all is read that was to be
+			learned.Store(0)
+			n.takeWork(t.Context())
+		})
+		if synctest.Wait(); learned.Load() == 0 {
+			t.Error("the room was not read again")
 		}
 	})
 }
