@@ -11,21 +11,23 @@ import (
 const (
 	maxAdmitting      = 64 // an admission allocates 64 KB and takes 0.4 ms of CPU (identity's BenchmarkAdmission)
 	maxAdmittingPerIP = 4
+	maxAdmittingPer64 = 16   // of one IPv6 network: whoever is in it has all of its addresses
 	maxWaiting        = 1024 // each a file descriptor and what the kernel buffers of it
 	maxKnown          = 1024 // hosts that somebody of the network is at
 )
 
-// A door decides whose turn it is: in order of arrival, passing over hosts that have all the places they may have. Hosts that somebody of the network is known to be at have as many places again to themselves: who has
-// thousands of addresses, as anybody has over IPv6, keeps strangers waiting, but not them. It counts and decides; starting, closing and logging is the caller's.
+// A door decides whose turn it is: in order of arrival, passing over hosts that have all the places they may have, and those of an IPv6 network that has. Hosts that somebody of the network is known to be at have as many
+// places again to themselves: who has thousands of addresses keeps strangers waiting, over IPv6 only those of the same 64 bits, but not them. It counts and decides; starting, closing and logging is the caller's.
 type door struct {
 	perIP int // of admitted; negative: no bound
 
 	mu        sync.Mutex // guards all below
-	admitting map[netip.Addr]int
-	total     int // sum of admitting
+	admitting crowd
+	total     int // in admission
 	admitted  map[netip.Addr]int
 	known     map[netip.Addr]bool
 	waiting   []arrival // oldest first
+	queued    crowd     // those of waiting
 }
 
 // An arrival is a connection that has not been admitted.
@@ -36,7 +38,25 @@ type arrival struct {
 }
 
 func newDoor(perIP int) door {
-	return door{perIP: perIP, admitting: make(map[netip.Addr]int), admitted: make(map[netip.Addr]int), known: make(map[netip.Addr]bool)}
+	return door{perIP: perIP, admitting: newCrowd(), queued: newCrowd(), admitted: make(map[netip.Addr]int), known: make(map[netip.Addr]bool)}
+}
+
+// A crowd counts connections by host, and by network: an IPv4 address is one of its own.
+type crowd struct {
+	of map[netip.Addr]int
+	in map[netip.Prefix]int
+}
+
+func newCrowd() crowd { return crowd{make(map[netip.Addr]int), make(map[netip.Prefix]int)} }
+
+func network(ip netip.Addr) netip.Prefix {
+	p, _ := ip.Prefix(min(ip.BitLen(), 64))
+	return p
+}
+
+func (c crowd) add(ip netip.Addr, n int) {
+	count(c.of, ip, n)
+	count(c.in, network(ip), n)
 }
 
 // arrive adds a connection. It reports whether its turn is now; if drop is not nil, that one has to be closed.
@@ -47,6 +67,7 @@ func (d *door) arrive(a arrival) (now bool, drop net.Conn) {
 		return true, nil
 	}
 	d.waiting = append(d.waiting, a)
+	d.queued.add(a.ip, 1)
 	if len(d.waiting) > maxWaiting {
 		drop = d.evictLocked()
 	}
@@ -59,11 +80,12 @@ func (d *door) leave(ip netip.Addr) (turn []arrival) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.total--
-	decrement(d.admitting, ip)
+	d.admitting.add(ip, -1)
 	stay := d.waiting[:0]
 	for _, a := range d.waiting {
 		if d.beginLocked(a.ip) {
 			turn = append(turn, a)
+			d.queued.add(a.ip, -1)
 		} else {
 			stay = append(stay, a)
 		}
@@ -75,34 +97,31 @@ func (d *door) leave(ip netip.Addr) (turn []arrival) {
 
 // beginLocked counts one more in admission, if ip may have it.
 func (d *door) beginLocked(ip netip.Addr) bool {
-	places := maxAdmitting
+	places, neighbours := maxAdmitting, maxAdmittingPer64
 	if d.known[ip] {
-		places *= 2
+		places, neighbours = 2*places, 2*places
 	}
-	if d.total >= places || d.admitting[ip] == maxAdmittingPerIP {
+	if d.total >= places || d.admitting.of[ip] == maxAdmittingPerIP || d.admitting.in[network(ip)] >= neighbours {
 		return false
 	}
 	d.total++
-	d.admitting[ip]++
+	d.admitting.add(ip, 1)
 	return true
 }
 
-// evictLocked takes out the newest of the host that has the most waiting: a flood pushes out itself.
+// evictLocked takes out the newest of the host that has the most waiting, in the network that has: a flood pushes out itself.
 func (d *door) evictLocked() net.Conn {
-	count := make(map[netip.Addr]int)
-	most := d.waiting[0].ip
-	for _, a := range d.waiting {
-		if count[a.ip]++; count[a.ip] > count[most] {
-			most = a.ip
+	most, crowded, out := 0, 0, 0
+	for i, a := range slices.Backward(d.waiting) {
+		in := d.queued.in[network(a.ip)]
+		if of := d.queued.of[a.ip]; in > crowded || in == crowded && of > most {
+			most, crowded, out = of, in, i
 		}
 	}
-	i := len(d.waiting) - 1
-	for d.waiting[i].ip != most {
-		i--
-	}
-	out := d.waiting[i].conn
-	d.waiting = slices.Delete(d.waiting, i, i+1)
-	return out
+	a := d.waiting[out]
+	d.waiting = slices.Delete(d.waiting, out, out+1)
+	d.queued.add(a.ip, -1)
+	return a.conn
 }
 
 // enter counts one more admitted connection, if ip may have it.
@@ -135,12 +154,12 @@ func (d *door) knowLocked(ip netip.Addr) {
 func (d *door) exit(ip netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	decrement(d.admitted, ip)
+	count(d.admitted, ip, -1)
 }
 
-// decrement forgets a host at zero: the maps are as large as there are hosts connected now.
-func decrement(m map[netip.Addr]int, ip netip.Addr) {
-	if m[ip]--; m[ip] <= 0 {
-		delete(m, ip)
+// count forgets a host at zero: the maps are as large as there are hosts connected now.
+func count[K comparable](m map[K]int, k K, n int) {
+	if m[k] += n; m[k] <= 0 {
+		delete(m, k)
 	}
 }

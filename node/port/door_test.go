@@ -23,7 +23,7 @@ func TestSilentCrowd(t *testing.T) {
 		conns := silent(t, lan, "attacker", 200)
 		synctest.Wait()
 		attacker := lan.Host("attacker").IP()
-		if n := p.door.admitting[attacker]; n != maxAdmittingPerIP {
+		if n := p.door.admitting.of[attacker]; n != maxAdmittingPerIP {
 			t.Errorf("%d in admission", n)
 		}
 		if n := len(p.door.waiting); n != 200-maxAdmittingPerIP {
@@ -42,7 +42,7 @@ func TestSilentCrowd(t *testing.T) {
 		for _, c := range conns {
 			closed(t, c, time.Millisecond)
 		}
-		if n := len(p.door.waiting) + p.door.total + len(p.door.admitting); n != 0 {
+		if n := len(p.door.waiting) + p.door.total + len(p.door.admitting.of) + len(p.door.admitting.in) + len(p.door.queued.of) + len(p.door.queued.in); n != 0 {
 			t.Errorf("%d left at the door", n)
 		}
 	})
@@ -179,6 +179,35 @@ func TestFloodEvictsItself(t *testing.T) {
 		if turn := d.leave(other); len(turn) != 1 || turn[0].ip != other {
 			t.Error("a place that was free went to", turn)
 		}
+	}
+}
+
+// Whoever has all the addresses of an IPv6 network keeps out strangers of that one at most.
+func TestFloodOfOneNetwork(t *testing.T) {
+	d := newDoor(-1)
+	other := addr("fd77:0:0:1::1")
+	for range 10 {
+		d.arrive(arriving(other)) // four have their turn, six wait
+	}
+	for i := range 3 * maxWaiting {
+		flooder := netip.AddrFrom16([16]byte{0xfe, 0x80, 14: byte(i >> 8), 15: byte(i)}).WithZone("eth0")
+		now, drop := d.arrive(arriving(flooder))
+		if now != (i < maxAdmittingPer64) {
+			t.Fatalf("connection %d has its turn: %v", i, now)
+		}
+		if drop != nil && drop.(stub).ip == other {
+			t.Fatal("somebody else was pushed out")
+		}
+	}
+	for _, newcomer := range []string{"10.0.0.3", "fd77:0:0:2::1", "fd77:0:0:1::2"} {
+		if now, _ := d.arrive(arriving(addr(newcomer))); !now {
+			t.Error("kept out:", newcomer)
+		}
+	}
+	neighbour := addr("fe80::abcd%eth0")
+	d.know(neighbour)
+	if now, _ := d.arrive(arriving(neighbour)); !now {
+		t.Error("somebody known was kept out")
 	}
 }
 

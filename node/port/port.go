@@ -4,7 +4,7 @@
 // Goroutines: Run accepts and receives; each connection that is let to the gate has one of a few that are kept for the next (package crew)
 // for its admission, and then one of its own for its handler. Run returns when the sockets are closed and every handler has returned.
 //
-// Before admission there are at most 64 connections at once and 4 per IP. More wait their turn, accepted but untouched: a host
+// Before admission there are at most 64 connections at once, 16 of them from one IPv6 network (/64) and 4 per IP. More wait their turn, accepted but untouched: a host
 // that fills its four places with silence keeps nobody else out, nor do many keep out one that somebody was let in from before, or that Know named: for those there are 64 more places. 1,024 may wait, none for longer than a dialler does; beyond that
 // the newest of the host with the most is closed. After admission at most PerIP connections per IP, counted until their handler
 // returns; one more is closed. Handlers own the connection they are given.
