@@ -436,7 +436,7 @@ func (n *Node) Gone(s identity.Session) {
 // Moved tells which addresses this machine has now on interfaces worth using, best first; none: no network.
 func (n *Node) Moved(addresses []netip.Addr) {
 	n.mu.Lock()
-	first, more := !n.placed, grown(n.moved, addresses)
+	first, more, there := !n.placed, grown(n.moved, addresses), slices.Equal(place(n.moved), place(addresses))
 	n.placed = true
 	n.moved = addresses
 	n.mu.Unlock()
@@ -446,13 +446,14 @@ func (n *Node) Moved(addresses []netip.Addr) {
 	} else {
 		n.notice("no network interface is up: nobody can be found", "connect a network; earshot goes on by itself")
 	}
-	if first {
+	switch {
+	case first:
 		n.gather.came(addresses)
-	} else {
+	case !there:
 		n.gather.moved(addresses)
 	}
 	n.roster.SetAddress(best)
-	n.seat.moved(!first && !n.network.Closed() && !(more && n.seat.with())) // a closed network is the same everywhere
+	n.seat.moved(!first && !there && !n.network.Closed() && !(more && n.seat.with())) // a closed network is the same everywhere
 	n.watch.wake()
 }
 

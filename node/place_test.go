@@ -129,6 +129,30 @@ func TestSaidBeforeMeeting(t *testing.T) {
 	})
 }
 
+// Who takes another IPv6 address of the network that they are in has not moved: what was said alone still waits for who comes.
+func TestSaidBeforeAnotherAddress(t *testing.T) {
+	for next, heard := range map[string]bool{"fd77::2": true, "fd78::1": false} {
+		t.Run(next, func(t *testing.T) {
+			story(t, func(t *testing.T, lan *nodetest.LAN) {
+				here := lan.Host("bob").IP()
+				bob := instance.Start(t, lan, "bob", node.Config{})
+				bob.Moved([]netip.Addr{here, netip.MustParseAddr("fd77::1")})
+				bob.Say("alone")
+				time.Sleep(3 * time.Second)
+				bob.Moved([]netip.Addr{here, netip.MustParseAddr(next), netip.MustParseAddr("fd77::1")})
+				bob.Moved([]netip.Addr{here, netip.MustParseAddr(next)})
+				bob.Say("later")
+				carol := instance.Start(t, lan, "carol", node.Config{})
+				instance.Meet(t, 10*time.Second, bob, carol)
+				time.Sleep(5 * time.Second)
+				if got := carol.Lines(instance.Lobby); slices.Contains(got, "bob: alone") != heard || !slices.Contains(got, "bob: later") {
+					t.Errorf("carol has %q", got)
+				}
+			})
+		})
+	}
+}
+
 // A laptop that is carried from the office to a café while earshot runs tells nobody there what was said in the office, whoever is the hub.
 func TestCarriedToACafe(t *testing.T) {
 	for _, first := range []string{"laptop", "stranger"} {

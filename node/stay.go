@@ -12,10 +12,10 @@ import (
 
 // A stay is this machine's time at one network while nobody else was there, as alone.json keeps it from one process to the next: what was said alone goes along when others
 // come (gatherings.move), also where earshot was started anew meanwhile. Nothing here proves that a machine is where it was, and what was said at home is not for the café: so the
-// next process takes a stay up only where it begins with exactly the addresses that the last one had, and within stayWithin of its end. Whatever else, the
+// next process takes a stay up only where it begins at exactly the place that the last one was at, and within stayWithin of its end. Whatever else, the
 // lines stay where they were said, and only their author sees them.
 type stay struct {
-	Addresses []netip.Addr `json:"addresses"` // sorted
+	Addresses []netip.Addr `json:"addresses"` // the place
 	Since     time.Time    `json:"since"`     // by the corrected clock, as messages are stamped
 	Seen      time.Time    `json:"seen"`      // the last moment it is known of, by the local clock
 	Nonces    []string     `json:"nonces"`    // of the processes that spoke, the newest last
@@ -39,7 +39,7 @@ func (g *gatherings) came(addresses []netip.Addr) {
 	if g.alone == nil || g.dir == "" {
 		return
 	}
-	g.stay.Addresses = sorted(addresses)
+	g.stay.Addresses = place(addresses)
 	var last stay
 	if err := readJSON(g.stayFile(), &last); err != nil {
 		g.log.Warn("cannot tell whether this machine is where it was", "err", err)
@@ -70,11 +70,19 @@ func (g *gatherings) moved(addresses []netip.Addr) {
 		g.left = -1
 	}
 	g.arriveLocked()
-	g.stay = stay{Addresses: sorted(addresses), Seen: g.stay.Seen}
+	g.stay = stay{Addresses: place(addresses), Seen: g.stay.Seen}
 }
 
-func sorted(addresses []netip.Addr) []netip.Addr {
-	return slices.Compact(slices.SortedFunc(slices.Values(addresses), netip.Addr.Compare))
+// place is what the addresses of a machine say of where it is: of those of IPv6 that reach further than a link the network, in which it takes another every day, and after each start (RFC 8981).
+func place(addresses []netip.Addr) []netip.Addr {
+	where := slices.Clone(addresses)
+	for i, a := range where {
+		if p, err := a.Prefix(64); err == nil && !a.IsLinkLocalUnicast() {
+			where[i] = p.Addr()
+		}
+	}
+	slices.SortFunc(where, netip.Addr.Compare)
+	return slices.Compact(where)
 }
 
 // keepStay writes the stay down from time to time, where something was said in it; at once where the process ends.
