@@ -210,14 +210,14 @@ func (c *contacts) sinceLocked(now time.Time) time.Time {
 	return c.latest
 }
 
-// nickOf returns the nick that someone who is known was shown by last.
+// nickOf returns the nick that someone was shown by last; empty: nobody is known by that key.
 func (c *contacts) nickOf(id identity.PeerID) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k := c.known[id]; k != nil {
 		return k.nick()
 	}
-	return "?"
+	return ""
 }
 
 // changes is a number that is another when names may be shown otherwise.

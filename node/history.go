@@ -160,14 +160,12 @@ func (h *History) calledSo(name string) (ids []message.RoomID) {
 	return ids
 }
 
-// nick returns what somebody is called, who is remembered by says where that is not empty.
+// nick returns what somebody is called, whose nick by a conversation is says, where that is not empty.
 func (h *History) nick(who identity.PeerID, says string) string {
-	if says == "" {
-		if says = h.known.nickOf(who); says == "?" {
-			says = h.profileNick(who)
-		}
+	if nick := cmp.Or(h.known.nickOf(who), says); nick != "" {
+		return message.ShowNick(nick)
 	}
-	return message.ShowNick(says)
+	return message.ShowNick(h.profileNick(who))
 }
 
 // profileNick returns the nick in a profile that is kept of somebody, or nothing.

@@ -111,7 +111,7 @@ func (n *Node) called(id message.RoomID) string {
 		if nick, here := n.people.nick(who); here {
 			return nick
 		}
-		return n.people.name(who, cmp.Or(says, n.people.known.nickOf(who)))
+		return n.people.name(who, cmp.Or(n.people.known.nickOf(who), says))
 	})
 }
 
@@ -139,16 +139,16 @@ func (n *Node) named(id identity.PeerID) Named {
 	if nick, here := n.people.nick(id); here {
 		return Named{nick, id}
 	}
-	nick := ""
+	nick := n.people.known.nickOf(id)
 	if t, ok := n.vault.Talk(seal.Direct(n.network.ID(), n.who.ID(), id)); ok {
-		nick = t.Nick
+		nick = cmp.Or(nick, t.Nick)
 	}
 	if nick == "" { // only then: it is read from the disk, and its signature checked
 		if p, err := n.Profile(id); err == nil && p != nil {
 			nick = p.Nick
 		}
 	}
-	return Named{n.people.name(id, cmp.Or(nick, n.people.known.nickOf(id))), id}
+	return Named{n.people.name(id, nick), id}
 }
 
 // ready prepares a room for what is about to be said in it, or says why that cannot be.

@@ -175,6 +175,30 @@ func TestDirectMessageWhileAlone(t *testing.T) {
 	})
 }
 
+// Who took another nick after they came is called by that one, also to who starts alone and in what is found on the disk.
+func TestConversationHasTheNewestNick(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		alice := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{NeverHub: true})
+		instance.Meet(t, 10*time.Second, alice, bob)
+		holdsKeys(t, alice, bob)
+		do(t, bob, node.Rename{Nick: "rob"})
+		instance.Until(t, 5*time.Second, "alice sees rob", func() bool { return toldOf(alice, func(e node.Renamed) bool { return e.New == "rob" }) })
+		say(t, alice, "@rob", "psst")
+		bob.Stop()
+		alice.Stop()
+
+		if got := onDisk(t, alice.Dir(), "psst", "@rob"); !slices.Equal(got, []string{"@rob alice: [psst]"}) {
+			t.Errorf("on the disk there is %q", got)
+		}
+		alice = instance.Start(t, lan, "alice", node.Config{})
+		reads(t, alice, "@rob", "psst")
+		if !slices.ContainsFunc(alice.Snapshot().Rooms, func(r node.Room) bool { return r.Name == "@rob" && r.With.Nick == "rob" }) {
+			t.Errorf("alice has %+v", alice.Snapshot().Rooms)
+		}
+	})
+}
+
 func TestPrivateRoom(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
 		all := start(t, lan, "alice", "bob", "carol", "dave")

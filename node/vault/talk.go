@@ -17,7 +17,7 @@ import (
 // A talk is a direct conversation.
 type talk struct {
 	with   identity.PeerID
-	nick   string          // as the other called itself last, or nothing
+	nick   string          // as the other called itself when it came last, or nothing
 	key    *seal.PublicKey // to seal for; nil: not known in this process
 	open   bool            // shown: something was said, or the user opened it
 	closed bool            // something came that cannot be opened, and the user was told
@@ -31,7 +31,7 @@ type talk struct {
 type Talk struct {
 	Room message.RoomID
 	With identity.PeerID
-	Nick string // as the other called itself last: anything
+	Nick string // as the other called itself when it came last: anything
 	Open bool   // it is shown
 	// Read is how far the other has read, as it told.
 	Read journal.Key
