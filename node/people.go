@@ -107,6 +107,18 @@ func (p *people) follow(hub identity.PeerID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hub = hub
+	p.lingerLocked()
+	p.settleLocked()
+}
+
+// linger gives grace to whoever is missing in what a hub is about to say.
+func (p *people) linger() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lingerLocked()
+}
+
+func (p *people) lingerLocked() {
 	p.until = time.Now().Add(grace)
 	if p.timer != nil {
 		p.timer.Stop()
@@ -119,7 +131,6 @@ func (p *people) follow(hub identity.PeerID) {
 		}
 		p.settleLocked()
 	})
-	p.settleLocked()
 }
 
 // left: that instance said goodbye; its person is not given grace.

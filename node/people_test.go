@@ -9,6 +9,7 @@ import (
 
 	"earshot/node/hub"
 	"earshot/node/identity"
+	"earshot/node/link"
 	"earshot/node/nodetest"
 	"earshot/node/wire"
 )
@@ -124,6 +125,19 @@ func TestNoGhosts(t *testing.T) {
 		if here := n.people.instances(); len(here) != len(next) {
 			t.Fatalf("%d are here, not %d", len(here), len(next))
 		}
+	}
+}
+
+// What the next hub says first, of the few who have come to it by then, may be there before this node shows that it follows it: nobody left all the same.
+func TestNobodyLeavesWithTheSeat(t *testing.T) {
+	n := hall(t)
+	s := n.seat
+	w := &way{owner: s, stop: func() {}, ended: make(chan struct{})}
+	s.way = w
+	s.report(w, link.Report{State: link.Linked, Peer: crowd(1)[0].ID})
+	n.people.presence(wire.Presence{Full: true, Here: crowd(1)})
+	if here := len(n.people.everyone()); here != 201 {
+		t.Errorf("%d are here, not 201", here)
 	}
 }
 

@@ -216,6 +216,7 @@ func (s *seat) report(w *way, r link.Report) {
 	if r.State == link.Linked {
 		s.strange, s.handed = false, time.Time{}
 		w.complain = ""
+		s.node.people.linger() // now: who is with that hub by now is told before this node shows that it follows it
 	}
 	if w.state != state {
 		w.state, w.since = state, time.Now()
