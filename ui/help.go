@@ -90,7 +90,9 @@ func (o *help) lines(width int) []piece {
 		piece{"  " + l.Two + "  it is on two machines", l.Text},
 		piece{"  " + l.Three + " it is on three, or on all there are", l.Text},
 		piece{"  " + l.Seen + "  read: the other of a conversation has seen it", l.Text},
+		piece{"  " + l.Lost + "  it cannot be delivered: /resend says it again", l.Text},
 		piece{"  " + l.Private + "  private: only the members of the room can read it", l.Text},
 		piece{"  " + l.Here + "1 unread, and said to you alone", l.Text},
+		piece{"  " + l.Verified + "  beside a nick: you have verified that person", l.Text},
 		piece{"  " + l.Hub + "  the hub    " + l.Away + " away    " + l.Server + " a server    " + l.Mentioned + " names you", l.Text})
 }

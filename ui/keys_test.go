@@ -326,6 +326,8 @@ func TestHelp(t *testing.T) {
 		s.press("End")
 		s.wantNot("↓ more")
 		if size[0] >= 80 {
+			s.want("✗  it cannot be delivered: /resend")
+			s.want("✓  beside a nick: you have verified")
 			s.want("names you")
 		}
 		s.press("g", "j", "k")

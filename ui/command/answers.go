@@ -63,7 +63,7 @@ func detail(name string) string {
 	case "theme":
 		return "NAME is " + look.Themes + ", or two of them: /theme light ascii"
 	case "notify":
-		return "all: everything while you are elsewhere; mentions: what names you; off: nothing"
+		return "all: everything while you are elsewhere; mentions: what names you or is said to you alone; off: nothing"
 	case "key rotate":
 		return "WHO is --except NICK… or --only NICK… or --all; alone it lists who was met; nothing is done without --yes behind it"
 	case "search":
