@@ -10,12 +10,12 @@
 // a second. An old status cannot be brought up again. At most 1,024 members are known.
 //
 // A partition that heals is never noticed by memberlist, so non-members that discovery finds are joined, eight at a time: at once, then after 1, 2, 5, 15 and
-// 30 s, for a minute after they were last found. So are members that died, every second for a minute, or until their machine says that the
+// 30 s, for a minute after they were last found. So are members that died, every half to two seconds for a minute, or until their machine says that the
 // process is gone. At most 256 addresses are kept; where there are more, whoever told of most has to give way (see leads).
 //
 // Gossip goes round four times a second, two of them with a probe: at rest what costs is to wake up. That this instance took or gave up the seat, lost the hub or
 // leaves, and that a partition is over, does not wait for that: a dozen members are told at once, by pings that carry it. States are exchanged with any one member
-// every 30 s, for each is a handshake; every 5 s while something has changed in the last 30, because what gossip lost then (in a partition too short for anybody to be
+// every 30 s, for each is a handshake; every 5 s, or less often from 32 members on, while something has changed in the last 30, because what gossip lost then (in a partition too short for anybody to be
 // declared dead) is said again by nobody else.
 //
 // A machine with two cards advertises the address of one. Whoever hears it on the network of the other sends to where it was heard too (see Heard), and asks it after members of the first

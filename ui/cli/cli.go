@@ -1,6 +1,6 @@
 // Package cli is the command line: what the flags, the environment and the config file say, the key commands, and how the program ends.
 //
-// Main reads them all, answers what can be answered without a network (--help, --version, earshot key …), and hands everything else to the start
+// Main reads them all, answers what can be answered without a network (--help, --version, earshot key …, earshot search …), and hands everything else to the start
 // function as a Setup. It owns the signals: the first one ends the context that start was given, so that it can say goodbye; another one,
 // half a second later or more, ends the process at once, with the terminal put back as it was. It owns the exit status too: whatever goes wrong is said once, on stderr, in one
 // sentence, with a hint: line where something can be tried.
