@@ -86,7 +86,7 @@ func (c Edit) do(ctx context.Context, n *Node) error {
 	case t.shown.Text == text:
 		return nil
 	}
-	return n.write(ctx, t.room, message.Edit, message.About{Refs: []message.Ref{c.Target}, Text: []byte(text)})
+	return n.alter(ctx, &t, message.Edit, message.About{Refs: []message.Ref{c.Target}, Text: []byte(text)})
 }
 
 // The message is deleted with all that it was edited to, also where it is held besides: in stores that are not open soon after (tidy.go).
@@ -99,10 +99,14 @@ func (c Redact) do(ctx context.Context, n *Node) error {
 	if err != nil {
 		return err
 	}
-	for refs := range slices.Chunk(append([]message.Ref{c.Target}, edits...), message.MaxRefs) {
-		if err := n.delete(ctx, &t, message.About{Refs: refs}); err != nil {
+	all := append([]message.Ref{c.Target}, edits...)
+	for refs := range slices.Chunk(all, message.MaxRefs) {
+		if err := n.write(ctx, t.room, message.Redact, message.About{Refs: refs}); err != nil {
 			return err
 		}
+	}
+	if err := n.besides(&t, func(at *gathering, l journal.Line) error { return deleteIn(ctx, at.journal, at.author, l, all...) }); err != nil {
+		return err
 	}
 	n.gather.deleted.Store(true)
 	return nil
@@ -143,16 +147,25 @@ func deleteIn(ctx context.Context, j *journal.Journal, a *journal.Author, l jour
 	return nil
 }
 
-// delete deletes what about names, wherever its target is held.
-func (n *Node) delete(ctx context.Context, t *target, about message.About) error {
-	if err := n.write(ctx, t.room, message.Redact, about); err != nil {
+// alter says something about a message wherever that is held: in a gathering that is entered again later it would be as it was.
+func (n *Node) alter(ctx context.Context, t *target, k message.Kind, about message.About) error {
+	if err := n.write(ctx, t.room, k, about); err != nil {
 		return err
 	}
+	return n.besides(t, func(at *gathering, _ journal.Line) error {
+		_, _, _, err := at.author.Write(ctx, t.room.group(), t.Room, t.room.name, k, about.Body(k))
+		return err
+	})
+}
+
+// besides calls f for the other gatherings that hold a message, as it is there.
+func (n *Node) besides(t *target, f func(*gathering, journal.Line) error) error {
 	for _, at := range n.gather.shown() {
-		if _, held, err := at.journal.Find(t.Ref()); at == t.at || at.past != nil || err != nil || !held {
+		l, held, err := at.journal.Find(t.Ref())
+		if at == t.at || at.past != nil || err != nil || !held {
 			continue
 		}
-		if _, _, _, err := at.author.Write(ctx, t.room.group(), t.Room, t.room.name, message.Redact, about.Body(message.Redact)); err != nil {
+		if err := f(at, l); err != nil {
 			return err
 		}
 	}
@@ -169,7 +182,7 @@ func (c React) do(ctx context.Context, n *Node) error {
 		return err
 	}
 	on := !slices.ContainsFunc(t.shown.Reactions, func(r Reaction) bool { return r.Emoji == emoji && r.Mine })
-	return n.write(ctx, t.room, message.React, message.About{Refs: []message.Ref{c.Target}, Emoji: emoji, On: on})
+	return n.alter(ctx, &t, message.React, message.About{Refs: []message.Ref{c.Target}, Emoji: emoji, On: on})
 }
 
 func (c SetTopic) do(ctx context.Context, n *Node) error {

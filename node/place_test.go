@@ -226,6 +226,51 @@ func TestSaidAtHome(t *testing.T) {
 	})
 }
 
+// What one said at the office before anybody came is changed there, too, where that is done at home.
+func TestChangedAtHome(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		laptop := start(t, lan, "laptop")[0]
+		for _, text := range []string{"wrong words", "rash"} {
+			laptop.Say(text)
+		}
+		time.Sleep(time.Second)
+		desk := start(t, lan, "desk")[0]
+		instance.Meet(t, 5*time.Second, laptop, desk)
+		same(t, 2*time.Second, 2, laptop, desk)
+		unplug(laptop)
+		lan.Cut("laptop")
+		instance.Until(t, 10*time.Second, "it is alone", laptop.Serving)
+		laptop.Moved([]netip.Addr{netip.MustParseAddr("192.168.7.7")})
+		time.Sleep(10 * time.Second)
+		do(t, laptop, node.Edit{Target: find(t, laptop, "wrong words"), Text: "right words"})
+		do(t, laptop, node.React{Target: find(t, laptop, "right words"), Emoji: "👍"})
+		do(t, laptop, node.Redact{Target: find(t, laptop, "rash")})
+		time.Sleep(time.Second)
+		unplug(laptop)
+		time.Sleep(10 * time.Second)
+		lan.Heal("laptop")
+		plug(lan, laptop)
+		instance.Meet(t, 15*time.Second, laptop, desk)
+		time.Sleep(5 * time.Second)
+		want := []string{"laptop: right words", "laptop: "}
+		for _, i := range []*instance.Instance{laptop, desk} {
+			if lines := i.Lines(instance.Lobby); !slices.Equal(lines, want) {
+				t.Errorf("%s shows %q", i.Name, lines)
+			}
+			if page, err := i.Page(instance.Lobby, node.Key{}, 2); err != nil || len(page[0].Reactions) != 1 || page[0].Reactions[0].Count != 1 {
+				t.Errorf("%s shows %+v, %v", i.Name, page, err)
+			}
+		}
+		do(t, laptop, node.Redact{Target: find(t, laptop, "right words")})
+		time.Sleep(5 * time.Minute)
+		for _, text := range []string{"wrong words", "right words"} {
+			if in := onDisks(t, text, laptop, desk); len(in) > 0 {
+				t.Errorf("%q is in %q", text, in)
+			}
+		}
+	})
+}
+
 // Of a gathering entered so much is told as was asked for, its newest, and what was said here alone as said now.
 func TestEnteredWithHistory(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {
