@@ -153,8 +153,11 @@ func (g *gatherings) start(r identity.Realm, alone bool) (*gathering, error) {
 	return at, nil
 }
 
-// reopen has private rooms read again.
+// reopen has private rooms read again, and conversations that were not all open.
 func (g *gatherings) reopen(j *journal.Journal) {
+	for _, id := range g.vault.Shut() {
+		j.Reopen(message.GroupID(id))
+	}
 	for _, r := range g.vault.Rooms() {
 		j.Reopen(message.GroupID(r.ID))
 	}

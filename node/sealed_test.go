@@ -502,6 +502,46 @@ func TestDirectMessagesWithTwoKeyrings(t *testing.T) {
 	})
 }
 
+// The keys of the other machine have come, and the process is killed before what they open was read again. The next reads it.
+func TestKilledWhenAKeyringCame(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		desk := instance.Start(t, lan, "alice", node.Config{})
+		bob := instance.Start(t, lan, "bob", node.Config{})
+		instance.Meet(t, 10*time.Second, desk, bob)
+		holdsKeys(t, bob, desk)
+		say(t, bob, "@alice", "to the first")
+		reads(t, desk, "@bob", "to the first")
+		dir := sameIdentity(t, desk)
+		d := disk.Under(t, dir)
+		size := func() int64 {
+			info, err := os.Stat(filepath.Join(dir, "keyring"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return info.Size()
+		}
+		config := node.Config{Dir: dir, Nick: "alice", HostDir: t.TempDir()}
+		desk.Stop()
+		laptop := instance.Start(t, lan, "laptop", config)
+		instance.Meet(t, 20*time.Second, bob, laptop)
+		closed := func(e node.Notice) bool { return strings.Contains(e.Text, "cannot be opened") }
+		instance.Until(t, 5*time.Second, "the laptop is told", func() bool { return toldOf(laptop, closed) })
+		time.Sleep(5 * time.Second) // what cannot be read yet is on the disk
+		laptop.Stop()
+		laptop = instance.Start(t, lan, "laptop", config)
+		instance.Meet(t, 20*time.Second, bob, laptop)
+		if time.Sleep(5 * time.Second); toldOf(laptop, closed) {
+			t.Error("the laptop is told again")
+		}
+		d.Slow(time.Second)
+		before := size()
+		start(t, lan, "alice")
+		instance.Until(t, 10*time.Second, "the keyring has come", func() bool { return size() != before })
+		laptop = restart(t, lan, laptop, true, config)
+		reads(t, laptop, "@bob", "to the first")
+	})
+}
+
 // A member whom the owner ignores, and never met before, is given the room's key all the same: ignoring is not removing.
 func TestIgnoredMemberGetsTheKey(t *testing.T) {
 	story(t, func(t *testing.T, lan *nodetest.LAN) {

@@ -36,6 +36,7 @@ type talkFile struct {
 	Nick  string `json:"nick,omitempty"`
 	Open  bool   `json:"open,omitempty"`
 	Alone bool   `json:"alone,omitempty"` // the other's alone: this person has said nothing in it
+	Shut  uint64 `json:"shut,omitempty"`
 	Last  uint64 `json:"last,omitempty"`
 	Read  []byte `json:"read,omitempty"`
 	Told  []byte `json:"told,omitempty"`
@@ -120,7 +121,7 @@ func (v *Vault) saveTalks() error {
 	v.unsaved = false
 	var list []talkFile
 	for _, t := range v.talks {
-		list = append(list, talkFile{With: t.with[:], Nick: t.nick, Open: t.open, Alone: !t.mine, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
+		list = append(list, talkFile{With: t.with[:], Nick: t.nick, Open: t.open, Alone: !t.mine, Shut: t.shut, Last: t.last, Read: appendKey(t.read), Told: appendKey(t.told)})
 	}
 	v.mu.Unlock()
 	err := writeJSON(v.talksPath(), list)
@@ -160,7 +161,7 @@ func (v *Vault) loadTalks() error {
 		if len(f.With) != len(identity.PeerID{}) {
 			return fmt.Errorf("%s is damaged: not a key", v.talksPath())
 		}
-		t := &talk{with: identity.PeerID(f.With), nick: f.Nick, open: f.Open, mine: !f.Alone, last: f.Last}
+		t := &talk{with: identity.PeerID(f.With), nick: f.Nick, open: f.Open, mine: !f.Alone, shut: f.Shut, last: f.Last}
 		t.read, _ = parseKey(f.Read)
 		t.told, _ = parseKey(f.Told)
 		v.talks[seal.Direct(v.conf.Network, v.me, t.with)] = t

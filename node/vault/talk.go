@@ -21,6 +21,7 @@ type talk struct {
 	key    *seal.PublicKey // to seal for; nil: not known in this process
 	open   bool            // shown: something was said, or the user opened it
 	closed bool            // something came that cannot be opened, and the user was told
+	shut   uint64          // HLC of the newest that could not be opened when it came
 	mine   bool            // this person has said something in it, or opened it; if not, it is the work of the other alone
 	last   uint64          // HLC of what was said last, roughly
 	read   journal.Key     // how far the other has read
@@ -54,6 +55,18 @@ func (v *Vault) AllTalks() (out []Talk) {
 		}
 	}
 	slices.SortFunc(out, func(a, b Talk) int { return bytes.Compare(a.Room[:], b.Room[:]) })
+	return out
+}
+
+// Shut returns the conversations in which something could not be opened when it came: the process before may have ended when the key had come since, and not all was read by it.
+func (v *Vault) Shut() (out []message.RoomID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, t := range v.talks {
+		if t.shut != 0 {
+			out = append(out, id)
+		}
+	}
 	return out
 }
 
@@ -183,9 +196,13 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 	v.mu.Lock()
 	t := v.talkLocked(at.Room, with)
 	if err != nil { // it was sealed for a key that is not held any more, or that another instance of this person holds
-		if t != nil && !t.closed && at.Author != v.me {
-			t.closed = true
-			v.tellLocked(Closed{at.Author})
+		if t != nil && t.shut < at.HLC { // else it is tried again
+			t.shut, v.unsaved = at.HLC, true
+			v.conf.Changed()
+			if !t.closed && at.Author != v.me {
+				t.closed = true
+				v.tellLocked(Closed{at.Author})
+			}
 		}
 		v.mu.Unlock()
 		return c, err
