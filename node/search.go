@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -100,7 +101,7 @@ func outdated[H interface {
 		}
 	}
 	now := l.Marks.Edit
-	return l.Marks.Redacted || now != nil && (was == nil || was.Key != now.Key)
+	return l.Marks.Redacted || now != nil && (was == nil || !bytes.Equal(was.Body, now.Body))
 }
 
 // collect reads pages until max messages were found that are fit to be shown.
