@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -79,4 +80,30 @@ func TestNobodyIsEverTheHub(t *testing.T) {
 
 func address(lan *nodetest.LAN, i *instance.Instance) string {
 	return netip.AddrPortFrom(lan.Host(i.Name).IP(), uint16(i.Port())).String()
+}
+
+// Of more at one address than the hub takes from there, those whom it turns away are told why nobody is there.
+func TestTooManyAtOneAddress(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		hub := instance.Start(t, lan, "anna", node.Config{PerIP: 2})
+		instance.Until(t, 2*time.Second, "it is the hub", hub.Serving)
+		var all []*instance.Instance
+		for i := range 3 {
+			all = append(all, instance.Start(t, lan, "office", node.Config{Nick: fmt.Sprint("person", i)}))
+		}
+		time.Sleep(time.Minute)
+		told := 0
+		for _, i := range all {
+			linked := len(i.Snapshot().People) > 1
+			if toldOf(i, func(n node.Notice) bool { return strings.Contains(n.Hint, "--per-ip") }) == linked {
+				t.Errorf("%s, linked: %v, was told of %v", i.Name, linked, i.Events())
+			}
+			if !linked {
+				told++
+			}
+		}
+		if told != 1 {
+			t.Errorf("%d are turned away", told)
+		}
+	})
 }

@@ -243,6 +243,8 @@ func (s *seat) complainLocked(w *way, err error) {
 			return // another network: nothing that concerns this one
 		}
 		hint = "the other side may be in another network, or use another key: compare earshot key show"
+	case errors.Is(err, link.ErrTurnedAway):
+		hint = "more may run at this machine's address than it takes from one: start those that may be the hub with a higher --per-ip; earshot goes on trying"
 	}
 	if w.complain == err.Error() {
 		return

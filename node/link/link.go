@@ -50,7 +50,7 @@ const (
 	Refused  // nothing listens there: the process is gone
 	Silent   // nothing answers
 	Parted   // the hub said goodbye, or that it is not the hub; Report.Successor may say who is
-	Rejected // the versions differ, or admission failed; Err says it for people
+	Rejected // the versions differ, admission failed, or the hub ends link after link; Err says it for people
 )
 
 // Report is one change of state.
@@ -144,7 +144,7 @@ func (l *Link) left() bool {
 
 // Run links to the hub, again and again, until ctx ends, Leave was heard, or the hub parted.
 func (l *Link) Run(ctx context.Context) {
-	wait := time.Duration(0)
+	wait, turned := time.Duration(0), 0
 	for ctx.Err() == nil && !l.left() {
 		l.config.Report(Report{State: Dialing})
 		began := time.Now()
@@ -169,7 +169,12 @@ func (l *Link) Run(ctx context.Context) {
 			}
 		}
 		l.log.Debug("not linked", "hub", l.config.Hub, "err", err)
+		if turned++; !errors.Is(err, ErrTurnedAway) {
+			turned = 0
+		}
 		switch {
+		case turned >= turns:
+			l.config.Report(Report{State: Rejected, Err: ErrTurnedAway})
 		case port.Refused(err):
 			l.config.Report(Report{State: Refused, Err: err})
 		case errors.Is(err, identity.ErrProof), errors.Is(err, wire.ErrVersion), errors.Is(err, identity.ErrCertificate):
@@ -194,6 +199,11 @@ func (l *Link) rest(ctx context.Context, wait *time.Duration) {
 	}
 	*wait = min(max(2**wait, restFirst), restMax)
 }
+
+// ErrTurnedAway: the hub admitted this node and closed before it said anything. Once it may have had its reasons; who is told so turns times in a row is one too many.
+var ErrTurnedAway = errors.New("the hub lets this machine in, and ends the connection again")
+
+const turns = 5
 
 // errLinked marks the end of a link that had been established.
 var errLinked = errors.New("link ended")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"syscall"
 	"time"
 
 	"earshot/node/exchange"
@@ -90,6 +92,9 @@ func (l *Link) greet(c *identity.Conn, r *wire.Reader) (*wire.Hello, error) {
 		return nil, err
 	}
 	t, body, err := r.Next()
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return nil, ErrTurnedAway
+	}
 	if err != nil {
 		return nil, err
 	}
