@@ -12,6 +12,7 @@ import (
 	"earshot/node/election"
 	"earshot/node/hub"
 	"earshot/node/identity"
+	"earshot/node/link"
 	"earshot/node/message"
 	"earshot/node/roster"
 	"earshot/node/wire"
@@ -50,6 +51,9 @@ type seat struct {
 	beyond  beyond
 	bridge  bridge
 	handed  time.Time // until then the way to the next hub, which the last one named or was left for, is no loss
+
+	// patience is for the next dial: twice what the last one took, or what was not enough. Across a slow network it takes four round trips, and who called each hub lost meanwhile would let none become one.
+	patience time.Duration
 }
 
 const (
@@ -65,6 +69,8 @@ const (
 	settled = 6 * time.Second
 	// overslept is a delay of run that is worth a line in the log: the election mistrusts a seat after it.
 	overslept = 700 * time.Millisecond
+	// maxPatience bounds that: round trips of half a second.
+	maxPatience = 8 * link.Patience
 	// again is how long a way that ended rests before the same is tried again.
 	again = 150 * time.Millisecond
 )

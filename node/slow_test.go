@@ -95,3 +95,18 @@ func TestOwnDiskIsSlow(t *testing.T) {
 		instance.Until(t, 3*time.Second, "the second is on all three", func() bool { return delivered(3) == 2 })
 	})
 }
+
+// Where a packet takes longer to come back than a dial usually does, there is one hub all the same, and the next when that one is gone.
+func TestSlowNetwork(t *testing.T) {
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		lan.Delay(200 * time.Millisecond)
+		all := start(t, lan, "alice", "bob", "carol", "dave", "erin", "frank")
+		for i := range 3 {
+			hub := instance.Meet(t, 15*time.Second, all...)
+			all[0].Say(fmt.Sprint("hello ", i))
+			same(t, 5*time.Second, i+1, all...)
+			hub.Crash()
+			all = others(all, hub)
+		}
+	})
+}

@@ -98,7 +98,17 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 			if s.own(address) {
 				return nil, fmt.Errorf("dial %s, which is this instance's own: %w", address, syscall.ECONNREFUSED)
 			}
-			return n.port.Dial(ctx, address, identity.ProtoChat, s.expected(w))
+			began := time.Now()
+			c, err := n.port.Dial(ctx, address, identity.ProtoChat, s.expected(w))
+			if err == nil {
+				s.suffice(2 * time.Since(began))
+			}
+			return c, err
+		},
+		Patience: func() time.Duration {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.patience
 		},
 		Addresses: func() []string { return s.route(w) },
 		Hello:     func() wire.Hello { return s.hello(w) },
@@ -138,6 +148,13 @@ func (s *seat) resume(ctx context.Context, old *way, over bool, to election.Seat
 		close(w.ended)
 		s.look()
 	}()
+}
+
+// suffice sets how long the next dial may take.
+func (s *seat) suffice(patience time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.patience = min(patience, maxPatience)
 }
 
 // tripped takes how long a word takes to the hub and back.
@@ -220,6 +237,9 @@ func (s *seat) report(w *way, r link.Report) {
 	}
 	if w.state != state {
 		w.state, w.since = state, time.Now()
+		if r.State == link.Silent {
+			s.patience = min(2*max(s.patience, link.Patience), maxPatience)
+		}
 	}
 	if r.State == link.Rejected {
 		s.complainLocked(w, r.Err)

@@ -29,8 +29,8 @@ const (
 	lateTimes  = 2
 	lateFor    = 5 * time.Minute
 	silenceMax = 3 * time.Second
-	// patience is how long a redial may take before the hub counts as silent.
-	patience = 300 * time.Millisecond
+	// Patience is how long a dial may take before the hub counts as silent, where nothing is known of how long they take.
+	Patience = 300 * time.Millisecond
 	// stagger is how long one address is tried before the next is tried beside it.
 	stagger = 150 * time.Millisecond
 	// greeting bounds dialling, admission and HELLO together.
@@ -68,6 +68,8 @@ type Report struct {
 type Config struct {
 	// Dial connects and is admitted.
 	Dial func(ctx context.Context, address string) (*identity.Conn, error)
+	// Patience, if set, is how long that may take, as far as is known, before the hub counts as silent. Less than the constant is not believed.
+	Patience func() time.Duration
 	// Addresses are those of the hub, host:port, best first; it is called before each round.
 	Addresses func() []string
 	// Hub is the session expected; zero: whoever answers.
@@ -210,6 +212,10 @@ var errLinked = errors.New("link ended")
 
 // dial tries the addresses one beside the other and returns the first that admits. Nothing for patience is reported as Silent, while it goes on trying.
 func (l *Link) dial(ctx context.Context) (*identity.Conn, error) {
+	patience := Patience
+	if l.config.Patience != nil {
+		patience = max(patience, l.config.Patience())
+	}
 	due := time.Now().Add(patience)
 	addresses := l.config.Addresses()
 	if len(addresses) == 0 {

@@ -50,6 +50,7 @@ type LAN struct {
 	mu         sync.Mutex
 	rng        *rand.Rand
 	loss       int // percent of packets
+	delay      time.Duration
 	hosts      []*Host
 	stalled    []*pipe       // have something under way that could not arrive
 	topology   chan struct{} // closed, and made anew, whenever who reaches whom changes
@@ -207,6 +208,13 @@ func (l *LAN) Loss(percent int) {
 	l.loss = percent
 }
 
+// Delay has each packet take that much longer from now on.
+func (l *LAN) Delay(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.delay = d
+}
+
 // Carried is how many bytes were written so far to streams that had lasted for 3 s: gossip's are shorter.
 func (l *LAN) Carried() int64 {
 	l.mu.Lock()
@@ -266,7 +274,7 @@ func reachLocked(a, b *Host) bool {
 func opensLocked(a, b *Host) bool { return reachLocked(a, b) && (a == b || !b.outside.IsValid()) }
 
 func (l *LAN) latencyLocked() time.Duration {
-	return minLatency + time.Duration(l.rng.Int64N(int64(maxLatency-minLatency)))
+	return l.delay + minLatency + time.Duration(l.rng.Int64N(int64(maxLatency-minLatency)))
 }
 
 // loseLocked draws whether a packet from a host is lost.
