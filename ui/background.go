@@ -34,6 +34,7 @@ type listening struct {
 // newTerminal returns the terminal as a screen, and where it says which colours suit its background.
 func newTerminal() (tcell.Screen, <-chan look.Colours, error) {
 	tcell.SetEncodingFallback(tcell.EncodingFallbackASCII) // of a locale whose characters tcell does not know
+	registerTyped()
 	if tty, err := tcell.NewDevTty(); err == nil {
 		l := &listening{Tty: tty, heard: make(chan look.Colours, 1), until: time.Now().Add(10 * time.Second)}
 		if known, err := tcell.LookupTerminfo(os.Getenv("TERM")); err == nil {

@@ -25,6 +25,12 @@ import (
 // inTerminal names how the screen ends in the process that TestTerminal starts.
 const inTerminal = "EARSHOT_TEST_TERMINAL"
 
+// typedText is what typedBytes are, in any locale: UTF-8, and a byte that is none.
+const (
+	typedText  = "hé é 漢 👍🏽 ?"
+	typedBytes = "h\xe9 é 漢 👍🏽 \ufffd"
+)
+
 // TestInTerminal is that process: it runs the screen on its terminal until something is said.
 func TestInTerminal(t *testing.T) {
 	how := os.Getenv(inTerminal)
@@ -36,7 +42,13 @@ func TestInTerminal(t *testing.T) {
 		ctx, cancel = signal.NotifyContext(ctx, syscall.SIGTERM)
 	}
 	guard, f, heard := &Guard{}, lobby(), make(chan struct{})
-	f.do = func(node.Command) error { close(heard); return nil }
+	f.do = func(c node.Command) error {
+		if say, ok := c.(node.Say); !ok || say.Text != "hello" && say.Text != typedText {
+			t.Errorf("what was typed is %#v", c)
+		}
+		close(heard)
+		return nil
+	}
 	for i := range 3000 * strings.Count(how, "flood") {
 		m := node.Message{ID: message.ID{byte(i), byte(i >> 8), 1}, Key: node.Key{HLC: uint64(i)}, Room: "#lobby", Nick: "bob", Author: id("bob"), Text: fmt.Sprint("flood ", i), At: time.Now()}
 		f.tell(node.Said{Message: m})
@@ -59,7 +71,7 @@ func TestInTerminal(t *testing.T) {
 
 // On a real terminal: the screen is drawn, keys arrive, and whatever ends it leaves the terminal as it was, with what is said then readable.
 func TestTerminal(t *testing.T) {
-	for how, want := range map[string]string{"quit": "PASS", "cancel": "PASS", "panic": "the sky falls", "latin": "PASS", "stop": "PASS"} {
+	for how, want := range map[string]string{"quit": "PASS", "cancel": "PASS", "panic": "the sky falls", "latin": "PASS", "ascii": "PASS", "stop": "PASS"} {
 		t.Run(how, func(t *testing.T) {
 			master, tty, err := pty.Open()
 			if err != nil {
@@ -75,8 +87,11 @@ func TestTerminal(t *testing.T) {
 			}
 			c := exec.Command(os.Args[0], "-test.run=^TestInTerminal$")
 			c.Env = append(os.Environ(), inTerminal+"="+how, "TERM=xterm-256color", "LC_ALL=C.UTF-8")
-			if how == "latin" { // of which tcell knows no characters
+			switch how {
+			case "latin": // of which tcell knows no characters
 				c.Env = append(c.Env, "LC_ALL=de_DE.ISO-8859-1")
+			case "ascii":
+				c.Env = append(c.Env, "LC_ALL=C")
 			}
 			c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
 			c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -91,7 +106,7 @@ func TestTerminal(t *testing.T) {
 				left <- after
 			}()
 			out := expect(t, master, "", "Message #lobby")
-			keys := "hello\r"
+			keys := typedBytes + "\r"
 			switch how {
 			case "quit":
 				keys = "\x11" // Ctrl-Q
