@@ -162,3 +162,33 @@ func TestLongCatchUpReachesWhoKeepsMore(t *testing.T) {
 		})
 	})
 }
+
+// Who comes back to a private room reads what is said there, though the room has changed meanwhile and that was longer ago than anybody keeps history: what the room is, is said again.
+func TestRoomOutlivesHistory(t *testing.T) {
+	const day = 24 * time.Hour
+	story(t, func(t *testing.T, lan *nodetest.LAN) {
+		var clock wrongClock
+		start := func(name string) *instance.Instance {
+			return instance.Start(t, lan, name, node.Config{Keep: day, Clock: clock.now})
+		}
+		alice, bob, carol, dave := start("alice"), start("bob"), start("carol"), start("dave")
+		instance.Meet(t, 10*time.Second, alice, bob, carol, dave)
+		holdsKeys(t, alice, bob, dave)
+		do(t, alice, node.NewRoom{Name: "plans"})
+		joinPlans(t, alice, dave)
+		say(t, alice, "#plans", "hello")
+		reads(t, dave, "#plans", "hello")
+		dave.Stop()
+		joinPlans(t, alice, bob)
+		for n := range 2 { // in seven days there is another epoch in any case
+			time.Sleep(2 * time.Minute)
+			clock.set(time.Duration(n+1) * 5 * day / 2)
+			time.Sleep(3 * time.Minute)
+		}
+		dave = start("dave")
+		instance.Meet(t, 20*time.Second, alice, bob, carol, dave)
+		later(t, alice, "welcome back")
+		reads(t, bob, "#plans", "welcome back")
+		reads(t, dave, "#plans", "welcome back")
+	})
+}

@@ -50,6 +50,8 @@ const (
 	receiptsEvery = 2 * time.Second
 	// tendEvery is how often it is looked what rooms are owed though nothing happened.
 	tendEvery = time.Minute
+	// stateEvery is how often a private room's state is said again that the journal lacks: no less often than days are forgotten.
+	stateEvery = 24 * time.Hour
 )
 
 // openVault reads what conversations and private rooms there are. Where no history is kept, nothing of them is either.
@@ -79,7 +81,7 @@ func (n *Node) tend() {
 func (n *Node) keepVault(ctx context.Context) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
-	looked, again := time.Now(), map[message.Hash]bool{}
+	looked, began, again := time.Now(), time.Time{}, map[message.Hash]bool{}
 	if err := n.recallTalks(); err != nil && ctx.Err() == nil {
 		n.log.Warn("cannot look for conversations", "err", err)
 	}
@@ -100,6 +102,10 @@ func (n *Node) keepVault(ctx context.Context) {
 		}
 		if time.Since(looked) >= tendEvery {
 			looked = time.Now()
+			if now.Sub(began).Abs() >= stateEvery {
+				began = now
+				clear(again)
+			}
 			if err := n.repeatStates(ctx, again); err != nil && ctx.Err() == nil {
 				n.log.Warn("cannot say again what a private room is", "err", err)
 			}
@@ -143,8 +149,8 @@ func (n *Node) recallTalks() error {
 	return nil
 }
 
-// repeatStates says again those states of private rooms that this person made and that the journal lacks, each once: the vault knew them before they were written. Until then nobody else can read
-// what is said in the room. So it does where this person has accepted an invitation, declined it or left, and the room was not told: its owner would wait for that.
+// repeatStates says again those states of private rooms that this person made and that the journal lacks, each once a day: the vault knew them before they were written, or it is longer ago than history is
+// kept, and who comes back has not got them. Until then nobody else, or not all, can read what is said in the room. So it does where this person has accepted an invitation, declined it or left, and the room was not told: its owner would wait for that.
 func (n *Node) repeatStates(ctx context.Context, again map[message.Hash]bool) error {
 	at, _ := n.gather.now()
 	if at.alone { // nobody is there who could miss them

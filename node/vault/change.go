@@ -149,7 +149,7 @@ func (v *Vault) Signed() (out []*seal.State) {
 }
 
 // Again returns once more what Change said of a state that Signed gave, except for keys of what was said before: it never came into the group, because the process ended first or the disk was full, or
-// it is lost to a copy of this machine.
+// it is lost to a copy of this machine, or history is not kept for so long.
 func (v *Vault) Again(s *seal.State, keys Keys) (out []Message, err error) {
 	v.mu.Lock()
 	r := v.rooms[s.Room()]
