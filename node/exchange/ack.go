@@ -301,7 +301,7 @@ func (a *acks) forget(p *peer) {
 	delete(a.tells, p)
 	for l, w := range a.awaited {
 		if w.author == p {
-			delete(a.awaited, l)
+			a.dropLocked(l)
 		}
 	}
 }
