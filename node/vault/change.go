@@ -92,6 +92,9 @@ func (v *Vault) Change(id message.RoomID, c seal.Change, history bool, now time.
 	}
 	if err == nil {
 		v.acceptedLocked(r, was, current, lost, true)
+		if len(c.Add) > 0 { // who was out may have said something meanwhile, that is to be shown now; the others read again when they get the key
+			v.againLocked(id)
+		}
 	}
 	old := r.States()
 	v.mu.Unlock()

@@ -1052,6 +1052,23 @@ func TestRemovedSpeaks(t *testing.T) {
 	carol.wants("a member")
 }
 
+// What somebody said who did not know of being removed is shown when they are a member again, to whoever made them one as to the others.
+func TestRemovedComesBack(t *testing.T) {
+	w := newWorld(t)
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob, carol)
+	bob.away = true
+	out, _, err := alice.Change(id, seal.Change{Remove: []identity.PeerID{bob.me}}, false, w.now, w.keys)
+	alice.say(out, err)
+	bob.tell(id, "meanwhile")
+	alice.wants()
+	carol.wants()
+	bob.away = false
+	alice.invites(id, bob, false)
+	carol.wants("meanwhile")
+	alice.wants("meanwhile")
+}
+
 // Who is removed from a room while another is tended owes the room nothing any more, though its owner, who is away, hands out the new key all the same.
 func TestRemovedWhileTended(t *testing.T) {
 	w := newWorld(t)
