@@ -144,7 +144,7 @@ func (r *Room) isLost(s *State) bool {
 	return false
 }
 
-// Missing returns what the line of lost changed that the room's current state lacks, for the owner to make again; ok is false where the state they have in common is not kept.
+// Missing returns what the line of lost changed that the room's current state lacks, for the owner to make again, but not of whom the room's own line changed the same later; ok is false where the state they have in common is not kept.
 func (r *Room) Missing(lost *State) (c Change, ok bool) {
 	line := map[message.Hash]bool{}
 	for k := r.current; k != nil; k = r.kept[k.Prev] {
@@ -157,26 +157,39 @@ func (r *Room) Missing(lost *State) (c Change, ok bool) {
 	if base == nil {
 		return c, false
 	}
-	now := r.current
-	c.Add, c.Remove = differ(base.Members, lost.Members, now.Members)
-	c.Promote, c.Demote = differ(base.Moderators, lost.Moderators, now.Moderators)
-	c.Promote = slices.DeleteFunc(c.Promote, func(p identity.PeerID) bool { return !now.Has(p) && !slices.Contains(c.Add, p) })
+	c.Add, c.Remove = r.differ(base, lost, func(s *State) []identity.PeerID { return s.Members })
+	c.Promote, c.Demote = r.differ(base, lost, func(s *State) []identity.PeerID { return s.Moderators })
+	c.Promote = slices.DeleteFunc(c.Promote, func(p identity.PeerID) bool { return !r.current.Has(p) && !slices.Contains(c.Add, p) })
 	return c, true
 }
 
-// differ returns who came and who went between base and lost and did not likewise until now.
-func differ(base, lost, now []identity.PeerID) (came, went []identity.PeerID) {
-	for _, p := range lost {
-		if !has(base, p) && !has(now, p) {
+// differ returns who came and who went between base and lost and is not there now, or is; who came or went in the room's own line later than that stays as it is.
+func (r *Room) differ(base, lost *State, people func(*State) []identity.PeerID) (came, went []identity.PeerID) {
+	now := r.current
+	later := func(p identity.PeerID) bool {
+		return r.changed(p, base, lost, people) > r.changed(p, base, now, people)
+	}
+	for _, p := range people(lost) {
+		if !has(people(now), p) && later(p) {
 			came = append(came, p)
 		}
 	}
-	for _, p := range base {
-		if !has(lost, p) && has(now, p) {
+	for _, p := range people(now) {
+		if !has(people(lost), p) && later(p) {
 			went = append(went, p)
 		}
 	}
 	return came, went
+}
+
+// changed returns when somebody came or went last between two states of one line, as a stamp; 0: not at all.
+func (r *Room) changed(p identity.PeerID, from, to *State, people func(*State) []identity.PeerID) uint64 {
+	for k := to; k != from; k = r.kept[k.Prev] {
+		if has(people(k), p) != has(people(r.kept[k.Prev]), p) {
+			return k.HLC
+		}
+	}
+	return 0
 }
 
 // States returns the kept states, the current first: NewRoom makes the same room of them.

@@ -152,6 +152,29 @@ func TestMissingIsAChange(t *testing.T) {
 	}
 }
 
+// Of whom both machines added, and one removed again after that, whichever line holds: the last word counts.
+func TestMissingIsTheLater(t *testing.T) {
+	one := found(t, 2)
+	line := func(s *State, from int, changes ...Change) (states []*State) {
+		for n, c := range changes {
+			s = must(s.Next(person(t, 1), at(from+n), NewEpochKey(), "", c))(t)
+			states = append(states, s)
+		}
+		return states
+	}
+	add, remove := Change{Add: ids(t, 3)}, Change{Remove: ids(t, 3)}
+	a, b := line(one, 20, add, remove), line(one, 10, add, Change{Add: ids(t, 4)}, Change{})
+	c, ok := NewRoom(b[2], b[0], b[1], a[0], a[1], one).Missing(a[1])
+	if !ok || !slices.Equal(c.Remove, ids(t, 3)) || c.Add != nil {
+		t.Errorf("where it was only added, missing is %+v, %v", c, ok)
+	}
+	more := line(a[1], 30, Change{}, Change{})
+	c, ok = NewRoom(more[1], more[0], a[1], a[0], b[0], b[1], b[2], one).Missing(b[2])
+	if !ok || !slices.Equal(c.Add, ids(t, 4)) || c.Remove != nil {
+		t.Errorf("where it was removed, missing is %+v, %v", c, ok)
+	}
+}
+
 func TestHandOver(t *testing.T) {
 	alice, bob, carol := person(t, 1), person(t, 2).ID(), person(t, 3).ID()
 	one := found(t, 2, 3)

@@ -83,7 +83,7 @@
 // where the key fits the commitment, so any member may wrap the key again for another whose X-Wing key has changed since, and the room goes on without its owner.
 //
 // A copied profile can make two states of one epoch. Of two states whose hand-overs are the same, or begin the same, every member takes the one with more hand-overs, then the higher
-// (epoch, hlc, hash), in whatever order they come, and is told of the other: Accept returns the state that lost, Missing the changes in it that the winner lacks, for one of the owner's
+// (epoch, hlc, hash), in whatever order they come, and is told of the other: Accept returns the state that lost, Missing the changes in it that the winner lacks, where both changed the same the later, for one of the owner's
 // instances to make again. Where one room was handed to two people, a member stays with the one that it knew first and is told: make a new room. Who was handed a room makes a state at once:
 // until then the owner before could still make another of the same epoch.
 //
