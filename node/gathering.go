@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -595,7 +596,7 @@ func (g *gatherings) each(begin func(), read func(*gathering) error) error {
 // merge sorts lines of two journals, each message once, with what became of it in both.
 func merge(a, b []journal.Line) []journal.Line {
 	all := append(a, b...)
-	slices.SortFunc(all, func(a, b journal.Line) int { return a.Key.Compare(b.Key) })
+	sort.Slice(all, func(i, j int) bool { return all[i].Compare(all[j].Key) < 0 })
 	out := all[:0]
 	for _, l := range all {
 		if n := len(out); n > 0 && out[n-1].Key.Compare(l.Key) == 0 {

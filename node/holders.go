@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -45,7 +46,9 @@ func holders(known *contacts, here *rotation, me identity.PeerID) (out []Holder)
 			out[i].Nick += "~" + h.ID.Tag()
 		}
 	}
-	slices.SortFunc(out, func(a, b Holder) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
+	sort.Slice(out, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(out[i].Nick, out[j].Nick), slices.Compare(out[i].ID[:], out[j].ID[:])) < 0
+	})
 	return out
 }
 

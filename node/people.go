@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -223,8 +224,14 @@ func (p *people) listLocked() {
 			p.list = append(p.list, shown)
 		}
 	}
-	slices.SortFunc(p.list, func(a, b Person) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
+	sortPeople(p.list)
 	p.settled++
+}
+
+func sortPeople(list []Person) {
+	sort.Slice(list, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(list[i].Nick, list[j].Nick), slices.Compare(list[i].ID[:], list[j].ID[:])) < 0
+	})
 }
 
 // shownLocked returns someone who is here as they are shown.

@@ -1,8 +1,8 @@
 package node
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 
 	"earshot/node/journal"
 )
@@ -50,7 +50,7 @@ func (s *subscription) missed(of []*gathering) bool {
 		if err != nil && !ends(err) { // then there is another
 			s.node.log.Warn("cannot read what is unread", "err", err)
 		}
-		slices.SortStableFunc(lines, func(a, b journal.Line) int { return cmp.Compare(a.Arrival, b.Arrival) })
+		sort.SliceStable(lines, func(i, j int) bool { return lines[i].Arrival < lines[j].Arrival })
 		if !s.tell(lines, true, true) {
 			return false
 		}

@@ -1,10 +1,10 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"slices"
+	"sort"
 	"time"
 
 	"earshot/node/journal"
@@ -139,13 +139,14 @@ func (n *Node) rooms() []Room {
 		r.Last = last[r.ID].last
 		delete(last, r.ID)
 	}
-	others := len(out)
+	var others []Room
 	for id, r := range last {
 		if r.name != "" {
-			out = append(out, Room{Name: "#" + r.name, ID: id, Last: r.last})
+			others = append(others, Room{Name: "#" + r.name, ID: id, Last: r.last})
 		}
 	}
-	slices.SortFunc(out[others:], func(a, b Room) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(others, func(i, j int) bool { return others[i].Name < others[j].Name })
+	out = append(out, others...)
 	at, _ := n.gather.now()
 	muted := n.profile.get().Muted
 	for i := range out {

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"slices"
 
 	"earshot/node/identity"
@@ -106,7 +105,7 @@ func (s *states) people() bool {
 			gone = append(gone, p)
 		}
 	}
-	slices.SortFunc(gone, func(a, b Person) int { return cmp.Compare(a.Nick, b.Nick) })
+	sortPeople(gone)
 	for _, p := range gone {
 		count--
 		delete(s.here, p.ID)

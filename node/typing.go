@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -121,9 +122,11 @@ func (t *typing) expire() {
 func (t *typing) list() []typist {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(t.others), func(a, b typist) int {
-		return cmp.Or(slices.Compare(a.room[:], b.room[:]), slices.Compare(a.id[:], b.id[:]))
+	list := slices.Collect(maps.Keys(t.others))
+	sort.Slice(list, func(i, j int) bool {
+		return cmp.Or(slices.Compare(list[i].room[:], list[j].room[:]), slices.Compare(list[i].id[:], list[j].id[:])) < 0
 	})
+	return list
 }
 
 func (t *typing) stop() {

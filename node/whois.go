@@ -62,7 +62,7 @@ func (n *Node) ignored() (out []Person) {
 			out = append(out, n.whois(id).Person)
 		}
 	}
-	slices.SortFunc(out, func(a, b Person) int { return cmp.Or(cmp.Compare(a.Nick, b.Nick), slices.Compare(a.ID[:], b.ID[:])) })
+	sortPeople(out)
 	return out
 }
 

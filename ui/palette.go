@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/sahilm/fuzzy"
@@ -50,7 +51,7 @@ func (a *app) openPalette() {
 				matches[i].Score -= 10
 			}
 		}
-		slices.SortStableFunc(matches, func(a, b fuzzy.Match) int { return b.Score - a.Score })
+		sort.SliceStable(matches, func(i, j int) bool { return matches[i].Score > matches[j].Score })
 		var found []pick
 		for _, m := range matches {
 			for i := range m.MatchedIndexes {

@@ -33,6 +33,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -234,7 +235,7 @@ func (l *looks) all() (all []Peer) {
 
 // merge makes one of what was seen of one instance at several addresses: the answer at its best, or else the most telling of the refusals.
 func merge(all []Peer, own string, here []netip.Prefix) (peers []Peer) {
-	slices.SortStableFunc(all, func(a, b Peer) int { return a.rank() - b.rank() })
+	sort.SliceStable(all, func(i, j int) bool { return all[i].rank() < all[j].rank() })
 	for _, p := range all {
 		if p.Refusal != "" && p.Source == Remembered && local(p.Address, here) {
 			continue // of another profile, or of when this address was another machine's: nobody is to be met there
@@ -250,7 +251,7 @@ func merge(all []Peer, own string, here []netip.Prefix) (peers []Peer) {
 			peers[at].Source, peers[at].heardAs = Heard, p.heardAs
 		}
 	}
-	slices.SortStableFunc(peers, func(a, b Peer) int { return cmp.Compare(a.Refusal, b.Refusal) })
+	sort.SliceStable(peers, func(i, j int) bool { return peers[i].Refusal < peers[j].Refusal })
 	return peers
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -62,17 +63,14 @@ func (e *Election) relieved(in Input) bool {
 // announce returns the succession: who is linked, since the others may not reach one that does not reach the hub; class; and who has been here longest.
 func announce(members []Member) []ID {
 	line := slices.DeleteFunc(slices.Clone(members), func(m Member) bool { return m.Class == Never })
-	slices.SortFunc(line, func(a, b Member) int {
-		return cmp.Or(cmp.Compare(linked(b), linked(a)), cmp.Compare(b.Class, a.Class), a.Since.Compare(b.Since), bytes.Compare(a.ID[:], b.ID[:]))
+	sort.Slice(line, func(i, j int) bool {
+		a, b := line[i], line[j]
+		if a.Linked != b.Linked {
+			return a.Linked
+		}
+		return cmp.Or(cmp.Compare(b.Class, a.Class), a.Since.Compare(b.Since), bytes.Compare(a.ID[:], b.ID[:])) < 0
 	})
 	return ids(line[:min(len(line), maxOrder)])
-}
-
-func linked(m Member) int {
-	if m.Linked {
-		return 1
-	}
-	return 0
 }
 
 func ids(members []Member) []ID {
@@ -117,14 +115,12 @@ func (e *Election) line(in Input, self bool) []ID {
 		line = append(line, Member{ID: heir})
 	}
 	line = slices.DeleteFunc(line, func(m Member) bool { return e.now.Before(e.dead[m.ID].aside) })
-	slices.SortFunc(line, func(a, b Member) int {
+	sort.Slice(line, func(i, j int) bool {
+		a, b := line[i], line[j]
 		if (a.ID == heir) != (b.ID == heir) {
-			if a.ID == heir {
-				return -1
-			}
-			return 1
+			return a.ID == heir
 		}
-		return cmp.Or(cmp.Compare(place[a.ID], place[b.ID]), cmp.Compare(b.Class, a.Class), bytes.Compare(a.ID[:], b.ID[:]))
+		return cmp.Or(cmp.Compare(place[a.ID], place[b.ID]), cmp.Compare(b.Class, a.Class), bytes.Compare(a.ID[:], b.ID[:])) < 0
 	})
 	return ids(line)
 }

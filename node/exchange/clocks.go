@@ -2,7 +2,7 @@ package exchange
 
 import (
 	"net"
-	"slices"
+	"sort"
 	"time"
 
 	"earshot/node/wire"
@@ -116,7 +116,7 @@ func (x *Exchange) count() (time.Time, bool) {
 	if len(clocks) < minClocks {
 		return time.Time{}, false
 	}
-	slices.SortFunc(clocks, time.Time.Compare)
+	sort.Slice(clocks, func(i, j int) bool { return clocks[i].Before(clocks[j]) })
 	return clocks[(len(clocks)-1)/2], true
 }
 

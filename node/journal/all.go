@@ -1,9 +1,8 @@
 package journal
 
 import (
-	"cmp"
 	"iter"
-	"slices"
+	"sort"
 
 	"earshot/node/message"
 )
@@ -142,6 +141,6 @@ func (j *Journal) Conversations() (out []Room, err error) {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b Room) int { return cmp.Compare(b.Last, a.Last) })
+	sort.Slice(out, func(i, j int) bool { return out[i].Last > out[j].Last })
 	return out, nil
 }

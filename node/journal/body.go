@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"sort"
 	"time"
 
 	"earshot/node/journal/database"
@@ -201,7 +202,9 @@ func (x *indexed) settle(tx *sql.Tx) error {
 			return err
 		}
 	}
-	slices.SortFunc(x.check, func(a, b spot) int { return cmp.Or(bytes.Compare(a.log[:], b.log[:]), cmp.Compare(a.seq, b.seq)) })
+	sort.Slice(x.check, func(i, j int) bool {
+		return cmp.Or(bytes.Compare(x.check[i].log[:], x.check[j].log[:]), cmp.Compare(x.check[i].seq, x.check[j].seq)) < 0
+	})
 	for check := slices.Compact(x.check); len(check) > 0; {
 		n, err := x.settleBodies(tx, check)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"maps"
 	"slices"
+	"sort"
 	"strings"
 
 	"earshot/node/identity"
@@ -51,9 +52,9 @@ func marksOf(room message.RoomID, author identity.PeerID, at Key, rec *message.R
 	return marks
 }
 
-// compare sorts marks of one target: what competes lies side by side, the newest first.
-func (m *mark) compare(o *mark) int {
-	return cmp.Or(m.rival(o), o.Key.Compare(m.Key))
+// before sorts marks of one target: what competes lies side by side, the newest first.
+func (m *mark) before(o *mark) bool {
+	return cmp.Or(m.rival(o), o.Key.Compare(m.Key)) < 0
 }
 
 // rival is 0 where only one of the two can count.
@@ -103,12 +104,14 @@ func (m Marks) And(o Marks) Marks {
 		}
 		m.React[i].By = by
 	}
-	slices.SortFunc(m.React, Reaction.compare)
+	sortReactions(m.React)
 	return m
 }
 
-func (r Reaction) compare(o Reaction) int {
-	return cmp.Or(cmp.Compare(len(o.By), len(r.By)), cmp.Compare(r.Emoji, o.Emoji))
+func sortReactions(list []Reaction) {
+	sort.Slice(list, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(len(list[j].By), len(list[i].By)), cmp.Compare(list[i].Emoji, list[j].Emoji)) < 0
+	})
 }
 
 // A Reaction is one emoji with those who show it.
@@ -229,7 +232,7 @@ func (j *Journal) noneOf(logs []message.LogID, marked map[spot]bool, since int) 
 
 // fold makes of the marks of a message what became of it.
 func (j *Journal) fold(l *Line, marks []mark) (out Marks, err error) {
-	slices.SortFunc(marks, func(a, b mark) int { return a.compare(&b) })
+	sort.Slice(marks, func(i, j int) bool { return marks[i].before(&marks[j]) })
 	var won *mark // of those that compete
 	voices := map[string][]Voice{}
 	for i := range marks {
@@ -271,7 +274,7 @@ func (j *Journal) fold(l *Line, marks []mark) (out Marks, err error) {
 	for emoji, by := range voices {
 		out.React = append(out.React, Reaction{emoji, by})
 	}
-	slices.SortFunc(out.React, Reaction.compare)
+	sortReactions(out.React)
 	return out, nil
 }
 
@@ -400,7 +403,7 @@ func (j *Journal) Topic(room message.RoomID) (line Line, ok bool, err error) {
 		return line, false, j.fault(err)
 	}
 	list = append(list, held...)
-	slices.SortFunc(list, func(a, b mark) int { return a.compare(&b) })
+	sort.Slice(list, func(i, j int) bool { return list[i].before(&list[j]) })
 	for _, m := range list {
 		hash, ok := j.Hash(m.Log, m.Seq)
 		if !ok {

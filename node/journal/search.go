@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 
 	"earshot/node/journal/search"
 	"earshot/node/message"
@@ -97,7 +98,9 @@ func (j *Journal) find(ctx context.Context, index *search.Index, q search.Query,
 
 // page sorts hits and cuts them to n, but never between two of one slot: whoever goes on below it would miss the other.
 func page(hits []Hit, n int) Found {
-	slices.SortFunc(hits, func(a, b Hit) int { return cmp.Or(cmp.Compare(b.Slot, a.Slot), b.Compare(a.Key)) })
+	sort.Slice(hits, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(hits[j].Slot, hits[i].Slot), hits[j].Compare(hits[i].Key)) < 0
+	})
 	seen := make(map[Key]bool, len(hits))
 	hits = slices.DeleteFunc(hits, func(h Hit) bool {
 		was := seen[h.Key]

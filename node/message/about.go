@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sort"
 	"unicode/utf8"
 )
 
@@ -37,7 +38,7 @@ type About struct {
 func (a *About) Body(k Kind) []byte {
 	var b []byte
 	refs := slices.Clone(a.Refs)
-	slices.SortFunc(refs, Ref.compare)
+	sort.Slice(refs, func(i, j int) bool { return refs[i].compare(refs[j]) < 0 })
 	for _, r := range slices.Compact(refs) {
 		b = append(b, r.Log[:]...)
 		b = binary.BigEndian.AppendUint64(b, r.Seq)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 
 	"earshot/node/election"
@@ -35,7 +36,7 @@ type Seen struct {
 // Together makes one list of what was answered, hubs first, the best claim before the others, then by nick. What an instance says of itself counts, then what hubs say of others.
 func Together(answers []Answer) []Seen {
 	order := slices.Clone(answers)
-	slices.SortStableFunc(order, func(a, b Answer) int { return cmp.Compare(rank(a), rank(b)) })
+	sort.SliceStable(order, func(i, j int) bool { return order[i].Hub && !order[j].Hub }) // hubs first: they know who is linked
 	all := map[identity.Session]Seen{}
 	for _, a := range order {
 		for _, i := range a.View.Here {
@@ -64,24 +65,14 @@ func Together(answers []Answer) []Seen {
 		s.Nick = cmp.Or(s.Nick, "?")
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b Seen) int {
-		switch {
-		case a.Hub && b.Hub && a.claim().Better(b.claim()), a.Hub && !b.Hub:
-			return -1
-		case b.Hub:
-			return 1
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		if a.Hub || b.Hub {
+			return a.Hub && (!b.Hub || a.claim().Better(b.claim()))
 		}
-		return cmp.Or(cmp.Compare(a.Nick, b.Nick), bytes.Compare(a.Session[:], b.Session[:]))
+		return cmp.Or(cmp.Compare(a.Nick, b.Nick), bytes.Compare(a.Session[:], b.Session[:])) < 0
 	})
 	return list
-}
-
-// rank puts hubs first: they know who is linked.
-func rank(a Answer) int {
-	if a.Hub {
-		return 0
-	}
-	return 1
 }
 
 func seen(i wire.Instance) Seen {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -43,7 +44,7 @@ func (r *Ring) Renew(now time.Time) (next *Ring, changed bool, err error) {
 			keys[i].made, changed = ms, true
 		}
 	}
-	slices.SortFunc(keys, ownKey.compare)
+	sort.Slice(keys, func(i, j int) bool { return keys[i].compare(keys[j]) < 0 })
 	if n := len(keys); n == 0 || ms-keys[n-1].made >= uint64(KeyAge.Milliseconds()) {
 		key, err := kem().GenerateKey()
 		if err != nil {
@@ -70,7 +71,7 @@ func keep(keys []ownKey, ms uint64, shown KeyID) *Ring {
 // longer than the other has had newer ones, is not among them.
 func (r *Ring) Merge(o *Ring, now time.Time) *Ring {
 	keys := slices.Concat(r.keys, o.keys)
-	slices.SortFunc(keys, ownKey.compare)
+	sort.Slice(keys, func(i, j int) bool { return keys[i].compare(keys[j]) < 0 })
 	have := map[KeyID]bool{}
 	keys = slices.DeleteFunc(keys, func(k ownKey) bool { // the earlier of two times counts
 		twice := have[k.id]

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"earshot/node/identity"
@@ -54,7 +55,7 @@ func (v *Vault) AllTalks() (out []Talk) {
 			out = append(out, t.shown(id))
 		}
 	}
-	slices.SortFunc(out, func(a, b Talk) int { return bytes.Compare(a.Room[:], b.Room[:]) })
+	sort.Slice(out, func(i, j int) bool { return bytes.Compare(out[i].Room[:], out[j].Room[:]) < 0 })
 	return out
 }
 

@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sort"
 	"sync"
 
 	"earshot/node/identity"
@@ -212,8 +213,9 @@ func (v *Vault) Groups() []message.GroupID {
 		}
 	}
 	v.mu.Unlock()
-	slices.SortFunc(list, func(a, b used) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.last, a.last), bytes.Compare(a.id[:], b.id[:]))
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.last, a.last), bytes.Compare(a.id[:], b.id[:])) < 0
 	})
 	out := make([]message.GroupID, len(list))
 	for i := range list {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,14 +28,12 @@ func Emojis(prefix string, max int) []Emoji {
 			found = append(found, Emoji{code, picture})
 		}
 	}
-	first := func(e Emoji) int {
-		if strings.HasPrefix(e.Code[1:], prefix) {
-			return 0
+	sort.Slice(found, func(i, j int) bool {
+		a, b := found[i].Code, found[j].Code
+		if first := strings.HasPrefix(a[1:], prefix); first != strings.HasPrefix(b[1:], prefix) {
+			return first
 		}
-		return 1
-	}
-	slices.SortFunc(found, func(a, b Emoji) int {
-		return cmp.Or(first(a)-first(b), len(a.Code)-len(b.Code), strings.Compare(a.Code, b.Code))
+		return cmp.Or(len(a)-len(b), strings.Compare(a, b)) < 0
 	})
 	seen := map[string]bool{}
 	found = slices.DeleteFunc(found, func(e Emoji) bool {

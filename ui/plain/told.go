@@ -2,6 +2,7 @@ package plain
 
 import (
 	"slices"
+	"sort"
 	"sync"
 
 	"earshot/node"
@@ -110,6 +111,6 @@ func (t *told) recent() []node.Message {
 	for i, e := range events {
 		list[i] = e.(node.Said).Message
 	}
-	slices.SortStableFunc(list, func(a, b node.Message) int { return a.At.Compare(b.At) })
+	sort.SliceStable(list, func(i, j int) bool { return list[i].At.Before(list[j].At) })
 	return list
 }

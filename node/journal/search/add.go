@@ -1,11 +1,10 @@
 package search
 
 import (
-	"cmp"
 	"database/sql"
 	"errors"
 	"math/rand/v2"
-	"slices"
+	"sort"
 
 	"earshot/node/message"
 )
@@ -33,7 +32,7 @@ func SlotOf(hlc uint64) int64 { return int64(hlc >> 22) }
 func (x *Index) Add(docs []Doc, watermark int64) error {
 	return x.write(func(tx *sql.Tx) error {
 		// FTS5 writes a segment whenever a number does not grow.
-		slices.SortStableFunc(docs, func(a, b Doc) int { return cmp.Compare(a.HLC, b.HLC) })
+		sort.SliceStable(docs, func(i, j int) bool { return docs[i].HLC < docs[j].HLC })
 		doc, err := tx.Prepare("INSERT INTO doc VALUES (?,?,?)")
 		if err != nil {
 			return err

@@ -3,7 +3,7 @@ package search
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -108,7 +108,7 @@ func (q *Query) Spans(text string) (spans []Span) {
 			from += len(w)
 		}
 	}
-	slices.SortFunc(spans, func(a, b Span) int { return a.Start - b.Start })
+	sort.Slice(spans, func(i, j int) bool { return spans[i].Start < spans[j].Start })
 	out := spans[:0]
 	for _, s := range spans {
 		if n := len(out); n > 0 && s.Start <= out[n-1].End {
