@@ -1,6 +1,7 @@
 package node
 
 import (
+	"maps"
 	"math/bits"
 	"slices"
 
@@ -49,19 +50,14 @@ func (n *Node) view() wire.View {
 		}
 		add(i, p)
 	}
-	var far []wire.Instance
-	for _, p := range linked {
-		if !seen[p.Session] {
-			i := wire.Instance{Session: p.Session, ID: p.ID, Class: p.Class}
+	for _, session := range slices.SortedFunc(maps.Keys(linked), func(a, b identity.Session) int { return slices.Compare(a[:], b[:]) }) {
+		if p := linked[session]; !seen[session] {
+			i := wire.Instance{Session: session, ID: p.ID, Class: p.Class}
 			if len(p.Address) > 0 {
 				i.Address = p.Address[0]
 			}
-			far = append(far, i)
+			add(i, p)
 		}
-	}
-	slices.SortFunc(far, func(a, b wire.Instance) int { return slices.Compare(a.Session[:], b.Session[:]) })
-	for _, i := range far {
-		add(i, linked[i.Session])
 	}
 	if len(v.Here) > wire.MaxInstances {
 		v.Here, v.More = v.Here[:wire.MaxInstances], true
