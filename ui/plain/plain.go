@@ -95,15 +95,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	obeys := c.In == nil // or what is said now might pass for stored history
 	p := &printer{Config: c, room: command.Lobby, day: today()}
 	var d delivery
-	t := told{looked: make(chan struct{}, 1), level: make(chan struct{}), full: make(chan struct{})}
-	caughtUp := false // with the others
-	undone := false   // a line of a script
-	over := func(err error) error {
-		if undone {
-			return ErrUndone
-		}
-		return err
-	}
+	t := newTold()
 	var late <-chan time.Time // fires when Linger is over
 	for {
 		if len(events) == 0 { // otherwise more comes with it
@@ -112,7 +104,7 @@ func Run(ctx context.Context, c Config) (err error) {
 			}
 		}
 		level := t.level
-		if d.seen < d.said {
+		if !d.level() {
 			level = nil
 		}
 		select {
@@ -120,7 +112,7 @@ func Run(ctx context.Context, c Config) (err error) {
 			return nil
 		case level <- struct{}{}:
 		case <-late:
-			return over(d.outcome())
+			return d.outcome(true)
 		case list, ok := <-events:
 			if !ok {
 				return nil
@@ -130,43 +122,29 @@ func Run(ctx context.Context, c Config) (err error) {
 					obeys = true
 					lines := make(chan line)
 					go read(ctx, c.In, lines)
-					obeying.Go(func() { obey(ctx, c, &t, lines, answers) })
-				}
-				if _, now := e.(node.CaughtUp); now && !caughtUp {
-					caughtUp = true
-					close(t.full)
-				}
-				if !c.JSON && t.stale(e, caughtUp) {
-					continue
+					obeying.Go(func() { obey(ctx, c, t, lines, answers) })
 				}
 				d.see(e)
-				t.see(e)
-				if err := p.print(e); err != nil {
+				if err := p.tell(e, t); err != nil {
 					return err
-				}
-				if s, ok := p.seen(e); ok {
-					t.look(s)
 				}
 			}
 		case a := <-answers:
 			if err := p.answer(a); err != nil {
 				return err
 			}
-			undone = undone || a.err != nil && c.Linger > 0 && !c.JSON
-			if a.said {
-				d.said++
-			}
-			d.spoke = d.spoke || a.spoke
+			d.take(a)
+			d.undone = d.undone || a.err != nil && c.Linger > 0 && !c.JSON
 			switch {
 			case !a.quit && !a.end:
 			case c.Linger > 0:
 				late = time.After(c.Linger)
 			default:
-				return over(nil)
+				return d.outcome(false)
 			}
 		}
-		if late != nil && d.seen >= d.said && c.Node.UnderWay() == 0 {
-			return over(nil)
+		if late != nil && d.level() && c.Node.UnderWay() == 0 {
+			return d.outcome(false)
 		}
 	}
 }
@@ -185,7 +163,19 @@ type delivery struct {
 	said, seen int  // lines: said to the node; come back as durable
 	spoke      bool // something was said, or changed
 	met        bool // somebody was there
+	undone     bool // a line of a script
 }
+
+// take takes in what came of a line.
+func (d *delivery) take(a answer) {
+	if a.said {
+		d.said++
+	}
+	d.spoke = d.spoke || a.spoke
+}
+
+// level reports whether all that was said came back.
+func (d *delivery) level() bool { return d.seen >= d.said }
 
 func (d *delivery) see(e node.Event) {
 	switch e := e.(type) {
@@ -202,10 +192,13 @@ func (d *delivery) see(e node.Event) {
 	}
 }
 
-// outcome is that of a wait that was not done in time: where somebody was there, the message is on their screen or on its way.
-func (d *delivery) outcome() error {
-	if d.met || !d.spoke {
-		return nil
+// outcome is how Run ends; late: Linger is over. Where somebody was there then, the message is on their screen or on its way.
+func (d *delivery) outcome(late bool) error {
+	switch {
+	case d.undone:
+		return ErrUndone
+	case late && d.spoke && !d.met:
+		return ErrNobody
 	}
-	return ErrNobody
+	return nil
 }

@@ -42,6 +42,21 @@ func (p *printer) print(e node.Event) (err error) {
 	return err
 }
 
+// tell prints what happened, unless it is what became of a message that was printed so, and remembers it.
+func (p *printer) tell(e node.Event, t *told) error {
+	if !p.JSON && t.stale(e) {
+		return nil
+	}
+	t.see(e)
+	if err := p.print(e); err != nil {
+		return err
+	}
+	if s, ok := p.seen(e); ok {
+		t.look(s)
+	}
+	return nil
+}
+
 // seen is what the user has seen with an event that was printed: a line of the conversation that they are in. What a program does with a line nobody knows: it says so itself (/read).
 func (p *printer) seen(e node.Event) (node.Seen, bool) {
 	if p.JSON || p.ServerOnly {

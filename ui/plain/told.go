@@ -15,9 +15,14 @@ type told struct {
 	level  chan struct{} // the printer sends while all that this process said is among them
 	full   chan struct{} // closed when those that the others had are among them
 
-	mu   sync.Mutex   // protects what follows
-	list []node.Event // of type node.Said, as they came: shared, not copied
-	seen node.Seen    // not told yet, where its room is not empty
+	mu       sync.Mutex   // protects what follows
+	list     []node.Event // of type node.Said, as they came: shared, not copied
+	seen     node.Seen    // not told yet, where its room is not empty
+	caughtUp bool         // with the others
+}
+
+func newTold() *told {
+	return &told{looked: make(chan struct{}, 1), level: make(chan struct{}), full: make(chan struct{})}
 }
 
 // toldKept is how many are kept, at least.
@@ -31,6 +36,11 @@ func (t *told) see(event node.Event) {
 	case node.Said:
 		if t.list = append(t.list, event); len(t.list) > 2*toldKept {
 			t.list = slices.Clone(t.list[len(t.list)-toldKept:])
+		}
+	case node.CaughtUp:
+		if !t.caughtUp {
+			t.caughtUp = true
+			close(t.full)
 		}
 	case node.Withdrawn:
 		t.list = slices.DeleteFunc(t.list, func(m node.Event) bool { return m.(node.Said).ID == e.ID })
@@ -65,8 +75,8 @@ func (t *told) atLocked(id message.ID) int {
 	return slices.IndexFunc(t.list, func(o node.Event) bool { return o.(node.Said).ID == id && id != message.ID{} })
 }
 
-// stale reports whether an event tells what became of a message that is printed as it is by then, or will be: caughtUp is not yet.
-func (t *told) stale(event node.Event, caughtUp bool) bool {
+// stale reports whether an event tells what became of a message that is printed as it is by then, or will be: until this node has caught up.
+func (t *told) stale(event node.Event) bool {
 	m, ok := became(event)
 	if !ok {
 		return false
@@ -75,11 +85,11 @@ func (t *told) stale(event node.Event, caughtUp bool) bool {
 	defer t.mu.Unlock()
 	i := t.atLocked(m.ID)
 	if i < 0 {
-		return !caughtUp
+		return !t.caughtUp
 	}
 	was := t.list[i].(node.Said)
 	if _, ok := event.(node.Reacted); ok { // who else reacted is news
-		return !caughtUp && slices.EqualFunc(was.Reactions, m.Reactions, func(a, b node.Reaction) bool { return a.Emoji == b.Emoji && a.Count == b.Count })
+		return !t.caughtUp && slices.EqualFunc(was.Reactions, m.Reactions, func(a, b node.Reaction) bool { return a.Emoji == b.Emoji && a.Count == b.Count })
 	}
 	return was.Text == m.Text && was.Edited == m.Edited && was.Redacted == m.Redacted
 }
