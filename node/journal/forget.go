@@ -155,6 +155,7 @@ func (s *store) forget(log int64, most int) (bytes int, err error) {
 		}
 		var arrivals, indexed []int64
 		var from, next int64
+		var more bool
 		err := each(tx, "SELECT arrival, first, length(data) FROM run WHERE log=? ORDER BY first LIMIT ?", []any{log, forgetRuns}, func(rows *sql.Rows) error {
 			var arrival int64
 			var size int
@@ -164,7 +165,7 @@ func (s *store) forget(log int64, most int) (bytes int, err error) {
 			if from == 0 {
 				from = next
 			}
-			if next-from >= dropMessages || bytes >= most {
+			if more = next-from >= dropMessages || bytes >= most; more {
 				return errEnough
 			}
 			bytes += size
@@ -173,10 +174,10 @@ func (s *store) forget(log int64, most int) (bytes int, err error) {
 			}
 			return nil
 		})
-		if len(arrivals) == 0 || err != nil && err != errEnough {
+		if err != nil || len(arrivals) == 0 {
 			return err
 		}
-		if err == nil { // all were read: the last reaches to the next one's first, or as far as the log is on disk
+		if !more { // all were read: the last reaches to the next one's first, or as far as the log is on disk
 			if err := tx.QueryRow("SELECT coalesce((SELECT min(first) FROM run WHERE log=?1 AND first>?2), (SELECT max(seq, ?2)+1 FROM log WHERE id=?1))", log, next).Scan(&next); err != nil {
 				return err
 			}

@@ -70,7 +70,7 @@ func (s *store) entries(after, before int64, max int) (out []Entry, nonces []mes
 			}
 			return nil
 		})
-	if err != nil && err != errEnough {
+	if err != nil {
 		return nil, nil, err
 	}
 	from := 0
@@ -99,9 +99,6 @@ func (s *store) runs(log int64, from, to uint64, max int) (out [][]byte, err err
 		}
 		return nil
 	})
-	if err == errEnough {
-		err = nil
-	}
 	return out, err
 }
 
@@ -215,7 +212,9 @@ func each(q querier, query string, args []any, f func(*sql.Rows) error) error {
 func eachOf(rows *sql.Rows, f func(*sql.Rows) error) error {
 	defer rows.Close()
 	for rows.Next() {
-		if err := f(rows); err != nil {
+		if err := f(rows); err == errEnough {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}

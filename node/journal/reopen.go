@@ -186,9 +186,6 @@ func (s *store) heldRuns(log int64, first uint64) (l state, runs []heldRun, err 
 		}
 		return nil
 	})
-	if err == errEnough {
-		err = nil
-	}
 	return l, runs, err
 }
 

@@ -48,7 +48,7 @@ func (s *store) drop(old *horizons) (found bool, err error) {
 			found = true
 			return errEnough
 		})
-		if err != nil && err != errEnough {
+		if err != nil {
 			return err
 		}
 		if !found {
@@ -73,7 +73,7 @@ func (s *store) drop(old *horizons) (found bool, err error) {
 			logs = append(logs, l)
 			return nil
 		})
-		if err != nil && err != errEnough {
+		if err != nil {
 			return err
 		}
 		rows := make([]int64, len(logs))

@@ -253,7 +253,7 @@ func unwritable(err error) bool {
 	return false
 }
 
-// errEnough ends a query early.
+// errEnough, from what is called for a row, ends a query early, which is no error.
 var errEnough = errors.New("enough")
 
 // fixed scans a BLOB of exactly its length.

@@ -322,7 +322,7 @@ func (s *store) docs(from, to int64) (docs []search.Doc, end int64, err error) {
 			}
 			return nil
 		})
-	if err != nil && err != errEnough {
+	if err != nil {
 		return nil, 0, err
 	}
 	found := map[spot]said{}

@@ -118,7 +118,7 @@ func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutO
 				}
 				return nil
 			})
-		if err != nil && err != errEnough {
+		if err != nil {
 			return err
 		}
 		many, one := tx.Stmt(s.insertPlaces), tx.Stmt(s.insertPlace)
