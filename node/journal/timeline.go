@@ -88,49 +88,13 @@ func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutO
 		return 0, nil, err
 	}
 	err = s.write(func(tx *sql.Tx) error {
-		var args []any
-		last := from
-		err := each(tx, "SELECT run.arrival, run.data, log.grp, log.room, log.author, log.fork, "+notPublic+" AND EXISTS (SELECT 1 FROM opened WHERE log=lid AND seq>=first) FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
-			[]any{from, to}, func(rows *sql.Rows) error {
-				var data sql.RawBytes
-				var s speaker
-				var fork uint64
-				var open bool
-				if err := rows.Scan(&last, &data, fixed(s.group[:]), fixed(s.room[:]), fixed(s.author[:]), &fork, &open); err != nil {
-					return err
-				}
-				run, err := parseHeld(data)
-				if err != nil {
-					return err
-				}
-				own := open || owns(s.group, s.author)
-				for i := range run.Records {
-					if seq := run.First + uint64(i); fork == 0 || seq < fork {
-						if own {
-							args = append(args, s.room[:], run.Records[i].HLC, run.Log[:], seq, last)
-						}
-						found.see(s, run, i)
-					}
-				}
-				if found.work >= share {
-					to = last
-					return errEnough
-				}
-				return nil
-			})
+		places, last, err := found.read(tx, from, to, share, owns)
 		if err != nil {
 			return err
 		}
-		many, one := tx.Stmt(s.insertPlaces), tx.Stmt(s.insertPlace)
-		for n := 5 * indexRows; len(args) >= n; args = args[n:] {
-			if _, err := many.Exec(args[:n]...); err != nil {
-				return err
-			}
-		}
-		for ; len(args) > 0; args = args[5:] {
-			if _, err := one.Exec(args[:5]...); err != nil {
-				return err
-			}
+		to = last
+		if err := s.putPlaces(tx, places); err != nil {
+			return err
 		}
 		for _, run := range brought {
 			if err := found.restore(tx, run); err != nil {
@@ -157,6 +121,59 @@ func (s *store) index(from, to int64, share int, brought [][]byte, cutOff []cutO
 		s.dirty = time.Now()
 	}
 	return to, found, err
+}
+
+// read looks at what arrived after from, as index does, and returns what to put into the timeline, the columns of each place in turn, and how far it came.
+func (x *indexed) read(tx *sql.Tx, from, to int64, share int, owns func(message.GroupID, identity.PeerID) bool) (places []any, last int64, err error) {
+	last = to
+	err = each(tx, "SELECT run.arrival, run.data, log.grp, log.room, log.author, log.fork, "+notPublic+" AND EXISTS (SELECT 1 FROM opened WHERE log=lid AND seq>=first) FROM run JOIN log ON log.id=run.log WHERE run.arrival>? AND run.arrival<=? ORDER BY run.arrival",
+		[]any{from, to}, func(rows *sql.Rows) error {
+			var arrival int64
+			var data sql.RawBytes
+			var s speaker
+			var fork uint64
+			var open bool
+			if err := rows.Scan(&arrival, &data, fixed(s.group[:]), fixed(s.room[:]), fixed(s.author[:]), &fork, &open); err != nil {
+				return err
+			}
+			run, err := parseHeld(data)
+			if err != nil {
+				return err
+			}
+			own := open || owns(s.group, s.author)
+			for i := range run.Records {
+				seq := run.First + uint64(i)
+				if fork != 0 && seq >= fork {
+					break
+				}
+				if own {
+					places = append(places, s.room[:], run.Records[i].HLC, run.Log[:], seq, arrival)
+				}
+				x.see(s, run, i)
+			}
+			if x.work >= share {
+				last = arrival
+				return errEnough
+			}
+			return nil
+		})
+	return places, last, err
+}
+
+// putPlaces puts places into the timeline, many with a statement.
+func (s *store) putPlaces(tx *sql.Tx, places []any) error {
+	many, one := tx.Stmt(s.insertPlaces), tx.Stmt(s.insertPlace)
+	for n := 5 * indexRows; len(places) >= n; places = places[n:] {
+		if _, err := many.Exec(places[:n]...); err != nil {
+			return err
+		}
+	}
+	for ; len(places) > 0; places = places[5:] {
+		if _, err := one.Exec(places[:5]...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // relax says whether transactions from here on may reach the disk later, with the next that may not. Those of the timeline may: it is made of
