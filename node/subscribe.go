@@ -526,33 +526,18 @@ func (s *subscription) about(l journal.Line) bool {
 		if !s.shows(m.RoomID, m.Room) || s.node.people.known.ignores(t.Author) {
 			continue
 		}
+		_, told := s.told.find(t.ID)
 		if !ok { // its body is missing, and comes
-			if _, told := s.told.find(t.ID); told {
-				s.told.forget(t.ID)
-				ok = s.send(Withdrawn{Message: Message{ID: t.ID, Room: s.node.where(t), RoomID: t.Room, Author: t.Author, Nick: s.node.people.name(t.Author, t.Nick)}, Restated: true})
-				if !ok {
-					return false
-				}
+			if told && !s.takeBack(&t) {
+				return false
 			}
 			continue
 		}
-		var e Event
-		switch {
-		case l.Kind == message.Redact && m.Redacted:
-			e = Redacted{m}
-		case l.Kind == message.React && !m.Redacted:
-			emoji, _ := cleanEmoji(a.Emoji)
-			on := false
-			for _, r := range t.Marks.React {
-				on = on || r.Emoji == a.Emoji && slices.ContainsFunc(r.By, func(v journal.Voice) bool { return v.Author == l.Author })
-			}
-			e = Reacted{Message: m, Emoji: emoji, By: s.node.people.name(l.Author, l.Nick), ByID: l.Author, On: on}
-		case l.Kind == message.Redact && l.Author == t.Author, l.Kind == message.Edit && l.Author == t.Author && !m.Redacted:
-			e = Edited{m}
-		default:
+		e := s.change(&l, &t, a.Emoji, m)
+		if e == nil {
 			continue
 		}
-		if _, told := s.told.find(t.ID); told {
+		if told {
 			s.told.put(t.ID, true)
 		}
 		if !s.send(e) || m.Kind == message.Topic && !s.topic(t.Room, m.Room) {
@@ -560,6 +545,29 @@ func (s *subscription) about(l journal.Line) bool {
 		}
 	}
 	return true
+}
+
+// takeBack withdraws a message that was told of and will be again.
+func (s *subscription) takeBack(l *journal.Line) bool {
+	s.told.forget(l.ID)
+	return s.send(Withdrawn{Message: Message{ID: l.ID, Room: s.node.where(*l), RoomID: l.Room, Author: l.Author, Nick: s.node.people.name(l.Author, l.Nick)}, Restated: true})
+}
+
+// change is what to tell of a message, which is m by now, because of l, which is about it: nil where it counts for nothing.
+func (s *subscription) change(l, of *journal.Line, emoji string, m Message) Event {
+	switch {
+	case l.Kind == message.Redact && m.Redacted:
+		return Redacted{m}
+	case l.Kind == message.React && !m.Redacted:
+		on := slices.ContainsFunc(of.Marks.React, func(r journal.Reaction) bool {
+			return r.Emoji == emoji && slices.ContainsFunc(r.By, func(v journal.Voice) bool { return v.Author == l.Author })
+		})
+		shown, _ := cleanEmoji(emoji)
+		return Reacted{Message: m, Emoji: shown, By: s.node.people.name(l.Author, l.Nick), ByID: l.Author, On: on}
+	case l.Author == of.Author && (l.Kind == message.Redact || l.Kind == message.Edit && !m.Redacted):
+		return Edited{m}
+	}
+	return nil
 }
 
 // shows reports whether a room is told of.
