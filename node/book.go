@@ -72,21 +72,8 @@ func (b *book) topic(room message.RoomID) (journal.Line, bool, error) {
 // followLocked reads on.
 func (b *book) followLocked() error {
 	if b.cursor == nil {
-		cursor := b.journal.Follow(b.journal.Last())
-		known, err := b.journal.Rooms()
-		if err != nil {
+		if err := b.beginLocked(); err != nil {
 			return err
-		}
-		sealed, err := b.journal.Conversations()
-		if err != nil {
-			return err
-		}
-		b.cursor, b.last, b.topics = cursor, map[message.RoomID]inRoom{}, map[message.RoomID]topicLine{}
-		for _, r := range known {
-			b.addLocked(r.ID, r.Name, r.Last)
-		}
-		for _, r := range sealed {
-			b.addLocked(r.ID, "", r.Last)
 		}
 	}
 	for {
@@ -94,21 +81,50 @@ func (b *book) followLocked() error {
 		if err != nil || len(entries) == 0 {
 			return err
 		}
-		for _, e := range entries {
-			o, ok := b.journal.Opening(e.Log)
-			if e.Fork != 0 {
-				clear(b.topics) // one may have been past it
-			}
-			if !ok || e.Fork != 0 {
-				continue
-			}
-			if run, err := message.ParseBodies(e.Frame[wire.HeaderLen:]); err == nil {
-				b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC)
-				for i := range run.Records {
-					b.changedLocked(o.Room, &run.Records[i])
-				}
-			}
+		for i := range entries {
+			b.takeLocked(&entries[i])
 		}
+	}
+}
+
+// beginLocked looks up what there is, and follows from there.
+func (b *book) beginLocked() error {
+	cursor := b.journal.Follow(b.journal.Last())
+	known, err := b.journal.Rooms()
+	if err != nil {
+		return err
+	}
+	sealed, err := b.journal.Conversations()
+	if err != nil {
+		return err
+	}
+	b.cursor, b.last, b.topics = cursor, map[message.RoomID]inRoom{}, map[message.RoomID]topicLine{}
+	for _, r := range known {
+		b.addLocked(r.ID, r.Name, r.Last)
+	}
+	for _, r := range sealed {
+		b.addLocked(r.ID, "", r.Last)
+	}
+	return nil
+}
+
+// takeLocked takes in what arrived.
+func (b *book) takeLocked(e *journal.Entry) {
+	if e.Fork != 0 {
+		clear(b.topics) // one may have been past it
+		return
+	}
+	o, ok := b.journal.Opening(e.Log)
+	if !ok {
+		return
+	}
+	run, err := message.ParseBodies(e.Frame[wire.HeaderLen:])
+	if err != nil {
+		return
+	}
+	b.addLocked(o.Room, o.Name, run.Records[len(run.Records)-1].HLC)
+	for i := range run.Records {
+		b.changedLocked(o.Room, &run.Records[i])
 	}
 }
 

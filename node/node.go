@@ -363,14 +363,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 			}
 			if err := at.journal.Err(); (err != nil) != (failed != nil) {
 				n.seat.look()
-				switch why, until, hint := unkept(err); {
-				case err != nil:
-					n.notice(why+": what is said is not kept here until "+until, hint)
-				case errors.Is(failed, journal.ErrFull):
-					n.notice("there is room on the disk again: what is said is kept", "")
-				default:
-					n.notice("the history can be written again: what is said is kept", "")
-				}
+				n.tellKept(err, failed)
 				failed = err
 			}
 			select {
@@ -388,6 +381,18 @@ func (n *Node) watchCommits(ctx context.Context) {
 			}
 		}
 		stop()
+	}
+}
+
+// tellKept says that what is said cannot be kept from now on, or without an error that it can again, and was failed before.
+func (n *Node) tellKept(err, failed error) {
+	switch why, until, hint := unkept(err); {
+	case err != nil:
+		n.notice(why+": what is said is not kept here until "+until, hint)
+	case errors.Is(failed, journal.ErrFull):
+		n.notice("there is room on the disk again: what is said is kept", "")
+	default:
+		n.notice("the history can be written again: what is said is kept", "")
 	}
 }
 
