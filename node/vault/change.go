@@ -421,19 +421,7 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 	var c seal.Change
 	due := mine && (s.Due(now) || v.handedLocked(r))
 	if mine {
-		for p, a := range r.answers {
-			if !a.Yes {
-				c.Remove = append(c.Remove, p)
-			}
-		}
-		c.Add = slices.DeleteFunc(r.later, s.Has)
-		for _, lost := range r.redo {
-			if m, ok := r.Missing(lost); ok {
-				c.Add, c.Remove = append(c.Add, m.Add...), append(c.Remove, m.Remove...)
-				c.Promote, c.Demote = append(c.Promote, m.Promote...), append(c.Demote, m.Demote...)
-			}
-		}
-		r.redo, r.later = nil, nil
+		c = r.owedLocked()
 	}
 	key, held := r.Key(s.Hash())
 	asks := !held && r.asked != s.Hash() && slices.ContainsFunc(r.waiting, func(w wraps) bool { return w.State == s.Hash() && len(w.For(v.me)) > 0 })
@@ -471,6 +459,24 @@ func (v *Vault) tend(r *room, now time.Time, here func(identity.PeerID) bool, ke
 	}
 	out, _, err = v.spread(r, s, key, lacks, keys)
 	return out, err
+}
+
+// owedLocked takes what the owner is to change by now: who declined is taken out, who waited for it comes in, and what lost against another change is made again.
+func (r *room) owedLocked() (c seal.Change) {
+	for p, a := range r.answers {
+		if !a.Yes {
+			c.Remove = append(c.Remove, p)
+		}
+	}
+	c.Add = slices.DeleteFunc(r.later, r.Current().Has)
+	for _, lost := range r.redo {
+		if m, ok := r.Missing(lost); ok {
+			c.Add, c.Remove = append(c.Add, m.Add...), append(c.Remove, m.Remove...)
+			c.Promote, c.Demote = append(c.Promote, m.Promote...), append(c.Demote, m.Demote...)
+		}
+	}
+	r.redo, r.later = nil, nil
+	return c
 }
 
 // heirLocked returns to whom a room goes that this person owns and has left: to who owned it before, or else to another who is in it.
