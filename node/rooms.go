@@ -95,45 +95,8 @@ func (r *room) mark() string {
 
 // rooms lists what is joined, the lobby first, private rooms and conversations, and then what else was spoken in.
 func (n *Node) rooms() []Room {
-	last := map[message.RoomID]inRoom{}
-	for _, from := range n.gather.shown() {
-		known, err := from.book.rooms()
-		if err != nil {
-			n.log.Debug("cannot list rooms", "err", err)
-		}
-		for id, r := range known {
-			id = n.gather.roomNow(id)
-			was := last[id]
-			if r.last.After(was.last) {
-				was.last = r.last
-			}
-			was.name = r.name
-			last[id] = was
-		}
-	}
-	var out []Room
-	for _, name := range n.profile.rooms() {
-		out = append(out, Room{Name: "#" + name, ID: message.Room(name), Joined: true})
-	}
-	for _, r := range n.vault.Rooms() {
-		if n.hides(&r) {
-			continue
-		}
-		shown := Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: r.Status != vault.Asked, Owner: n.named(r.Owner), Members: len(r.Members), Out: r.Status == vault.Out}
-		if r.Status == vault.Asked {
-			shown.By = n.named(r.By)
-		}
-		out = append(out, shown)
-	}
-	for _, r := range n.gather.pastRooms() {
-		out = append(out, Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: true, Owner: n.named(r.Owner), Members: len(r.Members), Out: true})
-	}
-	for _, t := range n.vault.Talks() {
-		if n.people.known.ignores(t.With) {
-			continue
-		}
-		out = append(out, Room{Name: n.called(t.Room), ID: t.Room, Kind: DirectRoom, Joined: true, With: n.named(t.With)})
-	}
+	last := n.spokenIn()
+	out := n.takenUp()
 	for i := range out {
 		r := &out[i]
 		r.Last = last[r.ID].last
@@ -160,6 +123,54 @@ func (n *Node) rooms() []Room {
 			n.log.Debug("cannot read a topic", "err", err)
 			break
 		}
+	}
+	return out
+}
+
+// spokenIn returns the rooms that something was said in, in the gatherings shown.
+func (n *Node) spokenIn() map[message.RoomID]inRoom {
+	last := map[message.RoomID]inRoom{}
+	for _, from := range n.gather.shown() {
+		known, err := from.book.rooms()
+		if err != nil {
+			n.log.Debug("cannot list rooms", "err", err)
+		}
+		for id, r := range known {
+			id = n.gather.roomNow(id)
+			was := last[id]
+			if r.last.After(was.last) {
+				was.last = r.last
+			}
+			was.name = r.name
+			last[id] = was
+		}
+	}
+	return last
+}
+
+// takenUp lists what is joined, or asks to be, without what was said in it.
+func (n *Node) takenUp() (out []Room) {
+	for _, name := range n.profile.rooms() {
+		out = append(out, Room{Name: "#" + name, ID: message.Room(name), Joined: true})
+	}
+	for _, r := range n.vault.Rooms() {
+		if n.hides(&r) {
+			continue
+		}
+		shown := Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: r.Status != vault.Asked, Owner: n.named(r.Owner), Members: len(r.Members), Out: r.Status == vault.Out}
+		if r.Status == vault.Asked {
+			shown.By = n.named(r.By)
+		}
+		out = append(out, shown)
+	}
+	for _, r := range n.gather.pastRooms() {
+		out = append(out, Room{Name: n.called(r.ID), ID: r.ID, Kind: PrivateRoom, Joined: true, Owner: n.named(r.Owner), Members: len(r.Members), Out: true})
+	}
+	for _, t := range n.vault.Talks() {
+		if n.people.known.ignores(t.With) {
+			continue
+		}
+		out = append(out, Room{Name: n.called(t.Room), ID: t.Room, Kind: DirectRoom, Joined: true, With: n.named(t.With)})
 	}
 	return out
 }
