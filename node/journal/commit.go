@@ -110,25 +110,8 @@ func (s *store) commit(b batch) error {
 			}
 		}
 		for i := range b.items {
-			it := &b.items[i]
-			if it.filled && it.open != nil {
-				if err := putLate(tx, &it.Entry); err != nil {
-					return err
-				}
-			}
-			if it.Fork != 0 || it.filled {
-				continue // the proof stands with its log, and what brought bodies, or opened, where it was already
-			}
-			if _, err := insertRun.Exec(it.Arrival, it.log, it.first, body(it.Frame)); err != nil {
+			if err := b.items[i].put(tx, insertRun); err != nil {
 				return err
-			}
-			if it.open == nil {
-				continue
-			}
-			for _, what := range it.open.said {
-				if _, err := tx.Exec(insertSaid, it.Log[:], what.seq, what.kind, what.body); err != nil {
-					return err
-				}
 			}
 		}
 		for i := range b.days {
@@ -140,4 +123,23 @@ func (s *store) commit(b batch) error {
 		}
 		return nil
 	})
+}
+
+// put writes an item of the tail.
+func (it *item) put(tx *sql.Tx, insertRun *sql.Stmt) error {
+	switch {
+	case it.filled && it.open != nil:
+		return putLate(tx, &it.Entry)
+	case it.Fork != 0 || it.filled: // the proof stands with its log, and what brought bodies, or opened, where it was already
+		return nil
+	}
+	if _, err := insertRun.Exec(it.Arrival, it.log, it.first, body(it.Frame)); err != nil || it.open == nil {
+		return err
+	}
+	for _, what := range it.open.said {
+		if _, err := tx.Exec(insertSaid, it.Log[:], what.seq, what.kind, what.body); err != nil {
+			return err
+		}
+	}
+	return nil
 }
