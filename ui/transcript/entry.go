@@ -70,8 +70,8 @@ type move struct {
 	first, last node.PeerState
 }
 
-// Displayed reports whether messages of that kind are shown by this version.
-func Displayed(k message.Kind) bool {
+// displayed reports whether messages of that kind are shown by this version.
+func displayed(k message.Kind) bool {
 	return k == message.Text || k == message.Action || k == message.Topic || k == message.Reply
 }
 

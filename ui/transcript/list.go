@@ -88,7 +88,7 @@ func (l *List) Add(said node.Said, me string, unseen bool) bool {
 
 func (l *List) add(said node.Said, me string, unseen bool) bool {
 	m := said.Message
-	if old := l.byID[m.ID]; old != nil || !Displayed(m.Kind) {
+	if old := l.byID[m.ID]; old != nil || !displayed(m.Kind) {
 		return false
 	}
 	l.again(func() { l.add(said, me, false) })

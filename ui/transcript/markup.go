@@ -58,7 +58,7 @@ func mark(attrs []attr, a attr) {
 
 func markLine(line string, attrs []attr) {
 	between(line, attrs, '`', code)
-	for _, c := range Links(line) {
+	for _, c := range links(line) {
 		if attrs[c.start]&code == 0 {
 			mark(attrs[c.start:c.end], link)
 		}
@@ -90,9 +90,9 @@ func between(line string, attrs []attr, sgn byte, a attr) {
 	}
 }
 
-// Links finds the addresses of web pages in a text: from http:// or https:// on, as far as it can be read as one, without the punctuation of the
+// links finds the addresses of web pages in a text: from http:// or https:// on, as far as it can be read as one, without the punctuation of the
 // sentence around it.
-func Links(text string) []cut {
+func links(text string) []cut {
 	var found []cut
 	for at := 0; ; {
 		i := strings.Index(text[at:], "://")
@@ -159,7 +159,7 @@ func (l *List) marked(e *entry, text string) markedText {
 	if e.kind != said && e.kind != action {
 		return m
 	}
-	m.attrs, m.links, m.author = markup(text), Links(text), l.look.Author(e.author)
+	m.attrs, m.links, m.author = markup(text), links(text), l.look.Author(e.author)
 	for _, c := range e.me {
 		mark(m.attrs[c.start:c.end], mention)
 	}

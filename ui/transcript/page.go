@@ -177,7 +177,7 @@ func (l *List) newest() node.Key {
 // put puts messages in their places. before: what the program said before the first of them stays before it.
 func (l *List) put(page []node.Message, me string, before bool) {
 	for _, m := range page {
-		if l.byID[m.ID] == nil && Displayed(m.Kind) {
+		if l.byID[m.ID] == nil && displayed(m.Kind) {
 			e := fromMessage(m, me)
 			e.live = m.Here
 			l.insert(e, before)

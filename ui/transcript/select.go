@@ -30,7 +30,7 @@ func (l *List) Selected() (Selected, bool) {
 
 func chosen(e *entry) Selected {
 	s := Selected{ID: e.id, Text: cmp.Or(e.tabbed, e.text), Mine: e.mine, Topic: e.of == message.Topic, Deleted: e.redacted}
-	for _, c := range Links(e.text) {
+	for _, c := range links(e.text) {
 		s.Links = append(s.Links, e.text[c.start:c.end])
 	}
 	return s
