@@ -17,7 +17,7 @@ func (n *Node) collect(ctx context.Context) {
 	metrics.Read(sample)
 	usual := int(min(sample[0].Value.Uint64(), 1<<20)) // it is very much where there is to be no collector
 	set := usual
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTimer(n.second())
 	defer tick.Stop()
 	for {
 		select {
@@ -27,6 +27,7 @@ func (n *Node) collect(ctx context.Context) {
 			}
 			return
 		case <-tick.C:
+			tick.Reset(n.second())
 		}
 		metrics.Read(sample)
 		percent := garbage(usual, int(sample[1].Value.Uint64()), n.gather.tails())

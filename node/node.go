@@ -347,9 +347,12 @@ func (n *Node) broke(err error) {
 	n.fail()
 }
 
+// second is how long what is done about once a second waits for its next turn: all of it takes the same.
+func (n *Node) second() time.Duration { return time.Until(n.roster.Round(time.Now().Add(time.Second))) }
+
 // watchCommits follows what becomes durable in the current gathering.
 func (n *Node) watchCommits(ctx context.Context) {
-	again := time.NewTicker(time.Second)
+	again := time.NewTimer(n.second())
 	defer again.Stop()
 	var failed error
 	for ctx.Err() == nil {
@@ -371,6 +374,7 @@ func (n *Node) watchCommits(ctx context.Context) {
 			case <-changed:
 				n.watch.wake()
 			case <-again.C:
+				again.Reset(n.second())
 				n.gather.keepStay(false)
 				n.gather.restate(ctx)
 				if n.serving.Load() {

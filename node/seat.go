@@ -108,6 +108,7 @@ func (s *seat) run(ctx context.Context) {
 		}
 		var due <-chan time.Time
 		if !wake.IsZero() {
+			wake = s.node.roster.Round(wake)
 			timer.Reset(time.Until(wake))
 			due = timer.C
 		}

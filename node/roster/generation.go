@@ -22,6 +22,7 @@ type generation struct {
 	addr   netip.Addr
 	tr     *transport
 	ml     *memberlist.Memberlist
+	began  time.Time     // rounds of gossip are counted from then
 	met    chan struct{} // closed when it has exchanged states with somebody
 	meet   func()
 
@@ -45,7 +46,7 @@ func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 	// cannot wait for the next is told at once (publish). keeper.mend exchanges states.
 	c.ProbeInterval, c.ProbeTimeout = 500*time.Millisecond, 250*time.Millisecond
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult, c.AwarenessMaxMultiplier = 3, 2, 2
-	c.GossipInterval, c.GossipNodes, c.RetransmitMult = 250*time.Millisecond, 6, 6
+	c.GossipInterval, c.GossipNodes, c.RetransmitMult = gossipEvery, 6, 6
 	c.PushPullInterval, c.TCPTimeout = 0, 2*time.Second
 	c.EnableCompression = false
 	c.UDPBufferSize = maxSent - sealOverhead - crcOverhead
@@ -56,7 +57,7 @@ func (r *Roster) begin(addr netip.Addr, moves int) (*generation, error) {
 		g.tr.cancel()
 		return nil, fmt.Errorf("join the gossip at %v: %w", addr, err)
 	}
-	g.ml = ml
+	g.ml, g.began = ml, time.Now() // it started its tickers last
 	return g, nil
 }
 

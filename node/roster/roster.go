@@ -13,7 +13,7 @@
 // 30 s, for a minute after they were last found. So are members that died, every half to two seconds for a minute, or until their machine says that the
 // process is gone. At most 256 addresses are kept; where there are more, whoever told of most has to give way (see leads).
 //
-// Gossip goes round four times a second, two of them with a probe: at rest what costs is to wake up. That this instance took or gave up the seat, lost the hub or
+// Gossip goes round four times a second, two of them with a probe: at rest what costs is to wake up, and what else a process does about as often goes with it (Round). That this instance took or gave up the seat, lost the hub or
 // leaves, and that a partition is over, does not wait for that: a dozen members are told at once, by pings that carry it. States are exchanged with any one member
 // every 30 s, for each is a handshake; every 5 s, or less often from 32 members on, while something has changed in the last 30, because what gossip lost then (in a partition too short for anybody to be
 // declared dead) is said again by nobody else.
@@ -154,6 +154,17 @@ func (r *Roster) SetAddress(a netip.Addr) {
 	r.address = a.Unmap()
 	r.mu.Unlock()
 	r.poke()
+}
+
+// Round returns when the last round of gossip is until t, or t where there is none before that. This process wakes up for it anyhow: what has no moment of its own goes
+// with it.
+func (r *Roster) Round(t time.Time) time.Time {
+	if g := r.generation(); g != nil {
+		if round := t.Add(-t.Sub(g.began) % gossipEvery); round.After(time.Now()) {
+			return round
+		}
+	}
+	return t
 }
 
 // Members returns the other live instances, by session.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -199,6 +200,38 @@ func TestStatusComesRound(t *testing.T) {
 		t.Logf("a status was with four others after %v at worst", worst)
 		if worst > 100*time.Millisecond {
 			t.Error("that was the next round of gossip")
+		}
+	})
+}
+
+// Who goes with a round wakes nobody: probes are sent with every other.
+func TestRound(t *testing.T) {
+	bubble(t, func(t *testing.T, lan *nodetest.LAN) {
+		b := party(t, lan, 5)[0]
+		time.Sleep(1234567 * time.Microsecond)
+		for _, ahead := range []time.Duration{time.Nanosecond, 249 * time.Millisecond, 250 * time.Millisecond, 400 * time.Millisecond, time.Second} {
+			now := time.Now()
+			asked := now.Add(ahead)
+			round := b.Round(asked)
+			if !round.After(now) || round.After(asked) || asked.Sub(round) >= gossipEvery {
+				t.Errorf("%v is the round until %v", round.Sub(now), ahead)
+			}
+			if round == asked {
+				continue // none is before it
+			}
+			time.Sleep(time.Second)
+			tr := b.generation().tr
+			tr.mu.Lock()
+			pings := slices.Collect(maps.Values(tr.pings))
+			tr.mu.Unlock()
+			if len(pings) == 0 || slices.ContainsFunc(pings, func(at time.Time) bool { return at.Sub(round)%gossipEvery != 0 }) {
+				t.Errorf("a round is at %v, and probes at %v", round, pings)
+			}
+		}
+		b.SetAddress(netip.Addr{})
+		time.Sleep(time.Second)
+		if at := time.Now().Add(time.Second); b.Round(at) != at {
+			t.Error("there are rounds without an address")
 		}
 	})
 }

@@ -9,6 +9,8 @@ import (
 )
 
 const (
+	// gossipEvery is the time between two rounds of gossip; there is a probe with every other.
+	gossipEvery = 250 * time.Millisecond
 	// look is how often Run looks what is due, where something may be.
 	look = time.Second
 	// told is how many members are told at once what is new or that this one leaves: one round of gossip reaches fewer, and is up to 250 ms away.
