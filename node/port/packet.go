@@ -20,7 +20,7 @@ const sendTimeout = time.Second
 func (p *Port) packets(ctx context.Context) {
 	buffer := make([]byte, maxPacket)
 	for {
-		n, from, err := p.socket.ReadFrom(buffer)
+		n, from, err := p.packet(buffer)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return
@@ -33,13 +33,28 @@ func (p *Port) packets(ctx context.Context) {
 			continue
 		}
 		if receive := p.receive[buffer[0]]; receive != nil {
-			receive(slices.Clone(buffer[:n]), addrPort(from))
+			receive(slices.Clone(buffer[:n]), from)
 		}
 	}
 }
 
+// packet waits for the next one.
+func (p *Port) packet(b []byte) (int, netip.AddrPort, error) {
+	if p.quick != nil {
+		return p.quick.receive(b)
+	}
+	n, from, err := p.socket.ReadFrom(b)
+	if err != nil {
+		return 0, netip.AddrPort{}, err
+	}
+	return n, addrPort(from), nil
+}
+
 // Send sends one UDP packet from the port.
 func (p *Port) Send(b []byte, to netip.AddrPort) error {
+	if p.quick != nil && p.quick.send(b, to) {
+		return nil
+	}
 	// Several may send at once: each moves the common deadline further, which harms nobody.
 	if err := p.socket.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
 		return err

@@ -59,6 +59,7 @@ type Port struct {
 	log      *slog.Logger
 	listener net.Listener
 	socket   net.PacketConn
+	quick    *quick // the same, if it can be; or nil
 	door     door
 	protos   []string // keys of serve, sorted
 	serve    map[string]func(context.Context, *identity.Conn) func() error
@@ -83,7 +84,7 @@ func Open(c Config) (*Port, error) {
 		return nil, err
 	}
 	return &Port{
-		gate: c.Gate, net: c.Net, log: c.Log, listener: listener, socket: socket,
+		gate: c.Gate, net: c.Net, log: c.Log, listener: listener, socket: socket, quick: quickly(socket),
 		door:    newDoor(c.PerIP),
 		serve:   make(map[string]func(context.Context, *identity.Conn) func() error),
 		receive: make(map[byte]func([]byte, netip.AddrPort)),
