@@ -59,7 +59,7 @@ func (p *peer) answerBeat() {
 	p.mu.Lock()
 	p.due = true
 	p.mu.Unlock()
-	p.poke()
+	p.say(little)
 }
 
 // appendBeat adds BEAT. The root goes with it only if this end is caught up: everything sent, nothing being brought by any link.

@@ -8,6 +8,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,6 +120,44 @@ func TestRealSilence(t *testing.T) {
 	err := b.x.Run(t.Context(), &exchange.Link{Conn: there, Reader: wire.NewReader(there), Silence: 300 * time.Millisecond})
 	if took := time.Since(began); !errors.Is(err, exchange.ErrSilent) || took < 300*time.Millisecond || took > 10*time.Second {
 		t.Errorf("%v after %v", err, took)
+	}
+}
+
+// waits counts the writes that may wait, each of which takes a goroutine, a deadline and a word to the scheduler.
+type waits struct {
+	*net.TCPConn
+	n atomic.Int64
+}
+
+func (w *waits) Write(b []byte) (int, error) {
+	w.n.Add(1)
+	return w.TCPConn.Write(b)
+}
+
+// A follower at rest answers a BEAT from where it read it, without waiting.
+func TestBeatIsAnsweredAtOnce(t *testing.T) {
+	lan := nodetest.New(1)
+	hub, a := newReplica(t, lan, "hub"), newReplica(t, lan, "a")
+	var w waits
+	here, there := overTCP(t, a, hub, func(c net.Conn) net.Conn { w.TCPConn = c.(*net.TCPConn); return &w })
+	if !there.Awaits() {
+		t.Skip("nothing is written without waiting on this system")
+	}
+	answered := make(chan struct{}, 1)
+	run := func(x *exchange.Exchange, l exchange.Link) func() {
+		l.Reader, l.Silence = wire.NewReader(l.Conn), 10*time.Second
+		return func() { x.Run(t.Context(), &l) }
+	}
+	var ended sync.WaitGroup
+	ended.Go(run(hub.x, exchange.Link{Conn: there, Hub: true, Peer: a.who.ID(), Ping: time.Second / 3, Trip: func(time.Duration, bool) { answered <- struct{}{} }}))
+	ended.Go(run(a.x, exchange.Link{Conn: here, Peer: hub.who.ID()}))
+	defer ended.Wait()
+	defer here.NetConn().Close()
+	<-answered // by then each has said what it holds
+	before := w.n.Load()
+	<-answered
+	if n := w.n.Load() - before; n > 0 {
+		t.Errorf("%d writes for an answer", n)
 	}
 }
 
