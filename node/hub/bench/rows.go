@@ -54,6 +54,7 @@ func but(s load.Spec, change func(*load.Spec)) load.Spec {
 
 var (
 	peers   = []string{"nats", "inspircd", "ngircd", "bare Go, TLS"}
+	bared   = append(peers[:len(peers):len(peers)], "bare hub")
 	durable = []string{"nats", "jetstream, sync always"}
 	acked   = func(s *load.Spec) { s.Acks = true }
 	paced   = load.Spec{Mode: "paced", Receivers: 100, Senders: 1, Size: 100, Rate: 200, Warm: 300 * time.Millisecond, Time: 3 * time.Second}
@@ -76,10 +77,10 @@ var table = []row{
 	{name: "jetstream", what: "the same against JetStream, sync always", spec: but(flood(100), acked), beside: durable[1:], against: durable[1], figures: []figure{deliveries}},
 	{name: "rooms", what: "flood, 8 authors in 4 rooms", spec: but(flood(100), func(s *load.Spec) { s.Senders, s.Rooms = 8, 4 }), quiet: true, beside: []string{"nats"}, against: "nats", figures: []figure{perDelivery, deliveries}},
 	{name: "private", what: "flood in a private room, and in a public one", measure: (*bench).private, figures: []figure{perDelivery, {"share", "CPU in the public room ÷ in the private one", "×", 1, true}}},
-	{name: "one", what: "one in flight, nothing kept", spec: but(flood(100), one), quiet: true, beside: append(peers[:len(peers):len(peers)], "bare hub"), against: "nats", figures: []figure{perDelivery}},
+	{name: "one", what: "one in flight, nothing kept", spec: but(flood(100), one), quiet: true, beside: bared, against: "nats", figures: []figure{perDelivery}},
 	{name: "one-durable", what: "one in flight, acknowledged from disk", spec: but(but(flood(100), one), acked), beside: []string{durable[1], "bare hub"}, against: durable[1], figures: []figure{perDelivery}},
-	{name: "latency", what: "200 messages a second to 100", spec: paced, beside: peers, against: "nats", figures: delays},
-	{name: "latency-quiet", what: "the same, nothing kept", spec: paced, quiet: true, beside: []string{"nats"}, against: "nats", figures: delays},
+	{name: "latency", what: "200 messages a second to 100", spec: paced, beside: bared, against: "nats", figures: delays},
+	{name: "latency-quiet", what: "the same, nothing kept", spec: paced, quiet: true, beside: []string{"nats", "bare hub"}, against: "nats", figures: delays},
 	{name: "idle", what: "1,000 idle", spec: load.Spec{Mode: "idle", Receivers: 1000, Time: time.Second}, beside: peers, against: "nats", figures: []figure{connection}},
 	{name: "idle-9900", what: "9,900 idle", spec: load.Spec{Mode: "idle", Receivers: 9900, Time: 2 * time.Second}, beside: []string{"nats", "inspircd", "bare Go, TLS"}, against: "nats", figures: []figure{connection}, once: true},
 	{name: "join", what: "1,000 join at once and read 200 messages each", spec: load.Spec{Mode: "join", Receivers: 1000, Senders: 10, Size: 100, Run: 1, Messages: 200},
