@@ -469,8 +469,14 @@ func (r *room) owedLocked() (c seal.Change) {
 		}
 	}
 	c.Add = slices.DeleteFunc(r.later, r.Current().Has)
+	went := map[*seal.State]bool{} // on in its line, which may have taken back what it changed
 	for _, lost := range r.redo {
-		if m, ok := r.Missing(lost); ok {
+		for k := r.State(lost.Prev); k != nil && !went[k]; k = r.State(k.Prev) {
+			went[k] = true
+		}
+	}
+	for _, lost := range r.redo {
+		if m, ok := r.Missing(lost); ok && !went[lost] {
 			c.Add, c.Remove = append(c.Add, m.Add...), append(c.Remove, m.Remove...)
 			c.Promote, c.Demote = append(c.Promote, m.Promote...), append(c.Demote, m.Demote...)
 		}

@@ -970,6 +970,33 @@ func TestTwoOwnersOneStranger(t *testing.T) {
 	}
 }
 
+// Of a line that lost what it came to is made again, and not what it took back itself.
+func TestTwoOwnersOneTakesBack(t *testing.T) {
+	w := newWorld(t)
+	owner := newID(t)
+	alice, bob, carol := w.add(owner), w.add(newID(t)), w.add(newID(t))
+	id := alice.founds("plans", bob)
+	clone := w.add(owner)
+	clone.conf.Dir, clone.conf.Ring = alice.conf.Dir, alice.Ring()
+	clone.start()
+	clone.conf.Dir = t.TempDir()
+	alice.away, clone.away, bob.away = true, true, true
+	for _, c := range []seal.Change{{Add: []identity.PeerID{carol.me}, Remove: []identity.PeerID{bob.me}}, {Add: []identity.PeerID{bob.me}, Remove: []identity.PeerID{carol.me}}} {
+		out, _, err := clone.Change(id, c, false, w.now, w.keys)
+		clone.say(out, err)
+	}
+	for range 3 {
+		out, _, err := alice.Change(id, seal.Change{}, false, w.now, w.keys)
+		alice.say(out, err)
+	}
+	alice.away = false
+	w.deliver()
+	alice.tends()
+	if r, _ := alice.Room(id); len(r.Members) != 2 || !slices.Contains(r.Members, bob.me) || slices.Contains(r.Members, carol.me) {
+		t.Errorf("members are %v, not alice and bob: %v", r.Members, bob.me)
+	}
+}
+
 // Another instance of the same person reads what was sealed for the first, when that has sent its keys.
 func TestSibling(t *testing.T) {
 	w := newWorld(t)
