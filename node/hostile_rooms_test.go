@@ -328,7 +328,7 @@ func TestTwoOwnersFromACopiedProfile(t *testing.T) {
 	})
 }
 
-// Bob's process is killed when he has accepted, declined or left, before that is in his journal. The owner hears of it from the next, and bob has done it.
+// Bob's process is killed when he has accepted, declined or left, before that is in his journal, and the next finds the disk full. When there is room the owner hears of it, and bob has done it.
 func TestAnswersAndIsKilled(t *testing.T) {
 	for name, c := range map[string]struct {
 		before []node.Command
@@ -372,12 +372,17 @@ func TestAnswersAndIsKilled(t *testing.T) {
 				}
 				lan.Heal("bob")
 				config.Dir, config.HostDir = filepath.Join(killed, "bob"), killed
+				d = disk.Under(t, killed)
 				bob = instance.Start(t, lan, "bob", config)
 				instance.Meet(t, 10*time.Second, alice, bob)
 				hears := func(e node.Answered) bool { return e.By.Nick == "bob" && c.hears(e) }
 				if toldOf(alice, hears) {
 					t.Fatal("the owner has heard of it: the process was killed too late for this test")
 				}
+				d.Fill(true) // that may be why the process ended
+				bob.Say("one line too many")
+				time.Sleep(3 * time.Minute)
+				d.Fill(false)
 				instance.Until(t, 3*time.Minute, "the owner hears of it", func() bool { return toldOf(alice, hears) })
 				members, joined := 1, c.answer == node.Command(node.Join{Room: "#plans"})
 				if joined {

@@ -153,7 +153,7 @@ func (n *Node) recallTalks() error {
 // kept, and who comes back has not got them. Until then nobody else, or not all, can read what is said in the room. So it does where this person has accepted an invitation, declined it or left, and the room was not told: its owner would wait for that.
 func (n *Node) repeatStates(ctx context.Context, again map[message.Hash]bool) error {
 	at, _ := n.gather.now()
-	if at.alone { // nobody is there who could miss them
+	if at.alone || at.full() != nil { // nobody is there who could miss them, or it would be taken for said
 		return nil
 	}
 	for _, s := range n.vault.Signed() {
