@@ -22,7 +22,7 @@ type talk struct {
 	key    *seal.PublicKey // to seal for; nil: not known in this process
 	open   bool            // shown: something was said, or the user opened it
 	closed bool            // something came that cannot be opened, and the user was told
-	shut   uint64          // HLC of the newest that could not be opened when it came
+	shut   uint64          // HLC of the newest of the other's that could not be opened when it came; 1: of one's own alone
 	mine   bool            // this person has said something in it, or opened it; if not, it is the work of the other alone
 	last   uint64          // HLC of what was said last, roughly
 	read   journal.Key     // how far the other has read
@@ -197,8 +197,12 @@ func (v *Vault) openDirect(ring *seal.Ring, at journal.Place, body []byte) (c se
 	v.mu.Lock()
 	t := v.talkLocked(at.Room, with)
 	if err != nil { // it was sealed for a key that is not held any more, or that another instance of this person holds
-		if t != nil && t.shut < at.HLC { // else it is tried again
-			t.shut, v.unsaved = at.HLC, true
+		hlc := at.HLC
+		if at.Author == v.me {
+			hlc = 1 // of which nobody is told
+		}
+		if t != nil && t.shut < hlc { // else it is tried again
+			t.shut, v.unsaved = hlc, true
 			v.conf.Changed()
 			if !t.closed && at.Author != v.me {
 				t.closed = true

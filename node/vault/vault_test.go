@@ -1016,6 +1016,29 @@ func TestSibling(t *testing.T) {
 	laptop.wants("for the desk", "from the desk")
 }
 
+// Where the keys do not come, the user is told that what others wrote cannot be opened, though what this person wrote since on the other machine came first.
+func TestNoSibling(t *testing.T) {
+	w := newWorld(t)
+	me := newID(t)
+	desk, bob := w.add(me), w.add(newID(t))
+	bob.to(desk, "for the desk")
+	desk.to(bob, "from the desk")
+	laptop := w.add(me)
+	slices.Reverse(w.said) // each log by itself, in any order
+	w.deliver()
+	laptop.wants()
+	closed := Event(Closed{bob.me})
+	if !slices.Contains(laptop.told, closed) {
+		t.Error("the user is not told")
+	}
+	laptop.start()
+	laptop.told = nil
+	laptop.readsAgain()
+	if laptop.works(); slices.Contains(laptop.told, closed) || len(laptop.Shut()) != 1 {
+		t.Errorf("told again: %v; not all is open in %v", laptop.told, laptop.Shut())
+	}
+}
+
 // A machine whose clock is behind sends a key that this one has deleted by its own: that is no reason to answer, for it would be answered likewise, and so on, until both clocks say that it is old.
 func TestSiblingKeepsOldKey(t *testing.T) {
 	w := newWorld(t)
