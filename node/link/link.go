@@ -163,6 +163,7 @@ func (l *Link) Run(ctx context.Context) {
 				return
 			}
 			if errors.Is(err, errLinked) { // why it ended shows when it is dialled again: at once, if it stood for a while
+				turned = 0
 				if time.Since(began) > steady {
 					wait = 0
 				}

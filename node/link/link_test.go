@@ -225,3 +225,41 @@ func TestStalledWhileDialling(t *testing.T) {
 		w.reported(link.Dialing, link.Linked, link.Dialing, link.Silent)
 	})
 }
+
+// Who is let in now and then is not one too many, however often it was turned away before and after that.
+func TestTurnedAwayInARow(t *testing.T) {
+	start(t, func(w *way) {
+		turnAway := func() {
+			raw, err := w.hub.Accept()
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			c, err := frames.Gate(w.t, frames.Identity(w.t, "hub")).Accept(w.t.Context(), raw, identity.ProtoChat)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			c.NetConn().Close()
+		}
+		rejected := func() bool {
+			time.Sleep(10 * time.Millisecond)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.Contains(w.reports, link.Rejected)
+		}
+		for range 2 {
+			for range 4 {
+				turnAway()
+			}
+			w.admit().Close()
+		}
+		if rejected() {
+			w.t.Errorf("let in at every fifth call, it reported %v", w.reports)
+		}
+		for range 5 {
+			turnAway()
+		}
+		if !rejected() {
+			w.t.Errorf("turned away five times in a row, it reported %v", w.reports)
+		}
+	})
+}
