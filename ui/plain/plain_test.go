@@ -403,6 +403,23 @@ func TestReactionsWhileCatchingUp(t *testing.T) {
 	}
 }
 
+// What another version let one react with can be taken back though others reacted since.
+func TestReactionTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := message1(nil).Message
+		m.Reactions = []node.Reaction{{Emoji: "lol", Count: 1, Mine: true}}
+		liked := m
+		liked.Reactions = append(slices.Clip(m.Reactions), node.Reaction{Emoji: "👍", Count: 1})
+		f := &feed{events: make(chan []node.Event, 1)}
+		f.tell(node.Ready{}, node.Said{Message: m, History: true}, node.CaughtUp{}, node.Reacted{Message: liked, Emoji: "👍", By: "carol", On: true})
+		var b bytes.Buffer
+		err := Run(t.Context(), Config{Node: f, In: strings.NewReader("/react last lol\n"), Out: &b})
+		if want := (node.React{Target: m.Ref(), Emoji: "lol"}); err != nil || !slices.Contains(f.did, node.Command(want)) {
+			t.Errorf("ended with %v, having done %v:\n%s", err, f.did, &b)
+		}
+	})
+}
+
 // An output that takes nothing any more does not keep Run from ending, but from printing.
 func TestStuckOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

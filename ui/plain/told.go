@@ -47,9 +47,10 @@ func (t *told) see(event node.Event) {
 	default:
 		if m, ok := became(event); ok {
 			if i := t.atLocked(m.ID); i >= 0 {
-				m.Reactions = t.list[i].(node.Said).Reactions // as they were printed with it
 				if _, ok := event.(node.Reacted); ok {
-					m.Reactions = []node.Reaction{{}} // others since: what follows is news
+					m.Reactions = append(slices.Clip(m.Reactions), node.Reaction{}) // and one that nobody has: what follows is news
+				} else {
+					m.Reactions = t.list[i].(node.Said).Reactions // as they were printed with it
 				}
 				t.list[i] = node.Said{Message: m}
 			}
