@@ -86,8 +86,8 @@ func start(t *testing.T, f func(w *way)) {
 	})
 }
 
-// admit takes alice's call and greets her, as the hub of her realm.
-func (w *way) admit() *frames.Peer {
+// accept takes alice's call, and says nothing.
+func (w *way) accept() *identity.Conn {
 	w.t.Helper()
 	raw, err := w.hub.Accept()
 	if err != nil {
@@ -97,7 +97,13 @@ func (w *way) admit() *frames.Peer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := frames.Over(w.t, c)
+	return c
+}
+
+// admit takes alice's call and greets her, as the hub of her realm.
+func (w *way) admit() *frames.Peer {
+	w.t.Helper()
+	p := frames.Over(w.t, w.accept())
 	p.Await(time.Second, wire.TypeHello, nil)
 	p.Send(wire.TypeHello, &wire.Hello{Version: wire.Version, Session: identity.NewSession(), Nick: "hub"})
 	p.Send(wire.TypeState, &wire.State{Realm: realm, Reply: true, Groups: []wire.GroupState{{Group: message.Public}}})
@@ -229,17 +235,6 @@ func TestStalledWhileDialling(t *testing.T) {
 // Who is let in now and then is not one too many, however often it was turned away before and after that.
 func TestTurnedAwayInARow(t *testing.T) {
 	start(t, func(w *way) {
-		turnAway := func() {
-			raw, err := w.hub.Accept()
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			c, err := frames.Gate(w.t, frames.Identity(w.t, "hub")).Accept(w.t.Context(), raw, identity.ProtoChat)
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			c.NetConn().Close()
-		}
 		rejected := func() bool {
 			time.Sleep(10 * time.Millisecond)
 			w.mu.Lock()
@@ -248,7 +243,7 @@ func TestTurnedAwayInARow(t *testing.T) {
 		}
 		for range 2 {
 			for range 4 {
-				turnAway()
+				w.accept().NetConn().Close()
 			}
 			w.admit().Close()
 		}
@@ -256,7 +251,7 @@ func TestTurnedAwayInARow(t *testing.T) {
 			w.t.Errorf("let in at every fifth call, it reported %v", w.reports)
 		}
 		for range 5 {
-			turnAway()
+			w.accept().NetConn().Close()
 		}
 		if !rejected() {
 			w.t.Errorf("turned away five times in a row, it reported %v", w.reports)
