@@ -76,6 +76,15 @@ func (w *world) add(who *identity.Identity) *person {
 	return p
 }
 
+// copied is another machine of p's, with a copy of the profile: both go on apart.
+func (p *person) copied() *person {
+	q := p.w.add(p.who)
+	q.conf.Dir, q.conf.Ring = p.conf.Dir, p.Ring()
+	q.start()
+	q.conf.Dir = p.w.t.TempDir()
+	return q
+}
+
 func (p *person) start() {
 	v, err := Open(p.conf)
 	if err != nil {
@@ -593,13 +602,9 @@ func TestAnswersOfOthers(t *testing.T) {
 // Another machine of the owner's, which knows that bob left and hears late that he was taken out and asked again, and of the latter first, leaves him in.
 func TestAskedAgainByAnother(t *testing.T) {
 	w := newWorld(t)
-	owner := newID(t)
-	alice, bob := w.add(owner), w.add(newID(t))
+	alice, bob := w.add(newID(t)), w.add(newID(t))
 	id := alice.founds("plans", bob)
-	laptop := w.add(owner)
-	laptop.conf.Dir, laptop.conf.Ring = alice.conf.Dir, alice.Ring()
-	laptop.start()
-	laptop.conf.Dir = t.TempDir()
+	laptop := alice.copied()
 	w.deliver()
 	bob.say(bob.Answer(id, false, w.now))
 	laptop.away = true
@@ -905,13 +910,9 @@ func TestForgedWraps(t *testing.T) {
 // Two copies of the owner's profile change the room at once: all see the same, and the change that lost is made again.
 func TestTwoOwners(t *testing.T) {
 	w := newWorld(t)
-	owner := newID(t)
-	alice, bob, carol, dave := w.add(owner), w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
+	alice, bob, carol, dave := w.add(newID(t)), w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
 	id := alice.founds("plans", bob)
-	clone := w.add(owner)
-	clone.conf.Dir, clone.conf.Ring = alice.conf.Dir, alice.Ring()
-	clone.start()
-	clone.conf.Dir = t.TempDir()
+	clone := alice.copied()
 	alice.away, clone.away, bob.away = true, true, true
 	for p, add := range map[*person]*person{alice: carol, clone: dave} {
 		out, _, err := p.Change(id, seal.Change{Add: []identity.PeerID{add.me}}, false, w.now, w.keys)
@@ -935,13 +936,9 @@ func TestTwoOwners(t *testing.T) {
 // Whom the other copy of the owner's profile added is added when this one has met them, too: the change comes before they have told what to seal for.
 func TestTwoOwnersOneStranger(t *testing.T) {
 	w := newWorld(t)
-	owner := newID(t)
-	alice, bob, dave := w.add(owner), w.add(newID(t)), w.add(newID(t))
+	alice, bob, dave := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
 	id := alice.founds("plans", bob)
-	clone := w.add(owner)
-	clone.conf.Dir, clone.conf.Ring = alice.conf.Dir, alice.Ring()
-	clone.start()
-	clone.conf.Dir = t.TempDir()
+	clone := alice.copied()
 	alice.away, clone.away, bob.away = true, true, true
 	out, _, err := clone.Change(id, seal.Change{Add: []identity.PeerID{dave.me}, Promote: []identity.PeerID{dave.me, bob.me}}, false, w.now, w.keys)
 	clone.say(out, err)
@@ -973,13 +970,9 @@ func TestTwoOwnersOneStranger(t *testing.T) {
 // Of a line that lost what it came to is made again, and not what it took back itself.
 func TestTwoOwnersOneTakesBack(t *testing.T) {
 	w := newWorld(t)
-	owner := newID(t)
-	alice, bob, carol := w.add(owner), w.add(newID(t)), w.add(newID(t))
+	alice, bob, carol := w.add(newID(t)), w.add(newID(t)), w.add(newID(t))
 	id := alice.founds("plans", bob)
-	clone := w.add(owner)
-	clone.conf.Dir, clone.conf.Ring = alice.conf.Dir, alice.Ring()
-	clone.start()
-	clone.conf.Dir = t.TempDir()
+	clone := alice.copied()
 	alice.away, clone.away, bob.away = true, true, true
 	for _, c := range []seal.Change{{Add: []identity.PeerID{carol.me}, Remove: []identity.PeerID{bob.me}}, {Add: []identity.PeerID{bob.me}, Remove: []identity.PeerID{carol.me}}} {
 		out, _, err := clone.Change(id, c, false, w.now, w.keys)
